@@ -1,0 +1,131 @@
+//! What the client gets when the proxy itself must answer: the one place that turns a failure into a status and a code.
+//!
+//! The client sees the status and the code, which tells the proxy's own 502 from the upstream's; the cause goes to the
+//! access log. `docs/errors.md` lists the codes for operators, and a test compares.
+
+use http::StatusCode;
+
+use crate::call::CallError;
+use crate::check::Refusal;
+use crate::peer::Unsupported;
+use crate::raw::{Failure as AttemptFailure, Stage};
+
+/// A request that the proxy could not serve.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum Failure {
+    #[error("the request head has more than {limit} bytes (listener.max_head_bytes)")]
+    HeadTooLarge { limit: usize },
+    #[error("the request is malformed: {0}")]
+    BadRequest(String),
+    #[error("the client sent its body too slowly")]
+    RequestTimeout,
+    #[error("the client went away")]
+    ClientClosed,
+    #[error("no tenant has the hostname `{0}`")]
+    NoTenant(String),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the decision was refused: {0}")]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    #[error("every module passed")]
+    NoDecision,
+    #[error("{address}: {detail}")]
+    Upstream { stage: Stage, failure: AttemptFailure, address: String, detail: String },
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// Status and code of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// The value of the response header `pointsman-error`.
+    pub code: &'static str,
+}
+
+impl Failure {
+    /// No arm here catches "the rest": a new failure must choose its status.
+    pub fn answer(&self) -> Answer {
+        let (status, code) = match self {
+            Failure::HeadTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
+            Failure::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            Failure::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
+            Failure::ClientClosed => (StatusCode::BAD_REQUEST, "client-closed"),
+            Failure::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+            Failure::Call(error) => call_answer(error),
+            Failure::Refused(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
+            Failure::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
+            Failure::NoDecision => (StatusCode::SERVICE_UNAVAILABLE, "no-decision"),
+            Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
+            Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        Answer { status, code }
+    }
+
+    /// Whether the tenant's own failure answer (`[tenant.failure]`) takes the place of the status above: when its
+    /// modules gave no usable decision.
+    pub fn is_the_modules(&self) -> bool {
+        match self {
+            Failure::Call(_) | Failure::Refused(_) | Failure::Unsupported(_) | Failure::NoDecision => true,
+            Failure::HeadTooLarge { .. }
+            | Failure::BadRequest(_)
+            | Failure::RequestTimeout
+            | Failure::ClientClosed
+            | Failure::NoTenant(_)
+            | Failure::Upstream { .. }
+            | Failure::Internal(_) => false,
+        }
+    }
+}
+
+fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
+    match error {
+        CallError::Declined(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-declined"),
+        CallError::Budget { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-budget"),
+        CallError::Memory { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-memory"),
+        CallError::Table { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-table"),
+        CallError::HostCall { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-host-call"),
+        CallError::Handles { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-handles"),
+        CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
+        CallError::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
+        CallError::NoSlot => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+    }
+}
+
+fn upstream_answer(stage: Stage, failure: AttemptFailure) -> (StatusCode, &'static str) {
+    let code = match failure {
+        AttemptFailure::Timeout => {
+            let code = match stage {
+                Stage::Resolve => "upstream-resolve-timeout",
+                Stage::Connect => "upstream-connect-timeout",
+                Stage::ConnectProxy => "upstream-proxy-timeout",
+                Stage::Tls => "upstream-tls-timeout",
+                Stage::Send => "upstream-write-timeout",
+                Stage::Receive => "upstream-read-timeout",
+                Stage::Other => "upstream-timeout",
+            };
+            return (StatusCode::GATEWAY_TIMEOUT, code);
+        }
+        AttemptFailure::Refused => "upstream-refused",
+        AttemptFailure::Unreachable => "upstream-unreachable",
+        AttemptFailure::Closed => "upstream-closed",
+        AttemptFailure::Certificate => "upstream-certificate",
+        AttemptFailure::ProxyRefused => "upstream-proxy-refused",
+        AttemptFailure::Status => "upstream-status",
+        AttemptFailure::Protocol => match stage {
+            Stage::Tls => "upstream-tls",
+            Stage::ConnectProxy => "upstream-proxy",
+            Stage::Resolve | Stage::Connect | Stage::Send | Stage::Receive | Stage::Other => "upstream-protocol",
+        },
+        AttemptFailure::Other => match stage {
+            Stage::Resolve => "upstream-resolve",
+            Stage::Connect => "upstream-connect",
+            Stage::ConnectProxy => "upstream-proxy",
+            Stage::Tls => "upstream-tls",
+            Stage::Send | Stage::Receive | Stage::Other => "upstream-error",
+        },
+    };
+    (StatusCode::BAD_GATEWAY, code)
+}

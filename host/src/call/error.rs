@@ -1,0 +1,80 @@
+//! Why a module gave no answer.
+
+use crate::call::budget::BudgetSpent;
+use crate::call::limiter::{Limiter, Refused};
+use crate::config::Limits;
+
+/// A decision that failed in the module or at its limits.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum CallError {
+    #[error("the module refused to decide: {0}")]
+    Declined(String),
+    #[error("the decision took more than {budget_ms} ms of CPU time (limits.decision_ms)")]
+    Budget { budget_ms: u128 },
+    #[error("the module asked for more than {limit} bytes of memory (limits.memory_mib)")]
+    Memory { limit: usize },
+    #[error("the module asked for a table of more than {limit} elements (limits.table_elements)")]
+    Table { limit: usize },
+    #[error("the module passed more than {limit} bytes to the host in one call (limits.host_call_bytes)")]
+    HostCall { limit: usize },
+    #[error("the module holds more than {limit} resource handles (limits.handles)")]
+    Handles { limit: usize },
+    #[error("the module's recursion used up its stack")]
+    StackOverflow,
+    #[error("all instance slots are in use")]
+    NoSlot,
+    #[error("the module trapped: {0}")]
+    Trap(String),
+}
+
+impl CallError {
+    /// A short word for logs and metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            CallError::Declined(_) => "declined",
+            CallError::Budget { .. } => "budget",
+            CallError::Memory { .. } => "memory",
+            CallError::Table { .. } => "table",
+            CallError::HostCall { .. } => "host-call",
+            CallError::Handles { .. } => "handles",
+            CallError::StackOverflow => "stack-overflow",
+            CallError::NoSlot => "no-slot",
+            CallError::Trap(_) => "trap",
+        }
+    }
+
+    /// Tells what ended a decision from Wasmtime's error and from what the limiter refused before.
+    pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
+        if error.is::<BudgetSpent>() {
+            return CallError::Budget { budget_ms: limits.decision.as_millis() };
+        }
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return CallError::NoSlot;
+        }
+        // Whatever the module did next, it did because it was refused memory or table elements.
+        match limiter.refused() {
+            Some(Refused::Memory) => return CallError::Memory { limit: limits.memory_bytes },
+            Some(Refused::Table) => return CallError::Table { limit: limits.table_elements },
+            None => {}
+        }
+        if let Some(wasmtime::Trap::StackOverflow) = error.downcast_ref() {
+            return CallError::StackOverflow;
+        }
+        let message = error.root_cause().to_string();
+        // Wasmtime has no type for this error; the test `huge_string_is_refused` holds its words.
+        if message.contains("fuel allocated for hostcalls has been exhausted") {
+            return CallError::HostCall { limit: limits.host_call_bytes };
+        }
+        CallError::Trap(describe(error, &message))
+    }
+}
+
+/// The cause, and the guest's innermost frames if they have names.
+fn describe(error: &wasmtime::Error, cause: &str) -> String {
+    const FRAMES: usize = 3;
+    let names: Vec<&str> = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect())
+        .unwrap_or_default();
+    if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) }
+}

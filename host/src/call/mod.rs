@@ -1,0 +1,22 @@
+//! What does the module answer? One decision: a fresh instance, within its budget, its reads noted.
+//!
+//! The room knows nothing of tenants or upstreams. It is given a module, a request head and limits, and gives back what
+//! the module said (`raw::Decision`, unchecked), what it read, what it logged and what that cost.
+
+mod budget;
+mod config;
+mod decide;
+mod error;
+mod limiter;
+mod log;
+mod reads;
+mod request;
+mod state;
+
+pub use budget::Ticker;
+pub use decide::{Decided, decide};
+pub use error::CallError;
+pub use log::LogLine;
+pub use reads::{Read, Reads};
+pub use request::Subject;
+pub(crate) use state::State;

@@ -1,0 +1,169 @@
+//! What a decision depended on: the accessors that the module called.
+//!
+//! A request head never changes, so a read needs no copy of the value that was seen: the same head answers the same
+//! again (`Reads::seen`). Later work, such as remembering decisions, stands on this list.
+
+use std::fmt;
+
+use http::header::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::door::RequestHead;
+
+/// An accessor with its argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    Method,
+    Scheme,
+    Authority,
+    Path,
+    Query,
+    Header(HeaderName),
+    HeaderText(HeaderName),
+    HeaderValues(HeaderName),
+    Headers,
+    ClientIp,
+    Listener,
+    Tls,
+    Attempts,
+    ConfigJson,
+    ConfigGet(String),
+    ConfigText(String),
+}
+
+/// The reads of one decision, each once, in the order in which they first happened.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    list: Vec<Read>,
+    overflowed: bool,
+}
+
+impl Reads {
+    /// A decision that reads more than this is noted as incomplete: real modules read a handful, and a hostile one
+    /// must not make the host keep a long list.
+    const MOST: usize = 256;
+
+    /// Longest argument that is kept, in bytes. Header names are at most 64 KiB, pointers are the module's choice.
+    const LONGEST_ARGUMENT: usize = 1024;
+
+    pub fn note(&mut self, read: Read) {
+        if self.list.contains(&read) {
+            return;
+        }
+        if self.list.len() >= Self::MOST || read.argument().len() > Self::LONGEST_ARGUMENT {
+            self.overflowed = true;
+        } else {
+            self.list.push(read);
+        }
+    }
+
+    pub fn list(&self) -> &[Read] {
+        &self.list
+    }
+
+    /// Whether every read is in the list.
+    pub fn is_complete(&self) -> bool {
+        !self.overflowed
+    }
+}
+
+impl Read {
+    /// What the module saw, as JSON. Configuration and attempts are not the head's to tell: None.
+    pub fn seen(&self, head: &RequestHead) -> Option<Value> {
+        let value = match self {
+            Read::Method => json!(head.method()),
+            Read::Scheme => json!(head.scheme()),
+            Read::Authority => json!(head.authority()),
+            Read::Path => json!(head.path()),
+            Read::Query => json!(head.query()),
+            Read::Header(name) | Read::HeaderText(name) => json!(head.header(name).map(lossy)),
+            Read::HeaderValues(name) => head.header_values(name).map(lossy).collect(),
+            Read::Headers => head.headers().map(|(name, value)| json!([name.as_str(), lossy(value)])).collect(),
+            Read::ClientIp => json!(head.client_ip()),
+            Read::Listener => json!(head.listener()),
+            Read::Tls => json!(head.tls().map(|tls| json!({"sni": tls.sni, "version": tls.version}))),
+            Read::Attempts | Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => return None,
+        };
+        Some(value)
+    }
+
+    fn argument(&self) -> &str {
+        match self {
+            Read::Header(name) | Read::HeaderText(name) | Read::HeaderValues(name) => name.as_str(),
+            Read::ConfigGet(pointer) | Read::ConfigText(pointer) => pointer,
+            _ => "",
+        }
+    }
+}
+
+/// As the WIT names it: `header("cookie")`.
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Read::Method => "method",
+            Read::Scheme => "scheme",
+            Read::Authority => "authority",
+            Read::Path => "path",
+            Read::Query => "query",
+            Read::Header(_) => "header",
+            Read::HeaderText(_) => "header-text",
+            Read::HeaderValues(_) => "header-values",
+            Read::Headers => "headers",
+            Read::ClientIp => "client-ip",
+            Read::Listener => "listener",
+            Read::Tls => "tls",
+            Read::Attempts => "attempts",
+            Read::ConfigJson => "config.json",
+            Read::ConfigGet(_) => "config.get",
+            Read::ConfigText(_) => "config.get-text",
+        };
+        match self.argument() {
+            "" => f.write_str(name),
+            argument => write!(f, "{name}({argument:?})"),
+        }
+    }
+}
+
+fn lossy(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_is_noted_once() {
+        let mut reads = Reads::default();
+        for _ in 0..3 {
+            reads.note(Read::Path);
+            reads.note(Read::Header(HeaderName::from_static("cookie")));
+        }
+        assert_eq!(reads.list().len(), 2);
+        assert!(reads.is_complete());
+    }
+
+    #[test]
+    fn endless_reads_end_the_list_not_the_memory() {
+        let mut reads = Reads::default();
+        for number in 0..10_000 {
+            reads.note(Read::ConfigGet(format!("/{number}")));
+        }
+        assert_eq!(reads.list().len(), Reads::MOST);
+        assert!(!reads.is_complete());
+    }
+
+    #[test]
+    fn a_huge_argument_is_not_kept() {
+        let mut reads = Reads::default();
+        reads.note(Read::ConfigGet("x".repeat(100_000)));
+        assert!(reads.list().is_empty());
+        assert!(!reads.is_complete());
+    }
+
+    #[test]
+    fn a_read_is_shown_as_the_wit_names_it() {
+        assert_eq!(Read::HeaderText(HeaderName::from_static("cookie")).to_string(), r#"header-text("cookie")"#);
+        assert_eq!(Read::Path.to_string(), "path");
+    }
+}

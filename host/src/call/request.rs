@@ -1,0 +1,111 @@
+//! The WIT interface `request`: accessors of the request that is being decided. Each notes its read.
+
+use http::HeaderName;
+use http::header::HeaderValue;
+use wasmtime::component::Resource;
+
+use crate::bindings::pointsman::router::request::{ClientTls, Host, HostRequest};
+use crate::bindings::pointsman::router::types;
+use crate::call::State;
+use crate::call::reads::Read;
+use crate::raw;
+
+/// The request behind a handle. A store is about one request only, so the handle carries nothing: `State` has it all.
+pub struct Subject;
+
+type Handle = Resource<Subject>;
+
+impl types::Host for State {}
+
+impl Host for State {}
+
+impl HostRequest for State {
+    fn method(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::Method);
+        Ok(self.head.method().to_owned())
+    }
+
+    fn scheme(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::Scheme);
+        Ok(self.head.scheme().to_owned())
+    }
+
+    fn authority(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::Authority);
+        Ok(self.head.authority().to_owned())
+    }
+
+    fn path(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::Path);
+        Ok(self.head.path().to_owned())
+    }
+
+    fn query(&mut self, _: Handle) -> wasmtime::Result<Option<String>> {
+        self.reads.note(Read::Query);
+        Ok(self.head.query().map(str::to_owned))
+    }
+
+    fn header(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        let Some(name) = field_name(&name) else { return Ok(None) };
+        let value = self.head.header(&name).map(|value| value.as_bytes().to_vec());
+        self.reads.note(Read::Header(name));
+        Ok(value)
+    }
+
+    fn header_text(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<String>> {
+        let Some(name) = field_name(&name) else { return Ok(None) };
+        let value = self.head.header(&name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        self.reads.note(Read::HeaderText(name));
+        Ok(value)
+    }
+
+    fn header_values(&mut self, _: Handle, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
+        let Some(name) = field_name(&name) else { return Ok(Vec::new()) };
+        let values = self.head.header_values(&name).map(|value| value.as_bytes().to_vec()).collect();
+        self.reads.note(Read::HeaderValues(name));
+        Ok(values)
+    }
+
+    fn headers(&mut self, _: Handle) -> wasmtime::Result<Vec<raw::Header>> {
+        self.reads.note(Read::Headers);
+        let header = |(name, value): (&HeaderName, &HeaderValue)| raw::Header {
+            name: name.as_str().to_owned(),
+            value: value.as_bytes().to_vec(),
+        };
+        Ok(self.head.headers().map(header).collect())
+    }
+
+    fn client_ip(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::ClientIp);
+        Ok(self.head.client_ip())
+    }
+
+    fn listener(&mut self, _: Handle) -> wasmtime::Result<String> {
+        self.reads.note(Read::Listener);
+        Ok(self.head.listener().to_owned())
+    }
+
+    fn tls(&mut self, _: Handle) -> wasmtime::Result<Option<ClientTls>> {
+        self.reads.note(Read::Tls);
+        Ok(self.head.tls().map(|tls| ClientTls {
+            sni: tls.sni.clone(),
+            version: tls.version.clone(),
+            cipher: tls.cipher.clone(),
+            client_cert_sha256: tls.client_cert_sha256.clone(),
+        }))
+    }
+
+    fn attempts(&mut self, _: Handle) -> wasmtime::Result<Vec<raw::Attempt>> {
+        self.reads.note(Read::Attempts);
+        Ok(self.attempts.to_vec())
+    }
+
+    fn drop(&mut self, _: Handle) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+/// An invalid name can't be among the headers, so asking for it is no read.
+fn field_name(name: &str) -> Option<HeaderName> {
+    HeaderName::from_bytes(name.as_bytes()).ok()
+}

@@ -1,0 +1,24 @@
+//! May we follow that answer? From what a module said (`raw::Decision`) to what the rest of the program believes.
+//!
+//! Plain functions over plain data: every rule that the WIT comments state is enforced here and nowhere else. Specs can
+//! be read by all and made by nobody else, so that having one is the proof of the check.
+
+mod address;
+mod decision;
+mod headers;
+mod http_options;
+mod peer;
+mod refusal;
+mod response;
+mod retry;
+mod rewrite;
+mod spec;
+mod tls;
+
+pub use decision::{Policy, Verdict, check};
+pub use refusal::{Problem, Refusal};
+pub use spec::{
+    BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,
+    ResponseFields, ResponseSpec, RetrySpec, RewriteSpec, RouteFields, RouteSpec, SocketSpec, Target, TimeoutSpec,
+    TlsSpec,
+};

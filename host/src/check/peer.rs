@@ -1,0 +1,128 @@
+//! The peer record: where the connection goes and what it is like.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::check::refusal::{At, within};
+use crate::check::spec::{
+    BindSpec, Checked, ConnectProxySpec, ConnectionFields, PeerFields, PeerSpec, SocketSpec, Target, TimeoutSpec,
+};
+use crate::check::{Policy, Problem, Refusal, address, headers, http_options, tls};
+use crate::config::{Grants, TcpKeepalive, UpstreamDefaults};
+use crate::raw;
+
+/// Longest isolation value, in bytes.
+const LONGEST_ISOLATION: usize = 256;
+
+/// A day, in milliseconds: the longest timeout.
+const DAY: u32 = 86_400_000;
+
+pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
+    let target = address::target(&raw.address).at("peer.address")?;
+    let tls = raw.tls.map(|tls| tls::check(tls, &target, policy.grants)).transpose()?;
+    let http = http_options::check(&raw.http, tls.is_some(), policy.upstream)?;
+    if let Some(isolation) = &raw.isolation
+        && isolation.len() > LONGEST_ISOLATION
+    {
+        return Err(Problem::TooLong { found: isolation.len(), most: LONGEST_ISOLATION }.at("peer.isolation"));
+    }
+    let keepalive = raw.tcp_keepalive.as_ref().map(tcp_keepalive).transpose()?;
+    let connection = ConnectionFields {
+        connect_proxy: raw.connect_proxy.map(connect_proxy).transpose()?,
+        bind_to: raw.bind_to.map(|bind| bind_to(&bind, &target, policy.grants)).transpose()?,
+        tcp_keepalive: keepalive.or(policy.upstream.tcp_keepalive),
+        http,
+        socket: socket(&raw.socket)?,
+        isolation: raw.isolation,
+        tls,
+        target,
+    };
+    Ok(Checked(PeerFields { connection: Checked(connection), timeouts: timeouts(&raw.timeouts, policy.upstream)? }))
+}
+
+fn connect_proxy(raw: raw::ConnectProxy) -> Result<ConnectProxySpec, Refusal> {
+    Ok(ConnectProxySpec {
+        address: address::target(&raw.address).at("peer.connect-proxy.address")?,
+        headers: headers::unique(raw.headers, "peer.connect-proxy.headers")?
+            .into_iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect(),
+    })
+}
+
+fn bind_to(raw: &raw::BindTo, target: &Target, grants: &Grants) -> Result<BindSpec, Refusal> {
+    if !grants.bind_to {
+        return Err(Problem::NotGranted { grant: "bind_to = true" }.at("peer.bind-to"));
+    }
+    let address = raw.address.as_deref().map(address::local).transpose().at("peer.bind-to.address")?;
+    // A name's addresses are known only later; the connection fails then if none has the family.
+    if let (Some(local), Target::Socket(remote)) = (address, target)
+        && local.is_ipv4() != remote.is_ipv4()
+    {
+        return Err(Problem::Rule("it has another family than `peer.address`").at("peer.bind-to.address"));
+    }
+    if matches!(target, Target::Unix(_)) {
+        return Err(Problem::Rule("a Unix socket has no local address").at("peer.bind-to"));
+    }
+    if let Some((first, last)) = raw.port_range {
+        if first == 0 || first >= last {
+            return Err(
+                Problem::Rule("the first port must be at least 1 and below the last").at("peer.bind-to.port-range")
+            );
+        }
+        if address.is_some_and(|address: SocketAddr| address.port() != 0) {
+            return Err(Problem::Rule("the address has a port already").at("peer.bind-to.port-range"));
+        }
+    } else if raw.fallback {
+        return Err(Problem::Rule("it means nothing without `port-range`").at("peer.bind-to.fallback"));
+    }
+    if address.is_none() && raw.port_range.is_none() {
+        return Err(Problem::Rule("it names neither an address nor a port range").at("peer.bind-to"));
+    }
+    Ok(BindSpec { address, port_range: raw.port_range, fallback: raw.fallback })
+}
+
+fn tcp_keepalive(raw: &raw::TcpKeepalive) -> Result<TcpKeepalive, Refusal> {
+    // The kernel's own limits: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT.
+    const LONGEST: u32 = 32_767;
+    const MOST_PROBES: u32 = 127;
+    let seconds =
+        |value, field| within(value, 1, LONGEST, " s").at(field).map(|value| Duration::from_secs(value.into()));
+    Ok(TcpKeepalive {
+        idle: seconds(raw.idle_s, "peer.tcp-keepalive.idle-s")?,
+        interval: seconds(raw.interval_s, "peer.tcp-keepalive.interval-s")?,
+        count: within(raw.count, 1, MOST_PROBES, " probes").at("peer.tcp-keepalive.count")?,
+        user_timeout: within(raw.user_timeout_ms, 0, DAY, " ms")
+            .at("peer.tcp-keepalive.user-timeout-ms")
+            .map(|value| Duration::from_millis(value.into()))?,
+    })
+}
+
+fn socket(raw: &raw::SocketOptions) -> Result<SocketSpec, Refusal> {
+    if let Some(dscp) = raw.dscp {
+        within(dscp.into(), 0, 63, "").at("peer.socket.dscp")?;
+    }
+    if let Some(bytes) = raw.tcp_recv_buf {
+        within(bytes, 1024, 268_435_456, " bytes").at("peer.socket.tcp-recv-buf")?;
+    }
+    Ok(SocketSpec { dscp: raw.dscp, tcp_recv_buf: raw.tcp_recv_buf, tcp_fast_open: raw.tcp_fast_open })
+}
+
+fn timeouts(raw: &raw::Timeouts, defaults: &UpstreamDefaults) -> Result<TimeoutSpec, Refusal> {
+    let timeout = |value: Option<u32>, least, default, field| match value {
+        None => Ok(default),
+        Some(value) => within(value, least, DAY, " ms").at(field).map(|value| Duration::from_millis(value.into())),
+    };
+    Ok(TimeoutSpec {
+        connect: timeout(raw.connect_ms, 1, defaults.connect_timeout, "peer.timeouts.connect-ms")?,
+        total_connect: timeout(
+            raw.total_connect_ms,
+            1,
+            defaults.total_connect_timeout,
+            "peer.timeouts.total-connect-ms",
+        )?,
+        read: timeout(raw.read_ms, 1, defaults.read_timeout, "peer.timeouts.read-ms")?,
+        write: timeout(raw.write_ms, 1, defaults.write_timeout, "peer.timeouts.write-ms")?,
+        idle: timeout(raw.idle_ms, 0, defaults.idle_timeout, "peer.timeouts.idle-ms")?,
+    })
+}

@@ -1,0 +1,84 @@
+//! TLS to the upstream. What would silently skip a check is refused here.
+
+use crate::check::refusal::At;
+use crate::check::spec::{Target, TlsSpec};
+use crate::check::{Problem, Refusal, address};
+use crate::config::Grants;
+use crate::raw::{self, Verify};
+
+/// Longest list of groups, in bytes.
+const LONGEST_CURVES: usize = 255;
+
+pub fn check(raw: raw::Tls, target: &Target, grants: &Grants) -> Result<TlsSpec, Refusal> {
+    match raw.verify {
+        Verify::Full => {}
+        Verify::ChainOnly if grants.verify_chain_only => {}
+        Verify::None if grants.verify_none => {}
+        Verify::ChainOnly => {
+            return Err(Problem::NotGranted { grant: "verify = [\"chain-only\"]" }.at("peer.tls.verify"));
+        }
+        Verify::None => return Err(Problem::NotGranted { grant: "verify = [\"none\"]" }.at("peer.tls.verify")),
+    }
+    // No credentials can be defined in this version, so none is granted.
+    for (name, field) in [(&raw.ca, "peer.tls.ca"), (&raw.client_cert, "peer.tls.client-cert")] {
+        if let Some(name) = name {
+            let (name, _) = crate::text::printable(name, 80);
+            return Err(Problem::UnknownCredential { name }.at(field));
+        }
+    }
+    if raw.second_key_share.is_some() {
+        return Err(Problem::Rule("only BoringSSL can honour it, and this host is built on OpenSSL; leave it out")
+            .at("peer.tls.second-key-share"));
+    }
+    Ok(TlsSpec {
+        server_name: server_name(raw.sni.as_deref(), target, raw.verify)?,
+        verify: raw.verify,
+        alternative_name: alternative_name(raw.alternative_cn.as_deref(), raw.verify)?,
+        curves: raw.curves.map(curves).transpose().at("peer.tls.curves")?,
+    })
+}
+
+/// Pingora switches certificate checks off, without a word, where there is no server name.
+fn server_name(sni: Option<&str>, target: &Target, verify: Verify) -> Result<Option<String>, Refusal> {
+    match (sni, target) {
+        (Some(sni), _) => dns_name(sni).at("peer.tls.sni").map(Some),
+        (None, Target::Name { host, .. }) => Ok(Some(host.clone())),
+        (None, Target::Socket(_) | Target::Unix(_)) if verify == Verify::None => Ok(None),
+        (None, Target::Socket(_) | Target::Unix(_)) => Err(Problem::Rule(
+            "it is needed to check the certificate, since `peer.address` is not a name; name the server",
+        )
+        .at("peer.tls.sni")),
+    }
+}
+
+fn alternative_name(name: Option<&str>, verify: Verify) -> Result<Option<String>, Refusal> {
+    const FIELD: &str = "peer.tls.alternative-cn";
+    match name {
+        None => Ok(None),
+        Some(_) if verify != Verify::Full => Err(Problem::Rule("it means nothing unless `verify` is `full`").at(FIELD)),
+        Some(name) => dns_name(name).at(FIELD).map(Some),
+    }
+}
+
+/// OpenSSL sends no address as a server name, and compares it with none: an address here would check nothing.
+fn dns_name(text: &str) -> Result<String, Problem> {
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Err(Problem::value(text, "is an address; only names can be sent and checked"));
+    }
+    address::name(text).map_err(|why| Problem::value(text, why))
+}
+
+/// Names joined by colons. Whether OpenSSL knows them shows when it connects.
+fn curves(list: String) -> Result<String, Problem> {
+    if list.len() > LONGEST_CURVES {
+        return Err(Problem::TooLong { found: list.len(), most: LONGEST_CURVES });
+    }
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if list.split(':').all(is_name) {
+        Ok(list)
+    } else {
+        Err(Problem::value(&list, "is not a list of names joined by `:`, such as `X25519:P-256`"))
+    }
+}

@@ -1,0 +1,31 @@
+//! `pointsman check`
+
+use std::path::Path;
+
+use crate::cli::Outcome;
+use crate::{config, server};
+
+pub fn check(file: &Path) -> anyhow::Result<Outcome> {
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return Ok(Outcome::Refused);
+        }
+    };
+    let errors = server::check_modules(&config)?;
+    for error in &errors {
+        eprintln!("{}", crate::cli::chain(error));
+    }
+    if !errors.is_empty() {
+        return Ok(Outcome::Refused);
+    }
+    let modules: usize = config.tenants.iter().map(|tenant| tenant.modules.len()).sum();
+    println!(
+        "{}: ok ({} listeners, {} tenants, {modules} modules)",
+        file.display(),
+        config.listeners.len(),
+        config.tenants.len()
+    );
+    Ok(Outcome::Success)
+}

@@ -1,0 +1,244 @@
+//! `pointsman decide`: one request, offline, through call and check.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde_json::{Value, json};
+
+use crate::answer::Failure;
+use crate::ask::{Wanted, ask};
+use crate::call::{Decided, Ticker};
+use crate::cli::Outcome;
+use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, ModuleConfig, TenantConfig};
+use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
+use crate::module::{Loader, Module};
+use crate::raw;
+use crate::tenant::Tenant;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pointsman decide --module fixed.wasm http://shop.example/
+  pointsman decide --module canary.wasm --module-config '{\"percent\": 10}' -H 'cookie: session=7' http://shop.example/
+  pointsman decide --config pointsman.toml -H 'x-canary: 1' https://shop.example/cart?x=1
+  pointsman decide --module failover.wasm --failed 192.0.2.1:80=connect/refused http://shop.example/";
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("whose").required(true).args(["config", "module"])))]
+pub struct Arguments {
+    /// The request's URL; its authority chooses the tenant
+    #[arg(value_name = "URL")]
+    url: Uri,
+    /// Take the tenant, its modules and limits from a configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask this module, with default limits and every grant
+    #[arg(short, long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// The configuration of `--module`, as JSON
+    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
+    module_config: String,
+    /// The request's method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    method: Method,
+    /// A request header; may be given many times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The client's address
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    client_ip: IpAddr,
+    /// The listener's name, as the module sees it
+    #[arg(long, value_name = "NAME", default_value = "cli")]
+    listener: String,
+    /// An attempt that failed before, oldest first; may be given many times
+    #[arg(long, value_name = "ADDRESS=STAGE/FAILURE")]
+    failed: Vec<String>,
+}
+
+pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let head = Arc::new(head(arguments)?);
+    let attempts: Arc<[raw::Attempt]> =
+        arguments.failed.iter().enumerate().map(|(index, text)| attempt(index, text)).collect::<Result<_, _>>()?;
+    let config = match tenant_config(arguments, &head)? {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(Outcome::Refused);
+        }
+    };
+
+    let loader = Loader::new(1)?;
+    let _ticker = Ticker::start(loader.engine())?;
+    let mut modules = Vec::new();
+    for module in &config.modules {
+        match loader.load_file(&module.path, module.config.clone(), &config.limits) {
+            Ok(loaded) => modules.push(loaded),
+            Err(error) => {
+                eprintln!("module `{}`: {}", module.path.display(), crate::cli::chain(&error));
+                return Ok(Outcome::Refused);
+            }
+        }
+    }
+    let tenant = Tenant::new(&config, modules.clone());
+    let (mut turn, mut asked) = (0, Vec::new());
+    let wanted = ask(&tenant, &modules, &mut turn, &head, &attempts, |module, decided| {
+        asked.push(step(&config, module, decided, &head, asked.len()));
+    });
+    let report = report(&config, asked, &wanted);
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
+}
+
+/// The tenant that serves the request, or the configuration's problems.
+fn tenant_config(
+    arguments: &Arguments,
+    head: &RequestHead,
+) -> anyhow::Result<Result<TenantConfig, config::ConfigErrors>> {
+    if let Some(path) = &arguments.module {
+        let config = serde_json::from_str(&arguments.module_config).context("--module-config is not valid JSON")?;
+        return Ok(Ok(TenantConfig {
+            name: "cli".to_owned(),
+            hostnames: vec![HostPattern::Any],
+            modules: vec![ModuleConfig { path: path.clone(), config }],
+            limits: Limits::default(),
+            upstream: Default::default(),
+            failure: FailureAnswer::default(),
+            grants: Grants { verify_chain_only: true, verify_none: true, bind_to: true },
+        }));
+    }
+    let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
+    let config: Config = match config::load(file) {
+        Ok(config) => config,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let claims = config.tenants.iter().flat_map(|tenant| tenant.hostnames.iter().map(move |name| (name, tenant)));
+    match crate::tenant::HostTable::new(claims).owner(head.authority()) {
+        Some(tenant) => Ok(Ok((*tenant).clone())),
+        None => bail!("no tenant in {} has the hostname `{}`", file.display(), head.authority()),
+    }
+}
+
+fn head(arguments: &Arguments) -> anyhow::Result<RequestHead> {
+    let mut headers = HeaderMap::new();
+    for header in &arguments.headers {
+        let (name, value) =
+            header.split_once(':').with_context(|| format!("-H `{header}`: a header is `name: value`"))?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).with_context(|| format!("-H `{header}`"))?;
+        headers.append(name, HeaderValue::from_str(value.trim()).with_context(|| format!("-H `{header}`"))?);
+    }
+    let tls = match arguments.url.scheme_str() {
+        Some("http") => None,
+        Some("https") => Some(Arc::new(DownstreamTls {
+            sni: arguments.url.host().map(str::to_ascii_lowercase),
+            version: "TLSv1.3".to_owned(),
+            cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+            client_cert_sha256: None,
+        })),
+        _ => bail!("`{}`: the URL must start with http:// or https://", arguments.url),
+    };
+    Ok(RequestHead::new(Arrival {
+        method: arguments.method.clone(),
+        target: arguments.url.path_and_query().map_or("/", |target| target.as_str()).as_bytes().to_vec(),
+        authority: authority(&arguments.url, &headers),
+        headers,
+        client_ip: Some(arguments.client_ip),
+        listener: arguments.listener.as_str().into(),
+        tls,
+    }))
+}
+
+/// `192.0.2.1:80=connect/refused`
+fn attempt(index: usize, text: &str) -> anyhow::Result<raw::Attempt> {
+    let usage = || format!("--failed `{text}`: give it as ADDRESS=STAGE/FAILURE, such as 192.0.2.1:80=connect/refused");
+    let (address, outcome) = text.split_once('=').with_context(usage)?;
+    let (stage, failure) = outcome.split_once('/').with_context(usage)?;
+    let stage = match stage {
+        "resolve" => raw::Stage::Resolve,
+        "connect" => raw::Stage::Connect,
+        "connect-proxy" => raw::Stage::ConnectProxy,
+        "tls" => raw::Stage::Tls,
+        "send" => raw::Stage::Send,
+        "receive" => raw::Stage::Receive,
+        "other" => raw::Stage::Other,
+        _ => bail!("--failed `{text}`: no stage `{stage}`; see `enum stage` in the WIT package"),
+    };
+    let failure = match failure {
+        "timeout" => raw::Failure::Timeout,
+        "refused" => raw::Failure::Refused,
+        "unreachable" => raw::Failure::Unreachable,
+        "closed" => raw::Failure::Closed,
+        "certificate" => raw::Failure::Certificate,
+        "protocol" => raw::Failure::Protocol,
+        "proxy-refused" => raw::Failure::ProxyRefused,
+        "status" => raw::Failure::Status,
+        "other" => raw::Failure::Other,
+        _ => bail!("--failed `{text}`: no failure `{failure}`; see `enum failure` in the WIT package"),
+    };
+    Ok(raw::Attempt {
+        number: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
+        address: address.to_owned(),
+        stage,
+        failure,
+        status: (failure == raw::Failure::Status).then_some(503),
+        reused_connection: false,
+        request_sent: matches!(stage, raw::Stage::Send | raw::Stage::Receive),
+        elapsed_ms: 1,
+        detail: "given on the command line".to_owned(),
+    })
+}
+
+/// One module's part in the decision.
+fn step(config: &TenantConfig, module: &Module, decided: &Decided, head: &RequestHead, index: usize) -> Value {
+    let path = config.modules.get(index).map(|module| module.path.display().to_string());
+    let reads: Vec<Value> = decided
+        .reads
+        .list()
+        .iter()
+        .map(|read| match read.seen(head) {
+            Some(seen) => json!({"read": read.to_string(), "saw": seen}),
+            None => json!({"read": read.to_string()}),
+        })
+        .collect();
+    let log: Vec<Value> = decided
+        .lines
+        .iter()
+        .map(|line| json!({"level": format!("{:?}", line.level).to_ascii_lowercase(), "message": line.message}))
+        .collect();
+    let answered = match &decided.answer {
+        Ok(raw::Decision::Connect(_)) => json!("connect"),
+        Ok(raw::Decision::Respond(_)) => json!("respond"),
+        Ok(raw::Decision::Pass) => json!("pass"),
+        Err(error) => json!({"failed": error.to_string()}),
+    };
+    json!({
+        "module": path,
+        "sha256": module.digest().full(),
+        "reads": reads,
+        "log": log,
+        "answered": answered,
+        "microseconds": u64::try_from(decided.elapsed.as_micros()).unwrap_or(u64::MAX),
+        "memory_bytes": decided.memory_bytes,
+    })
+}
+
+fn report(config: &TenantConfig, asked: Vec<Value>, wanted: &Result<Wanted, Failure>) -> Value {
+    let outcome = match wanted {
+        Ok(Wanted::Connect(route)) => json!({"connect": route}),
+        Ok(Wanted::Respond(response)) => json!({"respond": response}),
+        Err(failure) => {
+            let answer = failure.answer();
+            let status = match failure.is_the_modules() {
+                true => config.failure.status.unwrap_or(answer.status),
+                false => answer.status,
+            };
+            json!({"refused": {
+                "because": failure.to_string(),
+                "code": answer.code,
+                "client_gets_status": status.as_u16(),
+            }})
+        }
+    };
+    json!({"tenant": config.name, "asked": asked, "outcome": outcome})
+}

@@ -1,0 +1,21 @@
+//! `pointsman inspect`
+
+use std::path::PathBuf;
+
+use crate::cli::Outcome;
+use crate::config::Limits;
+use crate::module::{self, Loader};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A component, or a core module with its component type
+    #[arg(value_name = "MODULE")]
+    module: PathBuf,
+}
+
+pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let loader = Loader::new(1)?;
+    let inspection = module::inspect(&loader, &arguments.module, &Limits::default())?;
+    println!("{}", serde_json::to_string_pretty(&inspection)?);
+    Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
+}

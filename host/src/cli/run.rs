@@ -1,0 +1,36 @@
+//! `pointsman run`
+
+use std::path::Path;
+
+use crate::cli::Outcome;
+use crate::server::{self, Stopped};
+use crate::{config, log};
+
+pub fn run(file: &Path) -> anyhow::Result<Outcome> {
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return Ok(Outcome::Refused);
+        }
+    };
+    let _log = log::start(&config.log);
+    let server = match server::start(&config) {
+        Ok(server) => server,
+        Err(error @ server::StartError::Module { .. }) => {
+            eprintln!("{:#}", anyhow::Error::from(error));
+            return Ok(Outcome::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for (listener, address) in server.addresses() {
+        tracing::info!(%listener, %address, "listening");
+    }
+    let signal = server.wait_for_signal()?;
+    tracing::info!(signal, "stopping: no new connections, waiting for requests in flight");
+    match server.stop() {
+        Stopped::Clean => tracing::info!("stopped"),
+        Stopped::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
+    }
+    Ok(Outcome::Success)
+}

@@ -1,0 +1,247 @@
+//! What the program works with once the configuration is checked: addresses parsed, times as `Duration`, names unique.
+//!
+//! Nothing here reads TOML (that is `read`), and every default is a constant of this file, which
+//! `docs/configuration.md` repeats and a test compares.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub proxy: ProxyConfig,
+    pub log: LogConfig,
+    pub listeners: Vec<ListenerConfig>,
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// `[proxy]`: what the whole process shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyConfig {
+    /// Worker threads. Default: one a core.
+    pub threads: usize,
+    /// Idle upstream connections kept for reuse, all tenants together.
+    pub idle_connections: usize,
+    /// Trust roots for upstream certificates, instead of the system's (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// Whether the proxy's own failures carry the `pointsman-error` response header.
+    pub error_header: bool,
+    /// How long requests in flight may go on after SIGTERM or SIGQUIT.
+    pub shutdown_timeout: Duration,
+}
+
+impl ProxyConfig {
+    pub const IDLE_CONNECTIONS: usize = 1024;
+    pub const ERROR_HEADER: bool = true;
+    pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    pub level: LogLevel,
+    pub format: LogFormat,
+    pub access: AccessLog,
+}
+
+impl LogConfig {
+    pub const LEVEL: LogLevel = LogLevel::Info;
+    pub const FORMAT: LogFormat = LogFormat::Text;
+    pub const ACCESS: AccessLog = AccessLog::Stdout;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where the access log goes. Diagnostics go to standard error, always.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+/// `[[listener]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListenerConfig {
+    /// Unique. A module reads it as `request.listener`.
+    pub name: String,
+    /// Port 0: any free port, told in the log.
+    pub address: SocketAddr,
+    pub tls: Option<ListenerTls>,
+    /// Whether HTTP/2 without TLS (prior knowledge) is taken. Meaningless, and refused, beside `tls`.
+    pub h2c: bool,
+    /// Largest request head, in bytes: request line and headers.
+    pub max_head_bytes: usize,
+    /// Longest time from the first byte of a request head to its last.
+    pub head_timeout: Duration,
+    /// Longest time that a connection may be idle between requests.
+    pub keepalive_timeout: Duration,
+}
+
+impl ListenerConfig {
+    pub const H2C: bool = true;
+    pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+    pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+/// `[listener.tls]`: PEM files. ALPN offers `h2` and `http/1.1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `[[tenant]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TenantConfig {
+    /// Unique: letters, digits, `-`, `_` and `.`, at most 64 bytes.
+    pub name: String,
+    /// Exact names, wildcards (`*.shop.example`: one label or more in place of the star) and `*` (any other). No two
+    /// tenants may claim the same.
+    pub hostnames: Vec<HostPattern>,
+    /// Asked in order until one does not pass.
+    pub modules: Vec<ModuleConfig>,
+    pub limits: Limits,
+    pub upstream: UpstreamDefaults,
+    pub failure: FailureAnswer,
+    pub grants: Grants,
+}
+
+/// A hostname pattern, in lower case and without a trailing dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `shop.example`, or an IP address.
+    Exact(String),
+    /// `*.shop.example`, kept as `shop.example`.
+    Wildcard(String),
+    /// `*`
+    Any,
+}
+
+/// `[[tenant.module]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleConfig {
+    /// A component, or a core module with its component type.
+    pub path: PathBuf,
+    /// The `config` table as JSON, as the module reads it.
+    pub config: serde_json::Value,
+}
+
+/// `[tenant.limits]`: what one decision may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU time of a decision.
+    pub decision: Duration,
+    /// Linear memory, all memories of the module together, in bytes.
+    pub memory_bytes: usize,
+    /// Elements of one table.
+    pub table_elements: usize,
+    /// Core instances of one component.
+    pub instances: usize,
+    /// Live resource handles.
+    pub handles: usize,
+    /// Bytes that one call may copy from the module to the host, the answer included.
+    pub host_call_bytes: usize,
+    /// Bytes that one decision may log.
+    pub log_bytes: usize,
+    /// Attempts of one request, the first included.
+    pub attempts: u32,
+    /// Body of a response that the module itself gives, in bytes.
+    pub response_body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            decision: Duration::from_millis(10),
+            memory_bytes: 16 * 1024 * 1024,
+            table_elements: 10_000,
+            instances: 64,
+            handles: 1_000,
+            host_call_bytes: 1024 * 1024,
+            log_bytes: 4 * 1024,
+            attempts: 3,
+            response_body_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// `[tenant.upstream]`: what a peer record leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamDefaults {
+    pub connect_timeout: Duration,
+    pub total_connect_timeout: Duration,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
+    /// Zero: connections are not kept.
+    pub idle_timeout: Duration,
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    pub max_h2_streams: u32,
+}
+
+impl Default for UpstreamDefaults {
+    fn default() -> Self {
+        UpstreamDefaults {
+            connect_timeout: Duration::from_secs(3),
+            total_connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            tcp_keepalive: None,
+            max_h2_streams: 100,
+        }
+    }
+}
+
+/// `[tenant.upstream.tcp_keepalive]`; ranges as for `tcp-keepalive` in the WIT package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TcpKeepalive {
+    pub idle: Duration,
+    pub interval: Duration,
+    pub count: u32,
+    /// Zero: the system's default.
+    pub user_timeout: Duration,
+}
+
+/// `[tenant.failure]`: what the client gets when no module decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureAnswer {
+    /// None: the status of the failure itself (see `docs/errors.md`).
+    pub status: Option<StatusCode>,
+    pub body: String,
+    pub content_type: String,
+}
+
+impl Default for FailureAnswer {
+    fn default() -> Self {
+        FailureAnswer { status: None, body: String::new(), content_type: "text/plain; charset=utf-8".to_owned() }
+    }
+}
+
+/// `[tenant.grants]`: what the operator allows beyond the safe default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// `verify = ["chain-only"]`: certificates may be accepted for any name.
+    pub verify_chain_only: bool,
+    /// `verify = ["none"]`: certificates may go unchecked.
+    pub verify_none: bool,
+    /// `bind_to = true`: the local address may be chosen.
+    pub bind_to: bool,
+}

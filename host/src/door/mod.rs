@@ -1,0 +1,14 @@
+//! What was asked? Connections, their listeners, and heads that are bounded in size and in time.
+
+mod app;
+mod head;
+mod listener;
+mod stream;
+mod tls;
+mod watch;
+
+pub use app::Door;
+pub use head::{Arrival, DownstreamTls, RequestHead, authority};
+pub use listener::Listener;
+pub use tls::{TlsError, tls_settings};
+pub use watch::{CONNECTION, Connection, Phase};

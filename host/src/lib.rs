@@ -1,0 +1,32 @@
+//! Pointsman: a reverse proxy on Pingora that asks a WebAssembly component which upstream each request goes to, and how
+//! to connect to it.
+//!
+//! The rooms below are in the order in which a request walks through them; `ARCHITECTURE.md` tells more.
+
+// Nothing that a module, a client or a file says may panic the process.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![warn(clippy::unreachable, clippy::as_conversions)]
+
+// The walk.
+pub mod call;
+pub mod check;
+pub mod door;
+pub mod module;
+pub mod peer;
+pub mod retry;
+pub mod tenant;
+
+// What holds the rooms together.
+pub mod answer;
+pub mod ask;
+pub mod proxy;
+pub mod server;
+
+// Beside the walk.
+mod bindings;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod log;
+pub mod raw;
+mod text;

@@ -1,0 +1,160 @@
+//! The access log: for each request what was asked, what was decided, and what came of it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use crate::config::{AccessLog, LogConfig, LogFormat};
+
+/// One request.
+#[derive(Debug, Serialize)]
+pub struct Access<'a> {
+    /// When the request head was complete, RFC 3339, UTC.
+    pub time: String,
+    pub listener: &'a str,
+    pub client_ip: String,
+    pub method: &'a str,
+    pub authority: &'a str,
+    pub path: &'a str,
+    pub protocol: &'static str,
+    /// 0: nothing was answered, the client had gone.
+    pub status: u16,
+    /// Body bytes sent to the client.
+    pub bytes: usize,
+    /// From the complete head to the end of the response, in milliseconds.
+    pub duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
+    /// Digest of the module that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// `connect` or `respond`. None: no module decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<&'static str>,
+    /// All decisions of this request, in microseconds.
+    pub decision_us: u64,
+    /// The module's remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'a str>,
+    /// The last upstream, as the module named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Attempts made, the successful one included.
+    pub attempts: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_attempts: Vec<AttemptRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureRecord>,
+}
+
+/// An attempt that failed.
+#[derive(Debug, Serialize)]
+pub struct AttemptRecord {
+    pub upstream: String,
+    pub failure: String,
+    pub elapsed_ms: u32,
+}
+
+/// Why the proxy answered by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailureRecord {
+    pub code: &'static str,
+    pub cause: String,
+}
+
+/// Writes the access log without ever blocking a request: when its queue is full, lines are lost and counted.
+pub struct AccessLogger {
+    sink: Option<Sink>,
+    format: LogFormat,
+}
+
+struct Sink {
+    writer: NonBlocking,
+    /// Writes what is queued when it is dropped.
+    _guard: WorkerGuard,
+}
+
+/// Lines that may wait for the disk.
+const QUEUE: usize = 65_536;
+
+impl AccessLogger {
+    pub fn open(config: &LogConfig) -> io::Result<AccessLogger> {
+        let sink = match &config.access {
+            AccessLog::Off => None,
+            AccessLog::Stdout => Some(Sink::new(io::stdout())),
+            AccessLog::File(path) => Some(Sink::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)),
+        };
+        Ok(AccessLogger { sink, format: config.format })
+    }
+
+    /// Whether a line would go anywhere: if not, none needs to be made.
+    pub fn is_on(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    pub fn write(&self, access: &Access<'_>) {
+        let Some(sink) = &self.sink else { return };
+        let mut line = match self.format {
+            LogFormat::Json => serde_json::to_string(access).unwrap_or_default(),
+            LogFormat::Text => text(access),
+        };
+        line.push('\n');
+        // The writer queues; it fails only when its thread is gone, at the very end of the process.
+        let _ = sink.writer.clone().write_all(line.as_bytes());
+    }
+}
+
+impl Sink {
+    fn new(target: impl io::Write + Send + 'static) -> Sink {
+        let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(target);
+        Sink { writer, _guard: guard }
+    }
+}
+
+fn text(access: &Access<'_>) -> String {
+    let mut line = format!(
+        "{} {} {} {}{} {} {} {}B {:.1}ms",
+        access.time,
+        access.client_ip,
+        access.method,
+        access.authority,
+        access.path,
+        access.protocol,
+        access.status,
+        access.bytes,
+        access.duration_ms,
+    );
+    let mut add = |name: &str, value: &str| {
+        // Writing to a `String` can't fail.
+        let _ = write!(line, " {name}={value}");
+    };
+    if let Some(tenant) = access.tenant {
+        add("tenant", tenant);
+    }
+    if let Some(module) = &access.module {
+        add("module", module);
+    }
+    if let Some(decision) = access.decision {
+        add("decision", decision);
+        add("decision_us", &access.decision_us.to_string());
+    }
+    if let Some(note) = access.note {
+        add("note", &format!("{note:?}"));
+    }
+    if let Some(upstream) = &access.upstream {
+        add("upstream", upstream);
+    }
+    if access.attempts > 1 {
+        add("attempts", &access.attempts.to_string());
+    }
+    for attempt in &access.failed_attempts {
+        add("failed", &format!("{}:{}:{}ms", attempt.upstream, attempt.failure, attempt.elapsed_ms));
+    }
+    if let Some(error) = &access.error {
+        add("error", error.code);
+        add("cause", &format!("{:?}", error.cause));
+    }
+    line
+}

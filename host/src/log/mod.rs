@@ -1,0 +1,7 @@
+//! What can be seen from outside: diagnostics on standard error, and an access log with a line for each request.
+
+mod access;
+mod diagnostics;
+
+pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord};
+pub use diagnostics::{LogGuard, start};

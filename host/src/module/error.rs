@@ -1,0 +1,59 @@
+//! Why a module can't be loaded. Each message says what to do.
+
+use std::path::PathBuf;
+
+use crate::module::world::SUPPORTED;
+
+/// A module that was refused at load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read `{path}`")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the file has {size} bytes; a module may have {limit} at most")]
+    TooLarge { size: u64, limit: u64 },
+    #[error("not a WebAssembly file: it does not start with `\\0asm`")]
+    NotWasm,
+    #[error("not valid WebAssembly, at byte {offset}: {message}; is the file complete?")]
+    Invalid { offset: usize, message: String },
+    #[error(
+        "a core module without a component type: build it with wit-bindgen for the world `pointsman:router/router`, \
+         or make it a component with `wasm-tools component new`"
+    )]
+    NoComponentType,
+    #[error("a core module that imports WASI (`{import}`): {}", WASI_REMEDY)]
+    CoreWasi { import: String },
+    #[error("a core module that cannot be made a component: {message}")]
+    Encode { message: String },
+    #[error("it imports `{import}`: {}", WASI_REMEDY)]
+    Wasi { import: String },
+    #[error("it was built against `{found}`; this host supports {}", supported())]
+    UnsupportedVersion { found: String },
+    #[error("it imports `{import}`, which this host does not offer; a module may import {} only", offered())]
+    UnknownImport { import: String },
+    #[error("it does not export `{export}`, so it is not a router; its exports: {found}")]
+    MissingExport { export: &'static str, found: String },
+    #[error("its imports or exports have other types than the world `pointsman:router/router`: {message}")]
+    WrongType { message: String },
+    #[error("it needs {needed} {what}; {limit} are allowed{}", raise(.key))]
+    NeedsTooMuch { what: &'static str, needed: u64, limit: u64, key: Option<&'static str> },
+    #[error("it cannot be compiled: {message}")]
+    Compile { message: String },
+}
+
+const WASI_REMEDY: &str = "modules have no WASI here; build for `wasm32-unknown-unknown`, or with your toolchain's \
+                           option that stubs WASI out";
+
+fn supported() -> String {
+    SUPPORTED.map(|version| format!("`pointsman:router@{version}`")).join(", ")
+}
+
+fn offered() -> String {
+    crate::module::world::INTERFACES.map(|name| format!("`pointsman:router/{name}`")).join(", ")
+}
+
+fn raise(key: &Option<&'static str>) -> String {
+    match key {
+        Some(key) => format!(" (raise the tenant's `limits.{key}`)"),
+        None => String::new(),
+    }
+}

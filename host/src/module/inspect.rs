@@ -1,0 +1,81 @@
+//! What a module is made of, for its author: imports, exports, sizes, and what would refuse it.
+
+use serde::Serialize;
+use std::path::Path;
+
+use wasmtime::component::Component;
+
+use crate::config::Limits;
+use crate::module::load::{component_bytes, read};
+use crate::module::{Digest, LoadError, Loader};
+
+/// A module, taken apart.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    pub sha256: String,
+    pub bytes: usize,
+    /// `component` or `core module`. None if it is neither.
+    pub kind: Option<&'static str>,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub needs: Option<Needs>,
+    /// Why it would not be loaded. None: it would.
+    pub refused: Option<String>,
+}
+
+/// What one instance takes at its start.
+#[derive(Debug, Serialize)]
+pub struct Needs {
+    pub memories: u32,
+    pub memory_bytes: u64,
+    pub tables: u32,
+    pub table_elements: u64,
+    /// Compiled code and data, in bytes.
+    pub compiled_bytes: usize,
+}
+
+/// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
+pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
+    let (bytes, engine) = (read(path)?, loader.engine());
+    let mut inspection = Inspection {
+        sha256: Digest::of(&bytes).full(),
+        bytes: bytes.len(),
+        kind: kind(&bytes),
+        imports: Vec::new(),
+        exports: Vec::new(),
+        needs: None,
+        refused: loader.load(&bytes, serde_json::Value::Null, limits).err().map(|error| error.to_string()),
+    };
+    // A module that is refused for its imports can still show them.
+    if let Ok(component) = component_bytes(&bytes).and_then(|bytes| {
+        Component::new(engine, bytes).map_err(|error| LoadError::Compile { message: error.to_string() })
+    }) {
+        let ty = component.component_type();
+        inspection.imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        inspection.exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        inspection.needs = needs(&component);
+    }
+    Ok(inspection)
+}
+
+fn kind(bytes: &[u8]) -> Option<&'static str> {
+    if wasmparser::Parser::is_component(bytes) {
+        Some("component")
+    } else if wasmparser::Parser::is_core_wasm(bytes) {
+        Some("core module")
+    } else {
+        None
+    }
+}
+
+fn needs(component: &Component) -> Option<Needs> {
+    let required = component.resources_required()?;
+    let image = component.image_range();
+    Some(Needs {
+        memories: required.num_memories,
+        memory_bytes: required.max_initial_memory_size.unwrap_or(0),
+        tables: required.num_tables,
+        table_elements: required.max_initial_table_size.unwrap_or(0),
+        compiled_bytes: (image.end as usize).saturating_sub(image.start as usize),
+    })
+}

@@ -1,0 +1,27 @@
+//! A module's own configuration, in the forms in which it may ask for it.
+
+use serde_json::Value;
+
+/// The `config` table of a module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleSettings {
+    value: Value,
+    json: String,
+}
+
+impl ModuleSettings {
+    pub fn new(value: Value) -> ModuleSettings {
+        let json = value.to_string();
+        ModuleSettings { value, json }
+    }
+
+    /// The whole as a JSON object.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// One value, by JSON Pointer (RFC 6901).
+    pub fn value(&self, pointer: &str) -> Option<&Value> {
+        self.value.pointer(pointer)
+    }
+}

@@ -1,0 +1,8 @@
+//! From a checked `PeerSpec` to Pingora's `HttpPeer`, in one function, and to the key under which its connection is
+//! pooled.
+
+mod http_peer;
+mod pool_keys;
+
+pub use http_peer::{Unsupported, http_peer};
+pub use pool_keys::PoolKeys;

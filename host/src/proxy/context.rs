@@ -1,0 +1,88 @@
+//! What is remembered of one request between Pingora's phases.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::answer::Failure;
+use crate::check::RouteSpec;
+use crate::door::{Connection, RequestHead};
+use crate::module::{Digest, Module};
+use crate::proxy::in_flight::InFlight;
+use crate::raw;
+use crate::tenant::Tenant;
+
+/// A request on its walk through the rooms.
+pub struct Context {
+    pub connection: Option<Connection>,
+    pub arrived: DateTime<Utc>,
+    pub start: Instant,
+    pub served: Option<Served>,
+    /// The route of the current attempt.
+    pub route: Option<Box<RouteSpec>>,
+    /// Whether `route` was decided and no attempt has taken it yet.
+    pub route_is_next: bool,
+    pub attempt_start: Instant,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// Attempts that failed, oldest first.
+    pub failed: Vec<raw::Attempt>,
+    /// Set when the upstream's status is what fails the attempt.
+    pub failed_status: Option<u16>,
+    pub decision: Option<Decision>,
+    pub decision_time: Duration,
+    /// What the client is told, or was told.
+    pub failure: Option<Failure>,
+    /// The answer is written; what Pingora does next must not write another.
+    pub answered: bool,
+    _in_flight: InFlight,
+}
+
+/// Who serves a request: taken once, so that a reload never mixes versions within it.
+pub struct Served {
+    pub tenant: Arc<Tenant>,
+    pub modules: Arc<Vec<Module>>,
+    /// The module that is asked next: those before it passed.
+    pub turn: usize,
+    pub head: Arc<RequestHead>,
+}
+
+/// What was decided last, for the access log.
+pub struct Decision {
+    pub digest: Digest,
+    /// None: the module gave no usable answer.
+    pub kind: Option<&'static str>,
+}
+
+impl Context {
+    pub fn new(connection: Option<Connection>, in_flight: InFlight) -> Context {
+        let now = Instant::now();
+        Context {
+            connection,
+            arrived: Utc::now(),
+            start: now,
+            served: None,
+            route: None,
+            route_is_next: false,
+            attempt_start: now,
+            attempts: 0,
+            failed: Vec::new(),
+            failed_status: None,
+            decision: None,
+            decision_time: Duration::ZERO,
+            failure: None,
+            answered: false,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Attempts that this request may have: the tenant's limit, or less if the module said so.
+    pub fn attempts_allowed(&self) -> u32 {
+        match (&self.route, &self.served) {
+            (Some(route), _) => route.retry.attempts,
+            (None, Some(served)) => served.tenant.limits.attempts,
+            (None, None) => 1,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The walk of a request through the rooms, in Pingora's phases. This room holds no rule of its own: it calls the others
+//! in order and remembers, in `Context`, what they said.
+
+mod attempt;
+mod context;
+mod head;
+mod in_flight;
+mod record;
+mod rewrite;
+mod walk;
+mod write;
+
+pub use in_flight::{Gauge, InFlight};
+pub use walk::Proxy;

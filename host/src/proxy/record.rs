@@ -1,0 +1,64 @@
+//! From a finished request to its line in the access log.
+
+use chrono::SecondsFormat;
+use http::Version;
+use pingora::proxy::Session;
+
+use crate::door;
+use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord};
+use crate::proxy::context::Context;
+use crate::proxy::head::client_ip;
+
+/// Writes the line of a request.
+pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
+    let request = session.req_header();
+    let served = ctx.served.as_ref();
+    let found = match served {
+        Some(_) => None,
+        None => Some(door::authority(&request.uri, &request.headers)),
+    };
+    logger.write(&Access {
+        time: ctx.arrived.to_rfc3339_opts(SecondsFormat::Millis, true),
+        listener: ctx.connection.as_ref().map_or("", |connection| &connection.listener.name),
+        client_ip: client_ip(session).map(|ip| ip.to_string()).unwrap_or_default(),
+        method: request.method.as_str(),
+        authority: served.map(|served| served.head.authority()).or(found.as_deref()).unwrap_or_default(),
+        path: served.map_or_else(|| request.uri.path(), |served| served.head.path()),
+        protocol: protocol(request.version),
+        status: session.response_written().map_or(0, |response| response.status.as_u16()),
+        bytes: session.body_bytes_sent(),
+        duration_ms: ctx.start.elapsed().as_secs_f64() * 1000.0,
+        tenant: served.map(|served| &*served.tenant.name),
+        module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
+        decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
+        decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
+        note: ctx.route.as_ref().and_then(|route| route.note.as_deref()),
+        upstream: ctx.route.as_ref().map(|route| route.peer.connection.target.to_string()),
+        attempts: ctx.attempts,
+        failed_attempts: ctx.failed.iter().map(failed_attempt).collect(),
+        error: ctx
+            .failure
+            .as_ref()
+            .map(|failure| FailureRecord { code: failure.answer().code, cause: failure.to_string() }),
+    });
+}
+
+fn failed_attempt(attempt: &crate::raw::Attempt) -> AttemptRecord {
+    AttemptRecord {
+        upstream: attempt.address.clone(),
+        failure: match attempt.status {
+            Some(status) => format!("status-{status}"),
+            None => format!("{:?}-{:?}", attempt.stage, attempt.failure).to_ascii_lowercase(),
+        },
+        elapsed_ms: attempt.elapsed_ms,
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP",
+    }
+}

@@ -1,0 +1,42 @@
+//! Changes the request on its way to the upstream as the route says.
+
+use http::header::HOST;
+use http::uri::{Parts, PathAndQuery};
+use http::{HeaderValue, Uri};
+use pingora::http::RequestHeader;
+use pingora::{ErrorType, OrErr, Result};
+
+use crate::check::RewriteSpec;
+
+/// Applies a rewrite, in the order that the contract states.
+pub fn apply(rewrite: &RewriteSpec, request: &mut RequestHeader) -> Result<()> {
+    if let Some(authority) = &rewrite.authority {
+        // Pingora carries `host` over to `:authority` for HTTP/2.
+        let value = HeaderValue::from_str(authority).or_err(ErrorType::InternalError, "rewritten authority")?;
+        request.insert_header(HOST, value)?;
+    }
+    if let Some(path_and_query) = &rewrite.path_and_query {
+        set_path(request, path_and_query)?;
+    }
+    for name in &rewrite.remove_headers {
+        request.remove_header(name);
+    }
+    for (name, value) in &rewrite.set_headers {
+        request.insert_header(name.clone(), value.clone())?;
+    }
+    for (name, value) in &rewrite.add_headers {
+        request.append_header(name.clone(), value.clone())?;
+    }
+    Ok(())
+}
+
+fn set_path(request: &mut RequestHeader, path_and_query: &str) -> Result<()> {
+    if request.uri.authority().is_none() {
+        return request.set_raw_path(path_and_query.as_bytes());
+    }
+    let mut parts = Parts::from(request.uri.clone());
+    let path_and_query = PathAndQuery::try_from(path_and_query).or_err(ErrorType::InternalError, "rewritten path")?;
+    parts.path_and_query = Some(path_and_query);
+    request.set_uri(Uri::from_parts(parts).or_err(ErrorType::InternalError, "rewritten path")?);
+    Ok(())
+}

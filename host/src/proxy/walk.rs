@@ -1,0 +1,358 @@
+//! Pingora's phases, each calling the rooms that it passes through.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use crate::answer::Failure;
+use crate::ask::{Wanted, ask};
+use crate::call::Decided;
+use crate::check::RouteSpec;
+use crate::door::{self, CONNECTION, Phase};
+use crate::log::AccessLogger;
+use crate::module::Module;
+use crate::peer::http_peer;
+use crate::proxy::context::{Context, Decision, Served};
+use crate::proxy::in_flight::Gauge;
+use crate::proxy::{attempt, head, record, rewrite, write};
+use crate::raw;
+use crate::retry::{self, Body, Failed, Idempotent, Progress};
+use crate::tenant::{HostTable, Tenant};
+
+/// The proxy: all listeners and tenants share one.
+pub struct Proxy {
+    tenants: HostTable<Arc<Tenant>>,
+    access: AccessLogger,
+    in_flight: Gauge,
+    error_header: bool,
+}
+
+impl Proxy {
+    pub fn new(tenants: HostTable<Arc<Tenant>>, access: AccessLogger, in_flight: Gauge, error_header: bool) -> Proxy {
+        Proxy { tenants, access, in_flight, error_header }
+    }
+
+    /// door and tenant: is the head within bounds, and whose is it?
+    fn admit(&self, session: &Session, ctx: &mut Context) -> Result<(), Failure> {
+        let Some(connection) = &ctx.connection else {
+            return Err(Failure::Internal("a request without a connection".to_owned()));
+        };
+        let limit = connection.listener.max_head_bytes;
+        if head::size(session) > limit {
+            return Err(Failure::HeadTooLarge { limit });
+        }
+        let header = session.req_header();
+        let authority = door::authority(&header.uri, &header.headers);
+        let Some(tenant) = self.tenants.owner(&authority) else { return Err(Failure::NoTenant(authority)) };
+        let served = Served {
+            tenant: tenant.clone(),
+            modules: tenant.modules(),
+            turn: 0,
+            head: Arc::new(head::take(session, connection, authority)),
+        };
+        ctx.served = Some(served);
+        Ok(())
+    }
+
+    /// call and check: what do the tenant's modules want?
+    fn decide(&self, ctx: &mut Context) -> Result<Wanted, Failure> {
+        let Some(served) = &mut ctx.served else {
+            return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
+        };
+        let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
+        let (decision, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
+        let tenant = &served.tenant;
+        let wanted = ask(tenant, &served.modules, &mut served.turn, &served.head, &attempts, |module, decided| {
+            *decision_time += decided.elapsed;
+            *decision = Some(Decision { digest: module.digest(), kind: None });
+            tell(tenant, module, decided);
+        })?;
+        if let Some(decision) = decision {
+            decision.kind = Some(match wanted {
+                Wanted::Connect(_) => "connect",
+                Wanted::Respond(_) => "respond",
+            });
+        }
+        Ok(wanted)
+    }
+
+    /// peer: the route of the next attempt, as Pingora connects it.
+    fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Failure> {
+        let (Some(route), Some(served)) = (&ctx.route, &ctx.served) else {
+            return Err(Failure::Internal("an attempt without a route".to_owned()));
+        };
+        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer.connection))?;
+        ctx.attempts += 1;
+        ctx.attempt_start = Instant::now();
+        Ok(peer)
+    }
+
+    /// Answers a failure, and remembers it for the log.
+    async fn answer(&self, session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<u16> {
+        let tenant = ctx.served.as_ref().map(|served| &served.tenant.failure);
+        let written = write::failure(session, &failure, tenant, self.error_header).await;
+        ctx.failure = Some(failure);
+        ctx.answered = true;
+        written.map(|status| status.as_u16())
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    /// Called when a request's head is complete.
+    fn new_ctx(&self) -> Context {
+        let connection = CONNECTION.try_with(Clone::clone).ok();
+        if let Some(watch) = connection.as_ref().and_then(|connection| connection.watch.as_ref()) {
+            watch.enter(Phase::Beyond);
+        }
+        Context::new(connection, self.in_flight.enter())
+    }
+
+    /// No downstream modules: what they do costs every request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        match self.admit(session, ctx) {
+            Ok(()) => Ok(false),
+            Err(failure) => {
+                self.answer(session, ctx, failure).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The first decision, one step before `upstream_peer`: here an answer leaves the client's connection open, while
+    /// Pingora closes it when `upstream_peer` gives no peer.
+    async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        match self.decide(ctx) {
+            Ok(Wanted::Connect(route)) => {
+                ctx.route = Some(route);
+                ctx.route_is_next = true;
+                Ok(true)
+            }
+            Ok(Wanted::Respond(response)) => {
+                ctx.answered = true;
+                write::response(session, &response).await?;
+                Ok(false)
+            }
+            Err(failure) => {
+                self.answer(session, ctx, failure).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Asks the module which peer the next attempt goes to; for the first attempt it was asked just before.
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        if !std::mem::take(&mut ctx.route_is_next) {
+            match self.decide(ctx) {
+                Ok(Wanted::Connect(route)) => ctx.route = Some(route),
+                Ok(Wanted::Respond(response)) => {
+                    ctx.route = None;
+                    ctx.answered = true;
+                    write::response(session, &response).await?;
+                    return Err(stop());
+                }
+                Err(failure) => {
+                    ctx.failure = Some(failure);
+                    return Err(stop());
+                }
+            }
+        }
+        self.connect(ctx).map_err(|failure| {
+            ctx.failure = Some(failure);
+            stop()
+        })
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        match &ctx.route {
+            Some(route) => rewrite::apply(&route.rewrite, request),
+            None => Ok(()),
+        }
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let (stage, failure) = attempt::connecting(&error);
+        let what = What { stage, failure, progress: Progress::NothingSent, reused: false, status: None };
+        let retry = note_attempt(session, ctx, what, &error);
+        error.set_retry(retry);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let status = ctx.failed_status.take();
+        if *error.esource() != ErrorSource::Upstream && status.is_none() {
+            error.set_retry(false);
+            return error;
+        }
+        let (stage, failure) = match status {
+            Some(_) => (raw::Stage::Receive, raw::Failure::Status),
+            None => attempt::proxying(&error),
+        };
+        let what = What { stage, failure, progress: progress(session, &error), reused, status };
+        let retry = note_attempt(session, ctx, what, &error);
+        error.set_retry(retry);
+        error
+    }
+
+    /// A status that the route counts as a failed attempt becomes an error, if another attempt may follow.
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let status = response.status.as_u16();
+        let Some(route) = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status)) else {
+            return Ok(());
+        };
+        let allowed = route.retry.attempts;
+        if !retry::may_retry(question(session, ctx.attempts, allowed, Progress::Sent)) {
+            return Ok(());
+        }
+        ctx.failed_status = Some(status);
+        Err(Error::explain(ErrorType::HTTPStatus(status), "the route retries on this status").into_up())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let status = match session.response_written() {
+            // The client has (part of) an answer already; nothing else can be said to it.
+            Some(written) => written.status.as_u16(),
+            None => {
+                let failure = ctx.failure.take().unwrap_or_else(|| attempt::elsewhere(error));
+                match failure {
+                    Failure::ClientClosed => {
+                        ctx.failure = Some(failure);
+                        0
+                    }
+                    failure => self.answer(session, ctx, failure).await.unwrap_or(0),
+                }
+            }
+        };
+        if ctx.failure.is_none() && !ctx.answered {
+            ctx.failure = Some(attempt::elsewhere(error));
+        }
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        if self.access.is_on() {
+            record::write(&self.access, session, ctx);
+        }
+    }
+
+    /// The access log has every failure, with its cause.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
+        true
+    }
+
+    /// The access log has every failed attempt.
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}
+
+/// What is known of a failed attempt.
+struct What {
+    stage: raw::Stage,
+    failure: raw::Failure,
+    progress: Progress,
+    reused: bool,
+    status: Option<u16>,
+}
+
+/// retry: notes a failed attempt and asks whether another may follow.
+fn note_attempt(session: &Session, ctx: &mut Context, what: What, error: &Error) -> bool {
+    let address = ctx.route.as_ref().map(|route: &Box<RouteSpec>| route.peer.connection.target.to_string());
+    let address = address.unwrap_or_default();
+    let detail = attempt::cause(error);
+    ctx.failed.push(raw::Attempt {
+        number: ctx.attempts,
+        address: address.clone(),
+        stage: what.stage,
+        failure: what.failure,
+        status: what.status,
+        reused_connection: what.reused,
+        request_sent: what.progress != Progress::NothingSent,
+        elapsed_ms: u32::try_from(ctx.attempt_start.elapsed().as_millis()).unwrap_or(u32::MAX),
+        detail: detail.clone(),
+    });
+    ctx.failure = Some(Failure::Upstream { stage: what.stage, failure: what.failure, address, detail });
+    let retry = retry::may_retry(question(session, ctx.attempts, ctx.attempts_allowed(), what.progress));
+    if retry {
+        // The next decision says how this ends.
+        ctx.failure = None;
+    }
+    retry
+}
+
+fn question(session: &Session, attempts: u32, allowed: u32, progress: Progress) -> Failed {
+    Failed {
+        attempts,
+        allowed,
+        progress,
+        idempotent: Idempotent::of(&session.req_header().method),
+        body: if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable },
+    }
+}
+
+/// How far an attempt came that failed on an established connection. Pingora marks errors after which it would retry.
+/// Of those, only HTTP/2's REFUSED_STREAM, GOAWAY and HTTP_1_1_REQUIRED say that the upstream did not process the
+/// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, says nothing.
+fn progress(session: &Session, error: &Error) -> Progress {
+    if session.response_written().is_some() {
+        return Progress::Answered;
+    }
+    let marked = error.retry == pingora::RetryType::Decided(true);
+    if marked && matches!(error.etype(), ErrorType::H2Error | ErrorType::H2Downgrade) {
+        Progress::NotProcessed
+    } else {
+        Progress::Sent
+    }
+}
+
+/// Ends Pingora's loop over attempts; `Context` holds what the client is told.
+fn stop() -> Box<Error> {
+    Error::explain(ErrorType::Custom("pointsman"), "no further attempt").into_in()
+}
+
+/// Passes a module's log lines on.
+fn tell(tenant: &Tenant, module: &Module, decided: &Decided) {
+    for line in &decided.lines {
+        let (tenant, module) = (&*tenant.name, module.digest());
+        match line.level {
+            raw::Level::Error => tracing::error!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Warn => tracing::warn!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Info => tracing::info!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Debug => tracing::debug!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Trace => tracing::trace!(target: "pointsman::module", tenant, %module, "{}", line.message),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes the answers that the proxy gives by itself: a module's own response, and failures.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::answer::Failure;
+use crate::check::ResponseSpec;
+use crate::config::FailureAnswer;
+
+/// The response header that tells the proxy's own answers from the upstream's.
+const ERROR_HEADER: &str = "pointsman-error";
+
+/// Writes the response that a module decided on.
+pub async fn response(session: &mut Session, spec: &ResponseSpec) -> Result<()> {
+    let mut head = ResponseHeader::build(spec.status, Some(spec.headers.len() + 2))?;
+    for (name, value) in &spec.headers {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    send(session, head, Bytes::from(spec.body.clone())).await
+}
+
+/// Writes a failure: in the tenant's own words if its modules failed and it has any.
+pub async fn failure(
+    session: &mut Session,
+    failure: &Failure,
+    tenant: Option<&FailureAnswer>,
+    error_header: bool,
+) -> Result<StatusCode> {
+    let answer = failure.answer();
+    let own = tenant.filter(|_| failure.is_the_modules());
+    let status = own.and_then(|own| own.status).unwrap_or(answer.status);
+    let mut head = ResponseHeader::build(status, Some(5))?;
+    if error_header {
+        head.insert_header(ERROR_HEADER, answer.code)?;
+    }
+    head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
+    let body = match own {
+        Some(own) if !own.body.is_empty() => {
+            head.insert_header(header::CONTENT_TYPE, own.content_type.as_str())?;
+            own.body.clone()
+        }
+        _ if error_header => {
+            head.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+            format!("pointsman: {}\n", answer.code)
+        }
+        _ => String::new(),
+    };
+    send(session, head, Bytes::from(body)).await?;
+    Ok(status)
+}
+
+async fn send(session: &mut Session, mut head: ResponseHeader, body: Bytes) -> Result<()> {
+    let without_length = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+    if !without_length {
+        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(head), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! It failed: what may be tried next? The host judges whether sending a request again is safe; a module's retry policy
+//! may narrow that, never widen it.
+
+use http::Method;
+
+/// What is known about a failed attempt when the question is whether there may be another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+    /// Attempts allowed: the tenant's limit, or less if the module said so.
+    pub allowed: u32,
+    pub progress: Progress,
+    pub idempotent: Idempotent,
+    pub body: Body,
+}
+
+/// How far the attempt came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// No byte of the request left.
+    NothingSent,
+    /// The upstream said that it did not process the request (HTTP/2: REFUSED_STREAM, GOAWAY).
+    NotProcessed,
+    /// Bytes may have arrived.
+    Sent,
+    /// The client has part of the response.
+    Answered,
+}
+
+/// Whether the method may be sent twice without harm (RFC 9110, section 9.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotent {
+    Yes,
+    No,
+}
+
+/// Whether the request's body, if any, can be sent again from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    Replayable,
+    Gone,
+}
+
+impl Idempotent {
+    pub fn of(method: &Method) -> Idempotent {
+        if method.is_idempotent() { Idempotent::Yes } else { Idempotent::No }
+    }
+}
+
+/// Whether another attempt may follow.
+pub fn may_retry(failed: Failed) -> bool {
+    if failed.attempts >= failed.allowed || failed.body == Body::Gone {
+        return false;
+    }
+    match failed.progress {
+        Progress::NothingSent | Progress::NotProcessed => true,
+        Progress::Sent => failed.idempotent == Idempotent::Yes,
+        Progress::Answered => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: Failed = Failed {
+        attempts: 1,
+        allowed: 3,
+        progress: Progress::Sent,
+        idempotent: Idempotent::Yes,
+        body: Body::Replayable,
+    };
+    const POST: Failed = Failed { idempotent: Idempotent::No, ..GET };
+
+    #[track_caller]
+    fn check(failed: Failed, expected: bool) {
+        assert_eq!(may_retry(failed), expected, "{failed:?}");
+    }
+
+    #[test]
+    fn idempotent_request_is_tried_again() {
+        check(GET, true);
+    }
+
+    #[test]
+    fn sent_post_is_never_tried_again() {
+        check(POST, false);
+        check(Failed { allowed: 16, ..POST }, false);
+    }
+
+    #[test]
+    fn post_that_did_not_leave_is_tried_again() {
+        check(Failed { progress: Progress::NothingSent, ..POST }, true);
+        check(Failed { progress: Progress::NotProcessed, ..POST }, true);
+    }
+
+    #[test]
+    fn nothing_is_tried_again_once_the_client_has_part_of_the_response() {
+        check(Failed { progress: Progress::Answered, ..GET }, false);
+    }
+
+    #[test]
+    fn a_body_that_is_gone_cannot_be_sent_again() {
+        check(Failed { body: Body::Gone, ..GET }, false);
+        check(Failed { body: Body::Gone, progress: Progress::NothingSent, ..POST }, false);
+    }
+
+    #[test]
+    fn attempts_are_limited() {
+        check(Failed { attempts: 3, ..GET }, false);
+        check(Failed { attempts: 1, allowed: 1, progress: Progress::NothingSent, ..GET }, false);
+    }
+
+    #[test]
+    fn methods_are_judged_as_the_rfc_has_it() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE] {
+            assert_eq!(Idempotent::of(&method), Idempotent::Yes, "{method}");
+        }
+        for method in [Method::POST, Method::PATCH, Method::CONNECT] {
+            assert_eq!(Idempotent::of(&method), Idempotent::No, "{method}");
+        }
+    }
+}

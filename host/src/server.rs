@@ -1,0 +1,238 @@
+//! Puts the rooms together and keeps them running: engine, modules, tenants, listeners, and an end that waits for the
+//! requests in flight.
+//!
+//! Pingora's own `Server` sleeps through a fixed grace period before it exits, installs its own signal handlers and may
+//! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
+//! does, and so that a test can run a whole proxy inside its own process.
+
+use std::net::SocketAddr;
+use std::os::fd::IntoRawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pingora::proxy::http_proxy;
+use pingora::server::Fds;
+use pingora::server::configuration::ServerConf;
+use pingora::services::Service as _;
+use pingora::services::listening::Service;
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::call::Ticker;
+use crate::config::{Config, ListenerConfig, ModuleConfig, TenantConfig};
+use crate::door::{Door, Listener, TlsError, tls_settings};
+use crate::engine::EngineError;
+use crate::log::AccessLogger;
+use crate::module::{LoadError, Loader, Module};
+use crate::proxy::{Gauge, Proxy};
+use crate::tenant::{HostTable, Tenant};
+
+/// A proxy that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("tenant `{tenant}`: module `{path}`: {source}")]
+    Module { tenant: String, path: PathBuf, source: LoadError },
+    #[error("listener `{name}`: cannot listen on {address}")]
+    Listen { name: String, address: SocketAddr, source: std::io::Error },
+    #[error("listener `{name}`: {source}")]
+    Tls { name: String, source: TlsError },
+    #[error("proxy.ca_file: cannot use `{path}`: {message}")]
+    CaFile { path: PathBuf, message: String },
+    #[error("cannot open the access log")]
+    AccessLog { source: std::io::Error },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("cannot start threads")]
+    Threads { source: std::io::Error },
+}
+
+/// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
+pub struct Server {
+    addresses: Vec<(String, SocketAddr)>,
+    runtime: Option<Runtime>,
+    shutdown: watch::Sender<bool>,
+    in_flight: Gauge,
+    shutdown_timeout: Duration,
+    _ticker: Ticker,
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every request was served to its end.
+    Clean,
+    /// This many requests were still in flight at the deadline and were cut off.
+    CutOff(usize),
+}
+
+/// Loads every module of a configuration, as a start would. The errors of all tenants, in the order of the file.
+pub fn check_modules(config: &Config) -> Result<Vec<StartError>, StartError> {
+    let loader = Loader::new(config.proxy.threads)?;
+    let mut errors = Vec::new();
+    for tenant in &config.tenants {
+        errors.extend(tenant.modules.iter().filter_map(|module| load(&loader, tenant, module).err()));
+    }
+    for listener in &config.listeners {
+        if let Some(tls) = &listener.tls
+            && let Err(source) = tls_settings(tls)
+        {
+            errors.push(StartError::Tls { name: listener.name.clone(), source });
+        }
+    }
+    Ok(errors)
+}
+
+/// Starts a proxy. On return it accepts connections.
+pub fn start(config: &Config) -> Result<Server, StartError> {
+    let loader = Loader::new(config.proxy.threads)?;
+    let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
+    let tenants = tenants(&loader, &config.tenants)?;
+    let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
+
+    let in_flight = Gauge::default();
+    let proxy = Proxy::new(tenants, access, in_flight.clone(), config.proxy.error_header);
+    let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.proxy.threads)
+        .thread_name("worker")
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Threads { source })?;
+    let (shutdown, watch) = watch::channel(false);
+    let mut addresses = Vec::new();
+    for listener in &config.listeners {
+        let (socket, address) = {
+            let _inside = runtime.enter();
+            bind(listener)?
+        };
+        let mut fds = Fds::new();
+        fds.add(address.to_string(), socket.into_raw_fd());
+        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
+        let mut service = Service::new(listener.name.clone(), door);
+        match &listener.tls {
+            None => service.add_tcp(&address.to_string()),
+            Some(tls) => {
+                let settings =
+                    tls_settings(tls).map_err(|source| StartError::Tls { name: listener.name.clone(), source })?;
+                service.add_tls_with_settings(&address.to_string(), None, settings);
+            }
+        }
+        let (watch, fds) = (watch.clone(), Arc::new(Mutex::new(fds)));
+        runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+        addresses.push((listener.name.clone(), address));
+    }
+    Ok(Server {
+        addresses,
+        runtime: Some(runtime),
+        shutdown,
+        in_flight,
+        shutdown_timeout: config.proxy.shutdown_timeout,
+        _ticker: ticker,
+    })
+}
+
+impl Server {
+    /// Listeners by name, with the address that each really has.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Waits for SIGTERM, SIGQUIT or SIGINT.
+    pub fn wait_for_signal(&self) -> std::io::Result<&'static str> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Some(runtime) = &self.runtime else { return Ok("stopped") };
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut quit = signal(SignalKind::quit())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            Ok(tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = quit.recv() => "SIGQUIT",
+                _ = interrupt.recv() => "SIGINT",
+            })
+        })
+    }
+
+    /// Stops accepting, lets requests in flight end, and no longer than the configured time.
+    pub fn stop(mut self) -> Stopped {
+        let Some(runtime) = self.runtime.take() else { return Stopped::Clean };
+        // Fails only if every listener has ended already.
+        let _ = self.shutdown.send(true);
+        let drained =
+            runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, self.in_flight.drained()).await });
+        let left = self.in_flight.requests();
+        runtime.shutdown_background();
+        if drained.is_ok() { Stopped::Clean } else { Stopped::CutOff(left) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime must not be dropped inside another one, and nobody waits for these tasks.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn tenants(loader: &Loader, configs: &[TenantConfig]) -> Result<HostTable<Arc<Tenant>>, StartError> {
+    let mut claims = Vec::new();
+    for config in configs {
+        let modules = config.modules.iter().map(|module| load(loader, config, module)).collect::<Result<_, _>>()?;
+        let tenant = Arc::new(Tenant::new(config, modules));
+        claims.extend(config.hostnames.iter().map(|pattern| (pattern, tenant.clone())));
+    }
+    Ok(HostTable::new(claims.into_iter()))
+}
+
+fn load(loader: &Loader, tenant: &TenantConfig, module: &ModuleConfig) -> Result<Module, StartError> {
+    loader.load_file(&module.path, module.config.clone(), &tenant.limits).map_err(|source| StartError::Module {
+        tenant: tenant.name.clone(),
+        path: module.path.clone(),
+        source,
+    })
+}
+
+fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
+    let ca_file = match &config.proxy.ca_file {
+        None => None,
+        Some(path) => {
+            let refused = |message: String| StartError::CaFile { path: path.clone(), message };
+            // Pingora unwraps when it loads the file: make sure that it can.
+            let mut builder = openssl::ssl::SslConnector::builder(openssl::ssl::SslMethod::tls())
+                .map_err(|error| refused(error.to_string()))?;
+            builder.set_ca_file(path).map_err(|error| refused(error.to_string()))?;
+            Some(path.to_str().ok_or_else(|| refused("its name is not UTF-8".to_owned()))?.to_owned())
+        }
+    };
+    Ok(Arc::new(ServerConf {
+        threads: config.proxy.threads,
+        ca_file,
+        upstream_keepalive_pool_size: config.proxy.idle_connections,
+        // `retry` limits attempts, for each request; this only has to lie above its highest limit.
+        max_retries: 64,
+        ..ServerConf::default()
+    }))
+}
+
+/// Listens before Pingora does, since with port 0 it could not tell which port it got.
+fn bind(listener: &ListenerConfig) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+    const BACKLOG: u32 = 65_535;
+    let listen = || {
+        let socket = match listener.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(listener.address)?;
+        let socket = socket.listen(BACKLOG)?.into_std()?;
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    };
+    listen().map_err(|source| StartError::Listen { name: listener.name.clone(), address: listener.address, source })
+}

@@ -1,0 +1,44 @@
+//! Whose request is it? Tenants, and the table that finds them by hostname.
+
+mod lookup;
+
+pub use lookup::HostTable;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefaults};
+use crate::module::Module;
+use crate::peer::PoolKeys;
+
+/// A tenant while the proxy runs.
+#[derive(Debug)]
+pub struct Tenant {
+    pub name: Arc<str>,
+    pub limits: Limits,
+    pub upstream: UpstreamDefaults,
+    pub failure: FailureAnswer,
+    pub grants: Grants,
+    pub pool_keys: PoolKeys,
+    modules: ArcSwap<Vec<Module>>,
+}
+
+impl Tenant {
+    pub fn new(config: &TenantConfig, modules: Vec<Module>) -> Tenant {
+        Tenant {
+            name: config.name.as_str().into(),
+            limits: config.limits.clone(),
+            upstream: config.upstream.clone(),
+            failure: config.failure.clone(),
+            grants: config.grants.clone(),
+            pool_keys: PoolKeys::default(),
+            modules: ArcSwap::from_pointee(modules),
+        }
+    }
+
+    /// The modules in force now. A request takes them once, so that it never mixes versions.
+    pub fn modules(&self) -> Arc<Vec<Module>> {
+        self.modules.load_full()
+    }
+}
