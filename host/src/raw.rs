@@ -9,6 +9,65 @@ pub use crate::bindings::pointsman::router::types::{
     Rewrite, Route, SocketOptions, Stage, TcpKeepalive, Timeouts, Tls, Upgrade, Verify,
 };
 
+// The names that the WIT package gives to cases, for logs and the command line.
+
+impl Stage {
+    pub const ALL: [Stage; 7] =
+        [Stage::Resolve, Stage::Connect, Stage::ConnectProxy, Stage::Tls, Stage::Send, Stage::Receive, Stage::Other];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Resolve => "resolve",
+            Stage::Connect => "connect",
+            Stage::ConnectProxy => "connect-proxy",
+            Stage::Tls => "tls",
+            Stage::Send => "send",
+            Stage::Receive => "receive",
+            Stage::Other => "other",
+        }
+    }
+}
+
+impl Failure {
+    pub const ALL: [Failure; 9] = [
+        Failure::Timeout,
+        Failure::Refused,
+        Failure::Unreachable,
+        Failure::Closed,
+        Failure::Certificate,
+        Failure::Protocol,
+        Failure::ProxyRefused,
+        Failure::Status,
+        Failure::Other,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::Timeout => "timeout",
+            Failure::Refused => "refused",
+            Failure::Unreachable => "unreachable",
+            Failure::Closed => "closed",
+            Failure::Certificate => "certificate",
+            Failure::Protocol => "protocol",
+            Failure::ProxyRefused => "proxy-refused",
+            Failure::Status => "status",
+            Failure::Other => "other",
+        }
+    }
+}
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+}
+
 impl Quirks {
     /// Each flag with its name in the WIT package.
     const NAMED: [(Quirks, &'static str); 4] = [

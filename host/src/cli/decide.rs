@@ -154,28 +154,15 @@ fn attempt(index: usize, text: &str) -> anyhow::Result<raw::Attempt> {
     let usage = || format!("--failed `{text}`: give it as ADDRESS=STAGE/FAILURE, such as 192.0.2.1:80=connect/refused");
     let (address, outcome) = text.split_once('=').with_context(usage)?;
     let (stage, failure) = outcome.split_once('/').with_context(usage)?;
-    let stage = match stage {
-        "resolve" => raw::Stage::Resolve,
-        "connect" => raw::Stage::Connect,
-        "connect-proxy" => raw::Stage::ConnectProxy,
-        "tls" => raw::Stage::Tls,
-        "send" => raw::Stage::Send,
-        "receive" => raw::Stage::Receive,
-        "other" => raw::Stage::Other,
-        _ => bail!("--failed `{text}`: no stage `{stage}`; see `enum stage` in the WIT package"),
-    };
-    let failure = match failure {
-        "timeout" => raw::Failure::Timeout,
-        "refused" => raw::Failure::Refused,
-        "unreachable" => raw::Failure::Unreachable,
-        "closed" => raw::Failure::Closed,
-        "certificate" => raw::Failure::Certificate,
-        "protocol" => raw::Failure::Protocol,
-        "proxy-refused" => raw::Failure::ProxyRefused,
-        "status" => raw::Failure::Status,
-        "other" => raw::Failure::Other,
-        _ => bail!("--failed `{text}`: no failure `{failure}`; see `enum failure` in the WIT package"),
-    };
+    let stage = raw::Stage::ALL.into_iter().find(|known| known.name() == stage).with_context(|| {
+        format!("--failed `{text}`: no stage `{stage}`; one of {}", names(raw::Stage::ALL.map(raw::Stage::name)))
+    })?;
+    let failure = raw::Failure::ALL.into_iter().find(|known| known.name() == failure).with_context(|| {
+        format!(
+            "--failed `{text}`: no failure `{failure}`; one of {}",
+            names(raw::Failure::ALL.map(raw::Failure::name))
+        )
+    })?;
     Ok(raw::Attempt {
         number: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
         address: address.to_owned(),
@@ -187,6 +174,10 @@ fn attempt(index: usize, text: &str) -> anyhow::Result<raw::Attempt> {
         elapsed_ms: 1,
         detail: "given on the command line".to_owned(),
     })
+}
+
+fn names<const N: usize>(names: [&str; N]) -> String {
+    names.join(", ")
 }
 
 /// One module's part in the decision.
@@ -201,11 +192,8 @@ fn step(config: &TenantConfig, module: &Module, decided: &Decided, head: &Reques
             None => json!({"read": read.to_string()}),
         })
         .collect();
-    let log: Vec<Value> = decided
-        .lines
-        .iter()
-        .map(|line| json!({"level": format!("{:?}", line.level).to_ascii_lowercase(), "message": line.message}))
-        .collect();
+    let log: Vec<Value> =
+        decided.lines.iter().map(|line| json!({"level": line.level.name(), "message": line.message})).collect();
     let answered = match &decided.answer {
         Ok(raw::Decision::Connect(_)) => json!("connect"),
         Ok(raw::Decision::Respond(_)) => json!("respond"),

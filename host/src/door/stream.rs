@@ -53,6 +53,16 @@ impl DoorStream {
         io::Error::new(io::ErrorKind::TimedOut, reason)
     }
 
+    /// What was looked at comes first.
+    fn poll_read_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.peeked.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let take = self.peeked.len().min(buf.remaining());
+        buf.put_slice(&self.peeked.split_to(take));
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_read_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.watch.phase() == Phase::Idle {
             self.head_bytes = 0;
@@ -67,7 +77,7 @@ impl DoorStream {
             return Poll::Ready(Err(self.refuse(cx, TIMED_OUT, "request head took too long")));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        ready!(self.poll_read_next(cx, buf))?;
         let read = buf.filled().len().saturating_sub(before);
         if read > 0 && self.deadline.is_none() {
             self.watch.enter(Phase::Head);
@@ -80,17 +90,11 @@ impl DoorStream {
 
 impl AsyncRead for DoorStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.peeked.is_empty() {
-            let take = self.peeked.len().min(buf.remaining());
-            let taken = self.peeked.split_to(take);
-            buf.put_slice(&taken);
-            return Poll::Ready(Ok(()));
-        }
         match self.watch.phase() {
             Phase::Idle | Phase::Head => self.poll_read_head(cx, buf),
             Phase::Beyond => {
                 self.deadline = None;
-                Pin::new(&mut self.inner).poll_read(cx, buf)
+                self.poll_read_next(cx, buf)
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use wasmtime::component::Component;
 
 use crate::config::Limits;
-use crate::module::load::{component_bytes, read};
+use crate::module::load::{component_bytes, memory_bytes, read};
 use crate::module::{Digest, LoadError, Loader};
 
 /// A module, taken apart.
@@ -73,7 +73,7 @@ fn needs(component: &Component) -> Option<Needs> {
     let image = component.image_range();
     Some(Needs {
         memories: required.num_memories,
-        memory_bytes: required.max_initial_memory_size.unwrap_or(0),
+        memory_bytes: memory_bytes(&required),
         tables: required.num_tables,
         table_elements: required.max_initial_table_size.unwrap_or(0),
         compiled_bytes: (image.end as usize).saturating_sub(image.start as usize),

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmparser::{Parser, Payload, Validator};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Engine, component::types::ComponentItem};
+use wasmtime::{Engine, ResourcesRequired};
 
 use crate::bindings::{Router, RouterPre};
 use crate::call::State;
@@ -197,9 +198,15 @@ fn wrong_type(error: wasmtime::Error) -> LoadError {
     LoadError::WrongType { message: format!("{error:#}") }
 }
 
-/// Imported types are the module's own declarations; only instances and functions come from the host.
+/// Imported types are declarations of what `use` brings into the world; only instances and functions come from the host.
 fn needs_host(item: &ComponentItem) -> bool {
-    !matches!(item, ComponentItem::Type(_))
+    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
+}
+
+/// Initial size of the largest memory, in bytes; Wasmtime tells it in pages.
+pub(super) fn memory_bytes(needs: &ResourcesRequired) -> u64 {
+    const PAGE: u64 = 65_536;
+    needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE)
 }
 
 /// What instantiating needs at once must fit the tenant's limits: better told at load than with each request.
@@ -215,7 +222,7 @@ pub(super) fn check_needs(component: &Component, limits: &Limits) -> Result<(), 
     let limit_of = |limit: usize| u64::try_from(limit).unwrap_or(u64::MAX);
     within("memories", needs.num_memories.into(), ceiling::MEMORIES.into(), None)?;
     within("tables", needs.num_tables.into(), ceiling::TABLES.into(), None)?;
-    let memory = needs.max_initial_memory_size.unwrap_or(0);
+    let memory = memory_bytes(&needs);
     within("bytes of memory at its start", memory, limit_of(limits.memory_bytes), Some("memory_mib"))?;
     let table = needs.max_initial_table_size.unwrap_or(0);
     within("elements in one table at its start", table, limit_of(limits.table_elements), Some("table_elements"))

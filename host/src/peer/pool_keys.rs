@@ -20,6 +20,11 @@ pub struct PoolKeys(Mutex<HashMap<ConnectionSpec, u64>>);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl PoolKeys {
+    /// A key that no other connection has: for one that must not be kept.
+    pub fn unique() -> u64 {
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Distinct connections that a tenant's table holds. A module that makes up more starts the table anew: its idle
     /// connections are then no longer found and end with their idle timeout. No key is ever given twice, so that is
     /// all that can happen.
@@ -33,7 +38,7 @@ impl PoolKeys {
         if keys.len() >= Self::MOST {
             keys.clear();
         }
-        let key = NEXT.fetch_add(1, Ordering::Relaxed);
+        let key = PoolKeys::unique();
         keys.insert(connection.clone(), key);
         key
     }

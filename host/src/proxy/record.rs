@@ -48,7 +48,7 @@ fn failed_attempt(attempt: &crate::raw::Attempt) -> AttemptRecord {
         upstream: attempt.address.clone(),
         failure: match attempt.status {
             Some(status) => format!("status-{status}"),
-            None => format!("{:?}-{:?}", attempt.stage, attempt.failure).to_ascii_lowercase(),
+            None => format!("{}-{}", attempt.stage.name(), attempt.failure.name()),
         },
         elapsed_ms: attempt.elapsed_ms,
     }

@@ -17,7 +17,7 @@ use crate::check::RouteSpec;
 use crate::door::{self, CONNECTION, Phase};
 use crate::log::AccessLogger;
 use crate::module::Module;
-use crate::peer::http_peer;
+use crate::peer::{PoolKeys, http_peer};
 use crate::proxy::context::{Context, Decision, Served};
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::{attempt, head, record, rewrite, write};
@@ -87,7 +87,12 @@ impl Proxy {
         let (Some(route), Some(served)) = (&ctx.route, &ctx.served) else {
             return Err(Failure::Internal("an attempt without a route".to_owned()));
         };
-        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer.connection))?;
+        // Pingora pools even a connection whose idle timeout is zero, if only for a moment.
+        let key = match route.peer.timeouts.idle.is_zero() {
+            true => PoolKeys::unique(),
+            false => served.tenant.pool_keys.key(&route.peer.connection),
+        };
+        let peer = http_peer(&route.peer, key)?;
         ctx.attempts += 1;
         ctx.attempt_start = Instant::now();
         Ok(peer)

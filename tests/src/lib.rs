@@ -1,0 +1,17 @@
+//! The harness of the integration tests: real proxies, real upstreams and real sockets inside the test's process.
+//!
+//! Nothing here asserts what a proxy should do; the suites under `suite/` do.
+
+pub mod certs;
+pub mod client;
+pub mod modules;
+pub mod proxy;
+pub mod upstream;
+pub mod wait;
+
+pub use certs::Authority;
+pub use client::{Client, Reply};
+pub use modules::{Wat, example};
+pub use proxy::{Proxy, Tenant};
+pub use upstream::{Answer, Seen, Upstream};
+pub use wait::eventually;

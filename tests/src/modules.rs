@@ -1,0 +1,131 @@
+//! Modules for tests: the real examples, and modules written by hand in WAT for what no kit would ever produce.
+
+use std::path::PathBuf;
+
+use tempfile::{Builder, NamedTempFile};
+use wit_component::StringEncoding;
+use wit_parser::Resolve;
+
+/// The Wasm module of an example, built by `make test` before the tests run.
+///
+/// # Panics
+/// If it has not been built.
+pub fn example(name: &str) -> PathBuf {
+    let path = repository().join("target/modules").join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing: run `make modules`", path.display());
+    path
+}
+
+/// The top of the repository.
+pub fn repository() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("a repository around the tests").to_owned()
+}
+
+/// A module written in WAT: a core module that exports `select-peer` as the canonical ABI has it.
+pub struct Wat {
+    body: String,
+    pages: u32,
+    wit: String,
+    world: &'static str,
+}
+
+impl Wat {
+    /// A router whose `select-peer` has this body. It has one parameter, the request, and results in the address of a
+    /// `result<decision, string>`. The request is dropped before, as a function must that borrows. Below 1024 lie answers that are ready: `pass` at 64, an error at 96, a response 200
+    /// at 128; `$at` is a global to count with. Strings and lists that the module is given go to the heap from 4096 on.
+    pub fn select_peer(body: &str) -> Wat {
+        Wat::core(&format!(
+            r#"
+            (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+            (func (export "select-peer") (param $request i32) (result i32) (call $drop (local.get $request)) {body})"#
+        ))
+    }
+
+    /// A core module with these fields beside the memory and the allocator.
+    pub fn core(fields: &str) -> Wat {
+        Wat { body: fields.to_owned(), pages: 1, wit: String::new(), world: "pointsman:router/router" }
+    }
+
+    /// Initial size of the memory, in pages of 64 KiB.
+    pub fn pages(mut self, pages: u32) -> Wat {
+        self.pages = pages;
+        self
+    }
+
+    /// Takes the component type from this WIT package, which may include the router's world, instead.
+    pub fn world(mut self, wit: &str, world: &'static str) -> Wat {
+        self.wit = wit.to_owned();
+        self.world = world;
+        self
+    }
+
+    /// The core module, without its component type.
+    pub fn core_bytes(&self) -> Vec<u8> {
+        let (pages, body) = (self.pages, &self.body);
+        let text = format!(
+            r#"(module
+                 {imports}
+                 (memory (export "memory") {pages})
+                 (global $heap (mut i32) (i32.const 4096))
+                 (global $at (mut i32) (i32.const 0))
+                 (data (i32.const 64) "\00\00\00\00\02")
+                 (data (i32.const 96) "\01\00\00\00\00\02\00\00\04\00\00\00")
+                 (data (i32.const 128) "\00\00\00\00\01\00\00\00\c8\00")
+                 (data (i32.const 512) "oops")
+                 (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                   (global.set $heap
+                     (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+                   (global.get $heap)
+                   (global.set $heap (i32.add (global.get $heap) (local.get 3))))
+                 {fields})"#,
+            imports = imports(body),
+            fields = without_imports(body),
+        );
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// The core module with its component type, as a toolchain leaves it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.core_bytes();
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(repository().join("wit/0.1")).expect("the WIT package");
+        let package = match self.wit.is_empty() {
+            true => package,
+            false => resolve.push_str("test.wit", &self.wit).expect("the test's WIT package"),
+        };
+        let world = resolve.select_world(&[package], Some(self.world)).expect("the world");
+        wit_component::embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
+            .expect("the component type goes in");
+        bytes
+    }
+
+    /// The module as a component.
+    pub fn component(&self) -> Vec<u8> {
+        wit_component::ComponentEncoder::default()
+            .module(&self.bytes())
+            .and_then(|mut encoder| encoder.encode())
+            .expect("a component")
+    }
+
+    /// A file with the module, for as long as it is held.
+    pub fn file(&self) -> NamedTempFile {
+        module_file(&self.bytes())
+    }
+}
+
+/// A file with these bytes, for as long as it is held.
+pub fn module_file(bytes: &[u8]) -> NamedTempFile {
+    let file = Builder::new().suffix(".wasm").tempfile().expect("a file");
+    std::fs::write(file.path(), bytes).expect("the module is written");
+    file
+}
+
+/// WAT wants imports before all else; in the tests they are lines of their own that start with `(import`.
+fn imports(fields: &str) -> String {
+    fields.lines().filter(|line| line.trim_start().starts_with("(import")).collect::<Vec<_>>().join("\n")
+}
+
+fn without_imports(fields: &str) -> String {
+    fields.lines().filter(|line| !line.trim_start().starts_with("(import")).collect::<Vec<_>>().join("\n")
+}

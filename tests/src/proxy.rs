@@ -1,0 +1,198 @@
+//! A proxy in the test's own process, configured as a user would: with TOML and module files.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use pointsman::config;
+use pointsman::server::{self, Server, Stopped};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::certs::{Authority, Leaf};
+use crate::client::{Client, Reply};
+use crate::wait::eventually;
+
+/// A tenant to be configured.
+pub struct Tenant {
+    name: String,
+    hostnames: Vec<String>,
+    modules: Vec<(PathBuf, String)>,
+    tables: String,
+}
+
+impl Tenant {
+    /// A tenant with the hostname `<name>.test`.
+    pub fn new(name: &str) -> Tenant {
+        Tenant {
+            name: name.to_owned(),
+            hostnames: vec![format!("{name}.test")],
+            modules: Vec::new(),
+            tables: String::new(),
+        }
+    }
+
+    pub fn hostnames(mut self, hostnames: &[&str]) -> Tenant {
+        self.hostnames = hostnames.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Adds a module; `config` is TOML, the lines of its `config` table.
+    pub fn module(mut self, path: impl AsRef<Path>, config: &str) -> Tenant {
+        self.modules.push((path.as_ref().to_owned(), config.to_owned()));
+        self
+    }
+
+    /// Adds a table in TOML, such as `[tenant.limits]` with its keys.
+    pub fn table(mut self, toml: &str) -> Tenant {
+        self.tables.push_str(toml);
+        self.tables.push('\n');
+        self
+    }
+
+    fn toml(&self) -> String {
+        let mut toml = format!("[[tenant]]\nname = {:?}\nhostnames = {:?}\n", self.name, self.hostnames);
+        for (path, config) in &self.modules {
+            let _ = writeln!(toml, "[[tenant.module]]\npath = {path:?}\n[tenant.module.config]\n{config}");
+        }
+        toml + &self.tables
+    }
+}
+
+/// A proxy to be started.
+pub struct Builder {
+    tenants: Vec<Tenant>,
+    listener: String,
+    proxy: String,
+    tls: Option<Leaf>,
+    trusted: Option<String>,
+}
+
+/// A running proxy. Its listener `plain` takes HTTP/1.1 and HTTP/2 without TLS, `tls` (if asked for) both with TLS.
+pub struct Proxy {
+    server: Option<Server>,
+    directory: TempDir,
+}
+
+impl Proxy {
+    pub fn with(tenant: Tenant) -> Builder {
+        Builder { tenants: vec![tenant], listener: String::new(), proxy: String::new(), tls: None, trusted: None }
+    }
+
+    /// The address of a listener.
+    pub fn address_of(&self, listener: &str) -> SocketAddr {
+        let server = self.server.as_ref().expect("a running server");
+        let found = server.addresses().iter().find(|(name, _)| name == listener);
+        found.unwrap_or_else(|| panic!("a listener `{listener}`")).1
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address_of("plain")
+    }
+
+    /// One GET request on a connection of its own, HTTP/1.1 without TLS.
+    pub async fn get(&self, url: &str) -> Reply {
+        self.client().await.get(url).await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::http1(self.address()).await
+    }
+
+    /// A connection to speak bytes on.
+    pub async fn raw(&self) -> TcpStream {
+        TcpStream::connect(self.address()).await.expect("a connection")
+    }
+
+    /// The access log once it has this many lines.
+    pub async fn log(&self, lines: usize) -> Vec<Value> {
+        let path = self.directory.path().join("access.log");
+        eventually(&format!("{lines} lines in the access log"), || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let parsed: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            (parsed.len() >= lines).then_some(parsed)
+        })
+        .await
+    }
+
+    /// Stops as SIGTERM does, and tells how that went.
+    pub async fn stop(mut self) -> Stopped {
+        let server = self.server.take().expect("a running server");
+        tokio::task::spawn_blocking(|| server.stop()).await.expect("a stop")
+    }
+}
+
+impl Builder {
+    pub fn and(mut self, tenant: Tenant) -> Builder {
+        self.tenants.push(tenant);
+        self
+    }
+
+    /// Adds keys to the listeners, in TOML.
+    pub fn listener(mut self, toml: &str) -> Builder {
+        self.listener.push_str(toml);
+        self.listener.push('\n');
+        self
+    }
+
+    /// Adds keys to `[proxy]`, in TOML.
+    pub fn proxy(mut self, toml: &str) -> Builder {
+        self.proxy.push_str(toml);
+        self.proxy.push('\n');
+        self
+    }
+
+    /// Adds a listener with TLS.
+    pub fn tls(mut self, leaf: &Leaf) -> Builder {
+        self.tls = Some(leaf.clone());
+        self
+    }
+
+    /// Trusts upstreams that this authority vouches for.
+    pub fn trusting(mut self, authority: &Authority) -> Builder {
+        self.trusted = Some(authority.pem().to_owned());
+        self
+    }
+
+    /// The configuration as a user would write it.
+    fn toml(&self, directory: &Path) -> String {
+        let mut toml = format!("[proxy]\nthreads = 2\nshutdown_timeout_ms = 5000\n{}", self.proxy);
+        if let Some(pem) = &self.trusted {
+            std::fs::write(directory.join("roots.pem"), pem).expect("a file");
+            toml.push_str("ca_file = \"roots.pem\"\n");
+        }
+        toml.push_str("[log]\nformat = \"json\"\naccess = { file = \"access.log\" }\n");
+        let _ = writeln!(toml, "[[listener]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
+        if let Some(leaf) = &self.tls {
+            std::fs::write(directory.join("server.pem"), &leaf.certificate).expect("a file");
+            std::fs::write(directory.join("server.key"), &leaf.key).expect("a file");
+            let _ = writeln!(toml, "[[listener]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
+            toml.push_str("[listener.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n");
+        }
+        for tenant in &self.tenants {
+            toml.push_str(&tenant.toml());
+        }
+        toml
+    }
+
+    /// # Panics
+    /// If the configuration or a module is refused.
+    pub async fn start(self) -> Proxy {
+        self.try_start().await.unwrap_or_else(|message| panic!("the proxy starts: {message}"))
+    }
+
+    /// Starts, or tells what a user would be told.
+    pub async fn try_start(self) -> Result<Proxy, String> {
+        let directory = TempDir::new().expect("a directory");
+        let toml = self.toml(directory.path());
+        let config = config::parse(&toml, &directory.path().join("pointsman.toml"))
+            .map_err(|errors| format!("{errors}\n{toml}"))?;
+        // Compiling takes a while: not on the threads that serve the fake upstreams.
+        let started = tokio::task::spawn_blocking(move || server::start(&config)).await.expect("a start");
+        match started {
+            Ok(server) => Ok(Proxy { server: Some(server), directory }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

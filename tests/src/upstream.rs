@@ -1,0 +1,245 @@
+//! Fake upstreams that note what they saw on the wire. A panic in one fails the test.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use openssl::ssl::{NameType, Ssl, SslAcceptor};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_openssl::SslStream;
+
+use crate::certs::Leaf;
+
+/// A request as an upstream saw it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: Method,
+    pub uri: Uri,
+    pub version: Version,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Which of the upstream's connections it came on; the first is 1.
+    pub connection: usize,
+    pub peer: SocketAddr,
+    pub sni: Option<String>,
+    pub alpn: Option<String>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
+    }
+}
+
+/// What an upstream answers.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn ok(body: impl Into<Bytes>) -> Answer {
+        Answer { status: StatusCode::OK, headers: Vec::new(), body: body.into() }
+    }
+
+    pub fn status(status: u16) -> Answer {
+        let status = StatusCode::from_u16(status).expect("a status");
+        Answer { status, headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
+type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
+
+/// An upstream to be started.
+pub struct Builder {
+    handler: Handler,
+    tls: Option<SslAcceptor>,
+}
+
+/// An upstream that listens on a loopback port of its own.
+pub struct Upstream {
+    address: SocketAddr,
+    notes: Arc<Notes>,
+    accept: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Notes {
+    seen: Mutex<Vec<Seen>>,
+    connections: AtomicUsize,
+    panicked: Mutex<bool>,
+}
+
+impl Upstream {
+    /// An HTTP upstream, HTTP/1.1 and HTTP/2 by prior knowledge, that answers 200 with this body.
+    pub fn answering(body: &'static str) -> Builder {
+        Upstream::with(move |_| Answer::ok(body))
+    }
+
+    /// An HTTP upstream with answers of its own.
+    pub fn with(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Builder {
+        Builder { handler: Arc::new(handler), tls: None }
+    }
+
+    /// A port on which nobody listens.
+    pub async fn closed_port() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("an address")
+    }
+
+    /// An upstream that does as it likes with each connection.
+    pub async fn raw<F>(behave: impl Fn(TcpStream, usize) -> F + Send + Sync + 'static) -> Upstream
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let behave = Arc::new(behave);
+        serve(move |stream, number, _, _| {
+            let behave = behave.clone();
+            async move { behave(stream, number).await }
+        })
+        .await
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.notes.seen.lock().expect("notes").clone()
+    }
+
+    /// The one request that came.
+    #[track_caller]
+    pub fn only(&self) -> Seen {
+        let mut seen = self.seen();
+        assert_eq!(seen.len(), 1, "requests at the upstream: {seen:?}");
+        seen.remove(0)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.notes.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Builder {
+    /// Speaks TLS with this certificate and offers these protocols, best first.
+    pub fn tls(mut self, leaf: &Leaf, alpn: &[&str]) -> Builder {
+        self.tls = Some(leaf.acceptor(alpn));
+        self
+    }
+
+    pub async fn start(self) -> Upstream {
+        let (handler, tls) = (self.handler, self.tls);
+        serve(move |stream, connection, peer, notes| {
+            let (handler, tls) = (handler.clone(), tls.clone());
+            async move {
+                let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None };
+                match tls {
+                    None => wire.http(stream).await,
+                    Some(acceptor) => wire.https(stream, &acceptor).await,
+                }
+            }
+        })
+        .await
+    }
+}
+
+async fn serve<F>(behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static) -> Upstream
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let notes = Arc::new(Notes::default());
+    let accept = tokio::spawn({
+        let notes = notes.clone();
+        async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                let number = notes.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                let served = tokio::spawn(behave(stream, number, peer, notes.clone()));
+                let notes = notes.clone();
+                tokio::spawn(async move {
+                    if served.await.is_err_and(|error| error.is_panic()) {
+                        *notes.panicked.lock().expect("notes") = true;
+                    }
+                });
+            }
+        }
+    });
+    Upstream { address, notes, accept }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accept.abort();
+        let panicked = *self.notes.panicked.lock().expect("notes");
+        assert!(std::thread::panicking() || !panicked, "a fake upstream panicked");
+    }
+}
+
+/// One connection of an HTTP upstream.
+#[derive(Clone)]
+struct Wire {
+    handler: Handler,
+    notes: Arc<Notes>,
+    connection: usize,
+    peer: SocketAddr,
+    sni: Option<String>,
+    alpn: Option<String>,
+}
+
+impl Wire {
+    async fn https(mut self, stream: TcpStream, acceptor: &SslAcceptor) {
+        let ssl = Ssl::new(acceptor.context()).expect("a TLS session");
+        let mut stream = SslStream::new(ssl, stream).expect("a TLS stream");
+        // A client that does not like the certificate hangs up: that is for the test to see on the other side.
+        if std::pin::Pin::new(&mut stream).accept().await.is_err() {
+            return;
+        }
+        self.sni = stream.ssl().servername(NameType::HOST_NAME).map(str::to_owned);
+        self.alpn = stream.ssl().selected_alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+        self.http(stream).await;
+    }
+
+    async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = hyper::service::service_fn(move |request| self.clone().answer(request));
+        // Connections end in many ways in tests; none is this side's business.
+        let _ = auto::Builder::new(TokioExecutor::new())
+            .serve_connection_with_upgrades(TokioIo::new(stream), service)
+            .await;
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let seen = Seen {
+            method: head.method,
+            uri: head.uri,
+            version: head.version,
+            headers: head.headers,
+            body,
+            connection: self.connection,
+            peer: self.peer,
+            sni: self.sni,
+            alpn: self.alpn,
+        };
+        self.notes.seen.lock().expect("notes").push(seen.clone());
+        let answer = (self.handler)(&seen);
+        let mut response = Response::new(Full::new(answer.body));
+        *response.status_mut() = answer.status;
+        for (name, value) in answer.headers {
+            response.headers_mut().append(name, value.parse().expect("a header value"));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,144 @@
+//! Modules that are refused at load, each with a message of its own.
+
+use pointsman::config::Limits;
+use pointsman::module::Loader;
+use pointsman_tests::Wat;
+
+#[track_caller]
+fn check(bytes: &[u8], expected: &str) {
+    check_within(bytes, &Limits::default(), expected);
+}
+
+#[track_caller]
+fn check_within(bytes: &[u8], limits: &Limits, expected: &str) {
+    let loader = Loader::new(1).expect("a loader");
+    let refused =
+        loader.load(bytes, serde_json::json!({}), limits).map(|_| "loaded").map_err(|error| error.to_string());
+    match refused {
+        Ok(loaded) => panic!("{loaded}, instead of: {expected}"),
+        Err(message) => assert!(message.contains(expected), "{message}"),
+    }
+}
+
+fn passing() -> Wat {
+    Wat::select_peer("(i32.const 64)")
+}
+
+/// The component of a world that is not, or not only, the router's.
+fn of_world(wit: &str, world: &'static str, core: &str) -> Vec<u8> {
+    Wat::core(core).world(wit, world).bytes()
+}
+
+#[test]
+fn component_and_typed_core_module_are_loaded() {
+    let loader = Loader::new(1).expect("a loader");
+    for bytes in [passing().bytes(), passing().component()] {
+        let loaded = loader.load(&bytes, serde_json::json!({}), &Limits::default());
+        assert!(loaded.is_ok(), "{loaded:?}");
+    }
+}
+
+#[test]
+fn empty_file() {
+    check(b"", "does not start with `\\0asm`");
+}
+
+#[test]
+fn text_file() {
+    check(b"(module)", "not a WebAssembly file");
+}
+
+#[test]
+fn truncated_file() {
+    let bytes = passing().component();
+    check(&bytes[..bytes.len() / 2], "is the file complete?");
+}
+
+#[test]
+fn every_truncation_and_many_corruptions_end_in_a_message() {
+    let loader = Loader::new(1).expect("a loader");
+    let whole = passing().component();
+    for length in 0..whole.len() {
+        let loaded = loader.load(&whole[..length], serde_json::json!({}), &Limits::default());
+        // Custom sections (their id is 0) stand at the end, and nothing depends on them.
+        assert!(loaded.is_err() || whole[length] == 0, "the first {length} bytes of {}", whole.len());
+    }
+    for position in (0..whole.len()).step_by(7) {
+        let mut corrupt = whole.clone();
+        corrupt[position] ^= 0x55;
+        // Some corruptions do no harm, such as those in names of no meaning.
+        if let Err(error) = loader.load(&corrupt, serde_json::json!({}), &Limits::default()) {
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+#[test]
+fn core_module_without_a_type() {
+    check(&passing().core_bytes(), "without a component type");
+}
+
+#[test]
+fn core_module_that_imports_wasi() {
+    let module = Wat::core(
+        r#"
+        (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+        (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
+    );
+    check(&module.bytes(), "no WASI here");
+}
+
+#[test]
+fn component_that_imports_wasi() {
+    let component = wat::parse_str(r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#).expect("WAT");
+    check(&component, "it imports `wasi:cli/environment@0.2.0`");
+}
+
+#[test]
+fn unknown_import() {
+    let component = wat::parse_str(r#"(component (import "acme:db/store@1.0.0" (instance)))"#).expect("WAT");
+    check(&component, "`acme:db/store@1.0.0`, which this host does not offer");
+}
+
+#[test]
+fn unknown_version() {
+    let component = wat::parse_str(r#"(component (import "pointsman:router/types@0.9.0" (instance)))"#).expect("WAT");
+    check(&component, "built against `pointsman:router@0.9.0`; this host supports `pointsman:router@0.1.0`");
+}
+
+#[test]
+fn missing_export() {
+    let wit = "package test:other; world other { export run: func(); }";
+    check(&of_world(wit, "test:other/other", r#"(func (export "run"))"#), "does not export `select-peer`");
+}
+
+#[test]
+fn export_of_another_type() {
+    let wit = "package test:other; world other { export select-peer: func() -> u32; }";
+    let core = r#"(func (export "select-peer") (result i32) (i32.const 1))"#;
+    check(&of_world(wit, "test:other/other", core), "other types than the world");
+}
+
+#[test]
+fn more_memory_at_its_start_than_allowed() {
+    let limits = Limits { memory_bytes: 1024 * 1024, ..Limits::default() };
+    check_within(&passing().pages(17).bytes(), &limits, "raise the tenant's `limits.memory_mib`");
+}
+
+#[test]
+fn larger_table_at_its_start_than_allowed() {
+    let module = Wat::core(
+        r#"(table 5000 funcref)
+           (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
+    );
+    let limits = Limits { table_elements: 1000, ..Limits::default() };
+    check_within(&module.bytes(), &limits, "raise the tenant's `limits.table_elements`");
+}
+
+#[test]
+fn proposals_that_a_router_does_not_need() {
+    let shared = wat::parse_str(r#"(component (core module (memory 1 1 shared)))"#).expect("WAT");
+    check(&shared, "cannot be compiled");
+    let large = wat::parse_str(r#"(component (core module (memory i64 1)))"#).expect("WAT");
+    check(&large, "cannot be compiled");
+}

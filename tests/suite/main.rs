@@ -1,0 +1,10 @@
+//! The whole proxy, tested over real sockets. One binary; a module for each subject.
+
+mod decisions;
+mod downstream;
+mod examples;
+mod hostile;
+mod load;
+mod pools;
+mod retries;
+mod upstream;

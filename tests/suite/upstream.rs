@@ -1,0 +1,180 @@
+//! The upstream's side: what it sees of a peer's attributes, over real sockets.
+
+use http_body_util::Full;
+use pointsman_tests::client::get;
+use pointsman_tests::{Authority, Client, Proxy, Reply, Tenant, Upstream, example};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const GRANTS: &str = "[tenant.grants]\nverify = [\"chain-only\", \"none\"]\nbind_to = true";
+
+fn lab() -> Tenant {
+    Tenant::new("lab").module(example("lab"), "").table(GRANTS)
+}
+
+/// Sends a request to a peer, given as JSON.
+async fn through(proxy: &Proxy, peer: &str) -> Reply {
+    over(&mut proxy.client().await, peer).await
+}
+
+async fn over(client: &mut Client, peer: &str) -> Reply {
+    let request = get("http://lab.test/").header("pointsman-lab", format!(r#"{{"route": {{"peer": {peer}}}}}"#));
+    client.send(request.body(Full::default()).expect("a request")).await.expect("a response")
+}
+
+#[tokio::test]
+async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() {
+    let authority = Authority::new("upstream");
+    let live = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["http/1.1"]).start().await;
+    let proxy = Proxy::with(lab()).trusting(&authority).start().await;
+    let reply = through(&proxy, &format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
+    let seen = live.only();
+    assert_eq!((seen.sni.as_deref(), seen.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
+}
+
+#[tokio::test]
+async fn certificates_that_do_not_pass_are_refused() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let proxy = Proxy::with(lab()).trusting(&ours).start().await;
+    for (leaf, why) in [
+        (theirs.leaf(&["api.test"]), "an unknown authority"),
+        (ours.leaf(&["other.test"]), "another name"),
+        (ours.expired(&["api.test"]), "an expired certificate"),
+    ] {
+        let upstream = Upstream::answering("live").tls(&leaf, &["http/1.1"]).start().await;
+        let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, upstream.address());
+        let reply = through(&proxy, &peer).await;
+        assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")), "{why}");
+        assert!(upstream.seen().is_empty(), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn weaker_checks_hold_where_they_are_granted() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let proxy = Proxy::with(lab()).trusting(&ours).start().await;
+    let other_name = Upstream::answering("chain").tls(&ours.leaf(&["other.test"]), &["http/1.1"]).start().await;
+    let unknown = Upstream::answering("none").tls(&theirs.leaf(&["api.test"]), &["http/1.1"]).start().await;
+
+    let tls = |address, verify: &str| {
+        format!(r#"{{"address": "{address}", "tls": {{"sni": "api.test", "verify": "{verify}"}}}}"#)
+    };
+    assert_eq!(through(&proxy, &tls(other_name.address(), "chain-only")).await.body, "chain");
+    assert_eq!(through(&proxy, &tls(unknown.address(), "chain-only")).await.code(), Some("upstream-certificate"));
+    assert_eq!(through(&proxy, &tls(unknown.address(), "none")).await.body, "none");
+}
+
+#[tokio::test]
+async fn certificate_may_carry_the_alternative_name() {
+    let authority = Authority::new("upstream");
+    let live = Upstream::answering("live").tls(&authority.leaf(&["other.test"]), &["http/1.1"]).start().await;
+    let proxy = Proxy::with(lab()).trusting(&authority).start().await;
+    let tls = r#"{"sni": "api.test", "alternative-cn": "other.test"}"#;
+    let reply = through(&proxy, &format!(r#"{{"address": "{}", "tls": {tls}}}"#, live.address())).await;
+    assert_eq!(reply.body, "live");
+    assert_eq!(live.only().sni.as_deref(), Some("api.test"));
+}
+
+#[tokio::test]
+async fn http_version_is_negotiated_by_alpn() {
+    let authority = Authority::new("upstream");
+    let proxy = Proxy::with(lab()).trusting(&authority).start().await;
+    let both = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["h2", "http/1.1"]).start().await;
+    let old = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["http/1.1"]).start().await;
+    for (upstream, alpn, version) in [
+        (&both, "h1", http::Version::HTTP_11),
+        (&both, "h2", http::Version::HTTP_2),
+        (&both, "h2h1", http::Version::HTTP_2),
+        (&old, "h2h1", http::Version::HTTP_11),
+    ] {
+        let peer = format!(
+            r#"{{"address": "{}", "tls": {{"sni": "api.test"}}, "http": {{"alpn": "{alpn}"}}, "isolation": "{alpn}"}}"#,
+            upstream.address()
+        );
+        assert_eq!(through(&proxy, &peer).await.body, "live", "{alpn}");
+        assert_eq!(upstream.seen().last().map(|seen| seen.version), Some(version), "{alpn}");
+    }
+}
+
+#[tokio::test]
+async fn http2_without_tls_is_spoken_by_prior_knowledge() {
+    let live = Upstream::answering("live").start().await;
+    let proxy = Proxy::with(lab()).start().await;
+    let peer = format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}}}"#, live.address());
+    assert_eq!(through(&proxy, &peer).await.body, "live");
+    assert_eq!(over(&mut Client::http2(proxy.address()).await, &peer).await.body, "live");
+    for seen in live.seen() {
+        assert_eq!(seen.version, http::Version::HTTP_2);
+        assert_eq!(seen.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
+    }
+}
+
+#[tokio::test]
+async fn silent_upstream_ends_at_the_read_timeout() {
+    let silent = Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 1024];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
+    let peer = format!(r#"{{"address": "{}", "timeouts": {{"read-ms": 100}}}}"#, silent.address());
+    let reply = through(&proxy, &peer).await;
+    assert_eq!((reply.status, reply.code()), (504, Some("upstream-read-timeout")));
+}
+
+/// Nothing in the backlog is ever accepted, and it is full.
+#[tokio::test]
+async fn upstream_that_accepts_nothing_ends_at_the_connect_timeout() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let mut filling = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(std::time::Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    {
+        filling.push(stream);
+    }
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
+    let peer = format!(r#"{{"address": "{address}", "timeouts": {{"connect-ms": 100}}}}"#);
+    let reply = through(&proxy, &peer).await;
+    assert_eq!((reply.status, reply.code()), (504, Some("upstream-connect-timeout")));
+}
+
+#[tokio::test]
+async fn upstream_that_never_shakes_hands_ends_at_the_total_connect_timeout() {
+    let silent = Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 1024];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
+    let peer = format!(
+        r#"{{"address": "{}", "tls": {{"sni": "api.test"}}, "timeouts": {{"total-connect-ms": 100}}}}"#,
+        silent.address()
+    );
+    let reply = through(&proxy, &peer).await;
+    assert_eq!(reply.status, 504, "{:?}", reply.code());
+}
+
+#[tokio::test]
+async fn answer_that_is_not_http_is_told_as_such() {
+    let odd = Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 1024];
+        let _ = stream.read(&mut buffer).await;
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
+    })
+    .await;
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
+    let reply = through(&proxy, &format!(r#"{{"address": "{}"}}"#, odd.address())).await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-protocol")));
+}
+
+#[tokio::test]
+async fn local_address_can_be_chosen_where_it_is_granted() {
+    let live = Upstream::answering("live").start().await;
+    let proxy = Proxy::with(lab()).start().await;
+    let peer = format!(r#"{{"address": "{}", "bind-to": {{"address": "127.0.0.9"}}}}"#, live.address());
+    assert_eq!(through(&proxy, &peer).await.body, "live");
+    assert_eq!(live.only().peer.ip().to_string(), "127.0.0.9");
+}
