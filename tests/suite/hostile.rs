@@ -14,9 +14,10 @@ async fn check(module: Wat, status: u16, code: &str) {
     .start()
     .await;
 
-    for _ in 0..3 {
+    for turn in 0..3 {
         let reply = proxy.get("http://hostile.test/").await;
-        assert_eq!((reply.status, reply.code()), (status, Some(code)), "{}", reply.body);
+        let cause = proxy.log(2 * turn + 1).await[2 * turn]["error"]["cause"].to_string();
+        assert_eq!((reply.status, reply.code()), (status, Some(code)), "{cause}");
         let reply = proxy.get("http://good.test/").await;
         assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
     }

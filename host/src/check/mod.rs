@@ -15,6 +15,9 @@ mod rewrite;
 mod spec;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub use decision::{Policy, Verdict, check};
 pub use refusal::{Problem, Refusal};
 pub use spec::{

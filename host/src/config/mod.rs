@@ -12,6 +12,9 @@ mod section;
 mod settings;
 mod tenant;
 
+#[cfg(test)]
+mod tests;
+
 pub use model::{
     AccessLog, Config, FailureAnswer, Grants, HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat,
     LogLevel, ModuleConfig, ProxyConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,

@@ -80,11 +80,8 @@ fn read(mut root: Section<'_>, paths: &Paths) -> Option<Config> {
 }
 
 fn list<'t, T>(root: &mut Section<'t>, key: &'static str, read: impl Fn(Section<'t>) -> Option<T>) -> Vec<T> {
-    let sections = root.tables(key);
-    if sections.is_empty() && !root.has(key) {
-        root.problem(key, format!("is missing: there must be at least one `[[{key}]]`"));
-    }
-    sections.into_iter().filter_map(read).collect()
+    let missing = format!("is missing: there must be at least one `[[{key}]]`");
+    root.tables(key, &missing).into_iter().filter_map(read).collect()
 }
 
 /// Reports what is there twice, naming the line of the first.
@@ -106,9 +103,10 @@ fn no_conflicts(findings: &Findings<'_>, tenants: &[(crate::config::TenantConfig
     for (tenant, places) in tenants {
         for (pattern, place) in tenant.hostnames.iter().zip(&places.hostnames) {
             match owners.get(pattern) {
+                Some(owner) if *owner == tenant.name => findings.add_at(place, format!("`{pattern}` is there twice")),
                 Some(owner) => {
-                    let message =
-                        format!("tenant `{}` claims `{pattern}`, which tenant `{owner}` has already", tenant.name);
+                    let name = &tenant.name;
+                    let message = format!("tenant `{name}` claims `{pattern}`, which tenant `{owner}` has already");
                     findings.add_at(place, message);
                 }
                 None => drop(owners.insert(pattern, &tenant.name)),

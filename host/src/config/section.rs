@@ -134,9 +134,14 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// An array of tables, each to be read and finished.
-    pub fn tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
-        let Some(array) = self.array(key, "tables, each written as `[[...]]`") else { return Vec::new() };
+    /// An array of tables, each to be read and finished; at least one.
+    pub fn tables(&mut self, key: &'static str, missing: &str) -> Vec<Section<'t>> {
+        let has = self.has(key);
+        let array = self.array(key, "tables, each written as `[[...]]`");
+        if array.map_or(!has, |array| array.is_empty()) {
+            self.problem(key, missing);
+        }
+        let Some(array) = array else { return Vec::new() };
         let mut sections = Vec::new();
         for (index, value) in array.iter().enumerate() {
             let path = format!("{}[{index}]", self.path_of(key));

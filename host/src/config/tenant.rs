@@ -23,10 +23,8 @@ pub struct Places {
 pub fn read(mut section: Section<'_>, paths: &Paths) -> Option<(TenantConfig, Places)> {
     let name = section.required_string("name").and_then(|name| checked_name(&name, section.findings()));
     let hostnames = hostnames(&mut section);
-    let tables = section.tables("module");
-    if tables.is_empty() && !section.has("module") {
-        section.problem("module", "is missing: a tenant needs at least one `[[tenant.module]]`");
-    }
+    const NO_MODULE: &str = "is missing: a tenant needs at least one `[[tenant.module]]`";
+    let tables = section.tables("module", NO_MODULE);
     let modules: Vec<ModuleConfig> = tables.into_iter().filter_map(|section| module(section, paths)).collect();
     let limits = limits(section.table("limits"));
     let upstream = upstream(section.table("upstream"));
@@ -54,7 +52,7 @@ pub fn checked_name<'t>(name: &Placed<&'t str>, findings: &Findings<'_>) -> Opti
 fn hostnames(section: &mut Section<'_>) -> Vec<(HostPattern, Placed<()>)> {
     let findings = section.findings();
     let texts = section.strings("hostnames").unwrap_or_default();
-    if texts.is_empty() && !section.has("hostnames") {
+    if texts.is_empty() {
         section.problem("hostnames", "is missing: a tenant needs at least one, and `\"*\"` takes any host");
     }
     let mut patterns = Vec::new();

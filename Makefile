@@ -1,0 +1,26 @@
+# Everything here does its own set-up: it works on a fresh Debian 12 with Rust.
+
+EXAMPLES := fixed canary sticky failover rewrite lab
+
+.PHONY: demo test setup modules
+
+## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
+demo: setup modules
+	cargo build --locked --package pointsman
+	examples/demo/run
+
+## Everything that CI runs.
+test: setup modules
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo test --locked --workspace
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
+
+## Debian packages and the Wasm toolchain.
+setup:
+	.ci/setup host
+	.ci/setup guest
+
+## The examples as Wasm modules, in target/modules/.
+modules: setup
+	guest-sdk/rust/build-guest $(EXAMPLES)
