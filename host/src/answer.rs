@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::call::CallError;
 use crate::check::Refusal;
+use crate::config::FailureAnswer;
 use crate::peer::Unsupported;
 use crate::raw::{Failure as AttemptFailure, Stage};
 
@@ -62,6 +63,12 @@ impl Failure {
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Answer { status, code }
+    }
+
+    /// The status that the client gets: the tenant's own, if its modules failed and it has one.
+    pub fn status(&self, tenant: Option<&FailureAnswer>) -> StatusCode {
+        let own = tenant.filter(|_| self.is_the_modules()).and_then(|own| own.status);
+        own.unwrap_or_else(|| self.answer().status)
     }
 
     /// Whether the tenant's own failure answer (`[tenant.failure]`) takes the place of the status above: when its

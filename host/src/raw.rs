@@ -77,6 +77,10 @@ impl Quirks {
         (Quirks::ACCEPT_INVALID_CONTENT_LENGTH, "accept-invalid-content-length"),
     ];
 
+    pub fn is_empty(&self) -> bool {
+        self.names().next().is_none()
+    }
+
     /// The names of the flags that are set.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         Quirks::NAMED.into_iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| name)
@@ -94,5 +98,52 @@ impl serde::Serialize for Quirks {
 impl std::hash::Hash for Quirks {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.names().for_each(|name| name.hash(state));
+    }
+}
+
+#[cfg(test)]
+pub mod samples {
+    //! What tests start from.
+
+    use super::*;
+
+    /// A route with nothing but an address.
+    pub fn route_to(address: &str) -> Route {
+        Route {
+            peer: Peer {
+                address: address.to_owned(),
+                tls: None,
+                connect_proxy: None,
+                bind_to: None,
+                timeouts: Timeouts {
+                    connect_ms: None,
+                    total_connect_ms: None,
+                    read_ms: None,
+                    write_ms: None,
+                    idle_ms: None,
+                },
+                tcp_keepalive: None,
+                http: HttpOptions {
+                    alpn: Alpn::H1,
+                    max_h2_streams: None,
+                    h2_ping_interval_ms: None,
+                    h2_stream_window: None,
+                    h2_connection_window: None,
+                    upgrade: Upgrade::Websocket,
+                    quirks: Quirks::empty(),
+                },
+                socket: SocketOptions { dscp: None, tcp_recv_buf: None, tcp_fast_open: false },
+                isolation: None,
+            },
+            rewrite: Rewrite {
+                authority: None,
+                path_and_query: None,
+                remove_headers: Vec::new(),
+                set_headers: Vec::new(),
+                add_headers: Vec::new(),
+            },
+            retry: RetryPolicy { attempts: None, on_status: Vec::new() },
+            note: None,
+        }
     }
 }

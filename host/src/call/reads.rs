@@ -9,6 +9,8 @@ use http::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::door::RequestHead;
+use crate::module::ModuleSettings;
+use crate::raw;
 
 /// An accessor with its argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +70,9 @@ impl Reads {
 }
 
 impl Read {
-    /// What the module saw, as JSON. Configuration and attempts are not the head's to tell: None.
-    pub fn seen(&self, head: &RequestHead) -> Option<Value> {
-        let value = match self {
+    /// What the module saw, as JSON; what is not UTF-8 is replaced.
+    pub fn seen(&self, head: &RequestHead, settings: &ModuleSettings, attempts: &[raw::Attempt]) -> Value {
+        match self {
             Read::Method => json!(head.method()),
             Read::Scheme => json!(head.scheme()),
             Read::Authority => json!(head.authority()),
@@ -82,9 +84,11 @@ impl Read {
             Read::ClientIp => json!(head.client_ip()),
             Read::Listener => json!(head.listener()),
             Read::Tls => json!(head.tls().map(|tls| json!({"sni": tls.sni, "version": tls.version}))),
-            Read::Attempts | Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => return None,
-        };
-        Some(value)
+            Read::Attempts => json!(attempts.len()),
+            Read::ConfigJson => settings.value("").cloned().unwrap_or_default(),
+            Read::ConfigGet(pointer) => settings.value(pointer).cloned().unwrap_or_default(),
+            Read::ConfigText(pointer) => json!(settings.value(pointer).and_then(Value::as_str)),
+        }
     }
 
     fn argument(&self) -> &str {

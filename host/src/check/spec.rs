@@ -122,7 +122,9 @@ pub struct ConnectProxySpec {
 #[serde(rename_all = "kebab-case")]
 pub struct BindSpec {
     /// Port 0: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_range: Option<(u16, u16)>,
     pub fallback: bool,
 }
@@ -133,19 +135,28 @@ pub struct HttpSpec {
     #[serde(serialize_with = "alpn")]
     pub alpn: Alpn,
     pub max_h2_streams: u32,
-    #[serde(rename = "h2-ping-interval-ms", serialize_with = "optional_milliseconds")]
+    #[serde(
+        rename = "h2-ping-interval-ms",
+        serialize_with = "optional_milliseconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub h2_ping_interval: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub h2_stream_window: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub h2_connection_window: Option<u32>,
     #[serde(serialize_with = "upgrade")]
     pub upgrade: Upgrade,
+    #[serde(skip_serializing_if = "Quirks::is_empty")]
     pub quirks: Quirks,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SocketSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dscp: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_recv_buf: Option<u32>,
     pub tcp_fast_open: bool,
 }

@@ -14,47 +14,8 @@ fn ask(decision: raw::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
     check(decision, &Policy { limits: &limits, upstream: &upstream, grants })
 }
 
-fn peer(address: &str) -> raw::Peer {
-    raw::Peer {
-        address: address.to_owned(),
-        tls: None,
-        connect_proxy: None,
-        bind_to: None,
-        timeouts: raw::Timeouts {
-            connect_ms: None,
-            total_connect_ms: None,
-            read_ms: None,
-            write_ms: None,
-            idle_ms: None,
-        },
-        tcp_keepalive: None,
-        http: raw::HttpOptions {
-            alpn: Alpn::H1,
-            max_h2_streams: None,
-            h2_ping_interval_ms: None,
-            h2_stream_window: None,
-            h2_connection_window: None,
-            upgrade: Upgrade::Websocket,
-            quirks: Quirks::empty(),
-        },
-        socket: raw::SocketOptions { dscp: None, tcp_recv_buf: None, tcp_fast_open: false },
-        isolation: None,
-    }
-}
-
 fn route() -> raw::Route {
-    raw::Route {
-        peer: peer("203.0.113.7:80"),
-        rewrite: raw::Rewrite {
-            authority: None,
-            path_and_query: None,
-            remove_headers: Vec::new(),
-            set_headers: Vec::new(),
-            add_headers: Vec::new(),
-        },
-        retry: raw::RetryPolicy { attempts: None, on_status: Vec::new() },
-        note: None,
-    }
+    raw::samples::route_to("203.0.113.7:80")
 }
 
 fn tls() -> raw::Tls {

@@ -22,7 +22,7 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
     }
     let modules: usize = config.tenants.iter().map(|tenant| tenant.modules.len()).sum();
     println!(
-        "{}: ok ({} listeners, {} tenants, {modules} modules)",
+        "{}: ok (listeners: {}, tenants: {}, modules: {modules})",
         file.display(),
         config.listeners.len(),
         config.tenants.len()

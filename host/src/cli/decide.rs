@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde_json::{Value, json};
 
-use crate::answer::Failure;
-use crate::ask::{Wanted, ask};
-use crate::call::{Decided, Ticker};
+use crate::ask::ask;
+use crate::call::Ticker;
 use crate::cli::Outcome;
+use crate::cli::report::{Asked, Report};
 use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, ModuleConfig, TenantConfig};
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
-use crate::module::{Loader, Module};
+use crate::module::Loader;
 use crate::raw;
 use crate::tenant::Tenant;
 
@@ -82,12 +81,14 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     }
     let tenant = Tenant::new(&config, modules.clone());
-    let (mut turn, mut asked) = (0, Vec::new());
-    let wanted = ask(&tenant, &modules, &mut turn, &head, &attempts, |module, decided| {
-        asked.push(step(&config, module, decided, &head, asked.len()));
+    let mut asked = Vec::new();
+    // Asked twice: the time shown is that of a proxy which has been running, not of cold code.
+    let _ = ask(&tenant, &modules, &mut 0, &head, &attempts, |_, _| {});
+    let wanted = ask(&tenant, &modules, &mut 0, &head, &attempts, |module, decided| {
+        let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
+        asked.push(Asked::new(path.unwrap_or_default(), module, decided, &head, &attempts));
     });
-    let report = report(&config, asked, &wanted);
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    println!("{}", serde_json::to_string_pretty(&Report::new(&config, asked, &wanted))?);
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 
@@ -178,55 +179,4 @@ fn attempt(index: usize, text: &str) -> anyhow::Result<raw::Attempt> {
 
 fn names<const N: usize>(names: [&str; N]) -> String {
     names.join(", ")
-}
-
-/// One module's part in the decision.
-fn step(config: &TenantConfig, module: &Module, decided: &Decided, head: &RequestHead, index: usize) -> Value {
-    let path = config.modules.get(index).map(|module| module.path.display().to_string());
-    let reads: Vec<Value> = decided
-        .reads
-        .list()
-        .iter()
-        .map(|read| match read.seen(head) {
-            Some(seen) => json!({"read": read.to_string(), "saw": seen}),
-            None => json!({"read": read.to_string()}),
-        })
-        .collect();
-    let log: Vec<Value> =
-        decided.lines.iter().map(|line| json!({"level": line.level.name(), "message": line.message})).collect();
-    let answered = match &decided.answer {
-        Ok(raw::Decision::Connect(_)) => json!("connect"),
-        Ok(raw::Decision::Respond(_)) => json!("respond"),
-        Ok(raw::Decision::Pass) => json!("pass"),
-        Err(error) => json!({"failed": error.to_string()}),
-    };
-    json!({
-        "module": path,
-        "sha256": module.digest().full(),
-        "reads": reads,
-        "log": log,
-        "answered": answered,
-        "microseconds": u64::try_from(decided.elapsed.as_micros()).unwrap_or(u64::MAX),
-        "memory_bytes": decided.memory_bytes,
-    })
-}
-
-fn report(config: &TenantConfig, asked: Vec<Value>, wanted: &Result<Wanted, Failure>) -> Value {
-    let outcome = match wanted {
-        Ok(Wanted::Connect(route)) => json!({"connect": route}),
-        Ok(Wanted::Respond(response)) => json!({"respond": response}),
-        Err(failure) => {
-            let answer = failure.answer();
-            let status = match failure.is_the_modules() {
-                true => config.failure.status.unwrap_or(answer.status),
-                false => answer.status,
-            };
-            json!({"refused": {
-                "because": failure.to_string(),
-                "code": answer.code,
-                "client_gets_status": status.as_u16(),
-            }})
-        }
-    };
-    json!({"tenant": config.name, "asked": asked, "outcome": outcome})
 }

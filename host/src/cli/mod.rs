@@ -3,6 +3,7 @@
 mod check;
 mod decide;
 mod inspect;
+mod report;
 mod run;
 
 use std::path::PathBuf;

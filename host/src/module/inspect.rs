@@ -6,7 +6,7 @@ use std::path::Path;
 use wasmtime::component::Component;
 
 use crate::config::Limits;
-use crate::module::load::{component_bytes, memory_bytes, read};
+use crate::module::load::{component_bytes, memory_bytes, needs_host, read};
 use crate::module::{Digest, LoadError, Loader};
 
 /// A module, taken apart.
@@ -51,7 +51,8 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspecti
         Component::new(engine, bytes).map_err(|error| LoadError::Compile { message: error.to_string() })
     }) {
         let ty = component.component_type();
-        inspection.imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let imports = ty.imports(engine).filter(|(_, import)| needs_host(&import.ty));
+        inspection.imports = imports.map(|(name, _)| name.to_owned()).collect();
         inspection.exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
         inspection.needs = needs(&component);
     }

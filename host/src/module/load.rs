@@ -199,7 +199,7 @@ fn wrong_type(error: wasmtime::Error) -> LoadError {
 }
 
 /// Imported types are declarations of what `use` brings into the world; only instances and functions come from the host.
-fn needs_host(item: &ComponentItem) -> bool {
+pub(super) fn needs_host(item: &ComponentItem) -> bool {
     !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
 }
 

@@ -4,5 +4,8 @@
 mod http_peer;
 mod pool_keys;
 
+#[cfg(test)]
+mod tests;
+
 pub use http_peer::{Unsupported, http_peer};
 pub use pool_keys::PoolKeys;

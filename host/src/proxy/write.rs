@@ -29,24 +29,24 @@ pub async fn failure(
     tenant: Option<&FailureAnswer>,
     error_header: bool,
 ) -> Result<StatusCode> {
-    let answer = failure.answer();
-    let own = tenant.filter(|_| failure.is_the_modules());
-    let status = own.and_then(|own| own.status).unwrap_or(answer.status);
+    let code = failure.answer().code;
+    let own = tenant.filter(|own| failure.is_the_modules() && !own.body.is_empty());
+    let status = failure.status(tenant);
     let mut head = ResponseHeader::build(status, Some(5))?;
     if error_header {
-        head.insert_header(ERROR_HEADER, answer.code)?;
+        head.insert_header(ERROR_HEADER, code)?;
     }
     head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     let body = match own {
-        Some(own) if !own.body.is_empty() => {
+        Some(own) => {
             head.insert_header(header::CONTENT_TYPE, own.content_type.as_str())?;
             own.body.clone()
         }
-        _ if error_header => {
+        None if error_header => {
             head.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
-            format!("pointsman: {}\n", answer.code)
+            format!("pointsman: {code}\n")
         }
-        _ => String::new(),
+        None => String::new(),
     };
     send(session, head, Bytes::from(body)).await?;
     Ok(status)

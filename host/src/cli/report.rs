@@ -1,0 +1,101 @@
+//! What `pointsman decide` prints.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::Failure;
+use crate::ask::Wanted;
+use crate::call::Decided;
+use crate::check::{ResponseSpec, RouteSpec};
+use crate::config::TenantConfig;
+use crate::door::RequestHead;
+use crate::module::Module;
+use crate::raw;
+
+/// A whole decision.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    tenant: &'a str,
+    /// The modules that were asked, in order; all but the last passed.
+    asked: Vec<Asked>,
+    outcome: Outcome<'a>,
+}
+
+/// One module's part.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    module: String,
+    sha256: String,
+    reads: Vec<ReadRecord>,
+    log: Vec<LogRecord>,
+    /// `connect`, `respond`, `pass`, or why there is no answer.
+    answered: String,
+    microseconds: u64,
+    memory_bytes: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadRecord {
+    read: String,
+    saw: Value,
+}
+
+#[derive(Debug, Serialize)]
+struct LogRecord {
+    level: &'static str,
+    message: String,
+}
+
+/// What the proxy would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome<'a> {
+    Connect(&'a RouteSpec),
+    Respond(&'a ResponseSpec),
+    Refused { because: String, code: &'static str, client_gets_status: u16 },
+}
+
+impl<'a> Report<'a> {
+    pub fn new(config: &'a TenantConfig, asked: Vec<Asked>, wanted: &'a Result<Wanted, Failure>) -> Report<'a> {
+        let outcome = match wanted {
+            Ok(Wanted::Connect(route)) => Outcome::Connect(route),
+            Ok(Wanted::Respond(response)) => Outcome::Respond(response),
+            Err(failure) => Outcome::Refused {
+                because: failure.to_string(),
+                code: failure.answer().code,
+                client_gets_status: failure.status(Some(&config.failure)).as_u16(),
+            },
+        };
+        Report { tenant: &config.name, asked, outcome }
+    }
+}
+
+impl Asked {
+    pub fn new(
+        path: String,
+        module: &Module,
+        decided: &Decided,
+        head: &RequestHead,
+        attempts: &[raw::Attempt],
+    ) -> Asked {
+        let answered = match &decided.answer {
+            Ok(raw::Decision::Connect(_)) => "connect".to_owned(),
+            Ok(raw::Decision::Respond(_)) => "respond".to_owned(),
+            Ok(raw::Decision::Pass) => "pass".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let reads = decided.reads.list().iter();
+        let lines = decided.lines.iter();
+        Asked {
+            module: path,
+            sha256: module.digest().full(),
+            reads: reads
+                .map(|read| ReadRecord { read: read.to_string(), saw: read.seen(head, module.settings(), attempts) })
+                .collect(),
+            log: lines.map(|line| LogRecord { level: line.level.name(), message: line.message.clone() }).collect(),
+            answered,
+            microseconds: u64::try_from(decided.elapsed.as_micros()).unwrap_or(u64::MAX),
+            memory_bytes: decided.memory_bytes,
+        }
+    }
+}

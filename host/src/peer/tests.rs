@@ -1,0 +1,163 @@
+//! Whatever a module says ends in a peer or in an error, never in a panic: random records through check and peer.
+
+use proptest::option::of;
+use proptest::prelude::*;
+
+use crate::check::{Policy, Verdict, check};
+use crate::config::{Grants, Limits, UpstreamDefaults};
+use crate::peer::{PoolKeys, http_peer};
+use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
+
+/// Text that is often nearly right, and sometimes anything.
+fn text() -> BoxedStrategy<String> {
+    prop_oneof![
+        "[a-z0-9.-]{0,20}(:[0-9]{0,6})?",
+        "(\\[[0-9a-f:.%]{0,20}\\]|([0-9]{1,3}\\.){1,4})(:[0-9]{0,6})?",
+        "unix:/?[a-z/\u{0}]{0,120}",
+        "\\PC{0,40}",
+        any::<String>(),
+        Just("203.0.113.7:443".to_owned()),
+        Just("a".repeat(300)),
+        Just("\r\n\u{0}".to_owned()),
+    ]
+    .boxed()
+}
+
+fn number() -> BoxedStrategy<u32> {
+    prop_oneof![Just(0), Just(1), Just(65_535), Just(u32::MAX), any::<u32>(), 1_u32..100_000].boxed()
+}
+
+fn header() -> BoxedStrategy<raw::Header> {
+    (prop_oneof!["[a-z-]{1,12}", text()], prop_oneof!["[ -~]{0,20}".prop_map(String::into_bytes), any::<Vec<u8>>()])
+        .prop_map(|(name, value)| raw::Header { name, value })
+        .boxed()
+}
+
+fn headers() -> BoxedStrategy<Vec<raw::Header>> {
+    prop::collection::vec(header(), 0..4).boxed()
+}
+
+fn tls() -> BoxedStrategy<raw::Tls> {
+    let verify = prop_oneof![Just(Verify::Full), Just(Verify::ChainOnly), Just(Verify::None)];
+    (of(text()), verify, of(text()), of(text()), of(text()))
+        .prop_map(|(sni, verify, alternative_cn, ca, curves)| raw::Tls {
+            sni,
+            verify,
+            alternative_cn,
+            ca,
+            client_cert: None,
+            curves,
+            second_key_share: None,
+        })
+        .boxed()
+}
+
+fn http() -> BoxedStrategy<raw::HttpOptions> {
+    let alpn = prop_oneof![Just(Alpn::H1), Just(Alpn::H2), Just(Alpn::H2h1)];
+    let upgrade = prop_oneof![Just(Upgrade::Websocket), Just(Upgrade::Any), Just(Upgrade::Deny)];
+    (alpn, of(number()), of(number()), of(number()), upgrade)
+        .prop_map(|(alpn, streams, ping, window, upgrade)| raw::HttpOptions {
+            alpn,
+            max_h2_streams: streams,
+            h2_ping_interval_ms: ping,
+            h2_stream_window: window,
+            h2_connection_window: window,
+            upgrade,
+            quirks: Quirks::KEEP_HOP_BY_HOP,
+        })
+        .boxed()
+}
+
+fn peer() -> BoxedStrategy<raw::Peer> {
+    let bind = (of(text()), of(any::<(u16, u16)>()), any::<bool>())
+        .prop_map(|(address, port_range, fallback)| raw::BindTo { address, port_range, fallback });
+    let proxy = (text(), headers()).prop_map(|(address, headers)| raw::ConnectProxy { address, headers });
+    let keepalive =
+        (number(), number(), number(), number()).prop_map(|(idle_s, interval_s, count, user_timeout_ms)| {
+            raw::TcpKeepalive { idle_s, interval_s, count, user_timeout_ms }
+        });
+    let socket = (of(any::<u8>()), of(number()), any::<bool>())
+        .prop_map(|(dscp, tcp_recv_buf, tcp_fast_open)| raw::SocketOptions { dscp, tcp_recv_buf, tcp_fast_open });
+    let timeouts = (of(number()), of(number()), of(number())).prop_map(|(connect_ms, read_ms, idle_ms)| {
+        raw::Timeouts { connect_ms, total_connect_ms: connect_ms, read_ms, write_ms: read_ms, idle_ms }
+    });
+    (
+        text(),
+        of(tls()),
+        of(proxy.boxed()),
+        of(bind.boxed()),
+        timeouts.boxed(),
+        of(keepalive.boxed()),
+        http(),
+        socket.boxed(),
+        of(text()),
+    )
+        .prop_map(|(address, tls, connect_proxy, bind_to, timeouts, tcp_keepalive, http, socket, isolation)| {
+            raw::Peer { address, tls, connect_proxy, bind_to, timeouts, tcp_keepalive, http, socket, isolation }
+        })
+        .boxed()
+}
+
+fn decision() -> BoxedStrategy<raw::Decision> {
+    let rewrite = (of(text()), of(text()), prop::collection::vec(text(), 0..3), headers()).prop_map(
+        |(authority, path_and_query, remove_headers, set_headers)| raw::Rewrite {
+            authority,
+            path_and_query,
+            remove_headers,
+            add_headers: set_headers.clone(),
+            set_headers,
+        },
+    );
+    let retry = (of(number()), prop::collection::vec(any::<u16>(), 0..3))
+        .prop_map(|(attempts, on_status)| raw::RetryPolicy { attempts, on_status });
+    let route = (peer(), rewrite.boxed(), retry.boxed(), of(text()))
+        .prop_map(|(peer, rewrite, retry, note)| raw::Decision::Connect(raw::Route { peer, rewrite, retry, note }));
+    let response = (any::<u16>(), headers(), any::<Vec<u8>>())
+        .prop_map(|(status, headers, body)| raw::Decision::Respond(raw::Response { status, headers, body }));
+    prop_oneof![8 => route.boxed(), 1 => response.boxed(), 1 => Just(raw::Decision::Pass)].boxed()
+}
+
+fn follow(decision: raw::Decision) {
+    let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
+    let grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true };
+    match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
+        Ok(Verdict::Connect(route)) => {
+            let key = PoolKeys::default().key(&route.peer.connection);
+            match http_peer(&route.peer, key) {
+                Ok(peer) => assert_eq!(peer.group_key, key),
+                Err(unsupported) => assert!(unsupported.to_string().starts_with("`peer.")),
+            }
+            // What `pointsman decide` does with it.
+            assert!(serde_json::to_string(&route).is_ok());
+        }
+        Ok(Verdict::Respond(_) | Verdict::Pass) => {}
+        Err(refusal) => {
+            let message = refusal.to_string();
+            assert!(message.starts_with('`') && !message.chars().any(char::is_control), "{message:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_decision_ends_in_a_peer_or_in_an_error(decision in decision()) {
+        follow(decision);
+    }
+
+    #[test]
+    fn plain_peers_are_carried_whole(last in any::<u8>(), port in 1_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
+        let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
+        let mut raw = raw::samples::route_to(&format!("203.0.113.{last}:{port}"));
+        raw.peer.socket.dscp = dscp;
+        raw.peer.timeouts.read_ms = Some(read);
+        let policy = Policy { limits: &limits, upstream: &upstream, grants: &grants };
+        let Ok(Verdict::Connect(route)) = check(raw::Decision::Connect(raw), &policy) else { panic!("a route") };
+        let peer = http_peer(&route.peer, 7).expect("a peer");
+        prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
+        prop_assert_eq!(peer.options.dscp, dscp);
+        prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));
+        prop_assert_eq!(peer.options.idle_timeout, Some(upstream.idle_timeout));
+    }
+}

@@ -1,0 +1,210 @@
+//! The binary as a user meets it: what it prints, and the exit codes that `--help` promises.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn pointsman(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pointsman")).args(arguments).output().expect("the binary runs")
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("a repository").to_owned()
+}
+
+fn example(name: &str) -> String {
+    let path = repository().join("target/modules").join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing: run `make modules`", path.display());
+    path.display().to_string()
+}
+
+/// Runs a command that must end with this code; gives what it printed.
+#[track_caller]
+fn ends(code: i32, arguments: &[&str]) -> (String, String) {
+    let output = pointsman(arguments);
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{printed}\n{errors}");
+    (printed, errors)
+}
+
+#[track_caller]
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn config(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+#[test]
+fn help_states_the_exit_codes() {
+    let (printed, _) = ends(0, &["--help"]);
+    for code in ["0  success", "1  it could not be done", "2  wrong usage", "3  refused"] {
+        assert!(printed.contains(code), "{printed}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    ends(2, &[]);
+    ends(2, &["fly"]);
+    ends(2, &["decide", "http://shop.test/"]);
+}
+
+#[test]
+fn check_accepts_every_example() {
+    for name in ["demo", "fixed", "canary", "sticky", "failover", "rewrite", "lab"] {
+        let file = repository().join("examples").join(name).join("pointsman.toml").display().to_string();
+        let (printed, _) = ends(0, &["check", "--config", &file]);
+        assert!(printed.contains(": ok (listeners: 1"), "{printed}");
+    }
+}
+
+#[test]
+fn check_tells_every_problem_and_ends_with_3() {
+    let file = config("[[listener]]\nname = \"web\"\naddress = \"nowhere\"\n[[tenant]]\nname = \"a b\"\n");
+    let (_, errors) = ends(3, &["check", "--config", &file.path().display().to_string()]);
+    for part in [":3: listener[0].address: ", ":5: tenant[0].name: ", "tenant[0].hostnames: ", "tenant[0].module: "] {
+        assert!(errors.contains(part), "{errors}");
+    }
+}
+
+#[test]
+fn check_tells_every_module_that_is_refused() {
+    let text = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
+                [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
+                [[tenant.module]]\npath = \"/no/such.wasm\"\n[[tenant.module]]\npath = \"/dev/null\"\n";
+    let (_, errors) = ends(3, &["check", "--config", &config(text).path().display().to_string()]);
+    assert!(errors.contains("`/no/such.wasm`: cannot read"), "{errors}");
+    assert!(errors.contains("`/dev/null`: not a WebAssembly file"), "{errors}");
+}
+
+#[test]
+fn missing_configuration_is_told_by_name() {
+    let (_, errors) = ends(3, &["run", "--config", "/no/such.toml"]);
+    assert_eq!(errors, "/no/such.toml: cannot be read: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn address_in_use_ends_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let text = format!(
+        "[[listener]]\nname = \"web\"\naddress = \"{address}\"\n[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
+         [[tenant.module]]\npath = \"{}\"\n",
+        example("fixed")
+    );
+    let (_, errors) = ends(1, &["run", "--config", &config(&text).path().display().to_string()]);
+    assert!(
+        errors.contains(&format!("listener `web`: cannot listen on {address}: Address already in use")),
+        "{errors}"
+    );
+}
+
+#[test]
+fn decide_shows_reads_decision_and_checked_peer() {
+    let (printed, _) = ends(
+        0,
+        &[
+            "decide",
+            "--module",
+            &example("canary"),
+            "--module-config",
+            r#"{"stable": "192.0.2.1:80", "canary": "192.0.2.2:80", "percent": 0}"#,
+            "-H",
+            "x-canary: always",
+            "http://shop.test/cart",
+        ],
+    );
+    let report = json(&printed);
+    assert_eq!(report["asked"][0]["answered"], "connect");
+    assert_eq!(report["asked"][0]["reads"][0]["read"], "header-text(\"x-canary\")");
+    assert_eq!(report["asked"][0]["reads"][0]["saw"], "always");
+    assert!(report["asked"][0]["microseconds"].is_u64() && report["asked"][0]["memory_bytes"].is_u64());
+    assert_eq!(report["outcome"]["connect"]["peer"]["connection"]["target"], "192.0.2.2:80");
+    assert_eq!(report["outcome"]["connect"]["note"], "canary");
+}
+
+#[test]
+fn decide_shows_a_refusal_and_ends_with_3() {
+    let (printed, _) = ends(
+        3,
+        &[
+            "decide",
+            "--module",
+            &example("lab"),
+            "-H",
+            r#"pointsman-lab: {"address": "127.1:80"}"#,
+            "http://shop.test/",
+        ],
+    );
+    let refused = &json(&printed)["outcome"]["refused"];
+    assert_eq!((&refused["code"], &refused["client_gets_status"]), (&"decision-refused".into(), &500.into()));
+    assert!(refused["because"].as_str().is_some_and(|cause| cause.contains("`peer.address`: `127.1:80`")), "{refused}");
+}
+
+#[test]
+fn decide_plays_failed_attempts() {
+    let config = r#"{"upstreams": ["192.0.2.1:80", "192.0.2.2:80"]}"#;
+    let first = "192.0.2.1:80=connect/refused";
+    let module = example("failover");
+    let base = ["decide", "--module", &module, "--module-config", config, "http://shop.test/"];
+    let (printed, _) = ends(0, &[&base[..], &["--failed", first]].concat());
+    assert_eq!(json(&printed)["outcome"]["connect"]["peer"]["connection"]["target"], "192.0.2.2:80");
+    let (printed, _) = ends(0, &[&base[..], &["--failed", first, "--failed", "192.0.2.2:80=receive/timeout"]].concat());
+    assert_eq!(json(&printed)["outcome"]["respond"]["status"], 503);
+    let (_, errors) = ends(1, &[&base[..], &["--failed", "192.0.2.1:80=flying/refused"]].concat());
+    assert!(errors.contains("no stage `flying`; one of resolve, connect"), "{errors}");
+}
+
+#[test]
+fn inspect_shows_a_module_and_what_refuses_it() {
+    let (printed, _) = ends(0, &["inspect", &example("fixed")]);
+    let inspection = json(&printed);
+    assert_eq!((&inspection["kind"], &inspection["refused"]), (&"core module".into(), &Value::Null));
+    assert_eq!(inspection["exports"], serde_json::json!(["select-peer"]));
+    assert_eq!(inspection["needs"]["memory_bytes"], 131_072);
+
+    let (printed, _) = ends(3, &["inspect", &repository().join("README.md").display().to_string()]);
+    assert!(
+        json(&printed)["refused"].as_str().is_some_and(|why| why.starts_with("not a WebAssembly file")),
+        "{printed}"
+    );
+}
+
+/// Serves, and ends with 0 on each of the signals.
+#[test]
+fn run_ends_gracefully_on_each_signal() {
+    for signal in ["TERM", "QUIT", "INT"] {
+        let text = format!(
+            "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
+             [[tenant.module]]\npath = \"{}\"\n",
+            example("fixed")
+        );
+        let file = config(&text);
+        let mut proxy = Command::new(env!("CARGO_BIN_EXE_pointsman"))
+            .args(["run", "--config", &file.path().display().to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut log = std::io::BufReader::new(proxy.stderr.take().expect("its log"));
+        let mut line = String::new();
+        while !line.contains("listening") {
+            line.clear();
+            let read = std::io::BufRead::read_line(&mut log, &mut line).expect("a line");
+            assert!(read > 0, "the log ended before the proxy listened");
+        }
+        let killed = Command::new("kill").args(["-s", signal, &proxy.id().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut log, &mut rest).expect("the rest of the log");
+        assert_eq!(proxy.wait().expect("an end").code(), Some(0), "SIG{signal}: {rest}");
+        assert!(rest.contains("stopped"), "{rest}");
+    }
+}
