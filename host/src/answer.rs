@@ -136,3 +136,69 @@ fn upstream_answer(stage: Stage, failure: AttemptFailure) -> (StatusCode, &'stat
     };
     (StatusCode::BAD_GATEWAY, code)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every failure there is, in all its kinds.
+    fn all() -> Vec<Failure> {
+        let calls = [
+            CallError::Declined(String::new()),
+            CallError::Budget { budget_ms: 0 },
+            CallError::Memory { limit: 0 },
+            CallError::Table { limit: 0 },
+            CallError::HostCall { limit: 0 },
+            CallError::Handles { limit: 0 },
+            CallError::StackOverflow,
+            CallError::NoSlot,
+            CallError::Trap(String::new()),
+        ];
+        let mut all = vec![
+            Failure::HeadTooLarge { limit: 0 },
+            Failure::BadRequest(String::new()),
+            Failure::RequestTimeout,
+            Failure::ClientClosed,
+            Failure::NoTenant(String::new()),
+            Failure::Refused(crate::check::Problem::Rule("").at("")),
+            Failure::Unsupported(Unsupported { field: "", what: "" }),
+            Failure::NoDecision,
+            Failure::Internal(String::new()),
+        ];
+        all.extend(calls.map(Failure::Call));
+        for stage in Stage::ALL {
+            for failure in AttemptFailure::ALL {
+                all.push(Failure::Upstream { stage, failure, address: String::new(), detail: String::new() });
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn documented_codes_are_the_real_ones() {
+        let docs = include_str!("../../docs/errors.md");
+        let rows = docs.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|').map(|cell| cell.trim().trim_matches('`'));
+            Some((cells.next()?.to_owned(), cells.next()?.to_owned()))
+        });
+        let documented: BTreeSet<_> = rows.collect();
+        let mut real: BTreeSet<_> = all()
+            .iter()
+            .map(Failure::answer)
+            .map(|answer| (answer.code.to_owned(), answer.status.as_u16().to_string()))
+            .collect();
+        // Written by the door, before there is a request.
+        real.insert(("head-timeout".to_owned(), "408".to_owned()));
+        assert_eq!(documented, real);
+    }
+
+    #[test]
+    fn tenants_answer_stands_for_its_modules_failures_only() {
+        let own = FailureAnswer { status: Some(StatusCode::IM_A_TEAPOT), ..FailureAnswer::default() };
+        assert_eq!(Failure::NoDecision.status(Some(&own)), StatusCode::IM_A_TEAPOT);
+        assert_eq!(Failure::NoDecision.status(None), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(Failure::NoTenant(String::new()).status(Some(&own)), StatusCode::NOT_FOUND);
+    }
+}

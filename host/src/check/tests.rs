@@ -293,7 +293,7 @@ fn headers_are_well_formed() {
     refused(|route| route.rewrite.set_headers = twice.clone(), "`rewrite.set-headers[1].name`: `x-a` is there twice");
     passes(|route| route.rewrite.add_headers = twice);
     passes(|route| {
-        route.rewrite.set_headers = vec![raw::Header { name: "x".to_owned(), value: vec![0xe9, b'\t', b'x'] }]
+        route.rewrite.set_headers = vec![raw::Header { name: "x".to_owned(), value: vec![0xe9, b'\t', b'x'] }];
     });
 }
 
@@ -370,7 +370,7 @@ fn connections_are_told_apart_by_all_but_timeouts() {
         |peer| peer.http.quirks = Quirks::KEEP_HOP_BY_HOP,
         |peer| {
             peer.bind_to =
-                Some(raw::BindTo { address: Some("127.0.0.2".to_owned()), port_range: None, fallback: false })
+                Some(raw::BindTo { address: Some("127.0.0.2".to_owned()), port_range: None, fallback: false });
         },
     ];
     for (index, change) in changes.into_iter().enumerate() {

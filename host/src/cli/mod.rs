@@ -34,7 +34,7 @@ enum Command {
     Check(ConfigFile),
     /// Ask a module offline about one request, and show what it read, what it decided and what the host makes of it
     #[command(after_help = decide::EXAMPLES)]
-    Decide(decide::Arguments),
+    Decide(Box<decide::Arguments>),
     /// Show a module's imports, exports and needs, and what would refuse it
     Inspect(inspect::Arguments),
 }

@@ -77,6 +77,6 @@ fn needs(component: &Component) -> Option<Needs> {
         memory_bytes: memory_bytes(&required),
         tables: required.num_tables,
         table_elements: required.max_initial_table_size.unwrap_or(0),
-        compiled_bytes: (image.end as usize).saturating_sub(image.start as usize),
+        compiled_bytes: image.end.addr().saturating_sub(image.start.addr()),
     })
 }

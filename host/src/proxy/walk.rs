@@ -13,7 +13,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::answer::Failure;
 use crate::ask::{Wanted, ask};
 use crate::call::Decided;
-use crate::check::RouteSpec;
 use crate::door::{self, CONNECTION, Phase};
 use crate::log::AccessLogger;
 use crate::module::Module;
@@ -295,7 +294,7 @@ struct What {
 
 /// retry: notes a failed attempt and asks whether another may follow.
 fn note_attempt(session: &Session, ctx: &mut Context, what: What, error: &Error) -> bool {
-    let address = ctx.route.as_ref().map(|route: &Box<RouteSpec>| route.peer.connection.target.to_string());
+    let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
     let address = address.unwrap_or_default();
     let detail = attempt::cause(error);
     ctx.failed.push(raw::Attempt {
