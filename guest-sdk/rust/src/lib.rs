@@ -27,6 +27,9 @@
 
 #![deny(missing_docs)]
 
+#[cfg(all(target_arch = "wasm32", feature = "bump-allocator"))]
+#[expect(unsafe_code, reason = "an allocator hands out raw memory")]
+mod allocator;
 mod answer;
 mod attempt;
 mod bindings;
