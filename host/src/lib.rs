@@ -6,6 +6,7 @@
 // Nothing that a module, a client or a file says may panic the process.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
+#![forbid(unsafe_code)]
 
 // The walk.
 pub mod call;

@@ -19,6 +19,7 @@ use pingora::services::Service as _;
 use pingora::services::listening::Service;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
@@ -141,18 +142,21 @@ impl Server {
         &self.addresses
     }
 
-    /// Waits for SIGTERM, SIGQUIT or SIGINT.
-    pub fn wait_for_signal(&self) -> std::io::Result<&'static str> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Some(runtime) = &self.runtime else { return Ok("stopped") };
-        runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut quit = signal(SignalKind::quit())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            Ok(tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = quit.recv() => "SIGQUIT",
-                _ = interrupt.recv() => "SIGINT",
+    /// Takes over SIGTERM, SIGQUIT and SIGINT; the result waits for one and names it.
+    pub fn signals(&self) -> std::io::Result<impl FnOnce() -> &'static str> {
+        let runtime = self.runtime.as_ref().map(Runtime::handle).cloned().ok_or(std::io::ErrorKind::NotConnected)?;
+        let _inside = runtime.enter();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let runtime = runtime.clone();
+        Ok(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = quit.recv() => "SIGQUIT",
+                    _ = interrupt.recv() => "SIGINT",
+                }
             })
         })
     }

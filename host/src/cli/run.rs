@@ -23,10 +23,12 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
         }
         Err(error) => return Err(error.into()),
     };
+    // Before anybody is told that the proxy is there, and may ask it to stop.
+    let signal = server.signals()?;
     for (listener, address) in server.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
-    let signal = server.wait_for_signal()?;
+    let signal = signal();
     tracing::info!(signal, "stopping: no new connections, waiting for requests in flight");
     match server.stop() {
         Stopped::Clean => tracing::info!("stopped"),

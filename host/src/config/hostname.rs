@@ -1,47 +1,101 @@
-//! Hostname patterns.
+//! Hostname patterns: `shop.example`, `*.shop.example`, `*`, or an IP address.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::config::HostPattern;
 
-/// Reads a pattern: `shop.example`, `*.shop.example`, `*`, or an IP address.
-pub fn pattern(text: &str) -> Result<HostPattern, &'static str> {
+/// Not a hostname pattern. A message follows the text that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadHostname {
+    #[error("must not be empty: `*` takes any host")]
+    Empty,
+    #[error("must be ASCII: write an international name in punycode, such as `xn--bcher-kva.example`")]
+    NotAscii,
+    #[error("must be a hostname alone, without scheme and path")]
+    Url,
+    #[error("must be without a user name: hostnames are matched without it")]
+    Userinfo,
+    #[error("must be without a port: hostnames are matched without it")]
+    Port,
+    #[error("must have an IPv6 address between its brackets, such as `[2001:db8::1]`")]
+    Brackets,
+    #[error("may have a star only in front, as in `*.shop.example`, or alone")]
+    Star,
+    #[error("must not be a wildcard below an IP address, which has no names below it")]
+    WildcardAddress,
+    #[error("must not have an empty label: there is a dot too many")]
+    EmptyLabel,
+    #[error("must not have a label of more than 63 characters")]
+    LongLabel,
+    #[error("must not have more than 253 characters")]
+    Long,
+    #[error("must have no characters but letters, digits, `-`, `_` and `.`")]
+    Character,
+}
+
+/// Reads a pattern. Upper case is lowered, a trailing dot is dropped, an IPv6 address may have brackets.
+pub fn pattern(text: &str) -> Result<HostPattern, BadHostname> {
     if text == "*" {
         return Ok(HostPattern::Any);
     }
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+    if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(HostPattern::Exact(ip.to_string()));
     }
+    if let Some(rest) = text.strip_prefix('[') {
+        return bracketed(rest);
+    }
     match text.strip_prefix("*.") {
-        Some(suffix) => name(suffix).map(HostPattern::Wildcard),
         None => name(text).map(HostPattern::Exact),
+        Some(suffix) if suffix.parse::<IpAddr>().is_ok() => Err(BadHostname::WildcardAddress),
+        Some("") => Err(BadHostname::EmptyLabel),
+        Some(suffix) => name(suffix).map(HostPattern::Wildcard),
     }
 }
 
-fn name(text: &str) -> Result<String, &'static str> {
-    if !text.is_ascii() {
-        return Err("is not ASCII; write international names in punycode (`xn--...`)");
+/// What follows the opening bracket.
+fn bracketed(rest: &str) -> Result<HostPattern, BadHostname> {
+    let (inside, after) = rest.split_once(']').ok_or(BadHostname::Brackets)?;
+    let ip: Ipv6Addr = inside.parse().map_err(|_| BadHostname::Brackets)?;
+    match after {
+        "" => Ok(HostPattern::Exact(ip.to_string())),
+        _ => Err(BadHostname::Port),
     }
+}
+
+/// A DNS name (RFC 1123, section 2.1), with the underscores that are in use.
+fn name(text: &str) -> Result<String, BadHostname> {
+    /// Of a name and of a label, in bytes (RFC 1035, section 2.3.4).
+    const LONGEST: usize = 253;
+    const LONGEST_LABEL: usize = 63;
+
     let name = text.strip_suffix('.').unwrap_or(text);
-    if name.contains('*') {
-        return Err("may have a star only in the place of its first labels: `*.shop.example`, or `*` for any host");
+    if text.is_empty() {
+        return Err(BadHostname::Empty);
     }
-    if name.contains('@') || name.contains('/') {
-        return Err("must be a hostname alone, not a URL");
+    // What people paste: told by what it is, not by its first odd character.
+    for (mark, error) in
+        [('/', BadHostname::Url), ('@', BadHostname::Userinfo), (':', BadHostname::Port), ('*', BadHostname::Star)]
+    {
+        if name.contains(mark) {
+            return Err(error);
+        }
     }
-    if name.contains(':') {
-        return Err("must be without a port: ports are ignored when hostnames are matched");
+    if !name.is_ascii() {
+        return Err(BadHostname::NotAscii);
     }
-    if name.is_empty() || name.len() > 253 {
-        return Err("must have 1 to 253 characters");
+    if name.len() > LONGEST {
+        return Err(BadHostname::Long);
     }
     for label in name.split('.') {
-        if label.is_empty() || label.len() > 63 {
-            return Err("has a label that is not 1 to 63 characters long");
+        if label.is_empty() {
+            return Err(BadHostname::EmptyLabel);
         }
-        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-            return Err("has characters other than letters, digits, `-`, `_` and `.`");
+        if label.len() > LONGEST_LABEL {
+            return Err(BadHostname::LongLabel);
+        }
+        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(BadHostname::Character);
         }
     }
     Ok(name.to_ascii_lowercase())
@@ -63,41 +117,78 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: Result<&str, &str>) {
-        match (pattern(text), expected) {
-            (Ok(pattern), Ok(expected)) => assert_eq!(pattern.to_string(), expected),
-            (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
-            (found, expected) => panic!("{found:?} instead of {expected:?}"),
-        }
+    fn check(text: &str, expected: Result<&str, BadHostname>) {
+        let found = pattern(text).map(|pattern| pattern.to_string());
+        assert_eq!(found, expected.map(str::to_owned));
     }
 
     #[test]
     fn names_are_lowered_and_lose_their_dot() {
         check("Shop.Example.", Ok("shop.example"));
-        check("*.Shop.example", Ok("*.shop.example"));
-        check("*", Ok("*"));
+        check("*.Shop.example.", Ok("*.shop.example"));
         check("localhost", Ok("localhost"));
+        check("xn--bcher-kva.example", Ok("xn--bcher-kva.example"));
+        check("a_b.example", Ok("a_b.example"));
     }
 
     #[test]
-    fn addresses_are_names_too() {
+    fn star_stands_for_any_host_or_for_the_first_labels() {
+        assert_eq!(pattern("*"), Ok(HostPattern::Any));
+        assert_eq!(pattern("*.test"), Ok(HostPattern::Wildcard("test".to_owned())));
+        check("shop.*", Err(BadHostname::Star));
+        check("*shop.example", Err(BadHostname::Star));
+        check("a.*.example", Err(BadHostname::Star));
+        check("*.*.example", Err(BadHostname::Star));
+        check("**", Err(BadHostname::Star));
+    }
+
+    #[test]
+    fn addresses_are_hosts_too() {
         check("127.0.0.1", Ok("127.0.0.1"));
         check("[::1]", Ok("::1"));
-        check("2001:DB8::1", Ok("2001:db8::1"));
+        check("2001:DB8:0::1", Ok("2001:db8::1"));
+        check("*.127.0.0.1", Err(BadHostname::WildcardAddress));
+        check("[::1", Err(BadHostname::Brackets));
+        check("[127.0.0.1]", Err(BadHostname::Brackets));
+        check("[shop.example]", Err(BadHostname::Brackets));
     }
 
     #[test]
-    fn what_is_no_hostname_is_refused() {
-        check("", Err("1 to 253"));
-        check("*.", Err("1 to 253"));
-        check("shop.*", Err("star"));
-        check("*shop.example", Err("star"));
-        check("*.*.example", Err("star"));
-        check("bücher.example", Err("punycode"));
-        check("shop.example:80", Err("port"));
-        check("user@shop.example", Err("URL"));
-        check("http://shop.example/", Err("URL"));
-        check("a..b", Err("label"));
-        check("a b", Err("characters"));
+    fn rest_of_a_url_is_told_by_its_name() {
+        check("http://shop.example/", Err(BadHostname::Url));
+        check("shop.example/cart", Err(BadHostname::Url));
+        check("user@shop.example", Err(BadHostname::Userinfo));
+        check("shop.example:80", Err(BadHostname::Port));
+        check("*.shop.example:80", Err(BadHostname::Port));
+        check("[::1]:80", Err(BadHostname::Port));
+    }
+
+    #[test]
+    fn empty_labels_are_refused() {
+        check("", Err(BadHostname::Empty));
+        check(".", Err(BadHostname::EmptyLabel));
+        check("*.", Err(BadHostname::EmptyLabel));
+        check(".shop.example", Err(BadHostname::EmptyLabel));
+        check("shop..example", Err(BadHostname::EmptyLabel));
+        check("shop.example..", Err(BadHostname::EmptyLabel));
+    }
+
+    #[test]
+    fn long_names_are_refused() {
+        let label = "a".repeat(63);
+        check(&format!("{label}.example"), Ok(&format!("{label}.example")));
+        check(&format!("{label}a.example"), Err(BadHostname::LongLabel));
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        check(&longest, Ok(&longest));
+        check(&format!("{longest}a"), Err(BadHostname::Long));
+    }
+
+    #[test]
+    fn odd_characters_are_refused() {
+        check("bücher.example", Err(BadHostname::NotAscii));
+        check("a b", Err(BadHostname::Character));
+        check(" shop.example", Err(BadHostname::Character));
+        check("shop.example\0", Err(BadHostname::Character));
+        check("100%", Err(BadHostname::Character));
     }
 }

@@ -1,59 +1,67 @@
 //! `[[listener]]`
 
-use crate::config::read::Paths;
-use crate::config::section::{Placed, Section};
-use crate::config::settings::{DAY_MS, MS, set_size, set_time};
-use crate::config::tenant::checked_name;
+use std::net::SocketAddr;
+
+use crate::config::claims::Claims;
+use crate::config::problem::shown;
+use crate::config::section::{DAY_MS, Placed, Section, Unit};
+use crate::config::tenant::name;
 use crate::config::{ListenerConfig, ListenerTls};
 
-/// Where a listener's keys stand, for messages about several listeners.
-pub struct Places {
-    pub name: Placed<()>,
-    pub address: Placed<()>,
+/// None if there is no name or no address.
+pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<ListenerConfig> {
+    section.require("name", "\"web\"");
+    section.require("address", "\"0.0.0.0:8080\"");
+    let name = name(&mut section);
+    let address = address(&mut section);
+    if let Some(name) = &name {
+        claims.listener_name(name);
+    }
+    if let Some(address) = &address {
+        claims.address(address);
+    }
+    let tls = section.table("tls");
+    let h2c = section.boolean("h2c");
+    if tls.is_some() && h2c == Some(true) {
+        section
+            .problem("h2c", "must be left out beside `tls`: it is HTTP/2 without TLS, and with TLS ALPN negotiates it");
+    }
+    let default_h2c = ListenerConfig::H2C && tls.is_none();
+    // Below the range, browsers' heads would not fit; above it, one head is a burden of its own.
+    let max_head_bytes = section.number("max_head_bytes", 1024..=1_000_000, Unit::Bytes);
+    let head_timeout = section.milliseconds("head_timeout_ms", 1..=DAY_MS);
+    // Pingora counts whole seconds, so a shorter time could not be kept.
+    let keepalive_timeout = section.milliseconds("keepalive_timeout_ms", 1000..=DAY_MS);
+    section.finish();
+    let tls = tls.and_then(read_tls);
+    Some(ListenerConfig {
+        name: name?.value.to_owned(),
+        address: address?.value,
+        tls,
+        h2c: h2c.unwrap_or(default_h2c),
+        max_head_bytes: max_head_bytes.unwrap_or(ListenerConfig::MAX_HEAD_BYTES),
+        head_timeout: head_timeout.unwrap_or(ListenerConfig::HEAD_TIMEOUT),
+        keepalive_timeout: keepalive_timeout.unwrap_or(ListenerConfig::KEEPALIVE_TIMEOUT),
+    })
 }
 
-pub fn read(mut section: Section<'_>, paths: &Paths) -> Option<(ListenerConfig, Places)> {
-    let name = section.required_string("name").and_then(|name| checked_name(&name, section.findings()));
-    let address = section.required_string("address").and_then(|text| match text.value.parse() {
-        Ok(address) => Some(Placed { value: address, offset: text.offset, path: text.path }),
+fn address(section: &mut Section<'_>) -> Option<Placed<SocketAddr>> {
+    let text = section.string("address")?;
+    match text.value.parse() {
+        Ok(value) => Some(Placed { value, place: text.place }),
         Err(_) => {
-            section.findings().add_at(&text, "must be `ip:port`, such as \"0.0.0.0:8080\" or \"[::]:8080\"");
+            let message = "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+            section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
             None
         }
-    });
-    let h2c = section.boolean("h2c");
-    let tls = section.table("tls");
-    if tls.is_some() && h2c == Some(true) {
-        section.problem("h2c", "means nothing beside `tls`, where HTTP/2 is negotiated; leave it out");
     }
-    let has_tls = tls.is_some();
-    let tls = tls.and_then(|tls| read_tls(tls, paths));
-    let mut max_head_bytes = ListenerConfig::MAX_HEAD_BYTES;
-    set_size(&mut max_head_bytes, section.integer("max_head_bytes", 1024..=1_000_000, " (bytes)"));
-    let mut head_timeout = ListenerConfig::HEAD_TIMEOUT;
-    set_time(&mut head_timeout, section.integer("head_timeout_ms", 1..=DAY_MS, MS));
-    let mut keepalive_timeout = ListenerConfig::KEEPALIVE_TIMEOUT;
-    set_time(&mut keepalive_timeout, section.integer("keepalive_timeout_ms", 1000..=DAY_MS, MS));
-    section.finish();
-
-    let (name, address) = (name?, address?);
-    let places = Places { name: name.place(), address: address.place() };
-    let config = ListenerConfig {
-        name: name.value.to_owned(),
-        address: address.value,
-        tls,
-        h2c: !has_tls && h2c.unwrap_or(ListenerConfig::H2C),
-        max_head_bytes,
-        head_timeout,
-        keepalive_timeout,
-    };
-    Some((config, places))
 }
 
-fn read_tls(mut section: Section<'_>, paths: &Paths) -> Option<ListenerTls> {
-    let certificate = section.required_string("certificate");
-    let key = section.required_string("key");
-    let findings = section.findings();
+fn read_tls(mut section: Section<'_>) -> Option<ListenerTls> {
+    section.require("certificate", "\"server.pem\"");
+    section.require("key", "\"server.key\"");
+    let certificate = section.path("certificate");
+    let key = section.path("key");
     section.finish();
-    Some(ListenerTls { certificate: paths.resolve(&certificate?, findings)?, key: paths.resolve(&key?, findings)? })
+    Some(ListenerTls { certificate: certificate?, key: key? })
 }

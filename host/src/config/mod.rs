@@ -3,14 +3,23 @@
 //! Serde's derive stops at the first problem, so a small reader over TOML's spanned tree takes its place. Files that a
 //! configuration names (modules, certificates) are not opened here.
 
-mod hostname;
+// The whole file, and its tables.
+mod limits;
 mod listener;
-mod model;
-mod problem;
+mod log;
+mod module;
+mod proxy;
 mod read;
-mod section;
-mod settings;
 mod tenant;
+mod upstream;
+
+// What they are made with.
+mod claims;
+mod hostname;
+mod model;
+mod nearest;
+mod problem;
+mod section;
 
 #[cfg(test)]
 mod tests;

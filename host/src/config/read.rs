@@ -1,116 +1,81 @@
 //! The entry: a whole file.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::config::problem::Problem;
-use crate::config::section::{Findings, Placed, Section};
-use crate::config::{Config, ConfigErrors, HostPattern, listener, settings, tenant};
+use crate::config::claims::Claims;
+use crate::config::problem::{Findings, Place, shown};
+use crate::config::section::{Section, Source};
+use crate::config::{Config, ConfigErrors, listener, log, proxy, tenant};
 
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigErrors::whole(path.to_owned(), format!("cannot be read: {error}")))?;
-    parse(&text, path)
+    let bytes = std::fs::read(path).map_err(|error| ConfigErrors::whole(path, format!("cannot be read: {error}")))?;
+    match str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path),
+        Err(_) => {
+            let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            let findings = Findings::new(valid);
+            let place = Place { offset: valid.len(), key: String::new() };
+            findings
+                .add(&place, format!("is not UTF-8 at column {}: save the file as UTF-8", column(valid, valid.len())));
+            Err(findings.into_errors(path))
+        }
+    }
 }
 
 /// Reads a configuration from text. `file` is named in messages, and relative paths start from its folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
-    let errors = |problems| ConfigErrors::new(file.to_owned(), problems);
     let findings = Findings::new(text);
-    let table = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map(|span| findings.line(span.start));
-        errors(vec![Problem { line, key: String::new(), message: error.message().to_owned() }])
-    })?;
-    let config = {
-        let paths = Paths { folder: file.parent().unwrap_or(Path::new("")).to_owned() };
-        read(Section::root(&findings, table.get_ref()), &paths)
-    };
-    let problems = findings.into_problems();
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(errors(problems)),
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What is left of a broken file would be full of keys that only seem to be missing: it is not judged.
+        syntax(text, errors, &findings);
+        return Err(findings.into_errors(file));
     }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let config = read(Section::root(table.get_ref(), Source { findings: &findings, folder }));
+    if findings.is_empty() { Ok(config) } else { Err(findings.into_errors(file)) }
 }
 
-/// Where relative paths start.
-pub struct Paths {
-    folder: PathBuf,
-}
-
-impl Paths {
-    pub fn resolve(&self, path: &Placed<&str>, findings: &Findings<'_>) -> Option<PathBuf> {
-        if path.value.is_empty() || path.value.contains('\0') {
-            findings.add_at(path, "must be the path of a file");
-            return None;
-        }
-        Some(self.folder.join(path.value))
-    }
-}
-
-/// None if something was found wrong that leaves no value to go on with; what was found is in the section's findings.
-fn read(mut root: Section<'_>, paths: &Paths) -> Option<Config> {
-    let proxy = settings::proxy(root.table("proxy"), paths);
-    let log = settings::log(root.table("log"), paths);
-    let listeners = list(&mut root, "listener", |section| listener::read(section, paths));
-    let tenants = list(&mut root, "tenant", |section| tenant::read(section, paths));
-    let findings = root.findings();
+/// A configuration, with holes if anything was found wrong.
+fn read(mut root: Section<'_>) -> Config {
+    let mut claims = Claims::new(root.findings());
+    let proxy = proxy::read(root.table("proxy"));
+    let log = log::read(root.table("log"));
+    let listeners = root.required_tables("listener").into_iter();
+    let listeners = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
+    let tenants = root.required_tables("tenant").into_iter();
+    let tenants = tenants.map(|section| tenant::read(section, &mut claims)).collect();
     root.finish();
-
-    distinct(findings, &listeners, |(listener, names)| Some((listener.name.clone(), names.name.clone())), "name");
-    distinct(
-        findings,
-        &listeners,
-        |(listener, names)| {
-            (listener.address.port() != 0).then(|| (listener.address.to_string(), names.address.clone()))
-        },
-        "address",
-    );
-    distinct(findings, &tenants, |(tenant, names)| Some((tenant.name.clone(), names.name.clone())), "name");
-    no_conflicts(findings, &tenants);
-
-    Some(Config {
-        proxy,
-        log,
-        listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
-        tenants: tenants.into_iter().map(|(tenant, _)| tenant).collect(),
-    })
+    Config { proxy, log, listeners, tenants }
 }
 
-fn list<'t, T>(root: &mut Section<'t>, key: &'static str, read: impl Fn(Section<'t>) -> Option<T>) -> Vec<T> {
-    let missing = format!("is missing: there must be at least one `[[{key}]]`");
-    root.tables(key, &missing).into_iter().filter_map(read).collect()
-}
-
-/// Reports what is there twice, naming the line of the first.
-fn distinct<T>(findings: &Findings<'_>, items: &[T], value: impl Fn(&T) -> Option<(String, Placed<()>)>, what: &str) {
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for (value, place) in items.iter().filter_map(value) {
-        match seen.get(&value) {
-            Some(first) => {
-                findings.add_at(&place, format!("the {what} `{value}` is taken already, in line {first}"));
-            }
-            None => drop(seen.insert(value, findings.line(place.offset))),
+/// Reports errors of syntax in TOML's own words.
+fn syntax(text: &str, mut errors: Vec<toml::de::Error>, findings: &Findings) {
+    /// A file of another kind has an error in every word; nobody reads on after as many as fit on a screen.
+    const MOST: usize = 32;
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
+    for (index, error) in errors.iter().enumerate() {
+        let span = error.span().unwrap_or_default();
+        let place = Place { offset: span.start, key: String::new() };
+        if index == MOST {
+            let more = errors.len().saturating_sub(MOST);
+            findings.add(&place, format!("not valid TOML: {more} more errors from here on"));
+            return;
         }
+        let (column, message) = (column(text, span.start), error.message());
+        let found = match text.get(span).unwrap_or_default() {
+            "" => String::new(),
+            found => format!(", found `{}`", shown(found)),
+        };
+        findings.add(&place, format!("not valid TOML, at column {column}: {message}{found}"));
     }
 }
 
-/// Reports hostnames that two tenants, or one tenant twice, claim.
-fn no_conflicts(findings: &Findings<'_>, tenants: &[(crate::config::TenantConfig, tenant::Places)]) {
-    let mut owners: HashMap<&HostPattern, &str> = HashMap::new();
-    for (tenant, places) in tenants {
-        for (pattern, place) in tenant.hostnames.iter().zip(&places.hostnames) {
-            match owners.get(pattern) {
-                Some(owner) if *owner == tenant.name => findings.add_at(place, format!("`{pattern}` is there twice")),
-                Some(owner) => {
-                    let name = &tenant.name;
-                    let message = format!("tenant `{name}` claims `{pattern}`, which tenant `{owner}` has already");
-                    findings.add_at(place, message);
-                }
-                None => drop(owners.insert(pattern, &tenant.name)),
-            }
-        }
-    }
+/// In characters; the first is 1.
+fn column(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before.chars().rev().take_while(|&character| character != '\n').count().saturating_add(1)
 }

@@ -1,237 +1,276 @@
 //! A typed reader over one TOML table. It hands out keys by type and range, collects problems instead of stopping at
 //! the first, and at its end reports the keys that nobody asked for.
+//!
+//! A getter gives `None` for a key that is absent and for one that is wrong; the latter is reported by then.
 
-use std::cell::RefCell;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
-use crate::config::problem::Problem;
+use crate::config::nearest::nearest;
+use crate::config::problem::{Findings, Place, either, shown};
 
-/// The text of a file and what was found wrong with it so far.
-pub struct Findings<'t> {
-    text: &'t str,
-    problems: RefCell<Vec<Problem>>,
+/// A day, in milliseconds: the longest time of any key, as in the WIT record `timeouts`.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// What all sections of a file share.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'t> {
+    pub findings: &'t Findings,
+    /// Where relative paths start.
+    pub folder: &'t Path,
 }
 
-/// A table of the file.
+/// A table of the file. To be finished, or its unknown keys go unnoticed.
 pub struct Section<'t> {
-    findings: &'t Findings<'t>,
+    source: Source<'t>,
     table: &'t DeTable<'t>,
-    path: String,
-    offset: usize,
-    asked: Vec<&'static str>,
+    place: Place,
+    known: Vec<&'static str>,
 }
 
 /// A value with the place where it stands.
 #[derive(Debug, Clone)]
 pub struct Placed<T> {
     pub value: T,
-    pub offset: usize,
-    /// Its path, such as `tenant[0].hostnames[1]`.
-    pub path: String,
+    pub place: Place,
 }
 
-impl<T> Placed<T> {
-    /// The place alone.
-    pub fn place(&self) -> Placed<()> {
-        Placed { value: (), offset: self.offset, path: self.path.clone() }
-    }
+/// What an integer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Things,
+    Bytes,
+    Mebibytes,
+    Milliseconds,
+    Seconds,
 }
 
-impl<'t> Findings<'t> {
-    pub fn new(text: &'t str) -> Findings<'t> {
-        Findings { text, problems: RefCell::default() }
-    }
-
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
-    }
-
-    /// The line of a byte offset; the first is 1.
-    pub fn line(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
-    }
-
-    pub fn add(&self, offset: usize, path: &str, message: impl Into<String>) {
-        let problem = Problem { line: Some(self.line(offset)), key: path.to_owned(), message: message.into() };
-        self.problems.borrow_mut().push(problem);
-    }
-
-    pub fn add_at<T>(&self, place: &Placed<T>, message: impl Into<String>) {
-        self.add(place.offset, &place.path, message);
-    }
-}
+type Value<'t> = Spanned<DeValue<'t>>;
 
 impl<'t> Section<'t> {
-    pub fn root(findings: &'t Findings<'t>, table: &'t DeTable<'t>) -> Section<'t> {
-        Section { findings, table, path: String::new(), offset: 0, asked: Vec::new() }
+    pub fn root(table: &'t DeTable<'t>, source: Source<'t>) -> Section<'t> {
+        Section { source, table, place: Place { offset: 0, key: String::new() }, known: Vec::new() }
     }
 
-    pub fn findings(&self) -> &'t Findings<'t> {
-        self.findings
+    pub fn findings(&self) -> &'t Findings {
+        self.source.findings
     }
 
-    pub fn has(&self, key: &'static str) -> bool {
-        self.table.contains_key(key)
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Reports a key that is absent, with a value to put there, written in TOML.
+    pub fn require(&mut self, key: &'static str, example: &str) {
+        if self.get(key).is_none() {
+            self.problem(key, format!("is missing: add it, for example `{key} = {example}`"));
+        }
     }
 
     pub fn string(&mut self, key: &'static str) -> Option<Placed<&'t str>> {
         let value = self.get(key)?;
-        self.string_of(value, self.path_of(key))
+        self.typed(value, self.place_of(key), "a string", DeValue::as_str)
     }
 
-    pub fn required_string(&mut self, key: &'static str) -> Option<Placed<&'t str>> {
-        self.require(key);
-        self.string(key)
-    }
-
-    /// A list of strings. None if the key is absent; what is not a string in it is reported and left out.
+    /// A list of strings. What is no string in it is reported and left out.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<Placed<&'t str>>> {
-        let array = self.array(key, "a list of strings")?;
-        let strings = array.iter().enumerate().filter_map(|(index, value)| {
-            let path = format!("{}[{index}]", self.path_of(key));
-            self.string_of(value, path)
+        let value = self.get(key)?;
+        let array = self.typed(value, self.place_of(key), "an array of strings", DeValue::as_array)?;
+        let items = array.value.iter().enumerate().filter_map(|(index, item)| {
+            self.typed(item, array.place.item(index, item.span().start), "a string", DeValue::as_str)
         });
-        Some(strings.collect())
+        Some(items.collect())
+    }
+
+    /// A list of one string or more. What is no string in it is reported and left out.
+    pub fn required_strings(&mut self, key: &'static str, example: &str) -> Vec<Placed<&'t str>> {
+        self.require(key, example);
+        let empty = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|array| array.is_empty());
+        if self.get(key).is_some_and(empty) {
+            self.problem(key, format!("must not be empty: write, for example, `{key} = {example}`"));
+        }
+        self.strings(key).unwrap_or_default()
+    }
+
+    /// One of a few strings.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.string(key)?;
+        choose(&text, choices, self.findings())
     }
 
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.get(key)?;
-        let found = value.get_ref().as_bool();
-        if found.is_none() {
-            self.wrong_type(key, value, "true or false");
-        }
-        found
+        self.typed(value, self.place_of(key), "true or false", DeValue::as_bool).map(|boolean| boolean.value)
     }
 
-    /// An integer within a range that is told with its unit, such as ` (milliseconds)`.
-    pub fn integer(&mut self, key: &'static str, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
+    pub fn number<T>(&mut self, key: &'static str, range: RangeInclusive<T>, unit: Unit) -> Option<T>
+    where
+        T: TryFrom<i128> + PartialOrd + Display,
+    {
         let value = self.get(key)?;
-        let Some(integer) = value.get_ref().as_integer() else {
-            self.wrong_type(key, value, "an integer");
-            return None;
-        };
-        let number = u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok();
-        let within = number.filter(|number| range.contains(number));
+        let integer = self.typed(value, self.place_of(key), "an integer", DeValue::as_integer)?;
+        let number = i128::from_str_radix(integer.value.as_str(), integer.value.radix()).ok();
+        let within = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         if within.is_none() {
-            let message = format!("must be from {} to {}{unit}, found {integer}", range.start(), range.end());
-            self.findings.add(value.span().start, &self.path_of(key), message);
+            let (low, high, unit) = (range.start(), range.end(), unit.remark());
+            let found = shown(&integer.value.to_string());
+            self.problem(key, format!("must be from {low} to {high}{unit}, found {found}"));
         }
         within
+    }
+
+    pub fn milliseconds(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<Duration> {
+        self.number(key, range, Unit::Milliseconds).map(Duration::from_millis)
+    }
+
+    pub fn seconds(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<Duration> {
+        self.number(key, range, Unit::Seconds).map(Duration::from_secs)
+    }
+
+    /// The path of a file. A relative one starts from the folder of the configuration.
+    pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let path = self.string(key)?;
+        if path.value.is_empty() {
+            self.findings().add(&path.place, "must be the path of a file, found an empty string");
+            return None;
+        }
+        if path.value.contains('\0') {
+            self.findings().add(&path.place, "must be the path of a file, which cannot hold a NUL byte");
+            return None;
+        }
+        Some(self.source.folder.join(path.value))
     }
 
     /// A table, to be read and finished.
     pub fn table(&mut self, key: &'static str) -> Option<Section<'t>> {
         let value = self.get(key)?;
-        match value.get_ref().as_table() {
-            Some(table) => Some(self.below(table, self.path_of(key), value.span().start)),
-            None => {
-                self.wrong_type(key, value, "a table");
-                None
-            }
-        }
+        let table = self.typed(value, self.place_of(key), "a table", DeValue::as_table)?;
+        Some(self.below(table))
     }
 
-    /// An array of tables, each to be read and finished; at least one.
-    pub fn tables(&mut self, key: &'static str, missing: &str) -> Vec<Section<'t>> {
-        let has = self.has(key);
-        let array = self.array(key, "tables, each written as `[[...]]`");
-        if array.map_or(!has, |array| array.is_empty()) {
-            self.problem(key, missing);
+    /// Tables of which there must be one or more, each to be read and finished.
+    pub fn required_tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
+        let place = self.place_of(key);
+        let header = header(&place.key);
+        let Some(value) = self.get(key) else {
+            self.problem(key, format!("is missing: add at least one `[[{header}]]`"));
+            return Vec::new();
+        };
+        let expected = format!("one or more tables, each written as `[[{header}]]`");
+        let Some(array) = self.typed(value, place, &expected, DeValue::as_array) else { return Vec::new() };
+        if array.value.is_empty() {
+            self.problem(key, format!("must be {expected}, found an empty array"));
         }
-        let Some(array) = array else { return Vec::new() };
-        let mut sections = Vec::new();
-        for (index, value) in array.iter().enumerate() {
-            let path = format!("{}[{index}]", self.path_of(key));
-            match value.get_ref().as_table() {
-                Some(table) => sections.push(self.below(table, path, value.span().start)),
-                None => self.findings.add(value.span().start, &path, "must be a table"),
-            }
-        }
-        sections
+        let tables = array.value.iter().enumerate().filter_map(|(index, item)| {
+            let place = array.place.item(index, item.span().start);
+            self.typed(item, place, "a table", DeValue::as_table).map(|table| self.below(table))
+        });
+        tables.collect()
     }
 
     /// A value of any type.
     pub fn any(&mut self, key: &'static str) -> Option<Placed<&'t DeValue<'t>>> {
         let value = self.get(key)?;
-        Some(Placed { value: value.get_ref(), offset: value.span().start, path: self.path_of(key) })
+        Some(Placed { value: value.get_ref(), place: self.place_of(key) })
     }
 
-    /// Reports a problem of one key, or of the table if the key is absent.
+    /// Reports a problem of a key; one that is absent is told at the head of its table.
     pub fn problem(&self, key: &'static str, message: impl Into<String>) {
-        let offset = self.table.get(key).map_or(self.offset, |value| value.span().start);
-        self.findings.add(offset, &self.path_of(key), message);
+        self.findings().add(&self.place_of(key), message);
     }
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self) {
         for (key, _) in self.table.iter() {
             let name: &str = key.get_ref();
-            if self.asked.contains(&name) {
+            if self.known.contains(&name) {
                 continue;
             }
-            let nearest = self
-                .asked
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let message = match nearest.filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8) {
+            let message = match nearest(name, &self.known) {
                 Some(nearest) => format!("unknown key; did you mean `{nearest}`?"),
-                None => format!("unknown key; known here: {}", self.asked.join(", ")),
+                None => format!("unknown key; known here: {}", self.known.join(", ")),
             };
-            let shown = name.escape_default().to_string();
-            self.findings.add(key.span().start, &join(&self.path, &shown), message);
+            self.findings().add(&self.place.below(name, key.span().start), message);
         }
     }
 
-    fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
+    fn get(&mut self, key: &'static str) -> Option<&'t Value<'t>> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
         }
         self.table.get(key)
     }
 
-    fn require(&mut self, key: &'static str) {
-        if self.get(key).is_none() {
-            self.findings.add(self.offset, &self.path_of(key), "is missing");
-        }
+    fn place_of(&self, key: &'static str) -> Place {
+        let offset = self.table.get(key).map_or(self.place.offset, |value| value.span().start);
+        self.place.below(key, offset)
     }
 
-    fn array(&mut self, key: &'static str, what: &str) -> Option<&'t DeArray<'t>> {
-        let value = self.get(key)?;
-        let array = value.get_ref().as_array();
-        if array.is_none() {
-            self.wrong_type(key, value, what);
-        }
-        array
-    }
-
-    fn string_of(&self, value: &'t Spanned<DeValue<'t>>, path: String) -> Option<Placed<&'t str>> {
-        let offset = value.span().start;
-        match value.get_ref().as_str() {
-            Some(value) => Some(Placed { value, offset, path }),
+    fn typed<T>(
+        &self,
+        value: &'t Value<'t>,
+        place: Place,
+        expected: &str,
+        get: impl Fn(&'t DeValue<'t>) -> Option<T>,
+    ) -> Option<Placed<T>> {
+        match get(value.get_ref()) {
+            Some(value) => Some(Placed { value, place }),
             None => {
-                self.findings.add(offset, &path, format!("must be a string, found {}", value.get_ref().type_str()));
+                self.findings().add(&place, format!("must be {expected}, found {}", kind(value.get_ref())));
                 None
             }
         }
     }
 
-    fn below(&self, table: &'t DeTable<'t>, path: String, offset: usize) -> Section<'t> {
-        Section { findings: self.findings, table, path, offset, asked: Vec::new() }
-    }
-
-    fn wrong_type(&self, key: &'static str, value: &Spanned<DeValue<'t>>, expected: &str) {
-        let message = format!("must be {expected}, found {}", value.get_ref().type_str());
-        self.findings.add(value.span().start, &self.path_of(key), message);
-    }
-
-    fn path_of(&self, key: &str) -> String {
-        join(&self.path, key)
+    fn below(&self, table: Placed<&'t DeTable<'t>>) -> Section<'t> {
+        Section { source: self.source, table: table.value, place: table.place, known: Vec::new() }
     }
 }
 
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+impl Unit {
+    /// What follows a range in a message.
+    fn remark(self) -> &'static str {
+        match self {
+            Unit::Things => "",
+            Unit::Bytes => " (bytes)",
+            Unit::Mebibytes => " (MiB)",
+            Unit::Milliseconds => " (milliseconds)",
+            Unit::Seconds => " (seconds)",
+        }
+    }
+}
+
+/// What one of a few strings stands for.
+pub fn choose<T: Copy>(text: &Placed<&str>, choices: &[(&str, T)], findings: &Findings) -> Option<T> {
+    let chosen = choices.iter().find(|(choice, _)| *choice == text.value).map(|(_, value)| *value);
+    if chosen.is_none() {
+        let choices: Vec<String> = choices.iter().map(|(choice, _)| format!("\"{choice}\"")).collect();
+        let found = shown(text.value);
+        findings.add(&text.place, format!("must be {}, found `{found}`", either(&choices)));
+    }
+    chosen
+}
+
+/// What a value is, as a message says it.
+pub fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// How a file names the tables at a key: `tenant[0].module` is written as `tenant.module`.
+fn header(key: &str) -> String {
+    let names: Vec<&str> = key.split('.').map(|name| name.split_once('[').map_or(name, |(name, _)| name)).collect();
+    names.join(".")
 }

@@ -1,6 +1,7 @@
 //! From an authority to whoever claimed its hostname: exact before the longest wildcard before `*`.
 
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 
 use crate::config::HostPattern;
 
@@ -29,7 +30,10 @@ impl<T: Clone> HostTable<T> {
 
     /// The owner of an authority in lower case, its port ignored.
     pub fn owner(&self, authority: &str) -> Option<&T> {
-        let host = host_of(authority);
+        let (mut host, canonical) = (host_of(authority), canonical_ipv6(authority));
+        if let Some(address) = &canonical {
+            host = address;
+        }
         if let Some(owner) = self.exact.get(host) {
             return Some(owner);
         }
@@ -44,6 +48,11 @@ impl<T: Clone> HostTable<T> {
         }
         self.any.as_ref()
     }
+}
+
+/// An IPv6 address has many spellings; patterns hold the canonical one.
+fn canonical_ipv6(authority: &str) -> Option<String> {
+    authority.starts_with('[').then(|| host_of(authority).parse::<Ipv6Addr>().ok())?.map(|address| address.to_string())
 }
 
 /// The host of an authority: no port, no brackets around an IPv6 address, no trailing dot.
@@ -97,6 +106,7 @@ mod tests {
         check("shop.test.", Some("exact"));
         check("shop.test.:80", Some("exact"));
         check("[::1]:8080", Some("v6"));
+        check("[0:0:0::0:1]", Some("v6"));
         check("127.0.0.1:80", Some("v4"));
     }
 

@@ -1,0 +1,30 @@
+//! `[proxy]`
+
+use std::thread::available_parallelism;
+
+use crate::config::ProxyConfig;
+use crate::config::section::{DAY_MS, Section, Unit};
+
+pub fn read(section: Option<Section<'_>>) -> ProxyConfig {
+    let defaults = ProxyConfig {
+        threads: available_parallelism().map_or(1, usize::from),
+        idle_connections: ProxyConfig::IDLE_CONNECTIONS,
+        ca_file: None,
+        error_header: ProxyConfig::ERROR_HEADER,
+        shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
+    };
+    let Some(mut section) = section else { return defaults };
+    let config = ProxyConfig {
+        // Each thread costs address space for module instances; no machine in sight has more cores.
+        threads: section.number("threads", 1..=1024, Unit::Things).unwrap_or(defaults.threads),
+        // Far more connections than a process has file descriptors.
+        idle_connections: section
+            .number("idle_connections", 0..=1_000_000, Unit::Things)
+            .unwrap_or(defaults.idle_connections),
+        ca_file: section.path("ca_file"),
+        error_header: section.boolean("error_header").unwrap_or(defaults.error_header),
+        shutdown_timeout: section.milliseconds("shutdown_timeout_ms", 0..=DAY_MS).unwrap_or(defaults.shutdown_timeout),
+    };
+    section.finish();
+    config
+}

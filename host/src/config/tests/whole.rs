@@ -1,0 +1,208 @@
+//! What becomes of files: values, defaults, paths, and files that can't be read.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+
+const LEAST: &str = r#"
+[[listener]]
+name = "web"
+address = "127.0.0.1:8080"
+[[tenant]]
+name = "shop"
+hostnames = ["*"]
+[[tenant.module]]
+path = "router.wasm"
+"#;
+
+#[track_caller]
+fn good(text: &str, file: &str) -> Config {
+    parse(text, Path::new(file)).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn every_value_of_a_file_arrives() {
+    let ms = Duration::from_millis;
+    let config = good(include_str!("../golden/good.toml"), "/etc/pointsman/pointsman.toml");
+    assert_eq!(
+        config.proxy,
+        ProxyConfig {
+            threads: 4,
+            idle_connections: 0,
+            ca_file: Some(PathBuf::from("/etc/pointsman/roots.pem")),
+            error_header: false,
+            shutdown_timeout: Duration::ZERO,
+        }
+    );
+    let access = AccessLog::File(PathBuf::from("/etc/pointsman/logs/access.log"));
+    assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json, access });
+
+    let [plain, tls, h1, _] = &config.listeners[..] else { panic!("{:?}", config.listeners) };
+    assert_eq!((plain.name.as_str(), plain.h2c, &plain.tls), ("web", true, &None));
+    assert_eq!(
+        tls,
+        &ListenerConfig {
+            name: "web-tls".to_owned(),
+            address: SocketAddr::from(([0_u16; 8], 8443)),
+            tls: Some(ListenerTls {
+                certificate: PathBuf::from("/etc/pointsman/server.pem"),
+                key: PathBuf::from("/etc/keys/server.key"),
+            }),
+            h2c: false,
+            max_head_bytes: 16_384,
+            head_timeout: ms(2_500),
+            keepalive_timeout: ms(75_000),
+        }
+    );
+    assert!(!h1.h2c);
+
+    let [shop, rest] = &config.tenants[..] else { panic!("{:?}", config.tenants) };
+    assert_eq!(
+        shop.hostnames,
+        [
+            HostPattern::Exact("shop.example".to_owned()),
+            HostPattern::Wildcard("shop.example".to_owned()),
+            HostPattern::Exact("2001:db8::1".to_owned()),
+        ]
+    );
+    let modules = [
+        ModuleConfig {
+            path: PathBuf::from("/etc/pointsman/modules/canary.wasm"),
+            config: json!({"percent": 12.5, "since": "2026-11-23", "sides": ["a", "b"], "deep": {"on": true, "n": 16}}),
+        },
+        ModuleConfig { path: PathBuf::from("/etc/pointsman/modules/fixed.wasm"), config: json!({}) },
+    ];
+    assert_eq!(shop.modules, modules);
+    assert_eq!(
+        shop.limits,
+        Limits {
+            decision: ms(20),
+            memory_bytes: 2 * 1024 * 1024,
+            table_elements: 500,
+            instances: 3,
+            handles: 50,
+            host_call_bytes: 4_096,
+            log_bytes: 0,
+            attempts: 1,
+            response_body_bytes: 0,
+        }
+    );
+    assert_eq!(
+        shop.upstream,
+        UpstreamDefaults {
+            connect_timeout: ms(1),
+            total_connect_timeout: ms(2),
+            read_timeout: ms(3),
+            write_timeout: ms(4),
+            idle_timeout: Duration::ZERO,
+            tcp_keepalive: Some(TcpKeepalive {
+                idle: Duration::from_secs(60),
+                interval: Duration::from_secs(5),
+                count: 3,
+                user_timeout: ms(1_500),
+            }),
+            max_h2_streams: 5,
+        }
+    );
+    assert_eq!(shop.failure.status.map(|status| status.as_u16()), Some(503));
+    assert_eq!(
+        (shop.failure.body.as_str(), shop.failure.content_type.as_str()),
+        ("We will be back soon.", "text/html")
+    );
+    assert_eq!(shop.grants, Grants { verify_chain_only: false, verify_none: true, bind_to: true });
+    assert_eq!((rest.name.as_str(), rest.hostnames.as_slice()), ("rest", &[HostPattern::Any][..]));
+}
+
+#[test]
+fn what_is_left_out_gets_the_defaults_of_the_model() {
+    let config = good(LEAST, "pointsman.toml");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    assert_eq!(
+        config.proxy,
+        ProxyConfig {
+            threads,
+            idle_connections: ProxyConfig::IDLE_CONNECTIONS,
+            ca_file: None,
+            error_header: ProxyConfig::ERROR_HEADER,
+            shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
+        }
+    );
+    let log = LogConfig { level: LogConfig::LEVEL, format: LogConfig::FORMAT, access: LogConfig::ACCESS };
+    assert_eq!(config.log, log);
+    assert_eq!(
+        config.listeners,
+        [ListenerConfig {
+            name: "web".to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            h2c: ListenerConfig::H2C,
+            max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
+            head_timeout: ListenerConfig::HEAD_TIMEOUT,
+            keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
+        }]
+    );
+    assert_eq!(
+        config.tenants,
+        [TenantConfig {
+            name: "shop".to_owned(),
+            hostnames: vec![HostPattern::Any],
+            modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}) }],
+            limits: Limits::default(),
+            upstream: UpstreamDefaults::default(),
+            failure: FailureAnswer::default(),
+            grants: Grants::default(),
+        }]
+    );
+}
+
+#[test]
+fn relative_paths_start_from_the_folder_of_the_file() {
+    #[track_caller]
+    fn check(file: &str, expected: &str) {
+        assert_eq!(good(LEAST, file).tenants[0].modules[0].path, Path::new(expected));
+    }
+    check("pointsman.toml", "router.wasm");
+    check("conf/pointsman.toml", "conf/router.wasm");
+    check("/etc/pointsman.toml", "/etc/router.wasm");
+}
+
+#[test]
+fn windows_line_ends_and_byte_order_mark_do_no_harm() {
+    let text = format!("\u{feff}{LEAST}").replace('\n', "\r\n");
+    assert_eq!(good(&text, "pointsman.toml"), good(LEAST, "pointsman.toml"));
+    let broken = text.replace("8080", "80800");
+    assert!(complaints(&broken).starts_with("pointsman.toml:4: listener[0].address: "));
+}
+
+#[test]
+fn file_is_read_from_disk() {
+    let file = std::env::temp_dir().join(format!("pointsman-config-{}.toml", std::process::id()));
+    let load_bytes = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        let loaded = load(&file);
+        std::fs::remove_file(&file).unwrap();
+        loaded.map_err(|errors| errors.to_string())
+    };
+    assert_eq!(load_bytes(LEAST.as_bytes()), Ok(good(LEAST, file.to_str().unwrap())));
+    let expected = format!("{}:2: is not UTF-8 at column 4: save the file as UTF-8", file.display());
+    assert_eq!(load_bytes(b"[log]\n# \xC3\xBC\xFC\n"), Err(expected));
+}
+
+#[test]
+fn missing_file_is_told_by_name() {
+    let message = load(Path::new("/no/such/pointsman.toml")).map(drop).map_err(|errors| errors.to_string());
+    assert_eq!(
+        message,
+        Err("/no/such/pointsman.toml: cannot be read: No such file or directory (os error 2)".to_owned())
+    );
+}
+
+#[test]
+fn file_of_another_kind_is_not_told_word_by_word() {
+    let lines = complaints(&"some: [yaml\n".repeat(100)).lines().count();
+    assert_eq!(lines, 33);
+}
