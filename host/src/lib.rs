@@ -9,25 +9,29 @@
 #![forbid(unsafe_code)]
 
 // The walk.
+pub mod door;
+pub mod tenant;
+pub mod module;
 pub mod call;
 pub mod check;
-pub mod door;
-pub mod module;
 pub mod peer;
 pub mod retry;
-pub mod tenant;
 
 // What holds the rooms together.
-pub mod answer;
-pub mod ask;
 pub mod proxy;
+pub mod ask;
+pub mod answer;
 pub mod server;
 
 // Beside the walk.
-mod bindings;
-pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod log;
+pub mod cli;
+
+// Generated from the WIT package.
 pub mod raw;
+mod bindings;
+
+mod dns_name;
 mod text;

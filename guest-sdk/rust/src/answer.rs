@@ -5,7 +5,7 @@ use crate::{Decision, Peer, Response, Route};
 /// What a router may return: a [`Peer`], a [`Route`], a [`Response`] or a [`Decision`], or a `Result` with one of them
 /// and an error that has a text.
 ///
-/// The text of an error goes to the tenant's log, never to the client.
+/// The text of an error goes to the access log, never to the client.
 pub trait Answer {
     /// The answer as the host takes it.
     fn into_answer(self) -> Result<Decision, String>;

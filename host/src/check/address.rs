@@ -6,12 +6,10 @@ use std::path::PathBuf;
 
 use crate::check::Problem;
 use crate::check::spec::Target;
+use crate::dns_name::{BadName, dns_name};
 
 /// Longest path of a Unix socket, in bytes: `sun_path` less its NUL.
 const LONGEST_PATH: usize = 107;
-
-/// Longest name, in bytes (RFC 1035, section 2.3.4).
-const LONGEST_NAME: usize = 253;
 
 /// `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
 pub fn target(text: &str) -> Result<Target, Problem> {
@@ -19,7 +17,7 @@ pub fn target(text: &str) -> Result<Target, Problem> {
         return unix(path).map_err(|why| Problem::value(text, why));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(Problem::value(text, "has no port; write it as `address:port`"));
+        return Err(Problem::value(text, BadHost::Rule("has no port; write it as `address:port`")));
     };
     let problem = |why| Problem::value(text, why);
     let port = port_number(port).map_err(problem)?;
@@ -35,7 +33,7 @@ pub fn local(text: &str) -> Result<SocketAddr, Problem> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip.to_canonical(), 0));
     }
-    const WHY: &str = "is not `ip` or `ip:port`";
+    const WHY: BadHost = BadHost::Rule("is not `ip` or `ip:port`");
     let (host, port) = text.rsplit_once(':').ok_or_else(|| problem(WHY))?;
     match host_of(host).map_err(problem)? {
         Host::Ip(ip) => Ok(SocketAddr::new(ip, port_number(port).map_err(problem)?)),
@@ -57,27 +55,22 @@ pub fn authority(text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A DNS name, in lower case and without a trailing dot.
-pub fn name(text: &str) -> Result<String, &'static str> {
-    if !text.is_ascii() {
-        return Err("is not ASCII; write international names in punycode (`xn--...`)");
+/// A DNS name that no resolver would take for an address; in lower case and without a trailing dot.
+pub fn name(text: &str) -> Result<String, BadHost> {
+    let name = dns_name(text)?;
+    if looks_numeric(&name) {
+        return Err(BadHost::Rule("is not an address: IPv4 must be written as four decimal numbers"));
     }
-    let name = text.strip_suffix('.').unwrap_or(text);
-    if name.is_empty() || name.len() > LONGEST_NAME {
-        return Err("is not a name of 1 to 253 bytes");
-    }
-    for label in name.split('.') {
-        if label.is_empty() || label.len() > 63 {
-            return Err("has a label that is not 1 to 63 bytes long");
-        }
-        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-            return Err("has characters other than letters, digits, `-`, `_` and `.`");
-        }
-    }
-    if looks_numeric(name) {
-        return Err("is not an address: IPv4 must be written as four decimal numbers");
-    }
-    Ok(name.to_ascii_lowercase())
+    Ok(name)
+}
+
+/// Not a host, or not a port. A message follows the text that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadHost {
+    #[error(transparent)]
+    Name(#[from] BadName),
+    #[error("{0}")]
+    Rule(&'static str),
 }
 
 enum Host {
@@ -85,17 +78,17 @@ enum Host {
     Name(String),
 }
 
-fn host_of(host: &str) -> Result<Host, &'static str> {
+fn host_of(host: &str) -> Result<Host, BadHost> {
     if let Some(inner) = host.strip_prefix('[') {
-        let inner = inner.strip_suffix(']').ok_or("has a bracket that is not closed")?;
+        let inner = inner.strip_suffix(']').ok_or(BadHost::Rule("has a bracket that is not closed"))?;
         if inner.contains('%') {
-            return Err("has a zone id; those are not taken");
+            return Err(BadHost::Rule("has a zone id; those are not taken"));
         }
-        let ip: Ipv6Addr = inner.parse().map_err(|_| "is not an IPv6 address between its brackets")?;
+        let ip: Ipv6Addr = inner.parse().map_err(|_| BadHost::Rule("is not an IPv6 address between its brackets"))?;
         return Ok(Host::Ip(IpAddr::V6(ip).to_canonical()));
     }
     if host.contains(':') {
-        return Err("has a colon too many; IPv6 addresses stand in brackets: `[2001:db8::1]:443`");
+        return Err(BadHost::Rule("has a colon too many; IPv6 addresses stand in brackets: `[2001:db8::1]:443`"));
     }
     match host.parse::<Ipv4Addr>() {
         Ok(ip) => Ok(Host::Ip(IpAddr::V4(ip))),
@@ -114,23 +107,23 @@ fn looks_numeric(name: &str) -> bool {
     }
 }
 
-fn port_number(text: &str) -> Result<u16, &'static str> {
-    const WHY: &str = "has no port from 1 to 65535";
+fn port_number(text: &str) -> Result<u16, BadHost> {
+    const WHY: BadHost = BadHost::Rule("has no port from 1 to 65535");
     if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(WHY);
     }
     text.parse().map_err(|_| WHY)
 }
 
-fn unix(path: &str) -> Result<Target, &'static str> {
+fn unix(path: &str) -> Result<Target, BadHost> {
     if !path.starts_with('/') {
-        return Err("is not an absolute path; write it as `unix:/path`");
+        return Err(BadHost::Rule("is not an absolute path; write it as `unix:/path`"));
     }
     if path.contains('\0') {
-        return Err("has a NUL");
+        return Err(BadHost::Rule("has a NUL"));
     }
     if path.len() > LONGEST_PATH {
-        return Err("is longer than 107 bytes, the most that a socket's path may have");
+        return Err(BadHost::Rule("is longer than 107 bytes, the most that a socket's path may have"));
     }
     Ok(Target::Unix(PathBuf::from(path)))
 }
@@ -197,15 +190,15 @@ mod tests {
     fn names_are_ascii_and_well_formed() {
         refused("bücher.example:80", "punycode");
         refused("a..b:80", "label");
-        refused(".:80", "name of 1 to 253 bytes");
-        refused(":80", "name of 1 to 253 bytes");
+        refused(".:80", "an empty label");
+        refused(":80", "is empty");
         refused("user@host:80", "characters other than");
         refused("a b:80", "characters other than");
         refused("a\0b:80", "characters other than");
         refused("a\r\nb:80", "characters other than");
         refused("*.example:80", "characters other than");
         refused(&format!("{}:80", "a".repeat(64)), "label");
-        refused(&format!("{}:80", "a.".repeat(200)), "name of 1 to 253 bytes");
+        refused(&format!("{}:80", "a.".repeat(200)), "more than 253");
     }
 
     #[test]

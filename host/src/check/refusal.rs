@@ -17,7 +17,7 @@ pub struct Refusal {
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Problem {
     #[error("`{value}` {why}")]
-    Value { value: String, why: &'static str },
+    Value { value: String, why: String },
     #[error("{found} is not from {least} to {most}{unit}")]
     Range { found: u64, least: u64, most: u64, unit: &'static str },
     #[error("it has {found} bytes; {most} are allowed")]
@@ -34,13 +34,13 @@ pub enum Problem {
 
 impl Problem {
     /// A value that breaks a rule. What the module wrote is shown, but never more of it than fits a log line.
-    pub fn value(value: &str, why: &'static str) -> Problem {
+    pub fn value(value: &str, why: impl ToString) -> Problem {
         const MOST: usize = 80;
         let (mut value, cut) = printable(value, MOST);
         if cut {
             value.push_str("...");
         }
-        Problem::Value { value, why }
+        Problem::Value { value, why: why.to_string() }
     }
 
     pub fn at(self, field: impl Into<Cow<'static, str>>) -> Refusal {

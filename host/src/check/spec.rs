@@ -18,6 +18,12 @@ use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 #[serde(transparent)]
 pub struct Checked<T>(pub(super) T);
 
+impl<T> Checked<T> {
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
 impl<T> Deref for Checked<T> {
     type Target = T;
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::config::HostPattern;
+use crate::dns_name::{BadName, dns_name};
 
 /// Not a hostname pattern. A message follows the text that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,42 +64,23 @@ fn bracketed(rest: &str) -> Result<HostPattern, BadHostname> {
     }
 }
 
-/// A DNS name (RFC 1123, section 2.1), with the underscores that are in use.
 fn name(text: &str) -> Result<String, BadHostname> {
-    /// Of a name and of a label, in bytes (RFC 1035, section 2.3.4).
-    const LONGEST: usize = 253;
-    const LONGEST_LABEL: usize = 63;
-
-    let name = text.strip_suffix('.').unwrap_or(text);
-    if text.is_empty() {
-        return Err(BadHostname::Empty);
-    }
     // What people paste: told by what it is, not by its first odd character.
     for (mark, error) in
         [('/', BadHostname::Url), ('@', BadHostname::Userinfo), (':', BadHostname::Port), ('*', BadHostname::Star)]
     {
-        if name.contains(mark) {
+        if text.contains(mark) {
             return Err(error);
         }
     }
-    if !name.is_ascii() {
-        return Err(BadHostname::NotAscii);
-    }
-    if name.len() > LONGEST {
-        return Err(BadHostname::Long);
-    }
-    for label in name.split('.') {
-        if label.is_empty() {
-            return Err(BadHostname::EmptyLabel);
-        }
-        if label.len() > LONGEST_LABEL {
-            return Err(BadHostname::LongLabel);
-        }
-        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(BadHostname::Character);
-        }
-    }
-    Ok(name.to_ascii_lowercase())
+    dns_name(text).map_err(|error| match error {
+        BadName::Empty => BadHostname::Empty,
+        BadName::NotAscii => BadHostname::NotAscii,
+        BadName::Long => BadHostname::Long,
+        BadName::EmptyLabel => BadHostname::EmptyLabel,
+        BadName::LongLabel => BadHostname::LongLabel,
+        BadName::Character => BadHostname::Character,
+    })
 }
 
 /// As it is written in a configuration.

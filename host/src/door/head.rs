@@ -3,6 +3,7 @@
 //! Taken once per request, after the head was read and bounded. It owns what it holds, so that a decision can outlive
 //! the phase of the proxy in which it was made; header values are shared, not copied.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -137,12 +138,17 @@ pub fn authority(uri: &Uri, headers: &HeaderMap) -> String {
 /// A request target in origin form as text: an absolute target loses scheme and authority, bytes outside ASCII become
 /// percent-encoded.
 fn readable_target(target: &[u8]) -> String {
+    let target = origin_form(target);
+    if target.is_ascii() {
+        return String::from_utf8_lossy(target).into_owned();
+    }
     let mut text = String::with_capacity(target.len());
-    for &byte in origin_form(target) {
+    for &byte in target {
         if byte.is_ascii() {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a `String` can't fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::check::ConnectionSpec;
+use crate::check::{ConnectionSpec, PeerSpec};
 
 /// A tenant's connections and their group keys.
 #[derive(Debug, Default)]
@@ -20,17 +20,17 @@ pub struct PoolKeys(Mutex<HashMap<ConnectionSpec, u64>>);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl PoolKeys {
-    /// A key that no other connection has: for one that must not be kept.
-    pub fn unique() -> u64 {
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Distinct connections that a tenant's table holds. A module that makes up more starts the table anew: its idle
     /// connections are then no longer found and end with their idle timeout. No key is ever given twice, so that is
     /// all that can happen.
     const MOST: usize = 4096;
 
-    pub fn key(&self, connection: &ConnectionSpec) -> u64 {
+    pub fn key(&self, peer: &PeerSpec) -> u64 {
+        if peer.timeouts.idle.is_zero() {
+            // It must not be kept, and Pingora pools even such a connection, if only for a moment.
+            return PoolKeys::unique();
+        }
+        let connection = &peer.connection;
         let mut keys = self.0.lock();
         if let Some(key) = keys.get(connection) {
             return *key;
@@ -41,5 +41,10 @@ impl PoolKeys {
         let key = PoolKeys::unique();
         keys.insert(connection.clone(), key);
         key
+    }
+
+    /// A key that no other connection has.
+    fn unique() -> u64 {
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 }

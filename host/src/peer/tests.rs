@@ -3,7 +3,7 @@
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{Policy, Verdict, check};
+use crate::check::{Policy, RouteSpec, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::peer::{PoolKeys, http_peer};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
@@ -122,7 +122,7 @@ fn follow(decision: raw::Decision) {
     let grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true };
     match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
         Ok(Verdict::Connect(route)) => {
-            let key = PoolKeys::default().key(&route.peer.connection);
+            let key = PoolKeys::default().key(&route.peer);
             match http_peer(&route.peer, key) {
                 Ok(peer) => assert_eq!(peer.group_key, key),
                 Err(unsupported) => assert!(unsupported.to_string().starts_with("`peer.")),
@@ -138,6 +138,33 @@ fn follow(decision: raw::Decision) {
     }
 }
 
+/// The route that a module's record becomes under default limits.
+fn route(raw: raw::Route) -> Box<RouteSpec> {
+    let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
+    match check(raw::Decision::Connect(raw), &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
+        Ok(Verdict::Connect(route)) => route,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn pool_keys_are_interned_and_never_given_twice() {
+    let (ours, theirs) = (PoolKeys::default(), PoolKeys::default());
+    let with = |isolation: u32| {
+        let mut raw = raw::samples::route_to("203.0.113.7:80");
+        raw.peer.isolation = Some(isolation.to_string());
+        route(raw)
+    };
+    let first = with(0);
+    assert_eq!(ours.key(&first.peer), ours.key(&with(0).peer));
+    let mut given = std::collections::HashSet::from([0, ours.key(&first.peer)]);
+    // More than a table holds, in two tables.
+    for isolation in 1..6000 {
+        assert!(given.insert(ours.key(&with(isolation).peer)), "{isolation}");
+        assert!(given.insert(theirs.key(&with(isolation).peer)), "{isolation}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -148,16 +175,14 @@ proptest! {
 
     #[test]
     fn plain_peers_are_carried_whole(last in any::<u8>(), port in 1_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
-        let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
         let mut raw = raw::samples::route_to(&format!("203.0.113.{last}:{port}"));
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
-        let policy = Policy { limits: &limits, upstream: &upstream, grants: &grants };
-        let Ok(Verdict::Connect(route)) = check(raw::Decision::Connect(raw), &policy) else { panic!("a route") };
+        let route = route(raw);
         let peer = http_peer(&route.peer, 7).expect("a peer");
         prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
         prop_assert_eq!(peer.options.dscp, dscp);
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));
-        prop_assert_eq!(peer.options.idle_timeout, Some(upstream.idle_timeout));
+        prop_assert_eq!(peer.options.idle_timeout, Some(UpstreamDefaults::default().idle_timeout));
     }
 }

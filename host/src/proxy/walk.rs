@@ -16,7 +16,7 @@ use crate::call::Decided;
 use crate::door::{self, CONNECTION, Phase};
 use crate::log::AccessLogger;
 use crate::module::Module;
-use crate::peer::{PoolKeys, http_peer};
+use crate::peer::http_peer;
 use crate::proxy::context::{Context, Decision, Served};
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::{attempt, head, record, rewrite, write};
@@ -86,12 +86,7 @@ impl Proxy {
         let (Some(route), Some(served)) = (&ctx.route, &ctx.served) else {
             return Err(Failure::Internal("an attempt without a route".to_owned()));
         };
-        // Pingora pools even a connection whose idle timeout is zero, if only for a moment.
-        let key = match route.peer.timeouts.idle.is_zero() {
-            true => PoolKeys::unique(),
-            false => served.tenant.pool_keys.key(&route.peer.connection),
-        };
-        let peer = http_peer(&route.peer, key)?;
+        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer))?;
         ctx.attempts += 1;
         ctx.attempt_start = Instant::now();
         Ok(peer)
@@ -144,7 +139,7 @@ impl ProxyHttp for Proxy {
             }
             Ok(Wanted::Respond(response)) => {
                 ctx.answered = true;
-                write::response(session, &response).await?;
+                write::response(session, response).await?;
                 Ok(false)
             }
             Err(failure) => {
@@ -162,7 +157,7 @@ impl ProxyHttp for Proxy {
                 Ok(Wanted::Respond(response)) => {
                     ctx.route = None;
                     ctx.answered = true;
-                    write::response(session, &response).await?;
+                    write::response(session, response).await?;
                     return Err(stop());
                 }
                 Err(failure) => {

@@ -1,0 +1,50 @@
+//! DNS names (RFC 1123, section 2.1), with the underscores that are in use.
+
+/// Longest name, in bytes (RFC 1035, section 2.3.4).
+const LONGEST: usize = 253;
+
+/// Longest label, in bytes (ibidem).
+const LONGEST_LABEL: usize = 63;
+
+/// Not a DNS name. A message follows the text that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    #[error("is empty")]
+    Empty,
+    #[error("is not ASCII; write international names in punycode (`xn--...`)")]
+    NotAscii,
+    #[error("has more than 253 characters")]
+    Long,
+    #[error("has an empty label: there is a dot too many")]
+    EmptyLabel,
+    #[error("has a label of more than 63 characters")]
+    LongLabel,
+    #[error("has characters other than letters, digits, `-`, `_` and `.`")]
+    Character,
+}
+
+/// A name in lower case and without a trailing dot.
+pub fn dns_name(text: &str) -> Result<String, BadName> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if text.is_empty() {
+        return Err(BadName::Empty);
+    }
+    if !name.is_ascii() {
+        return Err(BadName::NotAscii);
+    }
+    if name.len() > LONGEST {
+        return Err(BadName::Long);
+    }
+    for label in name.split('.') {
+        if label.is_empty() {
+            return Err(BadName::EmptyLabel);
+        }
+        if label.len() > LONGEST_LABEL {
+            return Err(BadName::LongLabel);
+        }
+        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            return Err(BadName::Character);
+        }
+    }
+    Ok(name.to_ascii_lowercase())
+}
