@@ -178,3 +178,38 @@ async fn local_address_can_be_chosen_where_it_is_granted() {
     assert_eq!(through(&proxy, &peer).await.body, "live");
     assert_eq!(live.only().peer.ip().to_string(), "127.0.0.9");
 }
+
+#[tokio::test]
+async fn unix_socket_is_reached_where_it_is_granted() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = folder.path().join("app.sock");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let connections = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = connections.clone();
+    let upstream = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    let sent = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nunix").await;
+                    sent.expect("the answer is sent");
+                }
+            });
+        }
+    });
+
+    let grants = format!("[tenant.grants]\nunix_sockets = [\"{}/\"]", folder.path().display());
+    let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table(&grants)).start().await;
+    let mut client = proxy.client().await;
+    for _ in 0..3 {
+        assert_eq!(over(&mut client, &format!(r#"{{"address": "unix:{}"}}"#, path.display())).await.body, "unix");
+    }
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is kept");
+
+    let reply = over(&mut client, r#"{"address": "unix:/run/other.sock"}"#).await;
+    assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));
+    let absent = format!(r#"{{"address": "unix:{}/absent.sock"}}"#, folder.path().display());
+    assert_eq!(over(&mut client, &absent).await.status, 502);
+    upstream.abort();
+}

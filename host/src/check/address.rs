@@ -122,6 +122,9 @@ fn unix(path: &str) -> Result<Target, BadHost> {
     if path.contains('\0') {
         return Err(BadHost::Rule("has a NUL"));
     }
+    if path.split('/').any(|part| part == "." || part == "..") {
+        return Err(BadHost::Rule("has `.` or `..` in its path; write it out"));
+    }
     if path.len() > LONGEST_PATH {
         return Err(BadHost::Rule("is longer than 107 bytes, the most that a socket's path may have"));
     }

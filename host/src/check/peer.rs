@@ -18,7 +18,7 @@ const LONGEST_ISOLATION: usize = 256;
 const DAY: u32 = 86_400_000;
 
 pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
-    let target = address::target(&raw.address).at("peer.address")?;
+    let target = address::target(&raw.address).and_then(|target| granted(target, policy.grants)).at("peer.address")?;
     let tls = raw.tls.map(|tls| tls::check(tls, &target, policy.grants)).transpose()?;
     let http = http_options::check(&raw.http, tls.is_some(), policy.upstream)?;
     if let Some(isolation) = &raw.isolation
@@ -28,7 +28,7 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     }
     let keepalive = raw.tcp_keepalive.as_ref().map(tcp_keepalive).transpose()?;
     let connection = ConnectionFields {
-        connect_proxy: raw.connect_proxy.map(connect_proxy).transpose()?,
+        connect_proxy: raw.connect_proxy.map(|proxy| connect_proxy(proxy, policy.grants)).transpose()?,
         bind_to: raw.bind_to.map(|bind| bind_to(&bind, &target, policy.grants)).transpose()?,
         tcp_keepalive: keepalive.or(policy.upstream.tcp_keepalive),
         http,
@@ -40,9 +40,24 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     Ok(Checked(PeerFields { connection: Checked(connection), timeouts: timeouts(&raw.timeouts, policy.upstream)? }))
 }
 
-fn connect_proxy(raw: raw::ConnectProxy) -> Result<ConnectProxySpec, Refusal> {
+/// Unix sockets lead into the operator's own machine: each must be granted, by its path or by a folder above it.
+fn granted(target: Target, grants: &Grants) -> Result<Target, Problem> {
+    let Target::Unix(path) = &target else { return Ok(target) };
+    let path = path.to_string_lossy();
+    let covers = |grant: &String| match grant.ends_with('/') {
+        true => path.strip_prefix(grant.as_str()).is_some_and(|below| !below.is_empty()),
+        false => path == grant.as_str(),
+    };
+    match grants.unix_sockets.iter().any(covers) {
+        true => Ok(target),
+        false => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
+    }
+}
+
+fn connect_proxy(raw: raw::ConnectProxy, grants: &Grants) -> Result<ConnectProxySpec, Refusal> {
+    let address = address::target(&raw.address).and_then(|target| granted(target, grants));
     Ok(ConnectProxySpec {
-        address: address::target(&raw.address).at("peer.connect-proxy.address")?,
+        address: address.at("peer.connect-proxy.address")?,
         headers: headers::unique(raw.headers, "peer.connect-proxy.headers")?
             .into_iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))

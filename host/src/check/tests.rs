@@ -6,8 +6,12 @@ use super::*;
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 
-const EVERYTHING: Grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true };
-const NOTHING: Grants = Grants { verify_chain_only: false, verify_none: false, bind_to: false };
+const NOTHING: Grants =
+    Grants { verify_chain_only: false, verify_none: false, bind_to: false, unix_sockets: Vec::new() };
+
+fn everything() -> Grants {
+    Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets: vec!["/".to_owned()] }
+}
 
 fn ask(decision: raw::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
@@ -38,7 +42,7 @@ fn header(name: &str, value: &str) -> raw::Header {
 fn passes(change: impl FnOnce(&mut raw::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
-    match ask(raw::Decision::Connect(raw), &EVERYTHING) {
+    match ask(raw::Decision::Connect(raw), &everything()) {
         Ok(Verdict::Connect(route)) => *route,
         other => panic!("{other:?}"),
     }
@@ -47,7 +51,7 @@ fn passes(change: impl FnOnce(&mut raw::Route)) -> RouteSpec {
 /// Refused with a message that starts like this: the field, and what is wrong with it.
 #[track_caller]
 fn refused(change: impl FnOnce(&mut raw::Route), expected: &str) {
-    refused_with(&EVERYTHING, change, expected);
+    refused_with(&everything(), change, expected);
 }
 
 #[track_caller]
@@ -182,6 +186,32 @@ fn local_address_must_be_granted_and_fit() {
     refused(bind(None, Some((10, 10)), false), "`peer.bind-to.port-range`: the first port");
     refused(bind(Some("127.0.0.2:4000"), Some((1, 2)), false), "`peer.bind-to.port-range`: the address has a port");
     refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it means nothing");
+}
+
+#[test]
+fn unix_sockets_must_be_granted() {
+    let to = |address: &str| {
+        let address = address.to_owned();
+        move |route: &mut raw::Route| route.peer.address = address
+    };
+    passes(to("unix:/run/app.sock"));
+    let some = Grants { unix_sockets: vec!["/run/app.sock".to_owned(), "/run/apps/".to_owned()], ..NOTHING };
+    for granted in ["unix:/run/app.sock", "unix:/run/apps/a", "unix:/run/apps/a/b"] {
+        let mut raw = route();
+        to(granted)(&mut raw);
+        assert!(ask(raw::Decision::Connect(raw), &some).is_ok(), "{granted}");
+    }
+    for other in ["unix:/run/app.sock2", "unix:/run/app", "unix:/run/apps", "unix:/run/apps/", "unix:/"] {
+        refused_with(&some, to(other), "`peer.address`: the operator has not granted this");
+    }
+    for spelling in ["unix:/run/apps/../other.sock", "unix:/run/./app.sock"] {
+        refused_with(&some, to(spelling), "`peer.address`: `");
+    }
+    let proxy = |route: &mut raw::Route| {
+        route.peer.connect_proxy =
+            Some(raw::ConnectProxy { address: "unix:/run/other".to_owned(), headers: Vec::new() });
+    };
+    refused_with(&some, proxy, "`peer.connect-proxy.address`: the operator has not granted this");
 }
 
 #[test]

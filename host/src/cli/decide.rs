@@ -106,7 +106,12 @@ fn tenant_config(
             limits: Limits::default(),
             upstream: Default::default(),
             failure: FailureAnswer::default(),
-            grants: Grants { verify_chain_only: true, verify_none: true, bind_to: true },
+            grants: Grants {
+                verify_chain_only: true,
+                verify_none: true,
+                bind_to: true,
+                unix_sockets: vec!["/".to_owned()],
+            },
         }));
     }
     let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };

@@ -244,4 +244,6 @@ pub struct Grants {
     pub verify_none: bool,
     /// `bind_to = true`: the local address may be chosen.
     pub bind_to: bool,
+    /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all below.
+    pub unix_sockets: Vec<String>,
 }

@@ -99,6 +99,15 @@ fn grants(section: Option<Section<'_>>) -> Grants {
         }
     }
     grants.bind_to = section.boolean("bind_to").unwrap_or(grants.bind_to);
+    for path in section.strings("unix_sockets").unwrap_or_default() {
+        // Paths of modules are compared with these as text, so neither may have another spelling.
+        if path.value.starts_with('/') && !path.value.split('/').any(|part| part == "." || part == "..") {
+            grants.unix_sockets.push(path.value.to_owned());
+        } else {
+            let message = "must be an absolute path without `.` and `..`; one that ends with `/` grants all below";
+            section.findings().add(&path.place, message);
+        }
+    }
     section.finish();
     grants
 }

@@ -2,6 +2,7 @@
 //! error, never left out.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use pingora::connectors::l4::BindTo;
 use pingora::protocols::TcpKeepalive;
@@ -22,16 +23,15 @@ pub struct Unsupported {
 pub fn http_peer(spec: &PeerSpec, pool_key: u64) -> Result<Box<HttpPeer>, Unsupported> {
     let connection = &spec.connection;
     let unsupported = |field, what| Err(Unsupported { field, what });
-    let address = match &connection.target {
-        Target::Socket(address) => *address,
-        Target::Name { .. } => return unsupported("peer.address", "names"),
-        Target::Unix(_) => return unsupported("peer.address", "Unix sockets"),
-    };
     if connection.connect_proxy.is_some() {
         return unsupported("peer.connect-proxy", "CONNECT proxies");
     }
     let server_name = connection.tls.as_ref().and_then(|tls| tls.server_name.clone()).unwrap_or_default();
-    let mut peer = from_address(address, connection.tls.is_some(), server_name);
+    let mut peer = match &connection.target {
+        Target::Socket(address) => to_address(*address, connection.tls.is_some(), server_name),
+        Target::Unix(path) => to_unix_socket(path, connection.tls.is_some(), server_name)?,
+        Target::Name { .. } => return unsupported("peer.address", "names"),
+    };
     peer.group_key = pool_key;
 
     let options = &mut peer.options;
@@ -46,7 +46,10 @@ pub fn http_peer(spec: &PeerSpec, pool_key: u64) -> Result<Box<HttpPeer>, Unsupp
         options.alternative_cn = tls.alternative_name.clone();
         options.curves = tls.curves.clone().map(Into::into);
     }
-    options.bind_to = connection.bind_to.as_ref().map(|bind| bind_to(bind, address));
+    options.bind_to = match &connection.target {
+        Target::Socket(address) => connection.bind_to.as_ref().map(|bind| bind_to(bind, *address)),
+        Target::Name { .. } | Target::Unix(_) => None,
+    };
     options.tcp_keepalive = connection.tcp_keepalive.as_ref().map(|keepalive| TcpKeepalive {
         idle: keepalive.idle,
         interval: keepalive.interval,
@@ -61,8 +64,15 @@ pub fn http_peer(spec: &PeerSpec, pool_key: u64) -> Result<Box<HttpPeer>, Unsupp
 }
 
 #[expect(clippy::disallowed_methods, reason = "a `SocketAddr` needs no look-up, so nothing blocks and nothing panics")]
-fn from_address(address: SocketAddr, tls: bool, server_name: String) -> HttpPeer {
+fn to_address(address: SocketAddr, tls: bool, server_name: String) -> HttpPeer {
     HttpPeer::new(address, tls, server_name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the path is checked: it is absolute, short enough and without NUL")]
+fn to_unix_socket(path: &Path, tls: bool, server_name: String) -> Result<HttpPeer, Unsupported> {
+    let refused = Unsupported { field: "peer.address", what: "paths that are not UTF-8" };
+    let path = path.to_str().ok_or_else(|| refused.clone())?;
+    HttpPeer::new_uds(path, tls, server_name).map_err(|_| refused)
 }
 
 fn set_http(options: &mut PeerOptions, http: &HttpSpec) {

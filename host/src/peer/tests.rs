@@ -119,7 +119,8 @@ fn decision() -> BoxedStrategy<raw::Decision> {
 
 fn follow(decision: raw::Decision) {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
-    let grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true };
+    let unix_sockets = vec!["/".to_owned()];
+    let grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets };
     match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::default().key(&route.peer);
