@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::call::CallError;
 use crate::check::Refusal;
 use crate::config::FailureAnswer;
-use crate::peer::Unsupported;
+use crate::peer::PeerError;
 use crate::raw::{Failure as AttemptFailure, Stage};
 
 /// A request that the proxy could not serve.
@@ -29,7 +29,7 @@ pub enum Failure {
     #[error("the decision was refused: {0}")]
     Refused(#[from] Refusal),
     #[error(transparent)]
-    Unsupported(#[from] Unsupported),
+    Peer(#[from] PeerError),
     #[error("every module passed")]
     NoDecision,
     #[error("{address}: {detail}")]
@@ -57,7 +57,10 @@ impl Failure {
             Failure::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
             Failure::Call(error) => call_answer(error),
             Failure::Refused(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
-            Failure::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
+            Failure::Peer(PeerError::Unsupported { .. }) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
+            Failure::Peer(PeerError::NoCredential { .. } | PeerError::Path) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused")
+            }
             Failure::NoDecision => (StatusCode::SERVICE_UNAVAILABLE, "no-decision"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -75,7 +78,7 @@ impl Failure {
     /// modules gave no usable decision.
     pub fn is_the_modules(&self) -> bool {
         match self {
-            Failure::Call(_) | Failure::Refused(_) | Failure::Unsupported(_) | Failure::NoDecision => true,
+            Failure::Call(_) | Failure::Refused(_) | Failure::Peer(_) | Failure::NoDecision => true,
             Failure::HeadTooLarge { .. }
             | Failure::BadRequest(_)
             | Failure::RequestTimeout
@@ -163,7 +166,7 @@ mod tests {
             Failure::ClientClosed,
             Failure::NoTenant(String::new()),
             Failure::Refused(crate::check::Problem::Rule("").at("")),
-            Failure::Unsupported(Unsupported { field: "", what: "" }),
+            Failure::Peer(PeerError::Unsupported { field: "", what: "" }),
             Failure::NoDecision,
             Failure::Internal(String::new()),
         ];

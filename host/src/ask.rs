@@ -28,7 +28,12 @@ pub fn ask(
     attempts: &Arc<[raw::Attempt]>,
     mut seen: impl FnMut(&Module, &Decided),
 ) -> Result<Wanted, Failure> {
-    let policy = Policy { limits: &tenant.limits, upstream: &tenant.upstream, grants: &tenant.grants };
+    let policy = Policy {
+        limits: &tenant.limits,
+        upstream: &tenant.upstream,
+        grants: &tenant.grants,
+        credentials: &tenant.credential_names,
+    };
     while let Some(module) = modules.get(*turn) {
         let decided = call::decide(module, head, attempts, &tenant.limits);
         seen(module, &decided);

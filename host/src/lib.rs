@@ -25,6 +25,7 @@ pub mod server;
 
 // Beside the walk.
 pub mod config;
+pub mod credentials;
 pub mod engine;
 pub mod log;
 pub mod cli;

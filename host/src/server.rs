@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::call::Ticker;
 use crate::config::{Config, ListenerConfig, ModuleConfig, TenantConfig};
+use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
 use crate::log::AccessLogger;
@@ -40,6 +41,8 @@ pub enum StartError {
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     #[error("proxy.ca_file: cannot use `{path}`: {message}")]
     CaFile { path: PathBuf, message: String },
     #[error("cannot open the access log")]
@@ -69,13 +72,14 @@ pub enum Stopped {
     CutOff(usize),
 }
 
-/// Loads every module of a configuration, as a start would. The errors of all tenants, in the order of the file.
-pub fn check_modules(config: &Config) -> Result<Vec<StartError>, StartError> {
+/// Loads every module, credential and certificate of a configuration, as a start would. All errors.
+pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads)?;
     let mut errors = Vec::new();
     for tenant in &config.tenants {
         errors.extend(tenant.modules.iter().filter_map(|module| load(&loader, tenant, module).err()));
     }
+    errors.extend(Credentials::load(&config.credentials).err().map(StartError::from));
     for listener in &config.listeners {
         if let Some(tls) = &listener.tls
             && let Err(source) = tls_settings(tls)
@@ -90,7 +94,7 @@ pub fn check_modules(config: &Config) -> Result<Vec<StartError>, StartError> {
 pub fn start(config: &Config) -> Result<Server, StartError> {
     let loader = Loader::new(config.proxy.threads)?;
     let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
-    let tenants = tenants(&loader, &config.tenants)?;
+    let tenants = tenants(&loader, config)?;
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
     let in_flight = Gauge::default();
@@ -183,11 +187,12 @@ impl Drop for Server {
     }
 }
 
-fn tenants(loader: &Loader, configs: &[TenantConfig]) -> Result<HostTable<Arc<Tenant>>, StartError> {
+fn tenants(loader: &Loader, config: &Config) -> Result<HostTable<Arc<Tenant>>, StartError> {
+    let credentials = Credentials::load(&config.credentials)?;
     let mut claims = Vec::new();
-    for config in configs {
+    for config in &config.tenants {
         let modules = config.modules.iter().map(|module| load(loader, config, module)).collect::<Result<_, _>>()?;
-        let tenant = Arc::new(Tenant::new(config, modules));
+        let tenant = Arc::new(Tenant::new(config, modules, &credentials));
         claims.extend(config.hostnames.iter().map(|pattern| (pattern, tenant.clone())));
     }
     Ok(HostTable::new(claims.into_iter()))

@@ -1,7 +1,7 @@
 //! Certificates made for one test: a CA, and leaves that it signs.
 
 use openssl::pkey::PKey;
-use openssl::ssl::{AlpnError, SslAcceptor, SslMethod, select_next_proto};
+use openssl::ssl::{AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode, select_next_proto};
 use openssl::x509::X509;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
@@ -45,6 +45,14 @@ impl Authority {
         })
     }
 
+    /// A client certificate with this common name and this serial number.
+    pub fn client(&self, name: &str, serial: u64) -> Leaf {
+        self.sign(&["client.test"], |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.serial_number = Some(serial.into());
+        })
+    }
+
     fn sign(&self, names: &[&str], adjust: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -59,6 +67,21 @@ impl Authority {
 impl Leaf {
     /// A server side that shows this certificate and offers these protocols, best first.
     pub fn acceptor(&self, alpn: &[&str]) -> SslAcceptor {
+        self.builder(alpn).build()
+    }
+
+    /// The same, for clients that show a certificate of one of these authorities only.
+    pub fn acceptor_for(&self, clients: &[&Authority], alpn: &[&str]) -> SslAcceptor {
+        let mut builder = self.builder(alpn);
+        for authority in clients {
+            let root = X509::from_pem(authority.pem().as_bytes()).expect("a certificate");
+            builder.cert_store_mut().add_cert(root).expect("the root is accepted");
+        }
+        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        builder.build()
+    }
+
+    fn builder(&self, alpn: &[&str]) -> SslAcceptorBuilder {
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("an acceptor");
         let certificate = X509::from_pem(self.certificate.as_bytes()).expect("a certificate");
         let key = PKey::private_key_from_pem(self.key.as_bytes()).expect("a key");
@@ -71,6 +94,6 @@ impl Leaf {
         // The callback may hand out a part of either list, so ours must live as long as any connection: until the end.
         let wire: &'static [u8] = wire.leak();
         builder.set_alpn_select_callback(move |_, offered| select_next_proto(wire, offered).ok_or(AlpnError::NOACK));
-        builder.build()
+        builder
     }
 }

@@ -67,6 +67,8 @@ pub struct Builder {
     proxy: String,
     tls: Option<Leaf>,
     trusted: Option<String>,
+    credentials: String,
+    files: Vec<(String, String)>,
 }
 
 /// A running proxy. Its listener `plain` takes HTTP/1.1 and HTTP/2 without TLS, `tls` (if asked for) both with TLS.
@@ -77,7 +79,15 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn with(tenant: Tenant) -> Builder {
-        Builder { tenants: vec![tenant], listener: String::new(), proxy: String::new(), tls: None, trusted: None }
+        Builder {
+            tenants: vec![tenant],
+            listener: String::new(),
+            proxy: String::new(),
+            tls: None,
+            trusted: None,
+            credentials: String::new(),
+            files: Vec::new(),
+        }
     }
 
     /// The address of a listener.
@@ -155,6 +165,22 @@ impl Builder {
         self
     }
 
+    /// Defines trust roots that modules may name.
+    pub fn ca(mut self, name: &str, authority: &Authority) -> Builder {
+        let _ = writeln!(self.credentials, "[[ca]]\nname = \"{name}\"\nfile = \"{name}.pem\"");
+        self.files.push((format!("{name}.pem"), authority.pem().to_owned()));
+        self
+    }
+
+    /// Defines a client certificate that modules may name.
+    pub fn client_cert(mut self, name: &str, leaf: &Leaf) -> Builder {
+        let files = format!("certificate = \"{name}.pem\"\nkey = \"{name}.key\"");
+        let _ = writeln!(self.credentials, "[[client_cert]]\nname = \"{name}\"\n{files}");
+        self.files.push((format!("{name}.pem"), leaf.certificate.clone()));
+        self.files.push((format!("{name}.key"), leaf.key.clone()));
+        self
+    }
+
     /// The configuration as a user would write it.
     fn toml(&self, directory: &Path) -> String {
         let mut toml = format!("[proxy]\nthreads = 2\nshutdown_timeout_ms = 5000\n{}", self.proxy);
@@ -170,6 +196,10 @@ impl Builder {
             let _ = writeln!(toml, "[[listener]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
             toml.push_str("[listener.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n");
         }
+        for (name, text) in &self.files {
+            std::fs::write(directory.join(name), text).expect("a file");
+        }
+        toml.push_str(&self.credentials);
         for tenant in &self.tenants {
             toml.push_str(&tenant.toml());
         }

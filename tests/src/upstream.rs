@@ -10,13 +10,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use openssl::nid::Nid;
 use openssl::ssl::{NameType, Ssl, SslAcceptor};
+use openssl::x509::X509NameRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
 
-use crate::certs::Leaf;
+use crate::certs::{Authority, Leaf};
 
 /// A request as an upstream saw it.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Seen {
     pub peer: SocketAddr,
     pub sni: Option<String>,
     pub alpn: Option<String>,
+    /// The issuer's and the client's own common name, if the client showed a certificate.
+    pub client: Option<(String, String)>,
 }
 
 impl Seen {
@@ -138,12 +142,18 @@ impl Builder {
         self
     }
 
+    /// Speaks HTTP/1.1 over TLS, with clients that one of these authorities vouches for.
+    pub fn mutual_tls(mut self, leaf: &Leaf, clients: &[&Authority]) -> Builder {
+        self.tls = Some(leaf.acceptor_for(clients, &["http/1.1"]));
+        self
+    }
+
     pub async fn start(self) -> Upstream {
         let (handler, tls) = (self.handler, self.tls);
         serve(move |stream, connection, peer, notes| {
             let (handler, tls) = (handler.clone(), tls.clone());
             async move {
-                let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None };
+                let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None, client: None };
                 match tls {
                     None => wire.http(stream).await,
                     Some(acceptor) => wire.https(stream, &acceptor).await,
@@ -196,6 +206,7 @@ struct Wire {
     peer: SocketAddr,
     sni: Option<String>,
     alpn: Option<String>,
+    client: Option<(String, String)>,
 }
 
 impl Wire {
@@ -208,6 +219,10 @@ impl Wire {
         }
         self.sni = stream.ssl().servername(NameType::HOST_NAME).map(str::to_owned);
         self.alpn = stream.ssl().selected_alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+        self.client = stream
+            .ssl()
+            .peer_certificate()
+            .map(|certificate| (common_name(certificate.issuer_name()), common_name(certificate.subject_name())));
         self.http(stream).await;
     }
 
@@ -232,6 +247,7 @@ impl Wire {
             peer: self.peer,
             sni: self.sni,
             alpn: self.alpn,
+            client: self.client,
         };
         self.notes.seen.lock().expect("notes").push(seen.clone());
         let answer = (self.handler)(&seen);
@@ -242,4 +258,9 @@ impl Wire {
         }
         Ok(response)
     }
+}
+
+fn common_name(name: &X509NameRef) -> String {
+    let entry = name.entries_by_nid(Nid::COMMONNAME).next().expect("a common name");
+    entry.data().to_string().expect("text")
 }

@@ -16,7 +16,7 @@ fn every_shipped_configuration_passes() {
             continue;
         }
         let config = config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
-        let errors = server::check_modules(&config).expect("an engine");
+        let errors = server::check_files(&config).expect("an engine");
         assert!(errors.is_empty(), "{}: {errors:?}", file.display());
         checked += 1;
     }

@@ -134,3 +134,11 @@ async fn stale_connection_is_retried() {
     // The second request came on the first connection, was hung up on, and was sent again on a second.
     assert_eq!((requests.load(Ordering::SeqCst), upstream.connections()), (3, 2));
 }
+
+/// Pingora closes the client's connection then; the client must be told.
+#[tokio::test]
+async fn failure_of_the_upstream_announces_the_end_of_the_connection() {
+    let proxy = failover(&[hanging_up().await.address()], "[tenant.limits]\nattempts = 1").await;
+    let reply = post(&proxy, "once").await;
+    assert_eq!((reply.status, reply.header("connection")), (502, Some("close")));
+}

@@ -2,7 +2,7 @@
 
 use crate::check::refusal::{At, short_text};
 use crate::check::spec::{Checked, ResponseSpec, RouteFields, RouteSpec};
-use crate::check::{Refusal, peer, response, retry, rewrite};
+use crate::check::{CredentialNames, Refusal, peer, response, retry, rewrite};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw;
 
@@ -12,6 +12,7 @@ pub struct Policy<'a> {
     pub limits: &'a Limits,
     pub upstream: &'a UpstreamDefaults,
     pub grants: &'a Grants,
+    pub credentials: &'a CredentialNames,
 }
 
 /// A decision that may be followed.

@@ -4,6 +4,7 @@
 //! be read by all and made by nobody else, so that having one is the proof of the check.
 
 mod address;
+mod credentials;
 mod decision;
 mod headers;
 mod http_options;
@@ -18,6 +19,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
 pub use decision::{Policy, Verdict, check};
 pub use refusal::{Problem, Refusal};
 pub use spec::{

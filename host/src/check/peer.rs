@@ -19,7 +19,7 @@ const DAY: u32 = 86_400_000;
 
 pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     let target = address::target(&raw.address).and_then(|target| granted(target, policy.grants)).at("peer.address")?;
-    let tls = raw.tls.map(|tls| tls::check(tls, &target, policy.grants)).transpose()?;
+    let tls = raw.tls.map(|tls| tls::check(tls, &target, policy)).transpose()?;
     let http = http_options::check(&raw.http, tls.is_some(), policy.upstream)?;
     if let Some(isolation) = &raw.isolation
         && isolation.len() > LONGEST_ISOLATION

@@ -26,7 +26,7 @@ pub enum Problem {
     TooMany { found: usize, most: usize },
     #[error("the operator has not granted this to the tenant (`[tenant.grants]`, `{grant}`)")]
     NotGranted { grant: &'static str },
-    #[error("no credential `{name}` is granted to the tenant")]
+    #[error("no credential `{name}` of this kind is granted to the tenant")]
     UnknownCredential { name: String },
     #[error("{0}")]
     Rule(&'static str),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Serialize, Serializer};
 
+use crate::check::CredentialSpec;
 use crate::config::TcpKeepalive;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 
@@ -110,6 +111,11 @@ pub struct TlsSpec {
     pub verify: Verify,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternative_name: Option<String>,
+    /// Trust roots instead of the proxy's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<CredentialSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CredentialSpec>,
     /// Groups as OpenSSL lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curves: Option<String>,

@@ -1,21 +1,37 @@
 //! The rules of the WIT contract, a line a case.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 
-const NOTHING: Grants =
-    Grants { verify_chain_only: false, verify_none: false, bind_to: false, unix_sockets: Vec::new() };
+const ONE: Fingerprint = Fingerprint([1; 32]);
+
+const NOTHING: Grants = Grants {
+    verify_chain_only: false,
+    verify_none: false,
+    bind_to: false,
+    unix_sockets: Vec::new(),
+    credentials: Vec::new(),
+};
 
 fn everything() -> Grants {
-    Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets: vec!["/".to_owned()] }
+    Grants {
+        verify_chain_only: true,
+        verify_none: true,
+        bind_to: true,
+        unix_sockets: vec!["/".to_owned()],
+        credentials: Vec::new(),
+    }
 }
 
 fn ask(decision: raw::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
-    check(decision, &Policy { limits: &limits, upstream: &upstream, grants })
+    let (roots, pairs) = (HashMap::from([("roots".to_owned(), ONE)]), HashMap::from([("pair".to_owned(), ONE)]));
+    let credentials = CredentialNames { ca: roots, client: pairs };
+    check(decision, &Policy { limits: &limits, upstream: &upstream, grants, credentials: &credentials })
 }
 
 fn route() -> raw::Route {
@@ -135,15 +151,24 @@ fn alternative_name_needs_full_verification() {
 }
 
 #[test]
-fn credentials_must_be_granted() {
-    let name = Some("ours".to_owned());
+fn credentials_must_be_granted_and_of_the_right_kind() {
+    let ca = |name: &str| {
+        let ca = Some(name.to_owned());
+        move |route: &mut raw::Route| route.peer.tls = Some(raw::Tls { ca, ..tls() })
+    };
+    let client = |name: &str| {
+        let client_cert = Some(name.to_owned());
+        move |route: &mut raw::Route| route.peer.tls = Some(raw::Tls { client_cert, ..tls() })
+    };
+    passes(ca("roots"));
+    passes(client("pair"));
+    for name in ["ours", "pair", "", "roots\0", "../roots"] {
+        refused(ca(name), "`peer.tls.ca`: no credential `");
+    }
+    refused(client("roots"), "`peer.tls.client-cert`: no credential `roots` of this kind is granted");
     refused(
-        |route| route.peer.tls = Some(raw::Tls { ca: name.clone(), ..tls() }),
-        "`peer.tls.ca`: no credential `ours` is granted",
-    );
-    refused(
-        |route| route.peer.tls = Some(raw::Tls { client_cert: name, ..tls() }),
-        "`peer.tls.client-cert`: no credential `ours` is granted",
+        |route| route.peer.tls = Some(raw::Tls { ca: Some("roots".to_owned()), verify: Verify::None, ..tls() }),
+        "`peer.tls.ca`: it means nothing beside `verify: none`",
     );
 }
 

@@ -1,15 +1,16 @@
 //! TLS to the upstream. What would silently skip a check is refused here.
 
+use crate::check::credentials::named;
 use crate::check::refusal::At;
 use crate::check::spec::{Target, TlsSpec};
-use crate::check::{Problem, Refusal, address};
-use crate::config::Grants;
+use crate::check::{Policy, Problem, Refusal, address};
 use crate::raw::{self, Verify};
 
 /// Longest list of groups, in bytes.
 const LONGEST_CURVES: usize = 255;
 
-pub fn check(raw: raw::Tls, target: &Target, grants: &Grants) -> Result<TlsSpec, Refusal> {
+pub fn check(raw: raw::Tls, target: &Target, policy: &Policy<'_>) -> Result<TlsSpec, Refusal> {
+    let Policy { grants, credentials, .. } = policy;
     match raw.verify {
         Verify::Full => {}
         Verify::ChainOnly if grants.verify_chain_only => {}
@@ -19,13 +20,11 @@ pub fn check(raw: raw::Tls, target: &Target, grants: &Grants) -> Result<TlsSpec,
         }
         Verify::None => return Err(Problem::NotGranted { grant: "verify = [\"none\"]" }.at("peer.tls.verify")),
     }
-    // No credentials can be defined in this version, so none is granted.
-    for (name, field) in [(&raw.ca, "peer.tls.ca"), (&raw.client_cert, "peer.tls.client-cert")] {
-        if let Some(name) = name {
-            let (name, _) = crate::text::printable(name, 80);
-            return Err(Problem::UnknownCredential { name }.at(field));
-        }
+    if raw.ca.is_some() && raw.verify == Verify::None {
+        return Err(Problem::Rule("it means nothing beside `verify: none`").at("peer.tls.ca"));
     }
+    let ca = raw.ca.map(|name| named(name, &credentials.ca)).transpose().at("peer.tls.ca")?;
+    let client = raw.client_cert.map(|name| named(name, &credentials.client)).transpose();
     if raw.second_key_share.is_some() {
         return Err(Problem::Rule("only BoringSSL can honour it, and this host is built on OpenSSL; leave it out")
             .at("peer.tls.second-key-share"));
@@ -33,6 +32,8 @@ pub fn check(raw: raw::Tls, target: &Target, grants: &Grants) -> Result<TlsSpec,
     Ok(TlsSpec {
         server_name: server_name(raw.sni.as_deref(), target, raw.verify)?,
         verify: raw.verify,
+        ca,
+        client_certificate: client.at("peer.tls.client-cert")?,
         alternative_name: alternative_name(raw.alternative_cn.as_deref(), raw.verify)?,
         curves: raw.curves.map(curves).transpose().at("peer.tls.curves")?,
     })

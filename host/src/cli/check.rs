@@ -13,7 +13,7 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     };
-    let errors = server::check_modules(&config)?;
+    let errors = server::check_files(&config)?;
     for error in &errors {
         eprintln!("{}", crate::cli::chain(error));
     }

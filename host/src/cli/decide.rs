@@ -12,6 +12,7 @@ use crate::call::Ticker;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, ModuleConfig, TenantConfig};
+use crate::credentials::Credentials;
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
 use crate::module::Loader;
 use crate::raw;
@@ -60,8 +61,8 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let head = Arc::new(head(arguments)?);
     let attempts: Arc<[raw::Attempt]> =
         arguments.failed.iter().enumerate().map(|(index, text)| attempt(index, text)).collect::<Result<_, _>>()?;
-    let config = match tenant_config(arguments, &head)? {
-        Ok(config) => config,
+    let (config, credentials) = match tenant(arguments, &head)? {
+        Ok(found) => found,
         Err(problems) => {
             eprintln!("{problems}");
             return Ok(Outcome::Refused);
@@ -80,7 +81,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         }
     }
-    let tenant = Tenant::new(&config, modules.clone());
+    let tenant = Tenant::new(&config, modules.clone(), &credentials);
     let mut asked = Vec::new();
     // Asked twice: the time shown is that of a proxy which has been running, not of cold code.
     let _ = ask(&tenant, &modules, &mut 0, &head, &attempts, |_, _| {});
@@ -92,14 +93,11 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 
-/// The tenant that serves the request, or the configuration's problems.
-fn tenant_config(
-    arguments: &Arguments,
-    head: &RequestHead,
-) -> anyhow::Result<Result<TenantConfig, config::ConfigErrors>> {
+/// The tenant that serves the request with all credentials there are, or what is wrong with the configuration.
+fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(TenantConfig, Credentials), String>> {
     if let Some(path) = &arguments.module {
         let config = serde_json::from_str(&arguments.module_config).context("--module-config is not valid JSON")?;
-        return Ok(Ok(TenantConfig {
+        let config = TenantConfig {
             name: "cli".to_owned(),
             hostnames: vec![HostPattern::Any],
             modules: vec![ModuleConfig { path: path.clone(), config }],
@@ -111,17 +109,22 @@ fn tenant_config(
                 verify_none: true,
                 bind_to: true,
                 unix_sockets: vec!["/".to_owned()],
+                credentials: Vec::new(),
             },
-        }));
+        };
+        return Ok(Ok((config, Credentials::default())));
     }
     let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
     let config: Config = match config::load(file) {
         Ok(config) => config,
-        Err(errors) => return Ok(Err(errors)),
+        Err(errors) => return Ok(Err(errors.to_string())),
     };
     let claims = config.tenants.iter().flat_map(|tenant| tenant.hostnames.iter().map(move |name| (name, tenant)));
     match crate::tenant::HostTable::new(claims).owner(head.authority()) {
-        Some(tenant) => Ok(Ok((*tenant).clone())),
+        Some(tenant) => Ok(match Credentials::load(&config.credentials) {
+            Ok(credentials) => Ok(((*tenant).clone(), credentials)),
+            Err(error) => Err(crate::cli::chain(&error)),
+        }),
         None => bail!("no tenant in {} has the hostname `{}`", file.display(), head.authority()),
     }
 }

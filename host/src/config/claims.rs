@@ -6,13 +6,14 @@ use std::hash::Hash;
 use std::net::SocketAddr;
 
 use crate::config::HostPattern;
-use crate::config::problem::{Findings, Place};
+use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::Placed;
 
 pub struct Claims<'t> {
     findings: &'t Findings,
     listener_names: HashMap<&'t str, Place>,
     addresses: HashMap<SocketAddr, Place>,
+    credential_names: HashMap<&'t str, Place>,
     tenant_names: HashMap<&'t str, Place>,
     hostnames: HashMap<HostPattern, (Claimant<'t>, Place)>,
 }
@@ -32,6 +33,7 @@ impl<'t> Claims<'t> {
             findings,
             listener_names: HashMap::new(),
             addresses: HashMap::new(),
+            credential_names: HashMap::new(),
             tenant_names: HashMap::new(),
             hostnames: HashMap::new(),
         }
@@ -51,6 +53,22 @@ impl<'t> Claims<'t> {
         let canonical = SocketAddr::new(address.value.ip().to_canonical(), address.value.port());
         let first = first_claim(&mut self.addresses, canonical, &address.place);
         self.report_second(first, &address.place, &canonical.to_string());
+    }
+
+    pub fn credential_name(&mut self, name: &Placed<&'t str>) {
+        let first = first_claim(&mut self.credential_names, name.value, &name.place);
+        self.report_second(first, &name.place, name.value);
+    }
+
+    /// Reports the grant of a credential that there is not.
+    pub fn grant(&self, name: &Placed<&'t str>) {
+        if !self.credential_names.contains_key(name.value) {
+            let message = format!(
+                "no `[[ca]]` and no `[[client_cert]]` has the name `{}`; define it, or leave it out",
+                shown(name.value)
+            );
+            self.findings.add(&name.place, message);
+        }
     }
 
     pub fn tenant_name(&mut self, name: &Placed<&'t str>) {

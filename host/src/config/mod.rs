@@ -15,6 +15,7 @@ mod upstream;
 
 // What they are made with.
 mod claims;
+mod credential;
 mod hostname;
 mod model;
 mod nearest;
@@ -25,8 +26,9 @@ mod section;
 mod tests;
 
 pub use model::{
-    AccessLog, Config, FailureAnswer, Grants, HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat,
-    LogLevel, ModuleConfig, ProxyConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
+    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Grants, HostPattern, Limits, ListenerConfig,
+    ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig, TcpKeepalive, TenantConfig,
+    UpstreamDefaults,
 };
 pub use problem::ConfigErrors;
 pub use read::{load, parse};

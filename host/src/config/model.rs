@@ -15,6 +15,7 @@ pub struct Config {
     pub proxy: ProxyConfig,
     pub log: LogConfig,
     pub listeners: Vec<ListenerConfig>,
+    pub credentials: Vec<CredentialConfig>,
     pub tenants: Vec<TenantConfig>,
 }
 
@@ -106,6 +107,23 @@ impl ListenerConfig {
 pub struct ListenerTls {
     pub certificate: PathBuf,
     pub key: PathBuf,
+}
+
+/// `[[ca]]` or `[[client_cert]]`: certificates that modules may name, where they are granted, and never see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialConfig {
+    /// Unique.
+    pub name: String,
+    pub files: CredentialFiles,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialFiles {
+    /// Trust roots for upstream certificates.
+    Ca(PathBuf),
+    /// What the proxy shows to upstreams: a certificate chain, the leaf first, and its key.
+    Client { certificate: PathBuf, key: PathBuf },
 }
 
 /// `[[tenant]]`
@@ -246,4 +264,6 @@ pub struct Grants {
     pub bind_to: bool,
     /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all below.
     pub unix_sockets: Vec<String>,
+    /// Names of credentials that may be used.
+    pub credentials: Vec<String>,
 }

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::config::claims::Claims;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Section, Source};
-use crate::config::{Config, ConfigErrors, listener, log, proxy, tenant};
+use crate::config::{Config, ConfigErrors, credential, listener, log, proxy, tenant};
 
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -46,10 +46,14 @@ fn read(mut root: Section<'_>) -> Config {
     let log = log::read(root.table("log"));
     let listeners = root.required_tables("listener").into_iter();
     let listeners = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
+    let roots = root.tables("ca").into_iter();
+    let mut credentials: Vec<_> = roots.filter_map(|section| credential::read_ca(section, &mut claims)).collect();
+    let pairs = root.tables("client_cert").into_iter();
+    credentials.extend(pairs.filter_map(|section| credential::read_client_cert(section, &mut claims)));
     let tenants = root.required_tables("tenant").into_iter();
     let tenants = tenants.map(|section| tenant::read(section, &mut claims)).collect();
     root.finish();
-    Config { proxy, log, listeners, tenants }
+    Config { proxy, log, listeners, credentials, tenants }
 }
 
 /// Reports errors of syntax in TOML's own words.

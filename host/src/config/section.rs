@@ -157,15 +157,29 @@ impl<'t> Section<'t> {
     pub fn required_tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
         let place = self.place_of(key);
         let header = header(&place.key);
-        let Some(value) = self.get(key) else {
+        if self.get(key).is_none() {
             self.problem(key, format!("is missing: add at least one `[[{header}]]`"));
-            return Vec::new();
-        };
-        let expected = format!("one or more tables, each written as `[[{header}]]`");
-        let Some(array) = self.typed(value, place, &expected, DeValue::as_array) else { return Vec::new() };
-        if array.value.is_empty() {
-            self.problem(key, format!("must be {expected}, found an empty array"));
         }
+        let empty = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|array| array.is_empty());
+        if self.get(key).is_some_and(empty) {
+            self.problem(
+                key,
+                format!("must be one or more tables, each written as `[[{header}]]`, found an empty array"),
+            );
+        }
+        self.tables_at(key, place, &format!("one or more tables, each written as `[[{header}]]`"))
+    }
+
+    /// Tables of which there may be any number, each to be read and finished.
+    pub fn tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
+        let place = self.place_of(key);
+        let expected = format!("tables, each written as `[[{}]]`", header(&place.key));
+        self.tables_at(key, place, &expected)
+    }
+
+    fn tables_at(&mut self, key: &'static str, place: Place, expected: &str) -> Vec<Section<'t>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(array) = self.typed(value, place, expected, DeValue::as_array) else { return Vec::new() };
         let tables = array.value.iter().enumerate().filter_map(|(index, item)| {
             let place = array.place.item(index, item.span().start);
             self.typed(item, place, "a table", DeValue::as_table).map(|table| self.below(table))

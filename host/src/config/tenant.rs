@@ -25,7 +25,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
         limits: limits::read(section.table("limits")),
         upstream: upstream::read(section.table("upstream")),
         failure: failure(section.table("failure")),
-        grants: grants(section.table("grants")),
+        grants: grants(section.table("grants"), claims),
     };
     section.finish();
     config
@@ -81,7 +81,7 @@ fn content_type(section: &mut Section<'_>) -> Option<String> {
     None
 }
 
-fn grants(section: Option<Section<'_>>) -> Grants {
+fn grants<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Grants {
     #[derive(Clone, Copy)]
     enum Verify {
         ChainOnly,
@@ -107,6 +107,10 @@ fn grants(section: Option<Section<'_>>) -> Grants {
             let message = "must be an absolute path without `.` and `..`; one that ends with `/` grants all below";
             section.findings().add(&path.place, message);
         }
+    }
+    for name in section.strings("credentials").unwrap_or_default() {
+        claims.grant(&name);
+        grants.credentials.push(name.value.to_owned());
     }
     section.finish();
     grants

@@ -8,21 +8,25 @@ use pingora::connectors::l4::BindTo;
 use pingora::protocols::TcpKeepalive;
 use pingora::upstreams::peer::{ALPN, H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
 
-use crate::check::{BindSpec, HttpSpec, PeerSpec, Target};
+use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, Target};
+use crate::credentials::Credentials;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 
-/// A peer that passes all checks and still can't be reached by this version.
+/// A peer that passes all checks and still can't be made.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("`{field}`: {what} are not supported yet")]
-pub struct Unsupported {
-    pub field: &'static str,
-    pub what: &'static str,
+pub enum PeerError {
+    #[error("`{field}`: {what} are not supported yet")]
+    Unsupported { field: &'static str, what: &'static str },
+    #[error("`{field}`: credential `{name}` is gone")]
+    NoCredential { field: &'static str, name: String },
+    #[error("`peer.address`: the path is not one that a socket may have")]
+    Path,
 }
 
 /// A peer as Pingora connects it. `pool_key` keeps its pooled connections apart: see `PoolKeys`.
-pub fn http_peer(spec: &PeerSpec, pool_key: u64) -> Result<Box<HttpPeer>, Unsupported> {
+pub fn http_peer(spec: &PeerSpec, pool_key: u64, credentials: &Credentials) -> Result<Box<HttpPeer>, PeerError> {
     let connection = &spec.connection;
-    let unsupported = |field, what| Err(Unsupported { field, what });
+    let unsupported = |field, what| Err(PeerError::Unsupported { field, what });
     if connection.connect_proxy.is_some() {
         return unsupported("peer.connect-proxy", "CONNECT proxies");
     }
@@ -45,6 +49,14 @@ pub fn http_peer(spec: &PeerSpec, pool_key: u64) -> Result<Box<HttpPeer>, Unsupp
         options.verify_hostname = tls.verify == Verify::Full;
         options.alternative_cn = tls.alternative_name.clone();
         options.curves = tls.curves.clone().map(Into::into);
+        if let Some(CredentialSpec { name, .. }) = &tls.ca {
+            let gone = || PeerError::NoCredential { field: "peer.tls.ca", name: name.clone() };
+            options.ca = Some(credentials.ca(name).ok_or_else(gone)?);
+        }
+        if let Some(CredentialSpec { name, .. }) = &tls.client_certificate {
+            let gone = || PeerError::NoCredential { field: "peer.tls.client-cert", name: name.clone() };
+            peer.client_cert_key = Some(credentials.client(name).ok_or_else(gone)?);
+        }
     }
     options.bind_to = match &connection.target {
         Target::Socket(address) => connection.bind_to.as_ref().map(|bind| bind_to(bind, *address)),
@@ -69,10 +81,9 @@ fn to_address(address: SocketAddr, tls: bool, server_name: String) -> HttpPeer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the path is checked: it is absolute, short enough and without NUL")]
-fn to_unix_socket(path: &Path, tls: bool, server_name: String) -> Result<HttpPeer, Unsupported> {
-    let refused = Unsupported { field: "peer.address", what: "paths that are not UTF-8" };
-    let path = path.to_str().ok_or_else(|| refused.clone())?;
-    HttpPeer::new_uds(path, tls, server_name).map_err(|_| refused)
+fn to_unix_socket(path: &Path, tls: bool, server_name: String) -> Result<HttpPeer, PeerError> {
+    let path = path.to_str().ok_or(PeerError::Path)?;
+    HttpPeer::new_uds(path, tls, server_name).map_err(|_| PeerError::Path)
 }
 
 fn set_http(options: &mut PeerOptions, http: &HttpSpec) {

@@ -7,5 +7,5 @@ mod pool_keys;
 #[cfg(test)]
 mod tests;
 
-pub use http_peer::{Unsupported, http_peer};
+pub use http_peer::{PeerError, http_peer};
 pub use pool_keys::PoolKeys;

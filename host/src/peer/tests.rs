@@ -3,8 +3,9 @@
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{Policy, RouteSpec, Verdict, check};
+use crate::check::{CredentialNames, Policy, RouteSpec, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
+use crate::credentials::Credentials;
 use crate::peer::{PoolKeys, http_peer};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 
@@ -120,13 +121,16 @@ fn decision() -> BoxedStrategy<raw::Decision> {
 fn follow(decision: raw::Decision) {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
     let unix_sockets = vec!["/".to_owned()];
-    let grants = Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets };
-    match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
+    let grants =
+        Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets, credentials: Vec::new() };
+    let credentials = CredentialNames::default();
+    match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials })
+    {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::default().key(&route.peer);
-            match http_peer(&route.peer, key) {
+            match http_peer(&route.peer, key, &Credentials::default()) {
                 Ok(peer) => assert_eq!(peer.group_key, key),
-                Err(unsupported) => assert!(unsupported.to_string().starts_with("`peer.")),
+                Err(error) => assert!(error.to_string().starts_with("`peer.")),
             }
             // What `pointsman decide` does with it.
             assert!(serde_json::to_string(&route).is_ok());
@@ -142,7 +146,11 @@ fn follow(decision: raw::Decision) {
 /// The route that a module's record becomes under default limits.
 fn route(raw: raw::Route) -> Box<RouteSpec> {
     let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
-    match check(raw::Decision::Connect(raw), &Policy { limits: &limits, upstream: &upstream, grants: &grants }) {
+    let credentials = CredentialNames::default();
+    match check(
+        raw::Decision::Connect(raw),
+        &Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials },
+    ) {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),
     }
@@ -180,7 +188,7 @@ proptest! {
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);
-        let peer = http_peer(&route.peer, 7).expect("a peer");
+        let peer = http_peer(&route.peer, 7, &Credentials::default()).expect("a peer");
         prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
         prop_assert_eq!(peer.options.dscp, dscp);
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));

@@ -86,7 +86,7 @@ impl Proxy {
         let (Some(route), Some(served)) = (&ctx.route, &ctx.served) else {
             return Err(Failure::Internal("an attempt without a route".to_owned()));
         };
-        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer))?;
+        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer), &served.tenant.credentials)?;
         ctx.attempts += 1;
         ctx.attempt_start = Instant::now();
         Ok(peer)
@@ -157,6 +157,7 @@ impl ProxyHttp for Proxy {
                 Ok(Wanted::Respond(response)) => {
                     ctx.route = None;
                     ctx.answered = true;
+                    announce_close(session);
                     write::response(session, response).await?;
                     return Err(stop());
                 }
@@ -251,7 +252,10 @@ impl ProxyHttp for Proxy {
                         ctx.failure = Some(failure);
                         0
                     }
-                    failure => self.answer(session, ctx, failure).await.unwrap_or(0),
+                    failure => {
+                        announce_close(session);
+                        self.answer(session, ctx, failure).await.unwrap_or(0)
+                    }
                 }
             }
         };
@@ -335,6 +339,11 @@ fn progress(session: &Session, error: &Error) -> Progress {
     } else {
         Progress::Sent
     }
+}
+
+/// Pingora closes the client's connection after a failed attempt; the client must know before it sends another request.
+fn announce_close(session: &mut Session) {
+    session.as_downstream_mut().set_keepalive(None);
 }
 
 /// Ends Pingora's loop over attempts; `Context` holds what the client is told.

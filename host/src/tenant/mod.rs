@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::check::CredentialNames;
 use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefaults};
+use crate::credentials::Credentials;
 use crate::module::Module;
 use crate::peer::PoolKeys;
 
@@ -20,18 +22,23 @@ pub struct Tenant {
     pub upstream: UpstreamDefaults,
     pub failure: FailureAnswer,
     pub grants: Grants,
+    pub credentials: Credentials,
+    pub credential_names: CredentialNames,
     pub pool_keys: PoolKeys,
     modules: ArcSwap<Vec<Module>>,
 }
 
 impl Tenant {
-    pub fn new(config: &TenantConfig, modules: Vec<Module>) -> Tenant {
+    pub fn new(config: &TenantConfig, modules: Vec<Module>, credentials: &Credentials) -> Tenant {
+        let credentials = credentials.granted(&config.grants.credentials);
         Tenant {
             name: config.name.as_str().into(),
             limits: config.limits.clone(),
             upstream: config.upstream.clone(),
             failure: config.failure.clone(),
             grants: config.grants.clone(),
+            credential_names: credentials.names(),
+            credentials,
             pool_keys: PoolKeys::default(),
             modules: ArcSwap::from_pointee(modules),
         }

@@ -10,11 +10,13 @@ use super::*;
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
 /// The least of every section, with the keys that it requires.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 13] = [
     ("[proxy]", ""),
     ("[log]", ""),
     ("[[listener]]", "name = \"web\"\naddress = \"127.0.0.1:0\"\n"),
     ("[listener.tls]", "certificate = \"server.pem\"\nkey = \"server.key\"\n"),
+    ("[[ca]]", "name = \"roots\"\nfile = \"roots.pem\"\n"),
+    ("[[client_cert]]", "name = \"ours\"\ncertificate = \"ours.pem\"\nkey = \"ours.key\"\n"),
     ("[[tenant]]", "name = \"shop\"\nhostnames = [\"*\"]\n"),
     ("[[tenant.module]]", "path = \"router.wasm\"\n"),
     ("[tenant.limits]", ""),
@@ -115,7 +117,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 31, "defaults that are written as values");
+    assert_eq!(count, 33, "defaults that are written as values");
 }
 
 #[test]

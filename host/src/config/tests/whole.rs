@@ -114,7 +114,16 @@ fn every_value_of_a_file_arrives() {
         ("We will be back soon.", "text/html")
     );
     let unix_sockets = vec!["/run/app.sock".to_owned(), "/run/apps/".to_owned()];
-    assert_eq!(shop.grants, Grants { verify_chain_only: false, verify_none: true, bind_to: true, unix_sockets });
+    assert_eq!(
+        shop.grants,
+        Grants {
+            verify_chain_only: false,
+            verify_none: true,
+            bind_to: true,
+            unix_sockets,
+            credentials: vec!["roots".to_owned()]
+        }
+    );
     assert_eq!((rest.name.as_str(), rest.hostnames.as_slice()), ("rest", &[HostPattern::Any][..]));
 }
 

@@ -1,0 +1,118 @@
+//! Credentials: what an operator defines and grants, a module may name, and the upstream sees.
+
+use http_body_util::Full;
+use pointsman_tests::client::get;
+use pointsman_tests::{Authority, Client, Proxy, Reply, Tenant, Upstream, example};
+
+fn lab(credentials: &str) -> Tenant {
+    Tenant::new("lab").module(example("lab"), "").table(&format!("[tenant.grants]\ncredentials = {credentials}"))
+}
+
+/// Sends a request to an upstream over TLS, with these further fields of the record `tls`.
+async fn through(client: &mut Client, upstream: &Upstream, tls: &str) -> Reply {
+    let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"{tls}}}}}"#, upstream.address());
+    let request = get("http://lab.test/").header("pointsman-lab", peer);
+    client.send(request.body(Full::default()).expect("a request")).await.expect("a response")
+}
+
+#[tokio::test]
+async fn upstream_is_checked_against_the_named_roots_alone() {
+    let (system, private) = (Authority::new("system"), Authority::new("private"));
+    let known = Upstream::answering("known").tls(&system.leaf(&["api.test"]), &["http/1.1"]).start().await;
+    let inner = Upstream::answering("inner").tls(&private.leaf(&["api.test"]), &["http/1.1"]).start().await;
+    let proxy = Proxy::with(lab("[\"inner\"]")).trusting(&system).ca("inner", &private).start().await;
+    let mut client = proxy.client().await;
+    let named = r#", "ca": "inner""#;
+
+    assert_eq!(through(&mut client, &known, "").await.body, "known");
+    assert_eq!(through(&mut client, &inner, named).await.body, "inner");
+    for (upstream, tls) in [(&inner, ""), (&known, named)] {
+        let reply = through(&mut proxy.client().await, upstream, tls).await;
+        assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")));
+    }
+}
+
+#[tokio::test]
+async fn client_certificate_is_shown_where_it_is_named() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&clients]).start().await;
+    let proxy = Proxy::with(lab("[\"ours\"]"))
+        .trusting(&servers)
+        .client_cert("ours", &clients.client("pointsman", 7))
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
+    assert_eq!(upstream.only().client, Some(("clients".to_owned(), "pointsman".to_owned())));
+    assert_eq!(through(&mut client, &upstream, "").await.status, 502);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn credential_that_is_not_granted_is_refused() {
+    let authority = Authority::new("any");
+    let upstream = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["http/1.1"]).start().await;
+    let proxy = Proxy::with(lab("[]"))
+        .ca("inner", &authority)
+        .client_cert("ours", &authority.client("pointsman", 7))
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    for tls in [r#", "ca": "inner""#, r#", "client-cert": "ours""#, r#", "ca": "nobody""#] {
+        let reply = through(&mut client, &upstream, tls).await;
+        assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{tls}");
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+/// Plain Pingora tells client certificates apart by their serial number alone, and roots not at all.
+#[tokio::test]
+async fn connections_are_told_apart_by_certificate_and_by_roots() {
+    let servers = Authority::new("servers");
+    let (one, two) = (Authority::new("one"), Authority::new("two"));
+    let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&one, &two]).start().await;
+    let proxy = Proxy::with(lab("[\"one\", \"two\", \"roots\"]"))
+        .trusting(&servers)
+        .ca("roots", &servers)
+        .client_cert("one", &one.client("pointsman", 7))
+        .client_cert("two", &two.client("pointsman", 7))
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    let variants = [
+        (r#", "client-cert": "one""#, "one"),
+        (r#", "client-cert": "two""#, "two"),
+        (r#", "client-cert": "one", "ca": "roots""#, "one"),
+    ];
+    for _ in 0..2 {
+        for (tls, issuer) in variants {
+            assert_eq!(through(&mut client, &upstream, tls).await.body, "live", "{tls}");
+            let seen = upstream.seen().last().and_then(|seen| seen.client.clone());
+            assert_eq!(seen.map(|(issuer, _)| issuer).as_deref(), Some(issuer), "{tls}");
+        }
+    }
+    assert_eq!(upstream.connections(), 3);
+}
+
+#[tokio::test]
+async fn files_that_are_no_credentials_are_refused_at_the_start() {
+    let authority = Authority::new("any");
+    let (ours, theirs) = (authority.client("ours", 1), authority.client("theirs", 2));
+    let mut mixed = ours.clone();
+    mixed.key = theirs.key.clone();
+    let mut empty = ours.clone();
+    empty.certificate.clear();
+    let mut keyless = ours.clone();
+    keyless.key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
+    for (leaf, expected) in [
+        (mixed, "does not belong to the first certificate"),
+        (empty, "holds no PEM certificate"),
+        (keyless, "holds no PEM private key"),
+    ] {
+        let started = Proxy::with(lab("[\"ours\"]")).client_cert("ours", &leaf).try_start().await;
+        match started {
+            Ok(_) => panic!("it started, instead of: {expected}"),
+            Err(message) => assert!(message.contains("credential `ours`") && message.contains(expected), "{message}"),
+        }
+    }
+}
