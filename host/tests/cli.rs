@@ -126,7 +126,7 @@ fn decide_shows_reads_decision_and_checked_peer() {
     assert_eq!(report["asked"][0]["reads"][0]["read"], "header-text(\"x-canary\")");
     assert_eq!(report["asked"][0]["reads"][0]["saw"], "always");
     assert!(report["asked"][0]["microseconds"].is_u64() && report["asked"][0]["memory_bytes"].is_u64());
-    assert_eq!(report["outcome"]["connect"]["peer"]["connection"]["target"], "192.0.2.2:80");
+    assert_eq!(report["outcome"]["connect"]["peer"]["connection"]["address"], "192.0.2.2:80");
     assert_eq!(report["outcome"]["connect"]["note"], "canary");
 }
 
@@ -155,7 +155,7 @@ fn decide_plays_failed_attempts() {
     let module = example("failover");
     let base = ["decide", "--module", &module, "--module-config", config, "http://shop.test/"];
     let (printed, _) = ends(0, &[&base[..], &["--failed", first]].concat());
-    assert_eq!(json(&printed)["outcome"]["connect"]["peer"]["connection"]["target"], "192.0.2.2:80");
+    assert_eq!(json(&printed)["outcome"]["connect"]["peer"]["connection"]["address"], "192.0.2.2:80");
     let (printed, _) = ends(0, &[&base[..], &["--failed", first, "--failed", "192.0.2.2:80=receive/timeout"]].concat());
     assert_eq!(json(&printed)["outcome"]["respond"]["status"], 503);
     let (_, errors) = ends(1, &[&base[..], &["--failed", "192.0.2.1:80=flying/refused"]].concat());

@@ -34,6 +34,9 @@ pub fn local(text: &str) -> Result<SocketAddr, Problem> {
         return Ok(SocketAddr::new(ip.to_canonical(), 0));
     }
     const WHY: BadHost = BadHost::Rule("is not `ip` or `ip:port`");
+    if text.ends_with(']') {
+        return Err(problem(BadHost::Rule("has no port; write an IPv6 address without one as `2001:db8::1`")));
+    }
     let (host, port) = text.rsplit_once(':').ok_or_else(|| problem(WHY))?;
     match host_of(host).map_err(problem)? {
         Host::Ip(ip) => Ok(SocketAddr::new(ip, port_number(port).map_err(problem)?)),
@@ -119,8 +122,9 @@ fn unix(path: &str) -> Result<Target, BadHost> {
     if !path.starts_with('/') {
         return Err(BadHost::Rule("is not an absolute path; write it as `unix:/path`"));
     }
-    if path.contains('\0') {
-        return Err(BadHost::Rule("has a NUL"));
+    // The address stands in log lines.
+    if path.contains(char::is_control) {
+        return Err(BadHost::Rule("has control characters"));
     }
     if path.split('/').any(|part| part == "." || part == "..") {
         return Err(BadHost::Rule("has `.` or `..` in its path; write it out"));
@@ -133,6 +137,8 @@ fn unix(path: &str) -> Result<Target, BadHost> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -208,7 +214,9 @@ mod tests {
     fn unix_path_is_absolute_and_fits() {
         refused("unix:", "absolute");
         refused("unix:app.sock", "absolute");
-        refused("unix:/a\0b", "NUL");
+        for path in ["/a\0b", "/\0", "/a\nb", "/a\u{85}b"] {
+            refused(&format!("unix:{path}"), "control characters");
+        }
         refused(&format!("unix:/{}", "a".repeat(107)), "107 bytes");
         check(&format!("unix:/{}", "a".repeat(106)), &format!("unix:/{}", "a".repeat(106)));
     }
@@ -223,6 +231,10 @@ mod tests {
         for text in ["", "host", "host:80", "127.0.0.2:0", "127.0.0.2:", "127.1"] {
             assert!(local(text).is_err(), "{text}");
         }
+        let message = local("[::1]").map_err(|problem| problem.to_string());
+        assert!(
+            message.is_err_and(|message| message.starts_with("`[::1]` has no port; write an IPv6 address without"))
+        );
     }
 
     #[test]
@@ -239,5 +251,22 @@ mod tests {
     fn values_are_shown_escaped_and_cut() {
         let shown = target(&format!("\r\n{}", "x".repeat(1000))).map_err(|problem| problem.to_string());
         assert!(shown.is_err_and(|message| message.starts_with("`\\r\\nxxx") && message.len() < 200));
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn accepted_address_is_shown_as_one_that_means_the_same(
+            text in prop_oneof![
+                "[0-9a-zA-Z_.-]{1,20}:[0-9]{1,5}",
+                "([0-9]{1,3}\\.){3}[0-9]{1,3}:[1-9][0-9]{0,3}",
+                "\\[[0-9a-fA-F:]{2,20}(:1\\.2\\.3\\.4)?\\]:[1-9][0-9]{0,3}",
+                "unix:/\\PC{0,110}",
+            ],
+        ) {
+            if let Ok(accepted) = target(&text) {
+                prop_assert_eq!(target(&accepted.to_string()), Ok(accepted));
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ fn check_route(raw: raw::Route, policy: &Policy<'_>) -> Result<RouteSpec, Refusa
     Ok(Checked(RouteFields {
         peer: peer::check(raw.peer, policy)?,
         rewrite: rewrite::check(raw.rewrite)?,
-        retry: retry::check(&raw.retry, policy.limits)?,
+        retry: retry::check(raw.retry, policy.limits)?,
         note: raw.note.map(|note| short_text(note, LONGEST_NOTE)).transpose().at("note")?,
     }))
 }

@@ -24,6 +24,6 @@ pub use decision::{Policy, Verdict, check};
 pub use refusal::{Problem, Refusal};
 pub use spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,
-    ResponseFields, ResponseSpec, RetrySpec, RewriteSpec, RouteFields, RouteSpec, SocketSpec, Target, TimeoutSpec,
-    TlsSpec,
+    ResponseFields, ResponseSpec, RetryFields, RetrySpec, RewriteFields, RewriteSpec, RouteFields, RouteSpec,
+    SocketSpec, Target, TimeoutSpec, TlsSpec,
 };

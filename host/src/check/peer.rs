@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::check::headers::Message;
 use crate::check::refusal::{At, within};
 use crate::check::spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, PeerFields, PeerSpec, SocketSpec, Target, TimeoutSpec,
@@ -17,6 +18,9 @@ const LONGEST_ISOLATION: usize = 256;
 /// A day, in milliseconds: the longest timeout.
 const DAY: u32 = 86_400_000;
 
+/// Pingora leaves such options out without a word.
+const NOT_TCP: &str = "it means nothing for a Unix socket";
+
 pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     let target = address::target(&raw.address).and_then(|target| granted(target, policy.grants)).at("peer.address")?;
     let tls = raw.tls.map(|tls| tls::check(tls, &target, policy)).transpose()?;
@@ -26,13 +30,15 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     {
         return Err(Problem::TooLong { found: isolation.len(), most: LONGEST_ISOLATION }.at("peer.isolation"));
     }
-    let keepalive = raw.tcp_keepalive.as_ref().map(tcp_keepalive).transpose()?;
+    let connect_proxy = raw.connect_proxy.map(|proxy| connect_proxy(proxy, &target, policy.grants)).transpose()?;
+    // Where this host itself connects to: socket options are about that connection.
+    let next_hop = connect_proxy.as_ref().map_or(&target, |proxy| &proxy.address);
     let connection = ConnectionFields {
-        connect_proxy: raw.connect_proxy.map(|proxy| connect_proxy(proxy, policy.grants)).transpose()?,
-        bind_to: raw.bind_to.map(|bind| bind_to(&bind, &target, policy.grants)).transpose()?,
-        tcp_keepalive: keepalive.or(policy.upstream.tcp_keepalive),
+        bind_to: raw.bind_to.map(|bind| bind_to(&bind, next_hop, policy.grants)).transpose()?,
+        tcp_keepalive: tcp_keepalive(raw.tcp_keepalive.as_ref(), next_hop, policy.upstream)?,
+        socket: socket(&raw.socket, next_hop)?,
+        connect_proxy,
         http,
-        socket: socket(&raw.socket)?,
         isolation: raw.isolation,
         tls,
         target,
@@ -54,30 +60,33 @@ fn granted(target: Target, grants: &Grants) -> Result<Target, Problem> {
     }
 }
 
-fn connect_proxy(raw: raw::ConnectProxy, grants: &Grants) -> Result<ConnectProxySpec, Refusal> {
+fn connect_proxy(raw: raw::ConnectProxy, target: &Target, grants: &Grants) -> Result<ConnectProxySpec, Refusal> {
+    if matches!(target, Target::Unix(_)) {
+        return Err(Problem::Rule("a proxy opens no tunnel to a Unix socket").at("peer.connect-proxy"));
+    }
     let address = address::target(&raw.address).and_then(|target| granted(target, grants));
     Ok(ConnectProxySpec {
         address: address.at("peer.connect-proxy.address")?,
-        headers: headers::unique(raw.headers, "peer.connect-proxy.headers")?
+        headers: headers::unique(raw.headers, "peer.connect-proxy.headers", Message::Connect)?
             .into_iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect(),
     })
 }
 
-fn bind_to(raw: &raw::BindTo, target: &Target, grants: &Grants) -> Result<BindSpec, Refusal> {
+fn bind_to(raw: &raw::BindTo, next_hop: &Target, grants: &Grants) -> Result<BindSpec, Refusal> {
     if !grants.bind_to {
         return Err(Problem::NotGranted { grant: "bind_to = true" }.at("peer.bind-to"));
     }
     let address = raw.address.as_deref().map(address::local).transpose().at("peer.bind-to.address")?;
     // A name's addresses are known only later; the connection fails then if none has the family.
-    if let (Some(local), Target::Socket(remote)) = (address, target)
+    if let (Some(local), Target::Socket(remote)) = (address, next_hop)
         && local.is_ipv4() != remote.is_ipv4()
     {
-        return Err(Problem::Rule("it has another family than `peer.address`").at("peer.bind-to.address"));
+        return Err(Problem::Rule("it has another family than the address to connect to").at("peer.bind-to.address"));
     }
-    if matches!(target, Target::Unix(_)) {
-        return Err(Problem::Rule("a Unix socket has no local address").at("peer.bind-to"));
+    if matches!(next_hop, Target::Unix(_)) {
+        return Err(Problem::Rule(NOT_TCP).at("peer.bind-to"));
     }
     if let Some((first, last)) = raw.port_range {
         if first == 0 || first >= last {
@@ -97,7 +106,21 @@ fn bind_to(raw: &raw::BindTo, target: &Target, grants: &Grants) -> Result<BindSp
     Ok(BindSpec { address, port_range: raw.port_range, fallback: raw.fallback })
 }
 
-fn tcp_keepalive(raw: &raw::TcpKeepalive) -> Result<TcpKeepalive, Refusal> {
+/// The tenant's default does not reach a Unix socket; what the module itself says there is refused.
+fn tcp_keepalive(
+    raw: Option<&raw::TcpKeepalive>,
+    next_hop: &Target,
+    defaults: &UpstreamDefaults,
+) -> Result<Option<TcpKeepalive>, Refusal> {
+    match (raw, next_hop) {
+        (None, Target::Unix(_)) => Ok(None),
+        (Some(_), Target::Unix(_)) => Err(Problem::Rule(NOT_TCP).at("peer.tcp-keepalive")),
+        (None, Target::Socket(_) | Target::Name { .. }) => Ok(defaults.tcp_keepalive),
+        (Some(raw), Target::Socket(_) | Target::Name { .. }) => probes(raw).map(Some),
+    }
+}
+
+fn probes(raw: &raw::TcpKeepalive) -> Result<TcpKeepalive, Refusal> {
     // The kernel's own limits: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT.
     const LONGEST: u32 = 32_767;
     const MOST_PROBES: u32 = 127;
@@ -113,7 +136,18 @@ fn tcp_keepalive(raw: &raw::TcpKeepalive) -> Result<TcpKeepalive, Refusal> {
     })
 }
 
-fn socket(raw: &raw::SocketOptions) -> Result<SocketSpec, Refusal> {
+fn socket(raw: &raw::SocketOptions, next_hop: &Target) -> Result<SocketSpec, Refusal> {
+    if matches!(next_hop, Target::Unix(_)) {
+        for (given, field) in [
+            (raw.dscp.is_some(), "peer.socket.dscp"),
+            (raw.tcp_recv_buf.is_some(), "peer.socket.tcp-recv-buf"),
+            (raw.tcp_fast_open, "peer.socket.tcp-fast-open"),
+        ] {
+            if given {
+                return Err(Problem::Rule(NOT_TCP).at(field));
+            }
+        }
+    }
     if let Some(dscp) = raw.dscp {
         within(dscp.into(), 0, 63, "").at("peer.socket.dscp")?;
     }

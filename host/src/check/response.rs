@@ -16,9 +16,11 @@ pub fn check(raw: raw::Response, limits: &Limits) -> Result<ResponseSpec, Refusa
     if raw.body.len() > limits.response_body_bytes {
         return Err(Problem::TooLong { found: raw.body.len(), most: limits.response_body_bytes }.at(BODY));
     }
-    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) && !raw.body.is_empty() {
-        return Err(Problem::Rule("a response with status 204 or 304 has no body").at(BODY));
+    if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+        && !raw.body.is_empty()
+    {
+        return Err(Problem::Rule("a response with status 204, 205 or 304 has no body").at(BODY));
     }
-    let headers = headers::list(raw.headers, "respond.headers", &headers::IN_RESPONSES)?;
+    let headers = headers::list(raw.headers, "respond.headers", headers::Message::Response)?;
     Ok(Checked(ResponseFields { status, headers, body: raw.body }))
 }

@@ -1,7 +1,7 @@
 //! What a module allows after a failure. It may narrow what the host allows, never widen it.
 
 use crate::check::refusal::{At, within};
-use crate::check::spec::RetrySpec;
+use crate::check::spec::{Checked, RetryFields, RetrySpec};
 use crate::check::{Problem, Refusal};
 use crate::config::Limits;
 use crate::raw;
@@ -9,7 +9,7 @@ use crate::raw;
 /// Statuses 500 to 599: there are no more.
 const MOST_STATUSES: usize = 100;
 
-pub fn check(raw: &raw::RetryPolicy, limits: &Limits) -> Result<RetrySpec, Refusal> {
+pub fn check(raw: raw::RetryPolicy, limits: &Limits) -> Result<RetrySpec, Refusal> {
     const ON_STATUS: &str = "retry.on-status";
     let attempts = match raw.attempts {
         None => limits.attempts,
@@ -21,5 +21,8 @@ pub fn check(raw: &raw::RetryPolicy, limits: &Limits) -> Result<RetrySpec, Refus
     for (index, status) in raw.on_status.iter().enumerate() {
         within((*status).into(), 500, 599, "").map_err(|problem| problem.at(format!("{ON_STATUS}[{index}]")))?;
     }
-    Ok(RetrySpec { attempts, on_status: raw.on_status.clone() })
+    let mut on_status = raw.on_status;
+    on_status.sort_unstable();
+    on_status.dedup();
+    Ok(Checked(RetryFields { attempts, on_status }))
 }

@@ -2,8 +2,9 @@
 
 use http::uri::PathAndQuery;
 
+use crate::check::headers::Message;
 use crate::check::refusal::At;
-use crate::check::spec::RewriteSpec;
+use crate::check::spec::{Checked, RewriteFields, RewriteSpec};
 use crate::check::{Problem, Refusal, address, headers};
 use crate::raw;
 
@@ -17,13 +18,13 @@ pub fn check(raw: raw::Rewrite) -> Result<RewriteSpec, Refusal> {
     if let Some(path) = &raw.path_and_query {
         path_and_query(path).at("rewrite.path-and-query")?;
     }
-    Ok(RewriteSpec {
+    Ok(Checked(RewriteFields {
         authority: raw.authority,
         path_and_query: raw.path_and_query,
         remove_headers: headers::names(&raw.remove_headers, "rewrite.remove-headers")?,
-        set_headers: headers::unique(raw.set_headers, "rewrite.set-headers")?,
-        add_headers: headers::list(raw.add_headers, "rewrite.add-headers", &headers::IN_REQUESTS)?,
-    })
+        set_headers: headers::unique(raw.set_headers, "rewrite.set-headers", Message::Request)?,
+        add_headers: headers::list(raw.add_headers, "rewrite.add-headers", Message::Request)?,
+    }))
 }
 
 fn path_and_query(text: &str) -> Result<(), Problem> {

@@ -36,6 +36,8 @@ impl<T> Deref for Checked<T> {
 pub type RouteSpec = Checked<RouteFields>;
 pub type PeerSpec = Checked<PeerFields>;
 pub type ConnectionSpec = Checked<ConnectionFields>;
+pub type RewriteSpec = Checked<RewriteFields>;
+pub type RetrySpec = Checked<RetryFields>;
 pub type ResponseSpec = Checked<ResponseFields>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,6 +61,7 @@ pub struct PeerFields {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ConnectionFields {
+    #[serde(rename = "address")]
     pub target: Target,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
@@ -81,7 +84,7 @@ pub enum Target {
     Socket(SocketAddr),
     /// In lower case, without a trailing dot.
     Name { host: String, port: u16 },
-    /// Absolute, without NUL, at most 107 bytes.
+    /// Absolute, without control characters, at most 107 bytes.
     Unix(PathBuf),
 }
 
@@ -106,15 +109,16 @@ impl Serialize for Target {
 #[serde(rename_all = "kebab-case")]
 pub struct TlsSpec {
     /// In lower case. None only with `Verify::None`.
+    #[serde(rename = "sni")]
     pub server_name: Option<String>,
     #[serde(serialize_with = "verify")]
     pub verify: Verify,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "alternative-cn", skip_serializing_if = "Option::is_none")]
     pub alternative_name: Option<String>,
     /// Trust roots instead of the proxy's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<CredentialSpec>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "client-cert", skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<CredentialSpec>,
     /// Groups as OpenSSL lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,9 +192,9 @@ pub struct TimeoutSpec {
     pub idle: Duration,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct RewriteSpec {
+pub struct RewriteFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,9 +209,10 @@ pub struct RewriteSpec {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct RetrySpec {
+pub struct RetryFields {
     /// Attempts of this request, all together.
     pub attempts: u32,
+    /// In order, none twice.
     pub on_status: Vec<u16>,
 }
 

@@ -1,5 +1,9 @@
 //! The rules of the WIT contract, a line a case.
 
+mod bounds;
+mod headers;
+mod peer;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -28,10 +32,14 @@ fn everything() -> Grants {
 }
 
 fn ask(decision: raw::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
-    let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
+    ask_under(&UpstreamDefaults::default(), decision, grants)
+}
+
+fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
+    let limits = Limits::default();
     let (roots, pairs) = (HashMap::from([("roots".to_owned(), ONE)]), HashMap::from([("pair".to_owned(), ONE)]));
     let credentials = CredentialNames { ca: roots, client: pairs };
-    check(decision, &Policy { limits: &limits, upstream: &upstream, grants, credentials: &credentials })
+    check(decision, &Policy { limits: &limits, upstream, grants, credentials: &credentials })
 }
 
 fn route() -> raw::Route {
@@ -190,6 +198,7 @@ fn curves_are_a_list_of_names() {
     refused(with(""), "`peer.tls.curves`");
     refused(with("X25519:"), "`peer.tls.curves`");
     refused(with("X25519 P-256"), "`peer.tls.curves`");
+    refused(with("X25519:P-257"), "`peer.tls.curves`: `X25519:P-257` holds a group that this host's OpenSSL does not");
     refused(with(&"a".repeat(256)), "`peer.tls.curves`: it has 256 bytes; 255 are allowed");
 }
 
@@ -326,10 +335,13 @@ fn headers_are_well_formed() {
     for name in ["", "a b", "a:b", "a\r\nb", "é", "a\0"] {
         refused(|route| route.rewrite.set_headers = vec![header(name, "x")], "`rewrite.set-headers[0].name`: `");
     }
-    for value in ["a\r\nb", "a\0b", "a\nb", "\u{7f}"] {
-        refused(|route| route.rewrite.add_headers = vec![header("x-a", value)], "`rewrite.add-headers[0].value`: `");
+    for value in ["a\r\nb", "a\0b", "a\nb", "\u{7f}", "a\u{1b}[2J"] {
+        refused(
+            |route| route.rewrite.add_headers = vec![header("x-a", value)],
+            "`rewrite.add-headers[0].value`: the byte at offset ",
+        );
     }
-    for value in [" a", "a ", "\ta"] {
+    for value in [" a", "a ", "\ta", "a\r\n", " "] {
         refused(
             |route| route.rewrite.add_headers = vec![header("x-a", value)],
             "`rewrite.add-headers[0].value`: it starts or ends with white space",
@@ -370,7 +382,9 @@ fn path_is_in_origin_form() {
 #[test]
 fn authority_is_a_host() {
     passes(|route| route.rewrite.authority = Some("inner.example:81".to_owned()));
-    refused(|route| route.rewrite.authority = Some("user@inner.example".to_owned()), "`rewrite.authority`: `");
+    for authority in ["user@inner.example", "", "a:0", "a:65536", "a/b", "127.1", "a\r\nb", "bücher.example", "::1"] {
+        refused(|route| route.rewrite.authority = Some(authority.to_owned()), "`rewrite.authority`: `");
+    }
 }
 
 #[test]
@@ -399,7 +413,7 @@ fn responses_are_final_and_fit() {
     response(599, Vec::new(), b"", Ok(()));
     response(101, Vec::new(), b"", Err("`respond.status`: 101 is not from 200 to 599"));
     response(600, Vec::new(), b"", Err("`respond.status`"));
-    response(204, Vec::new(), b"x", Err("`respond.body`: a response with status 204 or 304 has no body"));
+    response(204, Vec::new(), b"x", Err("`respond.body`: a response with status 204, 205 or 304 has no body"));
     response(200, Vec::new(), &[0; 65_537], Err("`respond.body`: it has 65537 bytes; 65536 are allowed"));
     response(200, vec![header("content-length", "5")], b"hello", Err("`respond.headers[0].name`: `content-length`"));
     response(200, vec![header("host", "x")], b"", Ok(()));

@@ -1,5 +1,10 @@
 //! TLS to the upstream. What would silently skip a check is refused here.
 
+use std::sync::LazyLock;
+
+use openssl::ssl::{Ssl, SslContext, SslMethod};
+use pingora::tls::ext::ssl_set_groups_list;
+
 use crate::check::credentials::named;
 use crate::check::refusal::At;
 use crate::check::spec::{Target, TlsSpec};
@@ -61,15 +66,17 @@ fn alternative_name(name: Option<&str>, verify: Verify) -> Result<Option<String>
     }
 }
 
-/// OpenSSL sends no address as a server name, and compares it with none: an address here would check nothing.
+/// A name that can be compared with a certificate's names. Pingora hands all that it is given to OpenSSL as a *host*
+/// (`X509_VERIFY_PARAM_add1_host`): an address would never match a certificate for that address (an `iPAddress`), yet
+/// match one for any other address that merely has it as its common name.
 fn dns_name(text: &str) -> Result<String, Problem> {
     if text.parse::<std::net::IpAddr>().is_ok() {
-        return Err(Problem::value(text, "is an address; only names can be sent and checked"));
+        return Err(Problem::value(text, "is an address; this host can compare a certificate with names only"));
     }
     address::name(text).map_err(|why| Problem::value(text, why))
 }
 
-/// Names joined by colons. Whether OpenSSL knows them shows when it connects.
+/// Names joined by colons, all of them known to OpenSSL.
 fn curves(list: String) -> Result<String, Problem> {
     if list.len() > LONGEST_CURVES {
         return Err(Problem::TooLong { found: list.len(), most: LONGEST_CURVES });
@@ -77,9 +84,19 @@ fn curves(list: String) -> Result<String, Problem> {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    if list.split(':').all(is_name) {
-        Ok(list)
-    } else {
-        Err(Problem::value(&list, "is not a list of names joined by `:`, such as `X25519:P-256`"))
+    if !list.split(':').all(is_name) {
+        return Err(Problem::value(&list, "is not a list of names joined by `:`, such as `X25519:P-256`"));
     }
+    match known(&list) {
+        true => Ok(list),
+        false => Err(Problem::value(&list, "holds a group that this host's OpenSSL does not have, or one twice")),
+    }
+}
+
+/// Asks OpenSSL itself, on a session that is never used.
+fn known(curves: &str) -> bool {
+    static CONTEXT: LazyLock<Option<SslContext>> =
+        LazyLock::new(|| SslContext::builder(SslMethod::tls()).ok().map(|builder| builder.build()));
+    let session = CONTEXT.as_ref().and_then(|context| Ssl::new(context).ok());
+    session.is_some_and(|mut session| ssl_set_groups_list(&mut session, curves).is_ok())
 }

@@ -1,5 +1,6 @@
 //! The access log: for each request what was asked, what was decided, and what came of it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -119,7 +120,7 @@ fn text(access: &Access<'_>) -> String {
         access.time,
         access.client_ip,
         access.method,
-        access.authority,
+        word(access.authority),
         access.path,
         access.protocol,
         access.status,
@@ -144,17 +145,35 @@ fn text(access: &Access<'_>) -> String {
         add("note", &format!("{note:?}"));
     }
     if let Some(upstream) = &access.upstream {
-        add("upstream", upstream);
+        add("upstream", &word(upstream));
     }
     if access.attempts > 1 {
         add("attempts", &access.attempts.to_string());
     }
     for attempt in &access.failed_attempts {
-        add("failed", &format!("{}:{}:{}ms", attempt.upstream, attempt.failure, attempt.elapsed_ms));
+        add("failed", &word(&format!("{}:{}:{}ms", attempt.upstream, attempt.failure, attempt.elapsed_ms)));
     }
     if let Some(error) = &access.error {
         add("error", error.code);
         add("cause", &format!("{:?}", error.cause));
     }
     line
+}
+
+/// A value that can't be taken for several, whatever a client or a module put into it.
+fn word(value: &str) -> Cow<'_, str> {
+    let plain = |character: char| !character.is_whitespace() && !character.is_control() && character != '"';
+    if value.chars().all(plain) { Cow::Borrowed(value) } else { Cow::Owned(format!("{value:?}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_with_a_space_or_a_quote_is_quoted() {
+        assert_eq!(word("unix:/run/app.sock"), "unix:/run/app.sock");
+        assert_eq!(word("unix:/run/a status=200"), "\"unix:/run/a status=200\"");
+        assert_eq!(word("a\"b"), r#""a\"b""#);
+    }
 }

@@ -68,7 +68,8 @@ pub fn http_peer(spec: &PeerSpec, pool_key: u64, credentials: &Credentials) -> R
         count: usize::try_from(keepalive.count).unwrap_or(usize::MAX),
         user_timeout: keepalive.user_timeout,
     });
-    options.dscp = connection.socket.dscp;
+    // Pingora sets the whole octet (`IP_TOS`), of which the code point is the upper six bits.
+    options.dscp = connection.socket.dscp.map(|code_point| code_point << 2);
     options.tcp_recv_buf = connection.socket.tcp_recv_buf.and_then(|bytes| usize::try_from(bytes).ok());
     options.tcp_fast_open = connection.socket.tcp_fast_open;
     set_http(options, &connection.http);

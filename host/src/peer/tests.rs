@@ -190,7 +190,7 @@ proptest! {
         let route = route(raw);
         let peer = http_peer(&route.peer, 7, &Credentials::default()).expect("a peer");
         prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
-        prop_assert_eq!(peer.options.dscp, dscp);
+        prop_assert_eq!(peer.options.dscp, dscp.map(|code_point| code_point * 4));
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));
         prop_assert_eq!(peer.options.idle_timeout, Some(UpstreamDefaults::default().idle_timeout));
     }
