@@ -6,7 +6,7 @@ EXAMPLES := fixed canary sticky failover rewrite lab
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
-	cargo build --locked --package pointsman
+	cargo build --locked --workspace --bin pointsman
 	examples/demo/run
 
 ## Everything that CI runs.

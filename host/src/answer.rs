@@ -57,10 +57,7 @@ impl Failure {
             Failure::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
             Failure::Call(error) => call_answer(error),
             Failure::Refused(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
-            Failure::Peer(PeerError::Unsupported { .. }) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
-            Failure::Peer(PeerError::NoCredential { .. } | PeerError::Path) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused")
-            }
+            Failure::Peer(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
             Failure::NoDecision => (StatusCode::SERVICE_UNAVAILABLE, "no-decision"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -119,7 +116,9 @@ fn upstream_answer(stage: Stage, failure: AttemptFailure) -> (StatusCode, &'stat
             return (StatusCode::GATEWAY_TIMEOUT, code);
         }
         AttemptFailure::Refused => "upstream-refused",
+        AttemptFailure::Unreachable if stage == Stage::Resolve => "upstream-resolve",
         AttemptFailure::Unreachable => "upstream-unreachable",
+        AttemptFailure::Closed if stage == Stage::ConnectProxy => "upstream-proxy",
         AttemptFailure::Closed => "upstream-closed",
         AttemptFailure::Certificate => "upstream-certificate",
         AttemptFailure::ProxyRefused => "upstream-proxy-refused",
@@ -166,7 +165,7 @@ mod tests {
             Failure::ClientClosed,
             Failure::NoTenant(String::new()),
             Failure::Refused(crate::check::Problem::Rule("").at("")),
-            Failure::Peer(PeerError::Unsupported { field: "", what: "" }),
+            Failure::Peer(PeerError::Path),
             Failure::NoDecision,
             Failure::Internal(String::new()),
         ];

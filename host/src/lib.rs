@@ -14,6 +14,7 @@ pub mod tenant;
 pub mod module;
 pub mod call;
 pub mod check;
+pub mod resolve;
 pub mod peer;
 pub mod retry;
 
@@ -36,3 +37,4 @@ mod bindings;
 
 mod dns_name;
 mod text;
+mod tls_groups;

@@ -30,6 +30,7 @@ use crate::engine::EngineError;
 use crate::log::AccessLogger;
 use crate::module::{LoadError, Loader, Module};
 use crate::proxy::{Gauge, Proxy};
+use crate::resolve::{Resolver, ResolverError};
 use crate::tenant::{HostTable, Tenant};
 
 /// A proxy that could not be started.
@@ -43,6 +44,8 @@ pub enum StartError {
     Tls { name: String, source: TlsError },
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
     #[error("proxy.ca_file: cannot use `{path}`: {message}")]
     CaFile { path: PathBuf, message: String },
     #[error("cannot open the access log")]
@@ -80,6 +83,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
         errors.extend(tenant.modules.iter().filter_map(|module| load(&loader, tenant, module).err()));
     }
     errors.extend(Credentials::load(&config.credentials).err().map(StartError::from));
+    errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
     for listener in &config.listeners {
         if let Some(tls) = &listener.tls
             && let Err(source) = tls_settings(tls)
@@ -98,7 +102,8 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
     let in_flight = Gauge::default();
-    let proxy = Proxy::new(tenants, access, in_flight.clone(), config.proxy.error_header);
+    let resolver = Resolver::new(&config.resolver)?;
+    let proxy = Proxy::new(tenants, resolver, access, in_flight.clone(), config.proxy.error_header);
     let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -221,9 +226,11 @@ fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
     Ok(Arc::new(ServerConf {
         threads: config.proxy.threads,
         ca_file,
-        upstream_keepalive_pool_size: config.proxy.idle_connections,
-        // `retry` limits attempts, for each request; this only has to lie above its highest limit.
-        max_retries: 64,
+        // Pingora takes it for each thread and makes one pool for all.
+        upstream_keepalive_pool_size: config.proxy.idle_connections.div_ceil(config.proxy.threads.max(1)),
+        // `retry` limits attempts, for each request; this only has to lie above its highest limit (16 attempts, each
+        // with up to 4 addresses).
+        max_retries: 128,
         ..ServerConf::default()
     }))
 }

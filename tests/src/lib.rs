@@ -4,6 +4,8 @@
 
 pub mod certs;
 pub mod client;
+pub mod connect_proxy;
+pub mod dns;
 pub mod modules;
 pub mod proxy;
 pub mod upstream;
@@ -11,6 +13,8 @@ pub mod wait;
 
 pub use certs::Authority;
 pub use client::{Client, Reply};
+pub use connect_proxy::ConnectProxy;
+pub use dns::NameServer;
 pub use modules::{Wat, example};
 pub use proxy::{Proxy, Tenant};
 pub use upstream::{Answer, Seen, Upstream};

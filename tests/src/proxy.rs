@@ -65,9 +65,11 @@ pub struct Builder {
     tenants: Vec<Tenant>,
     listener: String,
     proxy: String,
+    threads: usize,
     tls: Option<Leaf>,
     trusted: Option<String>,
     credentials: String,
+    resolver: String,
     files: Vec<(String, String)>,
 }
 
@@ -83,9 +85,11 @@ impl Proxy {
             tenants: vec![tenant],
             listener: String::new(),
             proxy: String::new(),
+            threads: 2,
             tls: None,
             trusted: None,
             credentials: String::new(),
+            resolver: String::new(),
             files: Vec::new(),
         }
     }
@@ -153,6 +157,19 @@ impl Builder {
         self
     }
 
+    /// Serves with this many threads instead of two.
+    pub fn threads(mut self, threads: usize) -> Builder {
+        self.threads = threads;
+        self
+    }
+
+    /// Adds keys to `[resolver]`, in TOML.
+    pub fn resolver(mut self, toml: &str) -> Builder {
+        self.resolver.push_str(toml);
+        self.resolver.push('\n');
+        self
+    }
+
     /// Adds a listener with TLS.
     pub fn tls(mut self, leaf: &Leaf) -> Builder {
         self.tls = Some(leaf.clone());
@@ -162,6 +179,12 @@ impl Builder {
     /// Trusts upstreams that this authority vouches for.
     pub fn trusting(mut self, authority: &Authority) -> Builder {
         self.trusted = Some(authority.pem().to_owned());
+        self
+    }
+
+    /// Puts a file beside the configuration.
+    pub fn file(mut self, name: &str, text: &str) -> Builder {
+        self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -183,12 +206,13 @@ impl Builder {
 
     /// The configuration as a user would write it.
     fn toml(&self, directory: &Path) -> String {
-        let mut toml = format!("[proxy]\nthreads = 2\nshutdown_timeout_ms = 5000\n{}", self.proxy);
+        let mut toml = format!("[proxy]\nthreads = {}\nshutdown_timeout_ms = 5000\n{}", self.threads, self.proxy);
         if let Some(pem) = &self.trusted {
             std::fs::write(directory.join("roots.pem"), pem).expect("a file");
             toml.push_str("ca_file = \"roots.pem\"\n");
         }
         toml.push_str("[log]\nformat = \"json\"\naccess = { file = \"access.log\" }\n");
+        let _ = writeln!(toml, "[resolver]\n{}", self.resolver);
         let _ = writeln!(toml, "[[listener]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
         if let Some(leaf) = &self.tls {
             std::fs::write(directory.join("server.pem"), &leaf.certificate).expect("a file");

@@ -6,6 +6,8 @@ mod downstream;
 mod examples;
 mod hostile;
 mod load;
+mod names;
 mod pools;
 mod retries;
+mod tunnels;
 mod upstream;

@@ -77,6 +77,13 @@ pub struct ConnectionFields {
     pub isolation: Option<String>,
 }
 
+impl ConnectionFields {
+    /// What this host itself connects to: the CONNECT proxy, if there is one.
+    pub fn next_hop(&self) -> &Target {
+        self.connect_proxy.as_ref().map_or(&self.target, |proxy| &proxy.address)
+    }
+}
+
 /// Where a connection goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {

@@ -1,15 +1,11 @@
 //! TLS to the upstream. What would silently skip a check is refused here.
 
-use std::sync::LazyLock;
-
-use openssl::ssl::{Ssl, SslContext, SslMethod};
-use pingora::tls::ext::ssl_set_groups_list;
-
 use crate::check::credentials::named;
 use crate::check::refusal::At;
 use crate::check::spec::{Target, TlsSpec};
 use crate::check::{Policy, Problem, Refusal, address};
 use crate::raw::{self, Verify};
+use crate::tls_groups;
 
 /// Longest list of groups, in bytes.
 const LONGEST_CURVES: usize = 255;
@@ -87,16 +83,8 @@ fn curves(list: String) -> Result<String, Problem> {
     if !list.split(':').all(is_name) {
         return Err(Problem::value(&list, "is not a list of names joined by `:`, such as `X25519:P-256`"));
     }
-    match known(&list) {
+    match tls_groups::known(&list) {
         true => Ok(list),
         false => Err(Problem::value(&list, "holds a group that this host's OpenSSL does not have, or one twice")),
     }
-}
-
-/// Asks OpenSSL itself, on a session that is never used.
-fn known(curves: &str) -> bool {
-    static CONTEXT: LazyLock<Option<SslContext>> =
-        LazyLock::new(|| SslContext::builder(SslMethod::tls()).ok().map(|builder| builder.build()));
-    let session = CONTEXT.as_ref().and_then(|context| Ssl::new(context).ok());
-    session.is_some_and(|mut session| ssl_set_groups_list(&mut session, curves).is_ok())
 }

@@ -10,6 +10,7 @@ mod log;
 mod module;
 mod proxy;
 mod read;
+mod resolver;
 mod tenant;
 mod upstream;
 
@@ -26,9 +27,9 @@ mod section;
 mod tests;
 
 pub use model::{
-    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Grants, HostPattern, Limits, ListenerConfig,
-    ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig, TcpKeepalive, TenantConfig,
-    UpstreamDefaults,
+    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Families, Grants, HostPattern, Limits,
+    ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig, ResolverConfig,
+    TcpKeepalive, TenantConfig, UpstreamDefaults,
 };
 pub use problem::ConfigErrors;
 pub use read::{load, parse};

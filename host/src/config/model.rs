@@ -14,6 +14,7 @@ use http::StatusCode;
 pub struct Config {
     pub proxy: ProxyConfig,
     pub log: LogConfig,
+    pub resolver: ResolverConfig,
     pub listeners: Vec<ListenerConfig>,
     pub credentials: Vec<CredentialConfig>,
     pub tenants: Vec<TenantConfig>,
@@ -75,6 +76,48 @@ pub enum AccessLog {
     Off,
     Stdout,
     File(PathBuf),
+}
+
+/// `[resolver]`: how names in peer records become addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolverConfig {
+    /// Name servers. None: those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Asked before any name server. None: `/etc/hosts`, if it is there.
+    pub hosts_file: Option<PathBuf>,
+    pub families: Families,
+    /// Longest time for all that it takes to resolve a name.
+    pub timeout: Duration,
+    /// Names whose answers are kept.
+    pub cache_entries: u64,
+    /// Bounds for how long an answer is kept, whatever TTL it has.
+    pub min_ttl: Duration,
+    pub max_ttl: Duration,
+    /// Longest time that "there is no such name" is kept.
+    pub negative_ttl: Duration,
+}
+
+impl Default for ResolverConfig {
+    fn default() -> Self {
+        ResolverConfig {
+            servers: Vec::new(),
+            hosts_file: None,
+            families: Families::Both,
+            timeout: Duration::from_secs(2),
+            cache_entries: 4096,
+            min_ttl: Duration::from_secs(1),
+            max_ttl: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Which addresses of a name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    Both,
+    Ipv4,
+    Ipv6,
 }
 
 /// `[[listener]]`

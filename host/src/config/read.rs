@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::config::claims::Claims;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Section, Source};
-use crate::config::{Config, ConfigErrors, credential, listener, log, proxy, tenant};
+use crate::config::{Config, ConfigErrors, credential, listener, log, proxy, resolver, tenant};
 
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -44,6 +44,7 @@ fn read(mut root: Section<'_>) -> Config {
     let mut claims = Claims::new(root.findings());
     let proxy = proxy::read(root.table("proxy"));
     let log = log::read(root.table("log"));
+    let resolver = resolver::read(root.table("resolver"));
     let listeners = root.required_tables("listener").into_iter();
     let listeners = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
     let roots = root.tables("ca").into_iter();
@@ -53,7 +54,7 @@ fn read(mut root: Section<'_>) -> Config {
     let tenants = root.required_tables("tenant").into_iter();
     let tenants = tenants.map(|section| tenant::read(section, &mut claims)).collect();
     root.finish();
-    Config { proxy, log, listeners, credentials, tenants }
+    Config { proxy, log, resolver, listeners, credentials, tenants }
 }
 
 /// Reports errors of syntax in TOML's own words.

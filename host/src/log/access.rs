@@ -42,6 +42,9 @@ pub struct Access<'a> {
     /// The last upstream, as the module named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Where the last connection really went, if that is not what the module named: an address of a name, a proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_address: Option<String>,
     /// Attempts made, the successful one included.
     pub attempts: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +149,9 @@ fn text(access: &Access<'_>) -> String {
     }
     if let Some(upstream) = &access.upstream {
         add("upstream", &word(upstream));
+    }
+    if let Some(address) = &access.upstream_address {
+        add("upstream_address", &word(address));
     }
     if access.attempts > 1 {
         add("attempts", &access.attempts.to_string());

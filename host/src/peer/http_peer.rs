@@ -1,66 +1,92 @@
-//! The one function that makes an `HttpPeer`. Every attribute of a spec is carried; what this version can't carry is an
-//! error, never left out.
+//! The one function that makes an `HttpPeer`. Every attribute of a spec is carried, none is left out.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
+use pingora::connectors::TransportConnector;
 use pingora::connectors::l4::BindTo;
 use pingora::protocols::TcpKeepalive;
-use pingora::upstreams::peer::{ALPN, H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
+use pingora::upstreams::peer::{
+    ALPN, H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy, PeerOptions, Scheme, Tracer,
+};
 
-use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, Target};
+use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, TlsSpec};
 use crate::credentials::Credentials;
+use crate::peer::Reached;
+use crate::peer::tunnel::Tunnel;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
+use crate::resolve::Hop;
 
 /// A peer that passes all checks and still can't be made.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum PeerError {
-    #[error("`{field}`: {what} are not supported yet")]
-    Unsupported { field: &'static str, what: &'static str },
     #[error("`{field}`: credential `{name}` is gone")]
     NoCredential { field: &'static str, name: String },
     #[error("`peer.address`: the path is not one that a socket may have")]
     Path,
 }
 
-/// A peer as Pingora connects it. `pool_key` keeps its pooled connections apart: see `PoolKeys`.
-pub fn http_peer(spec: &PeerSpec, pool_key: u64, credentials: &Credentials) -> Result<Box<HttpPeer>, PeerError> {
-    let connection = &spec.connection;
-    let unsupported = |field, what| Err(PeerError::Unsupported { field, what });
-    if connection.connect_proxy.is_some() {
-        return unsupported("peer.connect-proxy", "CONNECT proxies");
-    }
-    let server_name = connection.tls.as_ref().and_then(|tls| tls.server_name.clone()).unwrap_or_default();
-    let mut peer = match &connection.target {
-        Target::Socket(address) => to_address(*address, connection.tls.is_some(), server_name),
-        Target::Unix(path) => to_unix_socket(path, connection.tls.is_some(), server_name)?,
-        Target::Name { .. } => return unsupported("peer.address", "names"),
-    };
-    peer.group_key = pool_key;
+/// What a peer needs beside its spec.
+#[derive(Clone, Copy)]
+pub struct Ends<'a> {
+    /// Where the connection goes: the target, or the CONNECT proxy before it.
+    pub hop: &'a Hop,
+    /// Keeps its pooled connections apart: see `PoolKeys`.
+    pub pool_key: u64,
+    pub credentials: &'a Credentials,
+    /// Reaches CONNECT proxies.
+    pub connector: &'a Arc<TransportConnector>,
+}
 
+/// A peer as Pingora connects it.
+pub struct Prepared {
+    pub peer: Box<HttpPeer>,
+    /// None where there is nothing but a socket to connect.
+    pub reached: Option<Reached>,
+}
+
+pub fn http_peer(spec: &PeerSpec, ends: Ends<'_>) -> Result<Prepared, PeerError> {
+    let connection = &spec.connection;
+    let mut peer = socket_peer(spec, ends.hop)?;
+    peer.group_key = ends.pool_key;
     let options = &mut peer.options;
-    options.connection_timeout = Some(spec.timeouts.connect);
     options.total_connection_timeout = Some(spec.timeouts.total_connect);
     options.read_timeout = Some(spec.timeouts.read);
     options.write_timeout = Some(spec.timeouts.write);
     options.idle_timeout = Some(spec.timeouts.idle);
+    set_http(options, &connection.http);
     if let Some(tls) = &connection.tls {
-        options.verify_cert = tls.verify != Verify::None;
-        options.verify_hostname = tls.verify == Verify::Full;
-        options.alternative_cn = tls.alternative_name.clone();
-        options.curves = tls.curves.clone().map(Into::into);
-        if let Some(CredentialSpec { name, .. }) = &tls.ca {
-            let gone = || PeerError::NoCredential { field: "peer.tls.ca", name: name.clone() };
-            options.ca = Some(credentials.ca(name).ok_or_else(gone)?);
-        }
-        if let Some(CredentialSpec { name, .. }) = &tls.client_certificate {
-            let gone = || PeerError::NoCredential { field: "peer.tls.client-cert", name: name.clone() };
-            peer.client_cert_key = Some(credentials.client(name).ok_or_else(gone)?);
-        }
+        set_tls(&mut peer, tls, ends.credentials)?;
     }
-    options.bind_to = match &connection.target {
-        Target::Socket(address) => connection.bind_to.as_ref().map(|bind| bind_to(bind, *address)),
-        Target::Name { .. } | Target::Unix(_) => None,
+    let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
+    if let Some(reached) = &reached {
+        peer.options.tracer = Some(Tracer(Box::new(reached.clone())));
+    }
+    if let (Some(proxy), Some(reached)) = (&connection.connect_proxy, &reached) {
+        peer.options.custom_l4 = Some(Arc::new(Tunnel {
+            proxy: socket_peer(spec, ends.hop)?,
+            request: Tunnel::request(&connection.target, proxy),
+            timeout: spec.timeouts.connect,
+            connector: ends.connector.clone(),
+            reached: reached.clone(),
+        }));
+    }
+    Ok(Prepared { peer: Box::new(peer), reached })
+}
+
+/// A plain peer, with all that is about its socket.
+fn socket_peer(spec: &PeerSpec, hop: &Hop) -> Result<HttpPeer, PeerError> {
+    let connection = &spec.connection;
+    let mut peer = match hop {
+        Hop::Socket(address) => to_address(*address),
+        Hop::Unix(path) => to_unix_socket(path)?,
+    };
+    let options = &mut peer.options;
+    options.connection_timeout = Some(spec.timeouts.connect);
+    options.bind_to = match hop {
+        Hop::Socket(address) => connection.bind_to.as_ref().map(|bind| bind_to(bind, *address)),
+        Hop::Unix(_) => None,
     };
     options.tcp_keepalive = connection.tcp_keepalive.as_ref().map(|keepalive| TcpKeepalive {
         idle: keepalive.idle,
@@ -72,19 +98,37 @@ pub fn http_peer(spec: &PeerSpec, pool_key: u64, credentials: &Credentials) -> R
     options.dscp = connection.socket.dscp.map(|code_point| code_point << 2);
     options.tcp_recv_buf = connection.socket.tcp_recv_buf.and_then(|bytes| usize::try_from(bytes).ok());
     options.tcp_fast_open = connection.socket.tcp_fast_open;
-    set_http(options, &connection.http);
-    Ok(Box::new(peer))
+    Ok(peer)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a `SocketAddr` needs no look-up, so nothing blocks and nothing panics")]
-fn to_address(address: SocketAddr, tls: bool, server_name: String) -> HttpPeer {
-    HttpPeer::new(address, tls, server_name)
+fn to_address(address: SocketAddr) -> HttpPeer {
+    HttpPeer::new(address, false, String::new())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the path is checked: it is absolute, short enough and without NUL")]
-fn to_unix_socket(path: &Path, tls: bool, server_name: String) -> Result<HttpPeer, PeerError> {
+fn to_unix_socket(path: &Path) -> Result<HttpPeer, PeerError> {
     let path = path.to_str().ok_or(PeerError::Path)?;
-    HttpPeer::new_uds(path, tls, server_name).map_err(|_| PeerError::Path)
+    HttpPeer::new_uds(path, false, String::new()).map_err(|_| PeerError::Path)
+}
+
+fn set_tls(peer: &mut HttpPeer, tls: &TlsSpec, credentials: &Credentials) -> Result<(), PeerError> {
+    peer.scheme = Scheme::HTTPS;
+    peer.sni = tls.server_name.clone().unwrap_or_default();
+    let options = &mut peer.options;
+    options.verify_cert = tls.verify != Verify::None;
+    options.verify_hostname = tls.verify == Verify::Full;
+    options.alternative_cn = tls.alternative_name.clone();
+    options.curves = tls.curves.clone().map(Into::into);
+    if let Some(CredentialSpec { name, .. }) = &tls.ca {
+        let gone = || PeerError::NoCredential { field: "peer.tls.ca", name: name.clone() };
+        options.ca = Some(credentials.ca(name).ok_or_else(gone)?);
+    }
+    if let Some(CredentialSpec { name, .. }) = &tls.client_certificate {
+        let gone = || PeerError::NoCredential { field: "peer.tls.client-cert", name: name.clone() };
+        peer.client_cert_key = Some(credentials.client(name).ok_or_else(gone)?);
+    }
+    Ok(())
 }
 
 fn set_http(options: &mut PeerOptions, http: &HttpSpec) {

@@ -3,9 +3,13 @@
 
 mod http_peer;
 mod pool_keys;
+mod reached;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;
 
-pub use http_peer::{PeerError, http_peer};
+pub use http_peer::{Ends, PeerError, Prepared, http_peer};
 pub use pool_keys::PoolKeys;
+pub use reached::Reached;
+pub use tunnel::TunnelError;

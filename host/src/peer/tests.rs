@@ -1,13 +1,18 @@
 //! Whatever a module says ends in a peer or in an error, never in a panic: random records through check and peer.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use pingora::connectors::TransportConnector;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{CredentialNames, Policy, RouteSpec, Verdict, check};
+use crate::check::{CredentialNames, Policy, RouteSpec, Target, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
-use crate::peer::{PoolKeys, http_peer};
+use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
+use crate::resolve::Hop;
 
 /// Text that is often nearly right, and sometimes anything.
 fn text() -> BoxedStrategy<String> {
@@ -118,6 +123,22 @@ fn decision() -> BoxedStrategy<raw::Decision> {
     prop_oneof![8 => route.boxed(), 1 => response.boxed(), 1 => Just(raw::Decision::Pass)].boxed()
 }
 
+/// The peer of a route; a name has one address of each family, and the one that fits is taken.
+fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
+    static CONNECTOR: LazyLock<Arc<TransportConnector>> = LazyLock::new(|| Arc::new(TransportConnector::new(None)));
+    let connection = &route.peer.connection;
+    let hop = match connection.next_hop() {
+        Target::Socket(address) => Hop::Socket(*address),
+        Target::Unix(path) => Hop::Unix(path.clone()),
+        Target::Name { port, .. } => match connection.bind_to.as_ref().and_then(|bind| bind.address) {
+            Some(SocketAddr::V6(_)) => Hop::Socket(SocketAddr::from(([1; 8], *port))),
+            Some(SocketAddr::V4(_)) | None => Hop::Socket(SocketAddr::from(([192, 0, 2, 1], *port))),
+        },
+    };
+    let credentials = Credentials::default();
+    http_peer(&route.peer, Ends { hop: &hop, pool_key, credentials: &credentials, connector: &CONNECTOR })
+}
+
 fn follow(decision: raw::Decision) {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
     let unix_sockets = vec!["/".to_owned()];
@@ -128,8 +149,8 @@ fn follow(decision: raw::Decision) {
     {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::default().key(&route.peer);
-            match http_peer(&route.peer, key, &Credentials::default()) {
-                Ok(peer) => assert_eq!(peer.group_key, key),
+            match prepare(&route, key) {
+                Ok(Prepared { peer, .. }) => assert_eq!(peer.group_key, key),
                 Err(error) => assert!(error.to_string().starts_with("`peer.")),
             }
             // What `pointsman decide` does with it.
@@ -188,7 +209,7 @@ proptest! {
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);
-        let peer = http_peer(&route.peer, 7, &Credentials::default()).expect("a peer");
+        let Prepared { peer, .. } = prepare(&route, 7).expect("a peer");
         prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
         prop_assert_eq!(peer.options.dscp, dscp.map(|code_point| code_point * 4));
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));

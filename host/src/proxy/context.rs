@@ -1,16 +1,19 @@
 //! What is remembered of one request between Pingora's phases.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use crate::answer::Failure;
-use crate::check::RouteSpec;
+use crate::check::{RouteSpec, Target};
 use crate::door::{Connection, RequestHead};
 use crate::module::{Digest, Module};
+use crate::peer::Reached;
 use crate::proxy::in_flight::InFlight;
 use crate::raw;
+use crate::resolve::Hop;
 use crate::tenant::Tenant;
 
 /// A request on its walk through the rooms.
@@ -21,8 +24,13 @@ pub struct Context {
     pub served: Option<Served>,
     /// The route of the current attempt.
     pub route: Option<Box<RouteSpec>>,
-    /// Whether `route` was decided and no attempt has taken it yet.
-    pub route_is_next: bool,
+    pub next: Next,
+    /// Further addresses of the name that the current attempt goes to.
+    pub addresses: std::vec::IntoIter<SocketAddr>,
+    /// The address that the current attempt goes to.
+    pub hop: Option<Hop>,
+    /// How far the current attempt came with it.
+    pub reached: Option<Reached>,
     pub attempt_start: Instant,
     /// Attempts begun.
     pub attempts: u32,
@@ -37,6 +45,17 @@ pub struct Context {
     /// The answer is written; what Pingora does next must not write another.
     pub answered: bool,
     _in_flight: InFlight,
+}
+
+/// What Pingora's next question for a peer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The module is to be asked.
+    Ask,
+    /// It was asked: `route` has not been tried yet.
+    Route,
+    /// The same attempt goes on with the next of `addresses`.
+    Address,
 }
 
 /// Who serves a request: taken once, so that a reload never mixes versions within it.
@@ -64,7 +83,10 @@ impl Context {
             start: now,
             served: None,
             route: None,
-            route_is_next: false,
+            next: Next::Ask,
+            addresses: Vec::new().into_iter(),
+            hop: None,
+            reached: None,
             attempt_start: now,
             attempts: 0,
             failed: Vec::new(),
@@ -75,6 +97,20 @@ impl Context {
             answered: false,
             _in_flight: in_flight,
         }
+    }
+
+    /// The route of the current attempt, and whose it is.
+    pub fn under_way(&self) -> Result<(&RouteSpec, &Served), Failure> {
+        match (&self.route, &self.served) {
+            (Some(route), Some(served)) => Ok((route, served)),
+            _ => Err(Failure::Internal("an attempt without a route".to_owned())),
+        }
+    }
+
+    /// Whether the current attempt goes to a name, which may have several addresses.
+    pub fn is_of_a_name(&self) -> bool {
+        let next_hop = self.route.as_ref().map(|route| route.peer.connection.next_hop());
+        matches!(next_hop, Some(Target::Name { .. }))
     }
 
     /// Attempts that this request may have: the tenant's limit, or less if the module said so.

@@ -4,10 +4,13 @@ use chrono::SecondsFormat;
 use http::Version;
 use pingora::proxy::Session;
 
+use crate::check::Target;
 use crate::door;
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord};
 use crate::proxy::context::Context;
 use crate::proxy::head::client_ip;
+use crate::raw::Failure;
+use crate::resolve::Hop;
 
 /// Writes the line of a request.
 pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
@@ -34,6 +37,7 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
         note: ctx.route.as_ref().and_then(|route| route.note.as_deref()),
         upstream: ctx.route.as_ref().map(|route| route.peer.connection.target.to_string()),
+        upstream_address: upstream_address(ctx),
         attempts: ctx.attempts,
         failed_attempts: ctx.failed.iter().map(failed_attempt).collect(),
         error: ctx
@@ -43,12 +47,22 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     });
 }
 
+fn upstream_address(ctx: &Context) -> Option<String> {
+    let connection = &ctx.route.as_ref()?.peer.connection;
+    match (&connection.target, &connection.connect_proxy) {
+        (Target::Socket(_) | Target::Unix(_), None) => None,
+        (Target::Name { .. }, _) | (_, Some(_)) => ctx.hop.as_ref().map(Hop::to_string),
+    }
+}
+
 fn failed_attempt(attempt: &crate::raw::Attempt) -> AttemptRecord {
     AttemptRecord {
         upstream: attempt.address.clone(),
-        failure: match attempt.status {
-            Some(status) => format!("status-{status}"),
-            None => format!("{}-{}", attempt.stage.name(), attempt.failure.name()),
+        failure: match (attempt.failure, attempt.status) {
+            (failure @ (Failure::Status | Failure::ProxyRefused), Some(status)) => {
+                format!("{}-{status}", failure.name())
+            }
+            _ => format!("{}-{}", attempt.stage.name(), attempt.failure.name()),
         },
         elapsed_ms: attempt.elapsed_ms,
     }

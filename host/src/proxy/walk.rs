@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use pingora::connectors::TransportConnector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -13,14 +14,17 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::answer::Failure;
 use crate::ask::{Wanted, ask};
 use crate::call::Decided;
+use crate::check::Target;
 use crate::door::{self, CONNECTION, Phase};
 use crate::log::AccessLogger;
 use crate::module::Module;
-use crate::peer::http_peer;
-use crate::proxy::context::{Context, Decision, Served};
+use crate::peer::{Ends, Prepared, http_peer};
+use crate::proxy::attempt::What;
+use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::{attempt, head, record, rewrite, write};
 use crate::raw;
+use crate::resolve::{Family, Hop, ResolveError, Resolver};
 use crate::retry::{self, Body, Failed, Idempotent, Progress};
 use crate::tenant::{HostTable, Tenant};
 
@@ -30,11 +34,21 @@ pub struct Proxy {
     access: AccessLogger,
     in_flight: Gauge,
     error_header: bool,
+    resolver: Resolver,
+    /// Reaches CONNECT proxies, whose connections are not pooled: what goes through them is.
+    connector: Arc<TransportConnector>,
 }
 
 impl Proxy {
-    pub fn new(tenants: HostTable<Arc<Tenant>>, access: AccessLogger, in_flight: Gauge, error_header: bool) -> Proxy {
-        Proxy { tenants, access, in_flight, error_header }
+    pub fn new(
+        tenants: HostTable<Arc<Tenant>>,
+        resolver: Resolver,
+        access: AccessLogger,
+        in_flight: Gauge,
+        error_header: bool,
+    ) -> Proxy {
+        let connector = Arc::new(TransportConnector::new(None));
+        Proxy { tenants, access, in_flight, error_header, resolver, connector }
     }
 
     /// door and tenant: is the head within bounds, and whose is it?
@@ -81,15 +95,69 @@ impl Proxy {
         Ok(wanted)
     }
 
-    /// peer: the route of the next attempt, as Pingora connects it.
-    fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Failure> {
-        let (Some(route), Some(served)) = (&ctx.route, &ctx.served) else {
-            return Err(Failure::Internal("an attempt without a route".to_owned()));
+    /// resolve: the address that the next connection goes to.
+    async fn hop(&self, ctx: &mut Context) -> Result<Hop, Unmade> {
+        if let Some(address) = ctx.addresses.next() {
+            return Ok(Hop::Socket(address));
+        }
+        let (route, served) = ctx.under_way()?;
+        let connection = &route.peer.connection;
+        let (host, port) = match connection.next_hop() {
+            Target::Socket(address) => return Ok(Hop::Socket(*address)),
+            Target::Unix(path) => return Ok(Hop::Unix(path.clone())),
+            Target::Name { host, port } => (host, *port),
         };
-        let peer = http_peer(&route.peer, served.tenant.pool_keys.key(&route.peer), &served.tenant.credentials)?;
-        ctx.attempts += 1;
-        ctx.attempt_start = Instant::now();
+        let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
+        let family = local.map(|local| Family::of(local.ip()));
+        let mut addresses = self.resolver.addresses(host, port, family, &served.tenant.unreachable).await?.into_iter();
+        let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
+        ctx.addresses = addresses;
+        Ok(Hop::Socket(first))
+    }
+
+    /// resolve and peer: the route of the next attempt, as Pingora connects it.
+    async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
+        let hop = self.hop(ctx).await?;
+        let (route, served) = ctx.under_way()?;
+        let tenant = &served.tenant;
+        let pool_key = tenant.pool_keys.key(&route.peer);
+        let ends = Ends { hop: &hop, pool_key, credentials: &tenant.credentials, connector: &self.connector };
+        let Prepared { peer, reached } = http_peer(&route.peer, ends).map_err(Failure::from)?;
+        ctx.hop = Some(hop);
+        ctx.reached = reached;
         Ok(peer)
+    }
+
+    /// Decides, unless that is done, until there is a peer to connect to. None: the client has been answered.
+    async fn next_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Option<Box<HttpPeer>>, Failure> {
+        loop {
+            let next = std::mem::replace(&mut ctx.next, Next::Ask);
+            if next == Next::Ask {
+                match self.decide(ctx)? {
+                    Wanted::Connect(route) => ctx.route = Some(route),
+                    Wanted::Respond(response) => {
+                        ctx.route = None;
+                        ctx.answered = true;
+                        announce_close(session);
+                        write::response(session, response).await.map_err(|error| attempt::elsewhere(&error))?;
+                        return Ok(None);
+                    }
+                }
+            }
+            if next != Next::Address {
+                ctx.attempts += 1;
+                ctx.attempt_start = Instant::now();
+            }
+            match self.connect(ctx).await {
+                Ok(peer) => return Ok(Some(peer)),
+                Err(Unmade::Failure(failure)) => return Err(failure),
+                Err(Unmade::Name(error)) => {
+                    if !note_attempt(session, ctx, attempt::resolving(&error), error.to_string()) {
+                        return Err(ctx.failure.take().unwrap_or(Failure::NoDecision));
+                    }
+                }
+            }
+        }
     }
 
     /// Answers a failure, and remembers it for the log.
@@ -134,7 +202,7 @@ impl ProxyHttp for Proxy {
         match self.decide(ctx) {
             Ok(Wanted::Connect(route)) => {
                 ctx.route = Some(route);
-                ctx.route_is_next = true;
+                ctx.next = Next::Route;
                 Ok(true)
             }
             Ok(Wanted::Respond(response)) => {
@@ -151,26 +219,14 @@ impl ProxyHttp for Proxy {
 
     /// Asks the module which peer the next attempt goes to; for the first attempt it was asked just before.
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        if !std::mem::take(&mut ctx.route_is_next) {
-            match self.decide(ctx) {
-                Ok(Wanted::Connect(route)) => ctx.route = Some(route),
-                Ok(Wanted::Respond(response)) => {
-                    ctx.route = None;
-                    ctx.answered = true;
-                    announce_close(session);
-                    write::response(session, response).await?;
-                    return Err(stop());
-                }
-                Err(failure) => {
-                    ctx.failure = Some(failure);
-                    return Err(stop());
-                }
+        match self.next_peer(session, ctx).await {
+            Ok(Some(peer)) => Ok(peer),
+            Ok(None) => Err(stop()),
+            Err(failure) => {
+                ctx.failure = Some(failure);
+                Err(stop())
             }
         }
-        self.connect(ctx).map_err(|failure| {
-            ctx.failure = Some(failure);
-            stop()
-        })
     }
 
     async fn upstream_request_filter(
@@ -192,9 +248,8 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let (stage, failure) = attempt::connecting(&error);
-        let what = What { stage, failure, progress: Progress::NothingSent, reused: false, status: None };
-        let retry = note_attempt(session, ctx, what, &error);
+        let what = attempt::connecting(&error, ctx.reached.as_ref());
+        let retry = try_next_address(session, ctx, &what) || note_attempt(session, ctx, what, attempt::cause(&error));
         error.set_retry(retry);
         error
     }
@@ -212,12 +267,9 @@ impl ProxyHttp for Proxy {
             error.set_retry(false);
             return error;
         }
-        let (stage, failure) = match status {
-            Some(_) => (raw::Stage::Receive, raw::Failure::Status),
-            None => attempt::proxying(&error),
-        };
-        let what = What { stage, failure, progress: progress(session, &error), reused, status };
-        let retry = note_attempt(session, ctx, what, &error);
+        let progress = progress(session, &error);
+        let what = attempt::proxying(&error, status, progress, reused);
+        let retry = note_attempt(session, ctx, what, attempt::cause(&error));
         error.set_retry(retry);
         error
     }
@@ -282,20 +334,46 @@ impl ProxyHttp for Proxy {
     }
 }
 
-/// What is known of a failed attempt.
-struct What {
-    stage: raw::Stage,
-    failure: raw::Failure,
-    progress: Progress,
-    reused: bool,
-    status: Option<u16>,
+/// Why there is no peer to connect to.
+enum Unmade {
+    /// That is the end of the request.
+    Failure(Failure),
+    /// That is a failed attempt.
+    Name(ResolveError),
+}
+
+impl From<Failure> for Unmade {
+    fn from(failure: Failure) -> Unmade {
+        Unmade::Failure(failure)
+    }
+}
+
+impl From<ResolveError> for Unmade {
+    fn from(error: ResolveError) -> Unmade {
+        Unmade::Name(error)
+    }
+}
+
+/// resolve: the address did not answer; whether the same attempt goes on with another of the same name. Nothing was
+/// sent, so that is always safe.
+fn try_next_address(session: &Session, ctx: &mut Context, what: &What) -> bool {
+    let (Some(served), Some(Hop::Socket(address))) = (&ctx.served, &ctx.hop) else { return false };
+    if !what.is_of_the_address() || !ctx.is_of_a_name() {
+        return false;
+    }
+    served.tenant.unreachable.note(*address);
+    if ctx.addresses.len() == 0 || body(session) == Body::Gone {
+        return false;
+    }
+    ctx.next = Next::Address;
+    true
 }
 
 /// retry: notes a failed attempt and asks whether another may follow.
-fn note_attempt(session: &Session, ctx: &mut Context, what: What, error: &Error) -> bool {
+fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: String) -> bool {
     let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
     let address = address.unwrap_or_default();
-    let detail = attempt::cause(error);
+    ctx.addresses = Vec::new().into_iter();
     ctx.failed.push(raw::Attempt {
         number: ctx.attempts,
         address: address.clone(),
@@ -322,8 +400,12 @@ fn question(session: &Session, attempts: u32, allowed: u32, progress: Progress) 
         allowed,
         progress,
         idempotent: Idempotent::of(&session.req_header().method),
-        body: if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable },
+        body: body(session),
     }
+}
+
+fn body(session: &Session) -> Body {
+    if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable }
 }
 
 /// How far an attempt came that failed on an established connection. Pingora marks errors after which it would retry.

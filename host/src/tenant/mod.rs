@@ -13,6 +13,7 @@ use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefault
 use crate::credentials::Credentials;
 use crate::module::Module;
 use crate::peer::PoolKeys;
+use crate::resolve::Unreachable;
 
 /// A tenant while the proxy runs.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Tenant {
     pub credentials: Credentials,
     pub credential_names: CredentialNames,
     pub pool_keys: PoolKeys,
+    pub unreachable: Unreachable,
     modules: ArcSwap<Vec<Module>>,
 }
 
@@ -40,6 +42,7 @@ impl Tenant {
             credential_names: credentials.names(),
             credentials,
             pool_keys: PoolKeys::default(),
+            unreachable: Unreachable::default(),
             modules: ArcSwap::from_pointee(modules),
         }
     }

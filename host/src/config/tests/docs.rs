@@ -10,9 +10,10 @@ use super::*;
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
 /// The least of every section, with the keys that it requires.
-const SECTIONS: [(&str, &str); 13] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("[proxy]", ""),
     ("[log]", ""),
+    ("[resolver]", ""),
     ("[[listener]]", "name = \"web\"\naddress = \"127.0.0.1:0\"\n"),
     ("[listener.tls]", "certificate = \"server.pem\"\nkey = \"server.key\"\n"),
     ("[[ca]]", "name = \"roots\"\nfile = \"roots.pem\"\n"),
@@ -117,7 +118,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 33, "defaults that are written as values");
+    assert_eq!(count, 39, "defaults that are written as values");
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 26, "rows with a range");
+    assert_eq!(count, 31, "rows with a range");
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 7, "rows with choices");
+    assert_eq!(count, 8, "rows with choices");
 }
 
 #[test]

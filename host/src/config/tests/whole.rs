@@ -41,6 +41,21 @@ fn every_value_of_a_file_arrives() {
     let access = AccessLog::File(PathBuf::from("/etc/pointsman/logs/access.log"));
     assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json, access });
 
+    let dns = |text: &str| text.parse::<SocketAddr>().unwrap();
+    assert_eq!(
+        config.resolver,
+        ResolverConfig {
+            servers: vec![dns("192.0.2.53:53"), dns("[2001:db8::53]:53"), dns("[2001:db8::53]:5353")],
+            hosts_file: Some(PathBuf::from("/etc/pointsman/hosts")),
+            families: Families::Ipv6,
+            timeout: ms(1),
+            cache_entries: 2,
+            min_ttl: ms(3_000),
+            max_ttl: ms(60_000),
+            negative_ttl: ms(5_000),
+        }
+    );
+
     let [plain, tls, h1, _] = &config.listeners[..] else { panic!("{:?}", config.listeners) };
     assert_eq!((plain.name.as_str(), plain.h2c, &plain.tls), ("web", true, &None));
     assert_eq!(

@@ -1,0 +1,199 @@
+//! Names to addresses: hosts file, cache, name servers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig as Servers, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::{Resolver as Client, TokioResolver};
+use moka::Expiry;
+use moka::future::Cache;
+
+use crate::config::{Families, ResolverConfig};
+use crate::resolve::hosts::Hosts;
+use crate::resolve::order::{Family, Unreachable, choose};
+
+/// Where names are looked up before any name server is asked, unless the configuration says otherwise.
+const HOSTS: &str = "/etc/hosts";
+
+/// How long a failure is kept (RFC 9520 wants a second at least): a name server that is down is not asked for each
+/// request.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
+
+/// A resolver that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    #[error("resolver.hosts_file: cannot read `{path}`")]
+    Hosts { path: PathBuf, source: std::io::Error },
+    #[error("cannot set up the resolver: {0}")]
+    Client(String),
+}
+
+/// A name that could not be resolved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    #[error("`{0}` has no address")]
+    NoAddress(String),
+    #[error("`{0}` has no address of the local address's family")]
+    NoFamily(String),
+    #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
+    Timeout { name: String, timeout: Duration },
+    #[error("`{name}` cannot be resolved: {message}")]
+    Failed { name: String, message: String },
+}
+
+/// Resolves names for all tenants.
+pub struct Resolver {
+    hosts: Hosts,
+    /// Or why no name server can be asked.
+    client: Result<TokioResolver, String>,
+    cache: Cache<String, Answer>,
+    bounds: Bounds,
+    timeout: Duration,
+    turn: AtomicUsize,
+}
+
+/// What is kept of a look-up.
+#[derive(Clone)]
+struct Answer {
+    found: Result<Arc<[IpAddr]>, ResolveError>,
+    ttl: Duration,
+}
+
+struct Bounds {
+    least: Duration,
+    most: Duration,
+    negative: Duration,
+}
+
+/// Each answer says for itself how long it is good.
+struct Ttl;
+
+impl Resolver {
+    pub fn new(config: &ResolverConfig) -> Result<Resolver, ResolverError> {
+        let client = match servers(config) {
+            Ok(servers) => Ok(client(servers, config).map_err(|error| ResolverError::Client(error.to_string()))?),
+            // Names may never be asked for, and a proxy that needs none should run without name servers.
+            Err(message) => Err(message),
+        };
+        Ok(Resolver {
+            hosts: hosts(config.hosts_file.as_deref())?,
+            client,
+            cache: Cache::builder().max_capacity(config.cache_entries).expire_after(Ttl).build(),
+            bounds: Bounds { least: config.min_ttl, most: config.max_ttl, negative: config.negative_ttl },
+            timeout: config.timeout,
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// Addresses for a name in lower case, in the order in which they are to be tried. Never empty.
+    pub async fn addresses(
+        &self,
+        name: &str,
+        port: u16,
+        family: Option<Family>,
+        unreachable: &Unreachable,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let chosen = match self.hosts.addresses(name) {
+            Some(known) => choose(known, port, family, turn, unreachable),
+            None => choose(&self.look_up(name).await?, port, family, turn, unreachable),
+        };
+        if chosen.is_empty() { Err(ResolveError::NoFamily(name.to_owned())) } else { Ok(chosen) }
+    }
+
+    /// From the cache, or by one look-up for all that wait for it.
+    async fn look_up(&self, name: &str) -> Result<Arc<[IpAddr]>, ResolveError> {
+        self.cache.entry_by_ref(name).or_insert_with(self.ask(name)).await.into_value().found
+    }
+
+    async fn ask(&self, name: &str) -> Answer {
+        let failed = |message: String| ResolveError::Failed { name: name.to_owned(), message };
+        let client = match &self.client {
+            Ok(client) => client,
+            Err(message) => return Answer { found: Err(failed(message.clone())), ttl: FAILURE_TTL },
+        };
+        // With the dot at its end it is the whole name: no search domain is tried, whatever `resolv.conf` lists.
+        let asked = client.lookup_ip(format!("{name}."));
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(Ok(found)) => {
+                let ttl = found.valid_until().saturating_duration_since(Instant::now());
+                // An empty answer, or one of IPv4-mapped addresses: neither is what it seems.
+                let addresses: Arc<[IpAddr]> = found.iter().map(|ip| ip.to_canonical()).collect();
+                match addresses.is_empty() {
+                    true => self.none(name, Some(ttl)),
+                    false => Answer { found: Ok(addresses), ttl: ttl.clamp(self.bounds.least, self.bounds.most) },
+                }
+            }
+            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
+                self.none(name, none.negative_ttl.map(|seconds| Duration::from_secs(seconds.into())))
+            }
+            Ok(Err(NetError::Timeout)) | Err(_) => {
+                let found = Err(ResolveError::Timeout { name: name.to_owned(), timeout: self.timeout });
+                Answer { found, ttl: FAILURE_TTL }
+            }
+            Ok(Err(error)) => Answer { found: Err(failed(error.to_string())), ttl: FAILURE_TTL },
+        }
+    }
+
+    fn none(&self, name: &str, ttl: Option<Duration>) -> Answer {
+        let ttl = ttl.unwrap_or(FAILURE_TTL).max(FAILURE_TTL).min(self.bounds.negative);
+        Answer { found: Err(ResolveError::NoAddress(name.to_owned())), ttl }
+    }
+}
+
+impl Expiry<String, Answer> for Ttl {
+    fn expire_after_create(&self, _: &String, answer: &Answer, _: Instant) -> Option<Duration> {
+        Some(answer.ttl)
+    }
+}
+
+fn hosts(path: Option<&Path>) -> Result<Hosts, ResolverError> {
+    match path {
+        Some(path) => Hosts::load(path).map_err(|source| ResolverError::Hosts { path: path.to_owned(), source }),
+        None => Ok(Hosts::load(Path::new(HOSTS)).unwrap_or_default()),
+    }
+}
+
+fn servers(config: &ResolverConfig) -> Result<Servers, String> {
+    if config.servers.is_empty() {
+        let (system, _) = read_system_conf().map_err(|error| format!("/etc/resolv.conf: {error}"))?;
+        let (_, _, servers) = system.into_parts();
+        return Ok(Servers::from_name_servers(servers));
+    }
+    let server = |address: &SocketAddr| {
+        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+            connection.port = address.port();
+            connection
+        });
+        NameServerConfig::new(address.ip(), true, connections.into())
+    };
+    Ok(Servers::from_name_servers(config.servers.iter().map(server).collect()))
+}
+
+fn client(servers: Servers, config: &ResolverConfig) -> Result<TokioResolver, NetError> {
+    /// Queries of one server that may wait at the same time; above it they fail. Names are looked up once for all that
+    /// wait, so this is a number of names.
+    const MOST_QUERIES: usize = 4096;
+    let mut options = ResolverOpts::default();
+    // Time for a lost packet to be sent once more.
+    options.timeout = (config.timeout / 2).max(Duration::from_millis(1));
+    options.attempts = 1;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.max_active_requests = MOST_QUERIES;
+    options.preserve_intermediates = false;
+    options.ip_strategy = match config.families {
+        Families::Both => LookupIpStrategy::Ipv4AndIpv6,
+        Families::Ipv4 => LookupIpStrategy::Ipv4Only,
+        Families::Ipv6 => LookupIpStrategy::Ipv6Only,
+    };
+    Client::builder_with_config(servers, TokioRuntimeProvider::default()).with_options(options).build()
+}

@@ -1,0 +1,104 @@
+//! An HTTP proxy that opens tunnels, and notes what it was asked.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::task::JoinHandle;
+
+/// A CONNECT proxy on loopback.
+pub struct ConnectProxy {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    accept: JoinHandle<()>,
+}
+
+/// How a proxy answers.
+#[derive(Debug, Clone, Copy)]
+pub enum Behaviour {
+    /// It opens the tunnel to this address, whatever name it is asked for.
+    Open(SocketAddr),
+    /// The same, with the first bytes of the upstream in the same packet as the answer.
+    OpenTogether(SocketAddr),
+    /// It says this and hangs up.
+    Say(&'static str),
+    /// It says nothing.
+    Silent,
+}
+
+impl ConnectProxy {
+    pub async fn tcp(behaviour: Behaviour) -> ConnectProxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let accept = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, behaviour, noted.clone()));
+            }
+        });
+        ConnectProxy { address, asked, accept }
+    }
+
+    pub fn unix(path: &Path, behaviour: Behaviour) -> ConnectProxy {
+        let listener = UnixListener::bind(path).expect("a socket");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let accept = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, behaviour, noted.clone()));
+            }
+        });
+        ConnectProxy { address: format!("unix:{}", path.display()), asked, accept }
+    }
+
+    /// As a module names it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The heads of the requests that came.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("notes").clone()
+    }
+}
+
+impl Drop for ConnectProxy {
+    fn drop(&mut self) {
+        self.accept.abort();
+    }
+}
+
+async fn serve(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    behaviour: Behaviour,
+    asked: Arc<Mutex<Vec<String>>>,
+) -> std::io::Result<()> {
+    const OPEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    asked.lock().expect("notes").push(String::from_utf8_lossy(&head).into_owned());
+    match behaviour {
+        Behaviour::Open(target) => {
+            let mut upstream = TcpStream::connect(target).await?;
+            client.write_all(OPEN).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
+        }
+        Behaviour::OpenTogether(target) => {
+            let mut upstream = TcpStream::connect(target).await?;
+            let mut together = OPEN.to_vec();
+            upstream.read_buf(&mut together).await?;
+            client.write_all(&together).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
+        }
+        Behaviour::Say(answer) => client.write_all(answer.as_bytes()).await?,
+        Behaviour::Silent => {
+            client.read_u8().await?;
+        }
+    }
+    Ok(())
+}
