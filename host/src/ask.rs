@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::answer::Failure;
 use crate::call::{self, Decided};
-use crate::check::{self, Policy, ResponseSpec, RouteSpec, Verdict};
+use crate::check::{self, CredentialNames, Policy, ResponseSpec, RouteSpec, Verdict};
 use crate::door::RequestHead;
 use crate::module::Module;
 use crate::raw;
@@ -23,17 +23,13 @@ pub enum Wanted {
 pub fn ask(
     tenant: &Tenant,
     modules: &[Module],
+    credentials: &CredentialNames,
     turn: &mut usize,
     head: &Arc<RequestHead>,
     attempts: &Arc<[raw::Attempt]>,
     mut seen: impl FnMut(&Module, &Decided),
 ) -> Result<Wanted, Failure> {
-    let policy = Policy {
-        limits: &tenant.limits,
-        upstream: &tenant.upstream,
-        grants: &tenant.grants,
-        credentials: &tenant.credential_names,
-    };
+    let policy = Policy { limits: &tenant.limits, upstream: &tenant.upstream, grants: &tenant.grants, credentials };
     while let Some(module) = modules.get(*turn) {
         let decided = call::decide(module, head, attempts, &tenant.limits);
         seen(module, &decided);

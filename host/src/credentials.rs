@@ -32,6 +32,13 @@ pub enum CredentialError {
 #[derive(Debug, Clone, Default)]
 pub struct Credentials(HashMap<String, Credential>);
 
+/// What a tenant may use, and what `check` needs to know of it: both of the same files.
+#[derive(Debug, Default)]
+pub struct Granted {
+    pub credentials: Credentials,
+    pub names: CredentialNames,
+}
+
 #[derive(Debug, Clone)]
 struct Credential {
     /// Over every certificate and the key: one that was exchanged makes other connections.
@@ -53,13 +60,13 @@ impl Credentials {
     }
 
     /// Those that a tenant was granted.
-    pub fn granted(&self, names: &[String]) -> Credentials {
+    pub fn granted(&self, names: &[String]) -> Granted {
         let granted = self.0.iter().filter(|(name, _)| names.contains(name));
-        Credentials(granted.map(|(name, credential)| (name.clone(), credential.clone())).collect())
+        let credentials = Credentials(granted.map(|(name, credential)| (name.clone(), credential.clone())).collect());
+        Granted { names: credentials.names(), credentials }
     }
 
-    /// What `check` needs to know: names, kinds and fingerprints.
-    pub fn names(&self) -> CredentialNames {
+    fn names(&self) -> CredentialNames {
         let mut names = CredentialNames::default();
         for (name, credential) in &self.0 {
             let of_kind = match credential.material {

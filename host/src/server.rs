@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
-use crate::config::{Config, ListenerConfig, ModuleConfig, TenantConfig};
+use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
@@ -63,7 +63,18 @@ pub struct Server {
     shutdown: watch::Sender<bool>,
     in_flight: Gauge,
     shutdown_timeout: Duration,
+    credentials: Vec<CredentialConfig>,
+    tenants: Vec<Arc<Tenant>>,
     _ticker: Ticker,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By SIGTERM, SIGQUIT or SIGINT.
+    Stop { signal: &'static str },
+    /// By SIGHUP.
+    Reload,
 }
 
 /// How a shutdown went.
@@ -99,11 +110,12 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     let loader = Loader::new(config.proxy.threads)?;
     let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
     let tenants = tenants(&loader, config)?;
+    let table = host_table(config, &tenants);
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
     let in_flight = Gauge::default();
     let resolver = Resolver::new(&config.resolver)?;
-    let proxy = Proxy::new(tenants, resolver, access, in_flight.clone(), config.proxy.error_header);
+    let proxy = Proxy::new(table, resolver, access, in_flight.clone(), config.proxy.error_header);
     let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -141,6 +153,8 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
         shutdown,
         in_flight,
         shutdown_timeout: config.proxy.shutdown_timeout,
+        credentials: config.credentials.clone(),
+        tenants,
         _ticker: ticker,
     })
 }
@@ -151,23 +165,35 @@ impl Server {
         &self.addresses
     }
 
-    /// Takes over SIGTERM, SIGQUIT and SIGINT; the result waits for one and names it.
-    pub fn signals(&self) -> std::io::Result<impl FnOnce() -> &'static str> {
+    /// Takes over SIGTERM, SIGQUIT, SIGINT and SIGHUP; the result waits for the next one.
+    pub fn signals(&self) -> std::io::Result<impl FnMut() -> Order + use<>> {
         let runtime = self.runtime.as_ref().map(Runtime::handle).cloned().ok_or(std::io::ErrorKind::NotConnected)?;
         let _inside = runtime.enter();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut quit = signal(SignalKind::quit())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let runtime = runtime.clone();
         Ok(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    _ = terminate.recv() => "SIGTERM",
-                    _ = quit.recv() => "SIGQUIT",
-                    _ = interrupt.recv() => "SIGINT",
+                    _ = terminate.recv() => Order::Stop { signal: "SIGTERM" },
+                    _ = quit.recv() => Order::Stop { signal: "SIGQUIT" },
+                    _ = interrupt.recv() => Order::Stop { signal: "SIGINT" },
+                    _ = hang_up.recv() => Order::Reload,
                 }
             })
         })
+    }
+
+    /// Reads the files of all credentials again. Requests that come from now on use them; if any can't be used, all
+    /// stay as they are.
+    pub fn reload_credentials(&self) -> Result<(), CredentialError> {
+        let credentials = Credentials::load(&self.credentials)?;
+        for tenant in &self.tenants {
+            tenant.exchange_credentials(&credentials);
+        }
+        Ok(())
     }
 
     /// Stops accepting, lets requests in flight end, and no longer than the configured time.
@@ -192,15 +218,19 @@ impl Drop for Server {
     }
 }
 
-fn tenants(loader: &Loader, config: &Config) -> Result<HostTable<Arc<Tenant>>, StartError> {
+fn tenants(loader: &Loader, config: &Config) -> Result<Vec<Arc<Tenant>>, StartError> {
     let credentials = Credentials::load(&config.credentials)?;
-    let mut claims = Vec::new();
-    for config in &config.tenants {
+    let tenant = |config: &TenantConfig| {
         let modules = config.modules.iter().map(|module| load(loader, config, module)).collect::<Result<_, _>>()?;
-        let tenant = Arc::new(Tenant::new(config, modules, &credentials));
-        claims.extend(config.hostnames.iter().map(|pattern| (pattern, tenant.clone())));
-    }
-    Ok(HostTable::new(claims.into_iter()))
+        Ok(Arc::new(Tenant::new(config, modules, &credentials)))
+    };
+    config.tenants.iter().map(tenant).collect()
+}
+
+/// Tenants by the hostnames that they claim.
+fn host_table(config: &Config, tenants: &[Arc<Tenant>]) -> HostTable<Arc<Tenant>> {
+    let claims = config.tenants.iter().zip(tenants);
+    HostTable::new(claims.flat_map(|(config, tenant)| config.hostnames.iter().map(|name| (name, tenant.clone()))))
 }
 
 fn load(loader: &Loader, tenant: &TenantConfig, module: &ModuleConfig) -> Result<Module, StartError> {

@@ -177,34 +177,77 @@ fn inspect_shows_a_module_and_what_refuses_it() {
     );
 }
 
-/// Serves, and ends with 0 on each of the signals.
-#[test]
-fn run_ends_gracefully_on_each_signal() {
-    for signal in ["TERM", "QUIT", "INT"] {
+/// A proxy that runs as a process of its own.
+struct Running {
+    process: std::process::Child,
+    log: std::io::BufReader<std::process::ChildStderr>,
+    _config: tempfile::NamedTempFile,
+}
+
+impl Running {
+    /// Starts it with these tables before its listener and its tenant.
+    fn start(tables: &str) -> Running {
         let text = format!(
-            "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
-             [[tenant.module]]\npath = \"{}\"\n",
+            "{tables}\n[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\n\
+             hostnames = [\"*\"]\n[[tenant.module]]\npath = \"{}\"\n",
             example("fixed")
         );
-        let file = config(&text);
-        let mut proxy = Command::new(env!("CARGO_BIN_EXE_pointsman"))
-            .args(["run", "--config", &file.path().display().to_string()])
+        let config = config(&text);
+        let mut process = Command::new(env!("CARGO_BIN_EXE_pointsman"))
+            .args(["run", "--config", &config.path().display().to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let mut log = std::io::BufReader::new(proxy.stderr.take().expect("its log"));
+        let log = std::io::BufReader::new(process.stderr.take().expect("its log"));
+        let mut running = Running { process, log, _config: config };
+        running.says("listening");
+        running
+    }
+
+    fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+
+    /// Waits for a line of the log.
+    fn says(&mut self, expected: &str) {
         let mut line = String::new();
-        while !line.contains("listening") {
+        while !line.contains(expected) {
             line.clear();
-            let read = std::io::BufRead::read_line(&mut log, &mut line).expect("a line");
-            assert!(read > 0, "the log ended before the proxy listened");
+            let read = std::io::BufRead::read_line(&mut self.log, &mut line).expect("a line");
+            assert!(read > 0, "the log ended before it said `{expected}`");
         }
-        let killed = Command::new("kill").args(["-s", signal, &proxy.id().to_string()]).status().expect("kill runs");
-        assert!(killed.success());
+    }
+
+    fn ends(mut self, code: i32) {
         let mut rest = String::new();
-        std::io::Read::read_to_string(&mut log, &mut rest).expect("the rest of the log");
-        assert_eq!(proxy.wait().expect("an end").code(), Some(0), "SIG{signal}: {rest}");
+        std::io::Read::read_to_string(&mut self.log, &mut rest).expect("the rest of the log");
+        assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{rest}");
         assert!(rest.contains("stopped"), "{rest}");
     }
+}
+
+#[test]
+fn run_ends_gracefully_on_each_signal() {
+    for signal in ["TERM", "QUIT", "INT"] {
+        let running = Running::start("");
+        running.signal(signal);
+        running.ends(0);
+    }
+}
+
+#[test]
+fn hang_up_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
+    let roots = tempfile::NamedTempFile::new().expect("a file");
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBaDCCAQ+gAwIBAgIUAw==\n-----END CERTIFICATE-----\n";
+    std::fs::copy("/etc/ssl/certs/ca-certificates.crt", roots.path()).expect("the system's roots");
+    let mut running = Running::start(&format!("[[ca]]\nname = \"inner\"\nfile = {:?}", roots.path()));
+    running.signal("HUP");
+    running.says("credentials reloaded");
+    std::fs::write(roots.path(), pem).expect("a file");
+    running.signal("HUP");
+    running.says("credentials not reloaded; the old ones stay in use");
+    running.signal("TERM");
+    running.ends(0);
 }

@@ -130,6 +130,18 @@ impl Proxy {
         .await
     }
 
+    /// Replaces the files of a client certificate.
+    pub fn exchange(&self, name: &str, leaf: &Leaf) {
+        for (ending, text) in [("pem", &leaf.certificate), ("key", &leaf.key)] {
+            std::fs::write(self.directory.path().join(format!("{name}.{ending}")), text).expect("a file");
+        }
+    }
+
+    /// Reads all credentials again as SIGHUP does, or tells what the log would tell.
+    pub fn reload_credentials(&self) -> Result<(), String> {
+        self.server.as_ref().expect("a running server").reload_credentials().map_err(|error| error.to_string())
+    }
+
     /// Stops as SIGTERM does, and tells how that went.
     pub async fn stop(mut self) -> Stopped {
         let server = self.server.take().expect("a running server");

@@ -95,6 +95,38 @@ async fn connections_are_told_apart_by_certificate_and_by_roots() {
 }
 
 #[tokio::test]
+async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
+    let servers = Authority::new("servers");
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&old, &new]).start().await;
+    let proxy = Proxy::with(lab("[\"ours\"]"))
+        .trusting(&servers)
+        .client_cert("ours", &old.client("pointsman", 7))
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    let mut issuer = async || {
+        assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
+        upstream.seen().last().and_then(|seen| seen.client.clone()).map(|(issuer, _)| issuer).expect("a certificate")
+    };
+    assert_eq!(issuer().await, "old");
+
+    proxy.exchange("ours", &new.client("pointsman", 7));
+    assert_eq!(issuer().await, "old", "files alone change nothing");
+    proxy.reload_credentials().expect("the new files are good");
+    assert_eq!(issuer().await, "new");
+    assert_eq!(issuer().await, "new");
+    assert_eq!(upstream.connections(), 2);
+
+    let mut broken = new.client("pointsman", 8);
+    broken.key = old.client("pointsman", 8).key;
+    proxy.exchange("ours", &broken);
+    let refused = proxy.reload_credentials().expect_err("the key is another's");
+    assert!(refused.contains("does not belong to the first certificate"), "{refused}");
+    assert_eq!(issuer().await, "new", "what was good stays in use");
+}
+
+#[tokio::test]
 async fn files_that_are_no_credentials_are_refused_at_the_start() {
     let authority = Authority::new("any");
     let (ours, theirs) = (authority.client("ours", 1), authority.client("theirs", 2));

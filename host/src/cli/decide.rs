@@ -82,10 +82,11 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     }
     let tenant = Tenant::new(&config, modules.clone(), &credentials);
+    let granted = tenant.credentials();
     let mut asked = Vec::new();
     // Asked twice: the time shown is that of a proxy which has been running, not of cold code.
-    let _ = ask(&tenant, &modules, &mut 0, &head, &attempts, |_, _| {});
-    let wanted = ask(&tenant, &modules, &mut 0, &head, &attempts, |module, decided| {
+    let _ = ask(&tenant, &modules, &granted.names, &mut 0, &head, &attempts, |_, _| {});
+    let wanted = ask(&tenant, &modules, &granted.names, &mut 0, &head, &attempts, |module, decided| {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
         asked.push(Asked::new(path.unwrap_or_default(), module, decided, &head, &attempts));
     });

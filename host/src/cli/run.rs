@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::cli::Outcome;
-use crate::server::{self, Stopped};
+use crate::cli::{self, Outcome};
+use crate::server::{self, Order, Stopped};
 use crate::{config, log};
 
 pub fn run(file: &Path) -> anyhow::Result<Outcome> {
@@ -24,11 +24,21 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
         Err(error) => return Err(error.into()),
     };
     // Before anybody is told that the proxy is there, and may ask it to stop.
-    let signal = server.signals()?;
+    let mut next_order = server.signals()?;
     for (listener, address) in server.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
-    let signal = signal();
+    let signal = loop {
+        match next_order() {
+            Order::Stop { signal } => break signal,
+            Order::Reload => match server.reload_credentials() {
+                Ok(()) => tracing::info!("credentials reloaded"),
+                Err(error) => {
+                    tracing::error!(error = cli::chain(&error), "credentials not reloaded; the old ones stay in use");
+                }
+            },
+        }
+    };
     tracing::info!(signal, "stopping: no new connections, waiting for requests in flight");
     match server.stop() {
         Stopped::Clean => tracing::info!("stopped"),

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::answer::Failure;
 use crate::check::{RouteSpec, Target};
+use crate::credentials::Granted;
 use crate::door::{Connection, RequestHead};
 use crate::module::{Digest, Module};
 use crate::peer::Reached;
@@ -62,6 +63,7 @@ pub enum Next {
 pub struct Served {
     pub tenant: Arc<Tenant>,
     pub modules: Arc<Vec<Module>>,
+    pub credentials: Arc<Granted>,
     /// The module that is asked next: those before it passed.
     pub turn: usize,
     pub head: Arc<RequestHead>,

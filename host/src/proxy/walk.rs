@@ -66,6 +66,7 @@ impl Proxy {
         let served = Served {
             tenant: tenant.clone(),
             modules: tenant.modules(),
+            credentials: tenant.credentials(),
             turn: 0,
             head: Arc::new(head::take(session, connection, authority)),
         };
@@ -81,11 +82,13 @@ impl Proxy {
         let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
         let (decision, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
         let tenant = &served.tenant;
-        let wanted = ask(tenant, &served.modules, &mut served.turn, &served.head, &attempts, |module, decided| {
+        let seen = |module: &Module, decided: &Decided| {
             *decision_time += decided.elapsed;
             *decision = Some(Decision { digest: module.digest(), kind: None });
             tell(tenant, module, decided);
-        })?;
+        };
+        let (modules, credentials) = (&served.modules, &served.credentials.names);
+        let wanted = ask(tenant, modules, credentials, &mut served.turn, &served.head, &attempts, seen)?;
         if let Some(decision) = decision {
             decision.kind = Some(match wanted {
                 Wanted::Connect(_) => "connect",
@@ -119,9 +122,12 @@ impl Proxy {
     async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
         let hop = self.hop(ctx).await?;
         let (route, served) = ctx.under_way()?;
-        let tenant = &served.tenant;
-        let pool_key = tenant.pool_keys.key(&route.peer);
-        let ends = Ends { hop: &hop, pool_key, credentials: &tenant.credentials, connector: &self.connector };
+        let ends = Ends {
+            hop: &hop,
+            pool_key: served.tenant.pool_keys.key(&route.peer),
+            credentials: &served.credentials.credentials,
+            connector: &self.connector,
+        };
         let Prepared { peer, reached } = http_peer(&route.peer, ends).map_err(Failure::from)?;
         ctx.hop = Some(hop);
         ctx.reached = reached;

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::check::CredentialNames;
 use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefaults};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Granted};
 use crate::module::Module;
 use crate::peer::PoolKeys;
 use crate::resolve::Unreachable;
@@ -23,28 +22,35 @@ pub struct Tenant {
     pub upstream: UpstreamDefaults,
     pub failure: FailureAnswer,
     pub grants: Grants,
-    pub credentials: Credentials,
-    pub credential_names: CredentialNames,
     pub pool_keys: PoolKeys,
     pub unreachable: Unreachable,
     modules: ArcSwap<Vec<Module>>,
+    credentials: ArcSwap<Granted>,
 }
 
 impl Tenant {
     pub fn new(config: &TenantConfig, modules: Vec<Module>, credentials: &Credentials) -> Tenant {
-        let credentials = credentials.granted(&config.grants.credentials);
         Tenant {
             name: config.name.as_str().into(),
             limits: config.limits.clone(),
             upstream: config.upstream.clone(),
             failure: config.failure.clone(),
             grants: config.grants.clone(),
-            credential_names: credentials.names(),
-            credentials,
             pool_keys: PoolKeys::default(),
             unreachable: Unreachable::default(),
             modules: ArcSwap::from_pointee(modules),
+            credentials: ArcSwap::from_pointee(credentials.granted(&config.grants.credentials)),
         }
+    }
+
+    /// The credentials in force now, to be taken once by a request as well.
+    pub fn credentials(&self) -> Arc<Granted> {
+        self.credentials.load_full()
+    }
+
+    /// Uses these from the next request on.
+    pub fn exchange_credentials(&self, credentials: &Credentials) {
+        self.credentials.store(Arc::new(credentials.granted(&self.grants.credentials)));
     }
 
     /// The modules in force now. A request takes them once, so that it never mixes versions.
