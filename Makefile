@@ -2,12 +2,17 @@
 
 EXAMPLES := fixed canary sticky failover rewrite lab
 
-.PHONY: demo test setup modules
+.PHONY: demo lab test setup modules
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
 	cargo build --locked --workspace --bin pointsman
 	examples/demo/run
+
+## Upstreams of every kind, and a proxy that connects as a header says: see docs/peer.md.
+lab: setup modules
+	cargo build --locked --workspace --bin pointsman
+	examples/lab/run
 
 ## Everything that CI runs.
 test: setup modules

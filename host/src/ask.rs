@@ -7,6 +7,7 @@ use crate::answer::Failure;
 use crate::call::{self, Decided};
 use crate::check::{self, CredentialNames, Policy, ResponseSpec, RouteSpec, Verdict};
 use crate::door::RequestHead;
+use crate::local_ports;
 use crate::module::Module;
 use crate::raw;
 use crate::tenant::Tenant;
@@ -29,7 +30,13 @@ pub fn ask(
     attempts: &Arc<[raw::Attempt]>,
     mut seen: impl FnMut(&Module, &Decided),
 ) -> Result<Wanted, Failure> {
-    let policy = Policy { limits: &tenant.limits, upstream: &tenant.upstream, grants: &tenant.grants, credentials };
+    let policy = Policy {
+        limits: &tenant.limits,
+        upstream: &tenant.upstream,
+        grants: &tenant.grants,
+        credentials,
+        local_ports: local_ports::system(),
+    };
     while let Some(module) = modules.get(*turn) {
         let decided = call::decide(module, head, attempts, &tenant.limits);
         seen(module, &decided);

@@ -36,5 +36,6 @@ pub mod raw;
 mod bindings;
 
 mod dns_name;
+mod local_ports;
 mod text;
 mod tls_groups;

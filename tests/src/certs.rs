@@ -53,6 +53,14 @@ impl Authority {
         })
     }
 
+    /// A server certificate that vouches for itself.
+    pub fn self_signed(names: &[&str]) -> Leaf {
+        let key = KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names).expect("parameters");
+        Leaf { certificate: params.self_signed(&key).expect("a certificate").pem(), key: key.serialize_pem() }
+    }
+
     fn sign(&self, names: &[&str], adjust: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -70,14 +78,15 @@ impl Leaf {
         self.builder(alpn).build()
     }
 
-    /// The same, for clients that show a certificate of one of these authorities only.
-    pub fn acceptor_for(&self, clients: &[&Authority], alpn: &[&str]) -> SslAcceptor {
+    /// The same, for clients that show a certificate of one of these authorities, or none if it `must` not be.
+    pub fn acceptor_for(&self, clients: &[&Authority], must: bool, alpn: &[&str]) -> SslAcceptor {
         let mut builder = self.builder(alpn);
         for authority in clients {
             let root = X509::from_pem(authority.pem().as_bytes()).expect("a certificate");
             builder.cert_store_mut().add_cert(root).expect("the root is accepted");
         }
-        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        let fail = if must { SslVerifyMode::FAIL_IF_NO_PEER_CERT } else { SslVerifyMode::NONE };
+        builder.set_verify(SslVerifyMode::PEER | fail);
         builder.build()
     }
 

@@ -6,8 +6,11 @@ pub mod certs;
 pub mod client;
 pub mod connect_proxy;
 pub mod dns;
+pub mod h2_frames;
 pub mod modules;
+pub mod parts;
 pub mod proxy;
+pub mod sockets;
 pub mod upstream;
 pub mod wait;
 

@@ -220,8 +220,8 @@ impl Builder {
     fn toml(&self, directory: &Path) -> String {
         let mut toml = format!("[proxy]\nthreads = {}\nshutdown_timeout_ms = 5000\n{}", self.threads, self.proxy);
         if let Some(pem) = &self.trusted {
-            std::fs::write(directory.join("roots.pem"), pem).expect("a file");
-            toml.push_str("ca_file = \"roots.pem\"\n");
+            std::fs::write(directory.join("trusted.pem"), pem).expect("a file");
+            toml.push_str("ca_file = \"trusted.pem\"\n");
         }
         toml.push_str("[log]\nformat = \"json\"\naccess = { file = \"access.log\" }\n");
         let _ = writeln!(toml, "[resolver]\n{}", self.resolver);

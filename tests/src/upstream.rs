@@ -1,6 +1,6 @@
 //! Fake upstreams that note what they saw on the wire. A panic in one fails the test.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -62,12 +62,15 @@ impl Answer {
     }
 }
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
 
 /// An upstream to be started.
 pub struct Builder {
     handler: Handler,
     tls: Option<SslAcceptor>,
+    ip: IpAddr,
 }
 
 /// An upstream that listens on a loopback port of its own.
@@ -92,7 +95,7 @@ impl Upstream {
 
     /// An HTTP upstream with answers of its own.
     pub fn with(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Builder {
-        Builder { handler: Arc::new(handler), tls: None }
+        Builder { handler: Arc::new(handler), tls: None, ip: LOOPBACK }
     }
 
     /// A port on which nobody listens.
@@ -107,7 +110,7 @@ impl Upstream {
         F: Future<Output = ()> + Send + 'static,
     {
         let behave = Arc::new(behave);
-        serve(move |stream, number, _, _| {
+        serve(LOOPBACK, move |stream, number, _, _| {
             let behave = behave.clone();
             async move { behave(stream, number).await }
         })
@@ -136,6 +139,12 @@ impl Upstream {
 }
 
 impl Builder {
+    /// Listens on IPv6.
+    pub fn ipv6(mut self) -> Builder {
+        self.ip = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        self
+    }
+
     /// Speaks TLS with this certificate and offers these protocols, best first.
     pub fn tls(mut self, leaf: &Leaf, alpn: &[&str]) -> Builder {
         self.tls = Some(leaf.acceptor(alpn));
@@ -144,13 +153,19 @@ impl Builder {
 
     /// Speaks HTTP/1.1 over TLS, with clients that one of these authorities vouches for.
     pub fn mutual_tls(mut self, leaf: &Leaf, clients: &[&Authority]) -> Builder {
-        self.tls = Some(leaf.acceptor_for(clients, &["http/1.1"]));
+        self.tls = Some(leaf.acceptor_for(clients, true, &["http/1.1"]));
+        self
+    }
+
+    /// Speaks TLS, and asks for a certificate that one of these authorities vouches for without insisting on it.
+    pub fn asking_tls(mut self, leaf: &Leaf, clients: &[&Authority], alpn: &[&str]) -> Builder {
+        self.tls = Some(leaf.acceptor_for(clients, false, alpn));
         self
     }
 
     pub async fn start(self) -> Upstream {
         let (handler, tls) = (self.handler, self.tls);
-        serve(move |stream, connection, peer, notes| {
+        serve(self.ip, move |stream, connection, peer, notes| {
             let (handler, tls) = (handler.clone(), tls.clone());
             async move {
                 let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None, client: None };
@@ -164,11 +179,14 @@ impl Builder {
     }
 }
 
-async fn serve<F>(behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static) -> Upstream
+async fn serve<F>(
+    ip: IpAddr,
+    behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static,
+) -> Upstream
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let notes = Arc::new(Notes::default());
     let accept = tokio::spawn({

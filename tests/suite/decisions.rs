@@ -132,7 +132,15 @@ async fn rewrite_changes_what_the_upstream_sees() {
     let reply = decide(&mut Client::http2(proxy.address()).await, &decision).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
 
-    for seen in upstream.seen() {
+    let over_h2 = decision.replacen("}, \"rewrite\"", ", \"http\": {\"alpn\": \"h2\"}}, \"rewrite\"", 1);
+    let reply = decide(&mut proxy.client().await, &over_h2).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let mut all_seen = upstream.seen();
+    let h2 = all_seen.pop().expect("a request");
+    assert_eq!(h2.uri.to_string(), "http://inner.test:81/other?y=2");
+    assert_eq!((h2.header("x-old"), h2.header("pointsman-lab")), (Some("set"), None));
+
+    for seen in all_seen {
         assert_eq!((seen.uri.to_string().as_str(), seen.header("host")), ("/other?y=2", Some("inner.test:81")));
         assert_eq!(seen.header("pointsman-lab"), None);
         let all = |name: &str| {
@@ -146,6 +154,7 @@ async fn rewrite_changes_what_the_upstream_sees() {
 async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
     let proxy = Proxy::with(lab()).start().await;
     let mut client = proxy.client().await;
+    let mut asked = 0;
     for (peer, field) in [
         (r#"{"address": "127.1:80"}"#, "peer.address"),
         (r#"{"address": "127.0.0.1:0"}"#, "peer.address"),
@@ -157,21 +166,9 @@ async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
         let reply = decide(&mut client, &format!(r#"{{"route": {{"peer": {peer}}}}}"#)).await;
         assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{peer}");
         assert!(!reply.body.contains("peer"), "{}", reply.body);
-        let log = proxy.log(1).await;
-        let cause = log.last().expect("a line")["error"]["cause"].as_str().expect("a cause").to_owned();
-        let _ = (cause, field);
-    }
-    let causes: Vec<String> =
-        proxy.log(6).await.iter().map(|line| line["error"]["cause"].as_str().expect("a cause").to_owned()).collect();
-    for (cause, field) in causes.iter().zip([
-        "peer.address",
-        "peer.address",
-        "peer.timeouts.connect-ms",
-        "peer.socket.dscp",
-        "peer.tls.verify",
-        "peer.tls.sni",
-    ]) {
-        assert!(cause.contains(&format!("`{field}`")), "{cause}");
+        asked += 1;
+        let cause = &proxy.log(asked).await[asked - 1]["error"]["cause"];
+        assert!(cause.as_str().is_some_and(|cause| cause.contains(&format!("`{field}`"))), "{field}: {cause}");
     }
 }
 

@@ -2,12 +2,18 @@
 
 mod credentials;
 mod decisions;
+mod docs;
 mod downstream;
 mod examples;
 mod hostile;
+mod http2;
 mod load;
 mod names;
 mod pools;
+mod quirks;
+mod real;
 mod retries;
+mod sockets;
+mod timeouts;
 mod tunnels;
 mod upstream;

@@ -110,54 +110,6 @@ async fn http2_without_tls_is_spoken_by_prior_knowledge() {
 }
 
 #[tokio::test]
-async fn silent_upstream_ends_at_the_read_timeout() {
-    let silent = Upstream::raw(|mut stream, _| async move {
-        let mut buffer = [0; 1024];
-        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-    })
-    .await;
-    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
-    let peer = format!(r#"{{"address": "{}", "timeouts": {{"read-ms": 100}}}}"#, silent.address());
-    let reply = through(&proxy, &peer).await;
-    assert_eq!((reply.status, reply.code()), (504, Some("upstream-read-timeout")));
-}
-
-/// Nothing in the backlog is ever accepted, and it is full.
-#[tokio::test]
-async fn upstream_that_accepts_nothing_ends_at_the_connect_timeout() {
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let listener = socket.listen(1).expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let mut filling = Vec::new();
-    while let Ok(Ok(stream)) =
-        tokio::time::timeout(std::time::Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
-    {
-        filling.push(stream);
-    }
-    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
-    let peer = format!(r#"{{"address": "{address}", "timeouts": {{"connect-ms": 100}}}}"#);
-    let reply = through(&proxy, &peer).await;
-    assert_eq!((reply.status, reply.code()), (504, Some("upstream-connect-timeout")));
-}
-
-#[tokio::test]
-async fn upstream_that_never_shakes_hands_ends_at_the_total_connect_timeout() {
-    let silent = Upstream::raw(|mut stream, _| async move {
-        let mut buffer = [0; 1024];
-        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-    })
-    .await;
-    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
-    let peer = format!(
-        r#"{{"address": "{}", "tls": {{"sni": "api.test"}}, "timeouts": {{"total-connect-ms": 100}}}}"#,
-        silent.address()
-    );
-    let reply = through(&proxy, &peer).await;
-    assert_eq!(reply.status, 504, "{:?}", reply.code());
-}
-
-#[tokio::test]
 async fn answer_that_is_not_http_is_told_as_such() {
     let odd = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 1024];
@@ -168,15 +120,6 @@ async fn answer_that_is_not_http_is_told_as_such() {
     let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
     let reply = through(&proxy, &format!(r#"{{"address": "{}"}}"#, odd.address())).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-protocol")));
-}
-
-#[tokio::test]
-async fn local_address_can_be_chosen_where_it_is_granted() {
-    let live = Upstream::answering("live").start().await;
-    let proxy = Proxy::with(lab()).start().await;
-    let peer = format!(r#"{{"address": "{}", "bind-to": {{"address": "127.0.0.9"}}}}"#, live.address());
-    assert_eq!(through(&proxy, &peer).await.body, "live");
-    assert_eq!(live.only().peer.ip().to_string(), "127.0.0.9");
 }
 
 #[tokio::test]

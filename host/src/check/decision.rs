@@ -13,6 +13,8 @@ pub struct Policy<'a> {
     pub upstream: &'a UpstreamDefaults,
     pub grants: &'a Grants,
     pub credentials: &'a CredentialNames,
+    /// First and last of the local ports that this system hands out. None: no part of them can be asked for.
+    pub local_ports: Option<(u16, u16)>,
 }
 
 /// A decision that may be followed.

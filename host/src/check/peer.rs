@@ -34,7 +34,7 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     // Where this host itself connects to: socket options are about that connection.
     let next_hop = connect_proxy.as_ref().map_or(&target, |proxy| &proxy.address);
     let connection = ConnectionFields {
-        bind_to: raw.bind_to.map(|bind| bind_to(&bind, next_hop, policy.grants)).transpose()?,
+        bind_to: raw.bind_to.map(|bind| bind_to(&bind, next_hop, policy)).transpose()?,
         tcp_keepalive: tcp_keepalive(raw.tcp_keepalive.as_ref(), next_hop, policy.upstream)?,
         socket: socket(&raw.socket, next_hop)?,
         connect_proxy,
@@ -74,8 +74,8 @@ fn connect_proxy(raw: raw::ConnectProxy, target: &Target, grants: &Grants) -> Re
     })
 }
 
-fn bind_to(raw: &raw::BindTo, next_hop: &Target, grants: &Grants) -> Result<BindSpec, Refusal> {
-    if !grants.bind_to {
+fn bind_to(raw: &raw::BindTo, next_hop: &Target, policy: &Policy<'_>) -> Result<BindSpec, Refusal> {
+    if !policy.grants.bind_to {
         return Err(Problem::NotGranted { grant: "bind_to = true" }.at("peer.bind-to"));
     }
     let address = raw.address.as_deref().map(address::local).transpose().at("peer.bind-to.address")?;
@@ -94,6 +94,7 @@ fn bind_to(raw: &raw::BindTo, next_hop: &Target, grants: &Grants) -> Result<Bind
                 Problem::Rule("the first port must be at least 1 and below the last").at("peer.bind-to.port-range")
             );
         }
+        within_system(first, last, policy.local_ports).at("peer.bind-to.port-range")?;
         if address.is_some_and(|address: SocketAddr| address.port() != 0) {
             return Err(Problem::Rule("the address has a port already").at("peer.bind-to.port-range"));
         }
@@ -104,6 +105,18 @@ fn bind_to(raw: &raw::BindTo, next_hop: &Target, grants: &Grants) -> Result<Bind
         return Err(Problem::Rule("it names neither an address nor a port range").at("peer.bind-to"));
     }
     Ok(BindSpec { address, port_range: raw.port_range, fallback: raw.fallback })
+}
+
+/// The kernel takes a part of the system's range, and looks nowhere else, without a word.
+fn within_system(first: u16, last: u16, system: Option<(u16, u16)>) -> Result<(), Problem> {
+    match system {
+        Some((least, most)) if least <= first && last <= most => Ok(()),
+        Some((least, most)) => Err(Problem::value(
+            &format!("{first}-{last}"),
+            format_args!("is not within this system's local ports, {least}-{most} (`net.ipv4.ip_local_port_range`)"),
+        )),
+        None => Err(Problem::Rule("this system's kernel has no port ranges for a socket (Linux 6.3 has)")),
+    }
 }
 
 /// The tenant's default does not reach a Unix socket; what the module itself says there is refused.

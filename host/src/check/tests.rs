@@ -39,7 +39,10 @@ fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Gran
     let limits = Limits::default();
     let (roots, pairs) = (HashMap::from([("roots".to_owned(), ONE)]), HashMap::from([("pair".to_owned(), ONE)]));
     let credentials = CredentialNames { ca: roots, client: pairs };
-    check(decision, &Policy { limits: &limits, upstream, grants, credentials: &credentials })
+    check(
+        decision,
+        &Policy { limits: &limits, upstream, grants, credentials: &credentials, local_ports: Some((1024, 60_000)) },
+    )
 }
 
 fn route() -> raw::Route {
@@ -218,7 +221,15 @@ fn local_address_must_be_granted_and_fit() {
     refused(bind(None, None, false), "`peer.bind-to`: it names neither");
     refused(bind(None, Some((0, 10)), false), "`peer.bind-to.port-range`: the first port");
     refused(bind(None, Some((10, 10)), false), "`peer.bind-to.port-range`: the first port");
-    refused(bind(Some("127.0.0.2:4000"), Some((1, 2)), false), "`peer.bind-to.port-range`: the address has a port");
+    for (first, last) in [(1023, 5000), (4000, 60_001), (60_001, 60_002)] {
+        let expected =
+            format!("`peer.bind-to.port-range`: `{first}-{last}` is not within this system's local ports, 1024-");
+        refused(bind(None, Some((first, last)), false), &expected);
+    }
+    refused(
+        bind(Some("127.0.0.2:4000"), Some((4000, 5000)), false),
+        "`peer.bind-to.port-range`: the address has a port",
+    );
     refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it means nothing");
 }
 

@@ -145,8 +145,14 @@ fn follow(decision: raw::Decision) {
     let grants =
         Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets, credentials: Vec::new() };
     let credentials = CredentialNames::default();
-    match check(decision, &Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials })
-    {
+    let policy = Policy {
+        limits: &limits,
+        upstream: &upstream,
+        grants: &grants,
+        credentials: &credentials,
+        local_ports: Some((1, u16::MAX)),
+    };
+    match check(decision, &policy) {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::default().key(&route.peer);
             match prepare(&route, key) {
@@ -168,10 +174,9 @@ fn follow(decision: raw::Decision) {
 fn route(raw: raw::Route) -> Box<RouteSpec> {
     let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
     let credentials = CredentialNames::default();
-    match check(
-        raw::Decision::Connect(raw),
-        &Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials },
-    ) {
+    let policy =
+        Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials, local_ports: None };
+    match check(raw::Decision::Connect(raw), &policy) {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),
     }

@@ -248,8 +248,8 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
         |peer| peer.connect_proxy = proxy("192.0.2.1:3128", vec![header("x-a", "2")]),
         |peer| peer.bind_to = None,
         |peer| peer.bind_to = local("127.0.0.2:4000"),
-        |peer| peer.bind_to = Some(raw::BindTo { address: None, port_range: Some((1, 2)), fallback: false }),
-        |peer| peer.bind_to = Some(raw::BindTo { address: None, port_range: Some((1, 2)), fallback: true }),
+        |peer| peer.bind_to = Some(raw::BindTo { address: None, port_range: Some((4000, 4001)), fallback: false }),
+        |peer| peer.bind_to = Some(raw::BindTo { address: None, port_range: Some((4000, 4001)), fallback: true }),
         |peer| {
             peer.tcp_keepalive = Some(raw::TcpKeepalive { idle_s: 1, interval_s: 1, count: 1, user_timeout_ms: 0 });
         },

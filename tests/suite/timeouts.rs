@@ -1,0 +1,166 @@
+//! Every timeout fires, by upstreams that stall at exactly that point.
+
+use std::net::SocketAddr;
+
+use http::Request;
+use http_body_util::Full;
+use pointsman_tests::client::get;
+use pointsman_tests::{Proxy, Reply, Tenant, Upstream, eventually, example};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
+
+async fn proxy() -> Proxy {
+    Proxy::with(Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")).start().await
+}
+
+async fn through(proxy: &Proxy, peer: &str) -> Reply {
+    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
+    proxy.client().await.send(request).await.expect("a response")
+}
+
+/// A peer at this address with this timeout and these further fields fails so.
+async fn check(address: SocketAddr, timeout: &str, more: &str, code: &str, failure: &str) {
+    let proxy = proxy().await;
+    let peer = format!(r#"{{"address": "{address}", "timeouts": {{{timeout}}}{more}}}"#);
+    let reply = through(&proxy, &peer).await;
+    assert_eq!((reply.status, reply.code()), (504, Some(code)), "{peer}");
+    assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], failure, "{peer}");
+}
+
+const TLS: &str = r#", "tls": {"sni": "api.test"}"#;
+
+/// An upstream that accepts, reads and never says anything.
+async fn silent() -> Upstream {
+    Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 1024];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await
+}
+
+/// A listener that accepts nothing, with a full backlog: the kernel drops what else comes.
+struct Unaccepting {
+    listener: TcpListener,
+    _filling: Vec<TcpStream>,
+}
+
+impl Unaccepting {
+    async fn new() -> Unaccepting {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = socket.listen(1).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let mut filling = Vec::new();
+        let patience = std::time::Duration::from_millis(200);
+        while let Ok(Ok(stream)) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+            filling.push(stream);
+        }
+        Unaccepting { listener, _filling: filling }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("an address")
+    }
+}
+
+#[tokio::test]
+async fn connection_that_is_not_accepted_ends_at_the_connect_timeout() {
+    let full = Unaccepting::new().await;
+    for more in ["", TLS] {
+        check(full.address(), r#""connect-ms": 100"#, more, "upstream-connect-timeout", "connect-timeout").await;
+    }
+}
+
+#[tokio::test]
+async fn connection_that_is_not_accepted_ends_at_the_total_connect_timeout() {
+    let full = Unaccepting::new().await;
+    for more in ["", TLS] {
+        check(full.address(), r#""total-connect-ms": 100"#, more, "upstream-connect-timeout", "connect-timeout").await;
+    }
+}
+
+#[tokio::test]
+async fn handshake_that_stalls_ends_at_either() {
+    let silent = silent().await;
+    for timeout in [r#""connect-ms": 100"#, r#""total-connect-ms": 100"#] {
+        check(silent.address(), timeout, TLS, "upstream-tls-timeout", "tls-timeout").await;
+    }
+}
+
+#[tokio::test]
+async fn silent_upstream_ends_at_the_read_timeout() {
+    check(silent().await.address(), r#""read-ms": 100"#, "", "upstream-read-timeout", "receive-timeout").await;
+    let h2 = r#", "http": {"alpn": "h2"}"#;
+    check(silent().await.address(), r#""read-ms": 100"#, h2, "upstream-read-timeout", "receive-timeout").await;
+}
+
+/// The client has the head already: all that can be done is to cut the response off.
+#[tokio::test]
+async fn response_that_stalls_is_cut_off_at_the_read_timeout() {
+    let stalling = Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let proxy = proxy().await;
+    let peer = format!(r#"{{"address": "{}", "timeouts": {{"read-ms": 100}}}}"#, stalling.address());
+    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
+    assert!(proxy.client().await.send(request).await.is_err(), "the response seems whole");
+    let line = &proxy.log(1).await[0];
+    assert_eq!((&line["status"], &line["error"]["code"]), (&200.into(), &"upstream-read-timeout".into()));
+}
+
+#[tokio::test]
+async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
+    // It never reads, and stays.
+    let deaf = Upstream::raw(|stream, _| async move {
+        Notify::new().notified().await;
+        drop(stream);
+    })
+    .await;
+    let proxy = proxy().await;
+    // The upstream may have answered before it stopped reading: that is waited for as long as for any answer.
+    let peer = format!(r#"{{"address": "{}", "timeouts": {{"write-ms": 200, "read-ms": 200}}}}"#, deaf.address());
+    // More than all buffers on the way take.
+    let body = Full::from(vec![0; 32 * 1024 * 1024]);
+    let request = Request::post("http://lab.test/").header("pointsman-lab", peer).body(body).expect("a request");
+    // The client is still sending when the answer comes, and may be cut off before it reads it.
+    if let Ok(reply) = proxy.client().await.send(request).await {
+        assert_eq!((reply.status, reply.code()), (504, Some("upstream-write-timeout")));
+    }
+    let line = &proxy.log(1).await[0];
+    assert_eq!((&line["status"], &line["error"]["code"]), (&504.into(), &"upstream-write-timeout".into()));
+    assert_eq!(line["failed_attempts"][0]["failure"], "send-timeout");
+}
+
+/// An upstream that answers each request, and counts the connections that it saw end.
+#[tokio::test]
+async fn idle_connection_is_closed_at_the_idle_timeout() {
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = ended.clone();
+    let upstream = Upstream::raw(move |mut stream, _| {
+        let ended = counted.clone();
+        async move {
+            let mut buffer = [0; 4096];
+            while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("the answer is sent");
+            }
+            ended.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    })
+    .await;
+    let proxy = proxy().await;
+    let idle = |ms: u32| {
+        format!(r#"{{"address": "{}", "timeouts": {{"idle-ms": {ms}}}, "isolation": "{ms}"}}"#, upstream.address())
+    };
+    assert_eq!(through(&proxy, &idle(60_000)).await.body, "ok");
+    assert_eq!(through(&proxy, &idle(50)).await.body, "ok");
+    let one = || (ended.load(std::sync::atomic::Ordering::SeqCst) == 1).then_some(());
+    eventually("the end of the idle connection", one).await;
+    // The other one is still there, and used.
+    assert_eq!(through(&proxy, &idle(60_000)).await.body, "ok");
+    assert_eq!(upstream.connections(), 2);
+}
