@@ -5,6 +5,7 @@ mod decisions;
 mod docs;
 mod downstream;
 mod examples;
+mod forwarded;
 mod hostile;
 mod http2;
 mod load;

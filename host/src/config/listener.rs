@@ -6,7 +6,7 @@ use crate::config::claims::Claims;
 use crate::config::problem::shown;
 use crate::config::section::{DAY_MS, Placed, Section, Unit};
 use crate::config::tenant::name;
-use crate::config::{ListenerConfig, ListenerTls};
+use crate::config::{ListenerConfig, ListenerTls, forwarded};
 
 /// None if there is no name or no address.
 pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<ListenerConfig> {
@@ -32,6 +32,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
     let head_timeout = section.milliseconds("head_timeout_ms", 1..=DAY_MS);
     // Pingora counts whole seconds, so a shorter time could not be kept.
     let keepalive_timeout = section.milliseconds("keepalive_timeout_ms", 1000..=DAY_MS);
+    let forwarded = forwarded::read(section.table("forwarded"));
     section.finish();
     let tls = tls.and_then(read_tls);
     Some(ListenerConfig {
@@ -42,6 +43,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
         max_head_bytes: max_head_bytes.unwrap_or(ListenerConfig::MAX_HEAD_BYTES),
         head_timeout: head_timeout.unwrap_or(ListenerConfig::HEAD_TIMEOUT),
         keepalive_timeout: keepalive_timeout.unwrap_or(ListenerConfig::KEEPALIVE_TIMEOUT),
+        forwarded,
     })
 }
 

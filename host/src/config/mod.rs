@@ -4,6 +4,7 @@
 //! configuration names (modules, certificates) are not opened here.
 
 // The whole file, and its tables.
+mod forwarded;
 mod limits;
 mod listener;
 mod log;
@@ -27,9 +28,9 @@ mod section;
 mod tests;
 
 pub use model::{
-    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Families, Grants, HostPattern, Limits,
-    ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig, ResolverConfig,
-    TcpKeepalive, TenantConfig, UpstreamDefaults,
+    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Families, ForwardedConfig, Grants,
+    HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig,
+    ResolverConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
 };
 pub use problem::ConfigErrors;
 pub use read::{load, parse};

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::StatusCode;
+use ipnet::IpNet;
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +137,7 @@ pub struct ListenerConfig {
     pub head_timeout: Duration,
     /// Longest time that a connection may be idle between requests.
     pub keepalive_timeout: Duration,
+    pub forwarded: ForwardedConfig,
 }
 
 impl ListenerConfig {
@@ -143,6 +145,23 @@ impl ListenerConfig {
     pub const MAX_HEAD_BYTES: usize = 64 * 1024;
     pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
     pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+/// `[listener.forwarded]`: what upstreams are told about the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardedConfig {
+    /// Proxies before this one, whose `x-forwarded-*` and `forwarded` headers are believed.
+    pub trusted: Vec<IpNet>,
+    /// Whether `x-forwarded-for`, `-host` and `-proto` are set.
+    pub x_forwarded: bool,
+    /// Whether `forwarded` is set.
+    pub forwarded: bool,
+}
+
+impl Default for ForwardedConfig {
+    fn default() -> Self {
+        ForwardedConfig { trusted: Vec::new(), x_forwarded: true, forwarded: false }
+    }
 }
 
 /// `[listener.tls]`: PEM files. ALPN offers `h2` and `http/1.1`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::ListenerConfig;
+use crate::config::{ForwardedConfig, ListenerConfig};
 
 /// What the door needs to know about the listener that took a connection.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct Listener {
     pub head_timeout: Duration,
     pub keepalive_timeout: Duration,
     pub h2c: bool,
+    pub forwarded: ForwardedConfig,
 }
 
 impl Listener {
@@ -22,6 +23,7 @@ impl Listener {
             head_timeout: config.head_timeout,
             keepalive_timeout: config.keepalive_timeout,
             h2c: config.h2c,
+            forwarded: config.forwarded.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod context;
+mod forwarded;
 mod head;
 mod in_flight;
 mod record;

@@ -22,7 +22,7 @@ use crate::peer::{Ends, Prepared, http_peer};
 use crate::proxy::attempt::What;
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::in_flight::Gauge;
-use crate::proxy::{attempt, head, record, rewrite, write};
+use crate::proxy::{attempt, forwarded, head, record, rewrite, write};
 use crate::raw;
 use crate::resolve::{Family, Hop, ResolveError, Resolver};
 use crate::retry::{self, Body, Failed, Idempotent, Progress};
@@ -237,10 +237,16 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        if let (Some(connection), Some(served)) = (&ctx.connection, &ctx.served) {
+            let client = head::client_ip(session);
+            let (scheme, authority) = (served.head.scheme(), served.head.authority());
+            let from = forwarded::From { client, scheme, authority };
+            forwarded::apply(&connection.listener.forwarded, &from, request)?;
+        }
         match &ctx.route {
             Some(route) => rewrite::apply(&route.rewrite, request),
             None => Ok(()),

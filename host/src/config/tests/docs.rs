@@ -10,11 +10,12 @@ use super::*;
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
 /// The least of every section, with the keys that it requires.
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("[proxy]", ""),
     ("[log]", ""),
     ("[resolver]", ""),
     ("[[listener]]", "name = \"web\"\naddress = \"127.0.0.1:0\"\n"),
+    ("[listener.forwarded]", ""),
     ("[listener.tls]", "certificate = \"server.pem\"\nkey = \"server.key\"\n"),
     ("[[ca]]", "name = \"roots\"\nfile = \"roots.pem\"\n"),
     ("[[client_cert]]", "name = \"ours\"\ncertificate = \"ours.pem\"\nkey = \"ours.key\"\n"),
@@ -118,7 +119,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 39, "defaults that are written as values");
+    assert_eq!(count, 41, "defaults that are written as values");
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 8, "rows with choices");
+    assert_eq!(count, 9, "rows with choices");
 }
 
 #[test]

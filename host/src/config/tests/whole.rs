@@ -71,6 +71,11 @@ fn every_value_of_a_file_arrives() {
             max_head_bytes: 16_384,
             head_timeout: ms(2_500),
             keepalive_timeout: ms(75_000),
+            forwarded: ForwardedConfig {
+                trusted: vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()],
+                x_forwarded: false,
+                forwarded: true,
+            },
         }
     );
     assert!(!h1.h2c);
@@ -168,6 +173,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
             head_timeout: ListenerConfig::HEAD_TIMEOUT,
             keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
+            forwarded: ForwardedConfig::default(),
         }]
     );
     assert_eq!(

@@ -1,0 +1,214 @@
+//! What the upstream is told about the client: `x-forwarded-*` and `forwarded` (RFC 7239).
+//!
+//! Whoever sends a request can write such headers, so they count only if a trusted proxy sent them.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::Result;
+use pingora::http::RequestHeader;
+
+use crate::config::ForwardedConfig;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// A request as it came in.
+pub struct From<'a> {
+    /// None: a client on a Unix socket.
+    pub client: Option<IpAddr>,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    pub authority: &'a str,
+}
+
+/// Removes what is not to be believed, and adds what this proxy itself knows.
+pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHeader) -> Result<()> {
+    if !from.client.is_some_and(|client| config.trusted.iter().any(|network| network.contains(&client))) {
+        for name in told_by_client(&request.headers) {
+            request.remove_header(&name);
+        }
+    }
+    if config.x_forwarded {
+        if let Some(client) = from.client {
+            request.insert_header(FOR, joined(&request.headers, &FOR, &client.to_string()))?;
+        }
+        // What the first proxy was asked for, not what this one was.
+        for (name, value) in [(HOST, from.authority), (PROTO, from.scheme)] {
+            if !request.headers.contains_key(&name)
+                && let Ok(value) = HeaderValue::from_str(value)
+            {
+                request.insert_header(name, value)?;
+            }
+        }
+    }
+    if config.forwarded {
+        request.insert_header(FORWARDED, joined(&request.headers, &FORWARDED, &element(from)))?;
+    }
+    Ok(())
+}
+
+/// Headers by which a request says where it came from.
+fn told_by_client(headers: &HeaderMap) -> Vec<HeaderName> {
+    let tells = |name: &&HeaderName| {
+        // Some servers take an underscore for a hyphen.
+        let name = name.as_str();
+        let is = |other: &str| {
+            name.len() == other.len()
+                && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
+        };
+        is("forwarded") || is("x-real-ip") || name.get(..12).is_some_and(|start| is_start(start, "x-forwarded-"))
+    };
+    headers.keys().filter(tells).cloned().collect()
+}
+
+fn is_start(start: &str, expected: &str) -> bool {
+    start.bytes().zip(expected.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
+}
+
+/// What is there already, in one list with one entry more.
+fn joined(headers: &HeaderMap, name: &HeaderName, entry: &str) -> HeaderValue {
+    let mut list = Vec::new();
+    for value in headers.get_all(name).iter().filter(|value| !value.is_empty()) {
+        list.extend_from_slice(value.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(entry.as_bytes());
+    // Made of header values and of text that `element` quotes, so it is one.
+    HeaderValue::from_bytes(&list).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// One element of a `forwarded` header.
+fn element(from: &From<'_>) -> String {
+    let mut element = String::from("for=");
+    // Writing to a `String` can't fail.
+    let _ = match from.client {
+        Some(IpAddr::V4(ip)) => write!(element, "{ip}"),
+        Some(IpAddr::V6(ip)) => write!(element, "\"[{ip}]\""),
+        None => write!(element, "unknown"),
+    };
+    if !from.authority.is_empty() {
+        element.push_str(";host=");
+        quoted(&mut element, from.authority);
+    }
+    let _ = write!(element, ";proto={}", from.scheme);
+    element
+}
+
+/// A token as it is, anything else in quotes (RFC 9110, section 5.6.4).
+fn quoted(into: &mut String, value: &str) {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if value.bytes().all(token) {
+        return into.push_str(value);
+    }
+    into.push('"');
+    for character in value.chars() {
+        if character == '"' || character == '\\' {
+            into.push('\\');
+        }
+        into.push(character);
+    }
+    into.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: From<'static> = From {
+        client: Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7))),
+        scheme: "https",
+        authority: "shop.example:8443",
+    };
+
+    /// The headers that a request with these has in the end.
+    fn check(
+        trusted: &[&str],
+        styles: (bool, bool),
+        from: &From<'_>,
+        sent: &[(&str, &str)],
+        expected: &[(&str, &str)],
+    ) {
+        let trusted = trusted.iter().map(|network| network.parse().expect("a network")).collect();
+        let config = ForwardedConfig { trusted, x_forwarded: styles.0, forwarded: styles.1 };
+        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+        for (name, value) in sent {
+            request.append_header(name.to_string(), *value).expect("a header");
+        }
+        apply(&config, from, &mut request).expect("it is applied");
+        let mut found: Vec<(String, String)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        found.sort();
+        let expected: Vec<(String, String)> =
+            expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(found, expected);
+    }
+
+    const OURS: [(&str, &str); 3] =
+        [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-host", "shop.example:8443"), ("x-forwarded-proto", "https")];
+
+    #[test]
+    fn what_a_client_claims_is_replaced() {
+        let claimed = [
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-for", "10.0.0.2"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x_forwarded_host", "evil.example"),
+            ("x-real-ip", "10.0.0.1"),
+            ("x_real-ip", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+        ];
+        check(&[], (true, false), &CLIENT, &claimed, &OURS);
+        check(&["192.0.2.8/32", "10.0.0.0/8"], (true, false), &CLIENT, &claimed, &OURS);
+        check(&[], (false, false), &CLIENT, &claimed, &[]);
+    }
+
+    #[test]
+    fn other_headers_stay() {
+        let sent = [("x-forwarder", "a"), ("x-forwarded", "b"), ("x-real-ips", "c")];
+        let expected = [&sent[1], &sent[0], &sent[2]].map(|header| *header);
+        check(&[], (false, false), &CLIENT, &sent, &expected);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_kept_and_its_address_added() {
+        let said = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "www.example"),
+        ];
+        let expected = [
+            ("x-forwarded-for", "203.0.113.9, 198.51.100.1, 192.0.2.7"),
+            ("x-forwarded-host", "www.example"),
+            ("x-forwarded-proto", "http"),
+        ];
+        check(&["192.0.2.0/24"], (true, false), &CLIENT, &said, &expected);
+        check(&["192.0.2.0/24"], (true, false), &CLIENT, &[], &OURS);
+    }
+
+    #[test]
+    fn forwarded_is_written_as_the_rfc_has_it() {
+        let expected = [("forwarded", "for=192.0.2.7;host=\"shop.example:8443\";proto=https")];
+        check(&[], (false, true), &CLIENT, &[("forwarded", "for=10.0.0.1")], &expected);
+        let v6 = From { client: "2001:db8::1".parse().ok(), scheme: "http", authority: "shop.example" };
+        let expected = [("forwarded", "for=a, for=\"[2001:db8::1]\";host=shop.example;proto=http")];
+        check(&["2001:db8::/32"], (false, true), &v6, &[("forwarded", "for=a")], &expected);
+        let odd = From { client: None, scheme: "http", authority: "a\"b" };
+        check(&[], (false, true), &odd, &[], &[("forwarded", "for=unknown;host=\"a\\\"b\";proto=http")]);
+    }
+
+    #[test]
+    fn client_without_an_address_is_not_made_up() {
+        let local = From { client: None, scheme: "http", authority: "" };
+        let expected = [("x-forwarded-host", ""), ("x-forwarded-proto", "http")];
+        check(&["0.0.0.0/0"], (true, false), &local, &[("x-forwarded-for", "10.0.0.1")], &expected);
+    }
+}
