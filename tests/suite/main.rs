@@ -1,5 +1,6 @@
 //! The whole proxy, tested over real sockets. One binary; a module for each subject.
 
+mod attempts;
 mod credentials;
 mod decisions;
 mod docs;

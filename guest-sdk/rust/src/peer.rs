@@ -63,7 +63,7 @@ impl Peer {
 ///
 /// In milliseconds to the host: a fraction of one counts as one.
 impl Peer {
-    /// Time to establish the TCP connection, and once more for the TLS handshake.
+    /// Time to establish the TCP connection, once more for a CONNECT proxy's answer, and once more for the TLS handshake.
     pub fn connect_timeout(mut self, timeout: Duration) -> Peer {
         self.timeouts.connect_ms = Some(millis(timeout));
         self

@@ -3,9 +3,10 @@
 //! For trying out every field of the peer record with nothing but curl. **Never outside a lab**: whoever can send a
 //! request chooses where the proxy connects.
 
+mod attempts;
 mod record;
 
-use pointsman_guest::{Decision, Error, Request, config, router};
+use pointsman_guest::{Decision, Error, Request, Response, config, router};
 use serde_json::Value;
 
 router!(select_peer);
@@ -13,7 +14,7 @@ router!(select_peer);
 fn select_peer(request: &Request) -> Result<Decision, Error> {
     let header = request.header("pointsman-lab").unwrap_or_else(|| "{}".to_owned());
     let mut decision = serde_json::from_str(&header)
-        .and_then(|order| record::decision(one_for(request, order)))
+        .and_then(|order| decision(request, one_for(request, order)))
         .map_err(|error| Error::new(format_args!("pointsman-lab: {error}")))?;
 
     if let Decision::Connect(route) = &mut decision
@@ -22,6 +23,13 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
         route.peer.address = config::text("/address")?;
     }
     Ok(decision)
+}
+
+fn decision(request: &Request, order: Value) -> serde_json::Result<Decision> {
+    if order == "attempts" {
+        return Ok(Response::new(200).body(attempts::to_json(&request.attempts())?).into());
+    }
+    record::decision(order)
 }
 
 /// A list has an order for each attempt; its last one stands for all that follow.
@@ -81,6 +89,19 @@ mod tests {
         assert_eq!(select_peer(&request).unwrap(), Decision::Pass);
         let request = request.attempt(testing::refused("127.0.0.1:9102"));
         assert_eq!(select_peer(&request).unwrap(), Decision::Pass);
+    }
+
+    #[test]
+    fn failed_attempts_are_shown_with_the_names_of_the_wit() {
+        let request = testing::get("/").header("pointsman-lab", r#""attempts""#);
+        let shown = |request: &Request| match select_peer(request).unwrap() {
+            Decision::Respond(response) => serde_json::from_slice::<Value>(&response.body).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown(&request), serde_json::json!([]));
+        let attempt = shown(&request.attempt(testing::refused("127.0.0.1:9102")))[0].clone();
+        assert_eq!((&attempt["stage"], &attempt["failure"]), (&"connect".into(), &"refused".into()));
+        assert_eq!((&attempt["address"], &attempt["request-sent"]), (&"127.0.0.1:9102".into(), &false.into()));
     }
 
     #[test]
