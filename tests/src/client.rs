@@ -1,5 +1,6 @@
 //! A client with one connection, HTTP/1.1 or HTTP/2, with or without TLS.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -89,6 +90,12 @@ impl Client {
             Client::Http2(sender) => sender.send_request(request).await?,
         };
         read(response).await
+    }
+
+    /// A GET request of the tenant `lab`, whose module does what this order says.
+    pub async fn order(&mut self, order: impl Display) -> Reply {
+        let request = get("http://lab.test/").header("pointsman-lab", order.to_string());
+        self.send(request.body(Full::default()).expect("a request")).await.expect("a response")
     }
 
     pub async fn get(&mut self, url: &str) -> Reply {

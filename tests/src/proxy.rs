@@ -1,6 +1,6 @@
 //! A proxy in the test's own process, configured as a user would: with TOML and module files.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,11 @@ impl Proxy {
     /// One GET request on a connection of its own, HTTP/1.1 without TLS.
     pub async fn get(&self, url: &str) -> Reply {
         self.client().await.get(url).await
+    }
+
+    /// `Client::order` on a connection of its own.
+    pub async fn order(&self, order: impl Display) -> Reply {
+        self.client().await.order(order).await
     }
 
     pub async fn client(&self) -> Client {

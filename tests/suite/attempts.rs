@@ -87,9 +87,7 @@ async fn reused_connection_is_told_as_such() {
     let address = fickle.address().to_string();
     let proxy = proxy().await;
     let mut client = proxy.client().await;
-    let request = get("http://lab.test/").header("pointsman-lab", json!({"address": address}).to_string());
-    let reply = client.send(request.body(Full::default()).expect("a request")).await.expect("a response");
-    assert_eq!(reply.body, "ok");
+    assert_eq!(client.order(json!({"address": address})).await.body, "ok");
     let attempt = failed(&mut client, get("http://lab.test/"), json!({"address": address})).await;
     check(attempt, &address, "receive", "closed", (None, true, true));
 }

@@ -1,7 +1,5 @@
 //! Credentials: what an operator defines and grants, a module may name, and the upstream sees.
 
-use http_body_util::Full;
-use pointsman_tests::client::get;
 use pointsman_tests::{Authority, Client, Proxy, Reply, Tenant, Upstream, example};
 
 fn lab(credentials: &str) -> Tenant {
@@ -10,9 +8,7 @@ fn lab(credentials: &str) -> Tenant {
 
 /// Sends a request to an upstream over TLS, with these further fields of the record `tls`.
 async fn through(client: &mut Client, upstream: &Upstream, tls: &str) -> Reply {
-    let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"{tls}}}}}"#, upstream.address());
-    let request = get("http://lab.test/").header("pointsman-lab", peer);
-    client.send(request.body(Full::default()).expect("a request")).await.expect("a response")
+    client.order(format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"{tls}}}}}"#, upstream.address())).await
 }
 
 #[tokio::test]

@@ -2,9 +2,8 @@
 
 use http::Request;
 use http_body_util::Full;
-use pointsman_tests::client::get;
 use pointsman_tests::h2_frames::{Behaviour, FrameUpstream, PING, SETTINGS, WINDOW_UPDATE};
-use pointsman_tests::{Answer, Authority, Client, Proxy, Reply, Tenant, Upstream, eventually, example};
+use pointsman_tests::{Answer, Authority, Client, Proxy, Tenant, Upstream, eventually, example};
 
 async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
@@ -15,11 +14,6 @@ fn h2(upstream: &FrameUpstream, more: &str) -> String {
     format!(r#"{{"address": "{}", "http": {{"alpn": "h2"{more}}}}}"#, upstream.upstream.address())
 }
 
-async fn over(client: &mut Client, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    client.send(request).await.expect("a response")
-}
-
 /// The connections that two requests came on, the second sent while the first was under way.
 async fn connections_of_two(more: &str) -> Vec<usize> {
     let upstream = FrameUpstream::start(Behaviour::AnswerAfter(2)).await;
@@ -28,10 +22,10 @@ async fn connections_of_two(more: &str) -> Vec<usize> {
     let (mut first, mut second) = (proxy.client().await, proxy.client().await);
     let first = tokio::spawn({
         let peer = peer.clone();
-        async move { over(&mut first, &peer).await.status }
+        async move { first.order(&peer).await.status }
     });
     eventually("the first request", || (upstream.requests().len() == 1).then_some(())).await;
-    assert_eq!(over(&mut second, &peer).await.status, 200);
+    assert_eq!(second.order(&peer).await.status, 200);
     assert_eq!(first.await.expect("a reply"), 200);
     upstream.requests()
 }
@@ -49,8 +43,8 @@ async fn pings_come_where_they_are_asked_for() {
         (FrameUpstream::start(Behaviour::AnswerAfter(1)).await, FrameUpstream::start(Behaviour::AnswerAfter(1)).await);
     let proxy = proxy().await;
     let mut client = proxy.client().await;
-    assert_eq!(over(&mut client, &h2(&quiet, "")).await.status, 200);
-    assert_eq!(over(&mut client, &h2(&pinged, r#", "h2-ping-interval-ms": 1000"#)).await.status, 200);
+    assert_eq!(client.order(&h2(&quiet, "")).await.status, 200);
+    assert_eq!(client.order(&h2(&pinged, r#", "h2-ping-interval-ms": 1000"#)).await.status, 200);
     eventually("two pings", || (pinged.frames(PING).len() >= 2).then_some(())).await;
     assert!(quiet.frames(PING).is_empty());
 }
@@ -60,13 +54,13 @@ async fn windows_are_announced() {
     let upstream = FrameUpstream::start(Behaviour::AnswerAfter(1)).await;
     let proxy = proxy().await;
     let windows = r#", "h2-stream-window": 100000, "h2-connection-window": 200000"#;
-    assert_eq!(over(&mut proxy.client().await, &h2(&upstream, windows)).await.status, 200);
+    assert_eq!(proxy.order(&h2(&upstream, windows)).await.status, 200);
     assert_eq!(initial_window(&upstream), 100_000);
     // Every connection begins with 65,535 bytes (RFC 9113, section 6.9.2).
     assert_eq!(connection_window(&upstream), 200_000);
 
     let upstream = FrameUpstream::start(Behaviour::AnswerAfter(1)).await;
-    assert_eq!(over(&mut proxy.client().await, &h2(&upstream, "")).await.status, 200);
+    assert_eq!(proxy.order(&h2(&upstream, "")).await.status, 200);
     assert_eq!((initial_window(&upstream), connection_window(&upstream)), (8 << 20, 8 << 20));
 }
 

@@ -3,25 +3,14 @@
 use std::collections::HashMap;
 
 use hickory_proto::rr::RecordType;
-use http_body_util::Full;
-use pointsman_tests::client::get;
 use pointsman_tests::dns::Entry;
-use pointsman_tests::{Authority, Client, NameServer, Proxy, Reply, Tenant, Upstream, eventually, example};
+use pointsman_tests::{Authority, NameServer, Proxy, Tenant, Upstream, eventually, example};
 
 const GRANTS: &str = "[tenant.grants]\nbind_to = true";
 
 /// A proxy that resolves with these settings.
 async fn resolving(resolver: &str) -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "").table(GRANTS)).resolver(resolver).start().await
-}
-
-async fn through(proxy: &Proxy, peer: &str) -> Reply {
-    over(&mut proxy.client().await, peer).await
-}
-
-async fn over(client: &mut Client, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    client.send(request).await.expect("a response")
 }
 
 fn named(name: &str, upstream: &Upstream) -> String {
@@ -33,7 +22,7 @@ async fn name_is_resolved_by_the_configured_server() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
-    assert_eq!(through(&proxy, &named("Origin.Test.", &live)).await.body, "live");
+    assert_eq!(proxy.order(&named("Origin.Test.", &live)).await.body, "live");
     assert_eq!(dns.asked(RecordType::A), ["origin.test"]);
     assert_eq!(dns.asked(RecordType::AAAA), ["origin.test"]);
     assert_eq!(proxy.log(1).await[0]["upstream_address"], live.address().to_string());
@@ -47,9 +36,9 @@ async fn names_certificate_is_checked_without_more_being_said() {
     let tenant = Tenant::new("lab").module(example("lab"), "");
     let proxy = Proxy::with(tenant).trusting(&authority).resolver(&dns.toml()).start().await;
     let tls = |name: &str| format!(r#"{{"address": "{name}:{}", "tls": {{}}}}"#, live.address().port());
-    assert_eq!(through(&proxy, &tls("origin.test")).await.body, "live");
+    assert_eq!(proxy.order(&tls("origin.test")).await.body, "live");
     assert_eq!(live.only().sni.as_deref(), Some("origin.test"));
-    assert_eq!(through(&proxy, &tls("other.test")).await.code(), Some("upstream-certificate"));
+    assert_eq!(proxy.order(&tls("other.test")).await.code(), Some("upstream-certificate"));
 }
 
 #[tokio::test]
@@ -61,7 +50,7 @@ async fn hosts_file_comes_before_the_servers() {
         .resolver(&format!("{}\nhosts_file = \"hosts\"", dns.toml()))
         .start()
         .await;
-    assert_eq!(through(&proxy, &named("origin.test", &live)).await.body, "live");
+    assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     assert!(dns.asked(RecordType::A).is_empty() && dns.asked(RecordType::AAAA).is_empty());
 }
 
@@ -80,14 +69,14 @@ async fn answers_are_kept_for_their_time() {
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
     for _ in 0..3 {
-        assert_eq!(through(&proxy, &named("origin.test", &live)).await.body, "live");
+        assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
     assert_eq!(dns.asked(RecordType::A).len(), 1);
 
     let passing = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nmin_ttl_s = 0", passing.toml())).await;
     for _ in 0..3 {
-        assert_eq!(through(&proxy, &named("origin.test", &live)).await.body, "live");
+        assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
     assert_eq!(passing.asked(RecordType::A).len(), 3);
 }
@@ -98,7 +87,7 @@ async fn name_that_does_not_exist_is_remembered_as_such() {
     let dns = NameServer::with(60, &[]).await;
     let proxy = resolving(&dns.toml()).await;
     for _ in 0..3 {
-        let reply = through(&proxy, &named("absent.test", &live)).await;
+        let reply = proxy.order(&named("absent.test", &live)).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-resolve")));
     }
     assert_eq!(dns.asked(RecordType::A), ["absent.test"]);
@@ -116,10 +105,10 @@ async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
         .start()
         .await;
     let (mut client, peer) = (proxy.client().await, named("slow.test", &live));
-    let slow = tokio::spawn(async move { over(&mut client, &peer).await });
+    let slow = tokio::spawn(async move { client.order(&peer).await });
     eventually("the look-up", || (!dns.asked(RecordType::A).is_empty()).then_some(())).await;
     for _ in 0..10 {
-        assert_eq!(through(&proxy, &format!(r#"{{"address": "{}"}}"#, live.address())).await.body, "live");
+        assert_eq!(proxy.order(&format!(r#"{{"address": "{}"}}"#, live.address())).await.body, "live");
     }
     assert!(!slow.is_finished());
     let reply = slow.await.expect("a reply");
@@ -147,7 +136,7 @@ async fn every_address_of_a_name_is_tried_within_one_attempt() {
     let dns = NameServer::with(60, &[("origin.test", &addresses)]).await;
     let proxy = resolving(&dns.toml()).await;
     for _ in 0..8 {
-        assert_eq!(through(&proxy, &named("origin.test", &live)).await.body, "live");
+        assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
     assert!(proxy.log(8).await.iter().all(|line| line["attempts"] == 1 && line["failed_attempts"].is_null()));
 }
@@ -157,11 +146,9 @@ async fn attempt_fails_when_no_address_answers() {
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.2", "127.0.0.3"])]).await;
     let proxy = resolving(&dns.toml()).await;
     let port = Upstream::closed_port().await.port();
-    let reply = through(
-        &proxy,
-        &format!(r#"{{"route": {{"peer": {{"address": "origin.test:{port}"}}, "retry": {{"attempts": 2}}}}}}"#),
-    )
-    .await;
+    let reply = proxy
+        .order(&format!(r#"{{"route": {{"peer": {{"address": "origin.test:{port}"}}, "retry": {{"attempts": 2}}}}}}"#))
+        .await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-refused")));
     let line = &proxy.log(1).await[0];
     assert_eq!(
@@ -188,7 +175,7 @@ async fn addresses_of_a_name_share_the_load() {
 /// Whether the upstream answered: the fake one beside it does not.
 async fn through_quietly(proxy: &Proxy, peer: &str) -> bool {
     let peer = peer.replace('}', r#", "timeouts": {"read-ms": 200}}"#);
-    through(proxy, &format!(r#"{{"route": {{"peer": {peer}, "retry": {{"attempts": 1}}}}}}"#)).await.status == 200
+    proxy.order(&format!(r#"{{"route": {{"peer": {peer}, "retry": {{"attempts": 1}}}}}}"#)).await.status == 200
 }
 
 #[tokio::test]
@@ -200,9 +187,9 @@ async fn local_address_chooses_the_family() {
         format!(r#"{{"address": "{name}:{}", "bind-to": {{"address": "127.0.0.9"}}}}"#, live.address().port())
     };
     for _ in 0..4 {
-        assert_eq!(through(&proxy, &bound("both.test")).await.body, "live");
+        assert_eq!(proxy.order(&bound("both.test")).await.body, "live");
     }
-    assert_eq!(through(&proxy, &bound("new.test")).await.code(), Some("upstream-resolve"));
+    assert_eq!(proxy.order(&bound("new.test")).await.code(), Some("upstream-resolve"));
     assert!(live.seen().iter().all(|seen| seen.peer.ip().to_string() == "127.0.0.9"));
 }
 
@@ -211,7 +198,7 @@ async fn one_family_can_be_asked_for_alone() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["::1", "127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nfamilies = \"ipv4\"", dns.toml())).await;
-    assert_eq!(through(&proxy, &named("origin.test", &live)).await.body, "live");
+    assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     assert!(dns.asked(RecordType::AAAA).is_empty());
 }
 
@@ -227,7 +214,7 @@ async fn requests_that_wait_for_the_same_name_ask_once() {
     }
     let requests = clients.into_iter().map(|mut client| {
         let peer = peer.clone();
-        tokio::spawn(async move { over(&mut client, &peer).await.body })
+        tokio::spawn(async move { client.order(&peer).await.body })
     });
     for request in requests.collect::<Vec<_>>() {
         assert_eq!(request.await.expect("a reply"), "live");
@@ -242,7 +229,7 @@ async fn connections_to_a_name_are_kept() {
     let proxy = resolving(&dns.toml()).await;
     let mut client = proxy.client().await;
     for _ in 0..3 {
-        assert_eq!(over(&mut client, &named("origin.test", &live)).await.body, "live");
+        assert_eq!(client.order(&named("origin.test", &live)).await.body, "live");
     }
     assert_eq!(live.connections(), 1);
 }

@@ -1,19 +1,12 @@
 //! Real programs behind the proxy: nginx, `openssl s_server`, tinyproxy and gRPC.
 
-use http_body_util::Full;
-use pointsman_tests::client::get;
 use pointsman_tests::parts::{Part, python};
-use pointsman_tests::{Authority, Proxy, Reply, Tenant, Upstream, example};
+use pointsman_tests::{Authority, Proxy, Tenant, Upstream, example};
 use serde_json::{Value, json};
 
 fn lab() -> Tenant {
     let tables = "[tenant.limits]\nattempts = 1\n[tenant.grants]\nverify = [\"none\"]";
     Tenant::new("lab").module(example("lab"), "").table(tables)
-}
-
-async fn through(proxy: &Proxy, peer: &Value) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer.to_string());
-    proxy.client().await.send(request.body(Full::default()).expect("a request")).await.expect("a response")
 }
 
 #[tokio::test]
@@ -34,13 +27,13 @@ async fn nginx_sees_the_client_certificate_and_the_http_version() {
 
     let certified = json!({"sni": "api.test", "client-cert": "ours"});
     for (alpn, version) in [("h1", "HTTP/1.1"), ("h2", "HTTP/2.0"), ("h2h1", "HTTP/2.0")] {
-        let reply = through(&proxy, &peer(alpn, certified.clone())).await;
+        let reply = proxy.order(&peer(alpn, certified.clone())).await;
         assert_eq!((reply.status, reply.body), (200, format!("{version} api.test CN=pointsman")), "{alpn}");
     }
     // nginx takes the connection, and refuses the request.
-    let reply = through(&proxy, &peer("h1", json!({"sni": "api.test"}))).await;
+    let reply = proxy.order(&peer("h1", json!({"sni": "api.test"}))).await;
     assert_eq!((reply.status, reply.code()), (400, None));
-    let reply = through(&proxy, &peer("h1", json!({"sni": "api.test", "client-cert": "ours", "ca": "roots"}))).await;
+    let reply = proxy.order(&peer("h1", json!({"sni": "api.test", "client-cert": "ours", "ca": "roots"}))).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")));
 }
 
@@ -60,11 +53,11 @@ async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
     };
     // `user:secret`.
     let credentials = json!([{"name": "proxy-authorization", "value": "Basic dXNlcjpzZWNyZXQ="}]);
-    let reply = through(&proxy, &peer(credentials)).await;
+    let reply = proxy.order(&peer(credentials)).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
     assert_eq!(live.only().version, http::Version::HTTP_2);
 
-    let reply = through(&proxy, &peer(json!([]))).await;
+    let reply = proxy.order(&peer(json!([]))).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-proxy-refused")));
     let line = &proxy.log(2).await[1];
     assert!(line["error"]["cause"].as_str().is_some_and(|cause| cause.contains("the proxy answered 40")), "{line}");
@@ -77,9 +70,9 @@ async fn groups_are_offered_as_the_peer_says() {
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     let peer =
         |curves: &str| json!({"address": picky.address().to_string(), "tls": {"sni": "api.test", "curves": curves}});
-    let reply = through(&proxy, &peer("X25519:P-384")).await;
+    let reply = proxy.order(&peer("X25519:P-384")).await;
     assert_eq!(reply.status, 200, "{:?}", reply.code());
-    let reply = through(&proxy, &peer("X25519:P-256")).await;
+    let reply = proxy.order(&peer("X25519:P-256")).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-tls")));
 }
 
@@ -97,11 +90,11 @@ async fn certificates_of_all_kinds_are_judged() {
     ] {
         let upstream = Part::s_server(&leaf, options).await;
         let peer = json!({"address": upstream.address().to_string(), "tls": {"sni": "www.api.test"}});
-        let reply = through(&proxy, &peer).await;
+        let reply = proxy.order(&peer).await;
         assert_eq!(reply.status, status, "{options:?}: {:?}", reply.code());
         assert_eq!(reply.code(), (status == 502).then_some("upstream-certificate"));
         let unchecked = json!({"address": upstream.address().to_string(), "tls": {"verify": "none"}});
-        assert_eq!(through(&proxy, &unchecked).await.status, 200, "{options:?}");
+        assert_eq!(proxy.order(&unchecked).await.status, 200, "{options:?}");
     }
 }
 

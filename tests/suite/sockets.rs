@@ -2,17 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use http_body_util::Full;
 use nix::sys::socket::{GetSockOpt, getsockopt, sockopt};
-use pointsman_tests::client::get;
 use pointsman_tests::{Proxy, Reply, Tenant, Upstream, example, sockets};
 
 const BIND: &str = "[tenant.grants]\nbind_to = true";
-
-async fn through(proxy: &Proxy, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    proxy.client().await.send(request).await.expect("a response")
-}
 
 /// The proxy's socket to an upstream whose peer has these further fields. The proxy has to live as long as it.
 struct Connected {
@@ -28,7 +21,7 @@ impl Connected {
 
     async fn of(upstream: Upstream, more: &str, tables: &str) -> Connected {
         let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table(BIND).table(tables)).start().await;
-        let reply = through(&proxy, &format!(r#"{{"address": "{}"{more}}}"#, upstream.address())).await;
+        let reply = proxy.order(&format!(r#"{{"address": "{}"{more}}}"#, upstream.address())).await;
         assert_eq!((reply.status, reply.body.as_str()), (200, "live"), "{more}");
         let socket = sockets::connected(upstream.only().peer, upstream.address());
         Connected { socket, upstream, _proxy: proxy }
@@ -169,5 +162,5 @@ async fn ranges_are_refused() {
 async fn once(upstream: &Upstream, bind: &str) -> Reply {
     let tenant = Tenant::new("lab").module(example("lab"), "").table(BIND).table("[tenant.limits]\nattempts = 1");
     let proxy = Proxy::with(tenant).start().await;
-    through(&proxy, &format!(r#"{{"address": "{}", "bind-to": {bind}}}"#, upstream.address())).await
+    proxy.order(&format!(r#"{{"address": "{}", "bind-to": {bind}}}"#, upstream.address())).await
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::Request;
 use http_body_util::Full;
 use pointsman_tests::client::get;
-use pointsman_tests::{Proxy, Reply, Tenant, Upstream, eventually, example};
+use pointsman_tests::{Proxy, Tenant, Upstream, eventually, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -14,16 +14,11 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")).start().await
 }
 
-async fn through(proxy: &Proxy, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    proxy.client().await.send(request).await.expect("a response")
-}
-
 /// A peer at this address with this timeout and these further fields fails so.
 async fn check(address: SocketAddr, timeout: &str, more: &str, code: &str, failure: &str) {
     let proxy = proxy().await;
     let peer = format!(r#"{{"address": "{address}", "timeouts": {{{timeout}}}{more}}}"#);
-    let reply = through(&proxy, &peer).await;
+    let reply = proxy.order(&peer).await;
     assert_eq!((reply.status, reply.code()), (504, Some(code)), "{peer}");
     assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], failure, "{peer}");
 }
@@ -156,11 +151,11 @@ async fn idle_connection_is_closed_at_the_idle_timeout() {
     let idle = |ms: u32| {
         format!(r#"{{"address": "{}", "timeouts": {{"idle-ms": {ms}}}, "isolation": "{ms}"}}"#, upstream.address())
     };
-    assert_eq!(through(&proxy, &idle(60_000)).await.body, "ok");
-    assert_eq!(through(&proxy, &idle(50)).await.body, "ok");
+    assert_eq!(proxy.order(&idle(60_000)).await.body, "ok");
+    assert_eq!(proxy.order(&idle(50)).await.body, "ok");
     let one = || (ended.load(std::sync::atomic::Ordering::SeqCst) == 1).then_some(());
     eventually("the end of the idle connection", one).await;
     // The other one is still there, and used.
-    assert_eq!(through(&proxy, &idle(60_000)).await.body, "ok");
+    assert_eq!(proxy.order(&idle(60_000)).await.body, "ok");
     assert_eq!(upstream.connections(), 2);
 }

@@ -1,23 +1,16 @@
 //! CONNECT proxies: what they are asked, what goes through them, and what becomes of their refusals.
 
-use http_body_util::Full;
-use pointsman_tests::client::get;
 use pointsman_tests::connect_proxy::Behaviour;
-use pointsman_tests::{Authority, Client, ConnectProxy, NameServer, Proxy, Reply, Tenant, Upstream, example};
+use pointsman_tests::{Authority, ConnectProxy, NameServer, Proxy, Reply, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn lab() -> Tenant {
     Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")
 }
 
-async fn over(client: &mut Client, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    client.send(request).await.expect("a response")
-}
-
 /// The reply to a request whose peer is this, through a proxy with nothing else to it.
 async fn through(peer: &str) -> Reply {
-    over(&mut Proxy::with(lab()).start().await.client().await, peer).await
+    Proxy::with(lab()).start().await.order(peer).await
 }
 
 /// A peer behind a CONNECT proxy, with these further fields.
@@ -38,7 +31,7 @@ async fn plain_http_goes_through_a_tunnel_that_is_kept() {
         tunnel.address()
     );
     for _ in 0..3 {
-        assert_eq!(over(&mut client, &peer).await.body, "live");
+        assert_eq!(client.order(&peer).await.body, "live");
     }
     let target = live.address();
     let expected =
@@ -59,14 +52,14 @@ async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
         let more = format!(r#", "tls": {{"sni": "api.test"}}, "http": {{"alpn": "{protocol}"}}"#);
         let mut client = proxy.client().await;
         for _ in 0..2 {
-            assert_eq!(over(&mut client, &behind(&tunnel, "192.0.2.1:443", &more)).await.body, "live", "{protocol}");
+            assert_eq!(client.order(&behind(&tunnel, "192.0.2.1:443", &more)).await.body, "live", "{protocol}");
         }
         assert_eq!(live.seen()[0].sni.as_deref(), Some("api.test"));
         assert_eq!(live.connections(), 1);
         assert!(tunnel.asked()[0].starts_with("CONNECT 192.0.2.1:443 HTTP/1.1\r\n"));
 
         let other = behind(&tunnel, "192.0.2.1:443", r#", "tls": {"sni": "other.test"}"#);
-        assert_eq!(over(&mut client, &other).await.code(), Some("upstream-certificate"));
+        assert_eq!(client.order(&other).await.code(), Some("upstream-certificate"));
     }
 }
 
@@ -94,7 +87,7 @@ async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
     let proxy = Proxy::with(lab().table(&grants)).start().await;
     let mut client = proxy.client().await;
     for _ in 0..3 {
-        assert_eq!(over(&mut client, &behind(&tunnel, "api.test:80", "")).await.body, "live");
+        assert_eq!(client.order(&behind(&tunnel, "api.test:80", "")).await.body, "live");
     }
     assert_eq!(tunnel.asked().len(), 1);
     assert!(tunnel.asked()[0].starts_with("CONNECT api.test:80 HTTP/1.1\r\nhost: api.test:80\r\n"));
@@ -114,7 +107,7 @@ async fn names_are_resolved_where_they_are_needed() {
     let peer =
         format!(r#"{{"address": "inner.test:80", "connect-proxy": {{"address": "proxy.test:{port}"}}, "isolation": "#);
     for isolation in ["1", "2", "3"] {
-        assert_eq!(over(&mut proxy.client().await, &format!("{peer}\"{isolation}\"}}")).await.body, "live");
+        assert_eq!(proxy.order(&format!("{peer}\"{isolation}\"}}")).await.body, "live");
     }
     assert!(tunnel.asked().iter().all(|head| head.starts_with("CONNECT inner.test:80 ")));
     assert!(!dns.asked(hickory_proto::rr::RecordType::A).contains(&"inner.test".to_owned()));
@@ -133,7 +126,7 @@ async fn refusals_are_typed_attempts() {
         let tunnel = ConnectProxy::tcp(behaviour).await;
         let proxy = Proxy::with(lab()).start().await;
         let peer = behind(&tunnel, "192.0.2.1:80", r#", "timeouts": {"connect-ms": 200}"#);
-        let reply = over(&mut proxy.client().await, &peer).await;
+        let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (status, Some(code)), "{behaviour:?}");
         let attempt = &proxy.log(1).await[0]["failed_attempts"][0];
         assert_eq!((&attempt["failure"], &attempt["upstream"]), (&failure.into(), &"192.0.2.1:80".into()));
@@ -160,7 +153,7 @@ async fn module_is_told_of_the_refusal_and_may_go_elsewhere() {
     let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
     let orders = format!(r#"[{}, {{"address": "{}"}}]"#, behind(&tunnel, "192.0.2.1:80", ""), live.address());
-    assert_eq!(over(&mut proxy.client().await, &orders).await.body, "live");
+    assert_eq!(proxy.order(&orders).await.body, "live");
 }
 
 #[tokio::test]
@@ -184,7 +177,7 @@ async fn tunnels_that_differ_are_never_shared() {
     ];
     for _ in 0..2 {
         for peer in &peers {
-            assert_eq!(over(&mut client, peer).await.body, "live", "{peer}");
+            assert_eq!(client.order(peer).await.body, "live", "{peer}");
         }
     }
     assert_eq!(live.connections(), peers.len());

@@ -1,8 +1,6 @@
 //! The upstream's side: what it sees of a peer's attributes, over real sockets.
 
-use http_body_util::Full;
-use pointsman_tests::client::get;
-use pointsman_tests::{Authority, Client, Proxy, Reply, Tenant, Upstream, example};
+use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GRANTS: &str = "[tenant.grants]\nverify = [\"chain-only\", \"none\"]\nbind_to = true";
@@ -12,21 +10,12 @@ fn lab() -> Tenant {
 }
 
 /// Sends a request to a peer, given as JSON.
-async fn through(proxy: &Proxy, peer: &str) -> Reply {
-    over(&mut proxy.client().await, peer).await
-}
-
-async fn over(client: &mut Client, peer: &str) -> Reply {
-    let request = get("http://lab.test/").header("pointsman-lab", format!(r#"{{"route": {{"peer": {peer}}}}}"#));
-    client.send(request.body(Full::default()).expect("a request")).await.expect("a response")
-}
-
 #[tokio::test]
 async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
-    let reply = through(&proxy, &format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
+    let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
     let seen = live.only();
     assert_eq!((seen.sni.as_deref(), seen.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
@@ -43,7 +32,7 @@ async fn certificates_that_do_not_pass_are_refused() {
     ] {
         let upstream = Upstream::answering("live").tls(&leaf, &["http/1.1"]).start().await;
         let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, upstream.address());
-        let reply = through(&proxy, &peer).await;
+        let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")), "{why}");
         assert!(upstream.seen().is_empty(), "{why}");
     }
@@ -59,9 +48,9 @@ async fn weaker_checks_hold_where_they_are_granted() {
     let tls = |address, verify: &str| {
         format!(r#"{{"address": "{address}", "tls": {{"sni": "api.test", "verify": "{verify}"}}}}"#)
     };
-    assert_eq!(through(&proxy, &tls(other_name.address(), "chain-only")).await.body, "chain");
-    assert_eq!(through(&proxy, &tls(unknown.address(), "chain-only")).await.code(), Some("upstream-certificate"));
-    assert_eq!(through(&proxy, &tls(unknown.address(), "none")).await.body, "none");
+    assert_eq!(proxy.order(&tls(other_name.address(), "chain-only")).await.body, "chain");
+    assert_eq!(proxy.order(&tls(unknown.address(), "chain-only")).await.code(), Some("upstream-certificate"));
+    assert_eq!(proxy.order(&tls(unknown.address(), "none")).await.body, "none");
 }
 
 #[tokio::test]
@@ -70,7 +59,7 @@ async fn certificate_may_carry_the_alternative_name() {
     let live = Upstream::answering("live").tls(&authority.leaf(&["other.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     let tls = r#"{"sni": "api.test", "alternative-cn": "other.test"}"#;
-    let reply = through(&proxy, &format!(r#"{{"address": "{}", "tls": {tls}}}"#, live.address())).await;
+    let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {tls}}}"#, live.address())).await;
     assert_eq!(reply.body, "live");
     assert_eq!(live.only().sni.as_deref(), Some("api.test"));
 }
@@ -91,7 +80,7 @@ async fn http_version_is_negotiated_by_alpn() {
             r#"{{"address": "{}", "tls": {{"sni": "api.test"}}, "http": {{"alpn": "{alpn}"}}, "isolation": "{alpn}"}}"#,
             upstream.address()
         );
-        assert_eq!(through(&proxy, &peer).await.body, "live", "{alpn}");
+        assert_eq!(proxy.order(&peer).await.body, "live", "{alpn}");
         assert_eq!(upstream.seen().last().map(|seen| seen.version), Some(version), "{alpn}");
     }
 }
@@ -101,8 +90,8 @@ async fn http2_without_tls_is_spoken_by_prior_knowledge() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(lab()).start().await;
     let peer = format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}}}"#, live.address());
-    assert_eq!(through(&proxy, &peer).await.body, "live");
-    assert_eq!(over(&mut Client::http2(proxy.address()).await, &peer).await.body, "live");
+    assert_eq!(proxy.order(&peer).await.body, "live");
+    assert_eq!(Client::http2(proxy.address()).await.order(&peer).await.body, "live");
     for seen in live.seen() {
         assert_eq!(seen.version, http::Version::HTTP_2);
         assert_eq!(seen.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
@@ -118,7 +107,7 @@ async fn answer_that_is_not_http_is_told_as_such() {
     })
     .await;
     let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
-    let reply = through(&proxy, &format!(r#"{{"address": "{}"}}"#, odd.address())).await;
+    let reply = proxy.order(&format!(r#"{{"address": "{}"}}"#, odd.address())).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-protocol")));
 }
 
@@ -146,13 +135,13 @@ async fn unix_socket_is_reached_where_it_is_granted() {
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table(&grants)).start().await;
     let mut client = proxy.client().await;
     for _ in 0..3 {
-        assert_eq!(over(&mut client, &format!(r#"{{"address": "unix:{}"}}"#, path.display())).await.body, "unix");
+        assert_eq!(client.order(&format!(r#"{{"address": "unix:{}"}}"#, path.display())).await.body, "unix");
     }
     assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is kept");
 
-    let reply = over(&mut client, r#"{"address": "unix:/run/other.sock"}"#).await;
+    let reply = client.order(r#"{"address": "unix:/run/other.sock"}"#).await;
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));
     let absent = format!(r#"{{"address": "unix:{}/absent.sock"}}"#, folder.path().display());
-    assert_eq!(over(&mut client, &absent).await.status, 502);
+    assert_eq!(client.order(&absent).await.status, 502);
     upstream.abort();
 }

@@ -28,7 +28,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve traffic until SIGTERM, SIGQUIT or SIGINT
+    /// Serve traffic until SIGTERM, SIGQUIT or SIGINT; SIGHUP reads credentials again
     Run(ConfigFile),
     /// Check a configuration and load its modules, without serving
     Check(ConfigFile),

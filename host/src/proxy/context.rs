@@ -101,6 +101,15 @@ impl Context {
         }
     }
 
+    /// The next attempt begins, with nothing left of the one before.
+    pub fn begin_attempt(&mut self) {
+        self.attempts += 1;
+        self.attempt_start = Instant::now();
+        self.addresses = Vec::new().into_iter();
+        self.hop = None;
+        self.reached = None;
+    }
+
     /// The route of the current attempt, and whose it is.
     pub fn under_way(&self) -> Result<(&RouteSpec, &Served), Failure> {
         match (&self.route, &self.served) {

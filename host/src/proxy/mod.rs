@@ -3,13 +3,15 @@
 
 mod attempt;
 mod context;
+mod failed;
 mod forwarded;
 mod head;
 mod in_flight;
 mod record;
 mod rewrite;
+mod steps;
 mod walk;
 mod write;
 
 pub use in_flight::{Gauge, InFlight};
-pub use walk::Proxy;
+pub use steps::Proxy;

@@ -1,0 +1,80 @@
+//! An attempt failed: it is noted for the module and the log, and `retry` is asked what may follow.
+
+use pingora::Error;
+use pingora::ErrorType;
+use pingora::proxy::Session;
+
+use crate::answer::Failure;
+use crate::proxy::attempt::What;
+use crate::proxy::context::{Context, Next};
+use crate::raw;
+use crate::resolve::Hop;
+use crate::retry::{self, Body, Failed, Idempotent, Progress};
+
+/// resolve: the address did not answer; whether the same attempt goes on with another of the same name. Nothing was
+/// sent, so that is always safe.
+pub fn try_next_address(session: &Session, ctx: &mut Context, what: &What) -> bool {
+    let (Some(served), Some(Hop::Socket(address))) = (&ctx.served, &ctx.hop) else { return false };
+    if !what.is_of_the_address() || !ctx.is_of_a_name() {
+        return false;
+    }
+    served.tenant.unreachable.note(*address);
+    if ctx.addresses.len() == 0 || body(session) == Body::Gone {
+        return false;
+    }
+    ctx.next = Next::Address;
+    true
+}
+
+/// retry: notes a failed attempt and asks whether another may follow.
+pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: String) -> bool {
+    let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
+    let address = address.unwrap_or_default();
+    ctx.failed.push(raw::Attempt {
+        number: ctx.attempts,
+        address: address.clone(),
+        stage: what.stage,
+        failure: what.failure,
+        status: what.status,
+        reused_connection: what.reused,
+        request_sent: what.progress != Progress::NothingSent,
+        elapsed_ms: u32::try_from(ctx.attempt_start.elapsed().as_millis()).unwrap_or(u32::MAX),
+        detail: detail.clone(),
+    });
+    ctx.failure = Some(Failure::Upstream { stage: what.stage, failure: what.failure, address, detail });
+    let retry = retry::may_retry(question(session, ctx.attempts, ctx.attempts_allowed(), what.progress));
+    if retry {
+        // The next decision says how this ends.
+        ctx.failure = None;
+    }
+    retry
+}
+
+pub fn question(session: &Session, attempts: u32, allowed: u32, progress: Progress) -> Failed {
+    Failed {
+        attempts,
+        allowed,
+        progress,
+        idempotent: Idempotent::of(&session.req_header().method),
+        body: body(session),
+    }
+}
+
+fn body(session: &Session) -> Body {
+    if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable }
+}
+
+/// How far an attempt came that failed on an established connection. Pingora marks errors after which it would retry.
+/// Of those, only HTTP/2's REFUSED_STREAM, GOAWAY and HTTP_1_1_REQUIRED say that the upstream did not process the
+/// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, says nothing.
+pub fn progress(session: &Session, error: &Error) -> Progress {
+    if session.response_written().is_some() {
+        return Progress::Answered;
+    }
+    let marked = error.retry == pingora::RetryType::Decided(true);
+    if marked && matches!(error.etype(), ErrorType::H2Error | ErrorType::H2Downgrade) {
+        Progress::NotProcessed
+    } else {
+        Progress::Sent
+    }
+}

@@ -1,0 +1,214 @@
+//! The steps of the walk, each one the question that a room answers. `walk` takes them in Pingora's phases.
+
+use std::sync::Arc;
+
+use pingora::Result;
+use pingora::connectors::TransportConnector;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+
+use crate::answer::Failure;
+use crate::ask::{Wanted, ask};
+use crate::call::Decided;
+use crate::check::Target;
+use crate::door;
+use crate::log::AccessLogger;
+use crate::module::Module;
+use crate::peer::{Ends, Prepared, http_peer};
+use crate::proxy::context::{Context, Decision, Next, Served};
+use crate::proxy::failed::note_attempt;
+use crate::proxy::in_flight::Gauge;
+use crate::proxy::{attempt, head, write};
+use crate::raw;
+use crate::resolve::{Family, Hop, ResolveError, Resolver};
+use crate::tenant::{HostTable, Tenant};
+
+/// The proxy: all listeners and tenants share one.
+pub struct Proxy {
+    tenants: HostTable<Arc<Tenant>>,
+    pub(super) access: AccessLogger,
+    pub(super) in_flight: Gauge,
+    error_header: bool,
+    resolver: Resolver,
+    /// Reaches CONNECT proxies, whose connections are not pooled: what goes through them is.
+    connector: Arc<TransportConnector>,
+}
+
+impl Proxy {
+    pub fn new(
+        tenants: HostTable<Arc<Tenant>>,
+        resolver: Resolver,
+        access: AccessLogger,
+        in_flight: Gauge,
+        error_header: bool,
+    ) -> Proxy {
+        let connector = Arc::new(TransportConnector::new(None));
+        Proxy { tenants, access, in_flight, error_header, resolver, connector }
+    }
+
+    /// door and tenant: is the head within bounds, and whose is it?
+    pub(super) fn admit(&self, session: &Session, ctx: &mut Context) -> Result<(), Failure> {
+        let Some(connection) = &ctx.connection else {
+            return Err(Failure::Internal("a request without a connection".to_owned()));
+        };
+        let limit = connection.listener.max_head_bytes;
+        if head::size(session) > limit {
+            return Err(Failure::HeadTooLarge { limit });
+        }
+        let header = session.req_header();
+        let authority = door::authority(&header.uri, &header.headers);
+        let Some(tenant) = self.tenants.owner(&authority) else { return Err(Failure::NoTenant(authority)) };
+        let served = Served {
+            tenant: tenant.clone(),
+            modules: tenant.modules(),
+            credentials: tenant.credentials(),
+            turn: 0,
+            head: Arc::new(head::take(session, connection, authority)),
+        };
+        ctx.served = Some(served);
+        Ok(())
+    }
+
+    /// call and check: what do the tenant's modules want?
+    pub(super) fn decide(&self, ctx: &mut Context) -> Result<Wanted, Failure> {
+        let Some(served) = &mut ctx.served else {
+            return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
+        };
+        let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
+        let (decision, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
+        let tenant = &served.tenant;
+        let seen = |module: &Module, decided: &Decided| {
+            *decision_time += decided.elapsed;
+            *decision = Some(Decision { digest: module.digest(), kind: None });
+            tell(tenant, module, decided);
+        };
+        let (modules, credentials) = (&served.modules, &served.credentials.names);
+        let wanted = ask(tenant, modules, credentials, &mut served.turn, &served.head, &attempts, seen)?;
+        if let Some(decision) = decision {
+            decision.kind = Some(match wanted {
+                Wanted::Connect(_) => "connect",
+                Wanted::Respond(_) => "respond",
+            });
+        }
+        Ok(wanted)
+    }
+
+    /// resolve: the address that the next connection goes to.
+    async fn hop(&self, ctx: &mut Context) -> Result<Hop, Unmade> {
+        if let Some(address) = ctx.addresses.next() {
+            return Ok(Hop::Socket(address));
+        }
+        let (route, served) = ctx.under_way()?;
+        let connection = &route.peer.connection;
+        let (host, port) = match connection.next_hop() {
+            Target::Socket(address) => return Ok(Hop::Socket(*address)),
+            Target::Unix(path) => return Ok(Hop::Unix(path.clone())),
+            Target::Name { host, port } => (host, *port),
+        };
+        let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
+        let family = local.map(|local| Family::of(local.ip()));
+        let mut addresses = self.resolver.addresses(host, port, family, &served.tenant.unreachable).await?.into_iter();
+        let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
+        ctx.addresses = addresses;
+        Ok(Hop::Socket(first))
+    }
+
+    /// resolve and peer: the route of the next attempt, as Pingora connects it.
+    async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
+        let hop = self.hop(ctx).await?;
+        let (route, served) = ctx.under_way()?;
+        let ends = Ends {
+            hop: &hop,
+            pool_key: served.tenant.pool_keys.key(&route.peer),
+            credentials: &served.credentials.credentials,
+            connector: &self.connector,
+        };
+        let Prepared { peer, reached } = http_peer(&route.peer, ends).map_err(Failure::from)?;
+        ctx.hop = Some(hop);
+        ctx.reached = reached;
+        Ok(peer)
+    }
+
+    /// Decides, unless that is done, until there is a peer to connect to. None: the client has been answered.
+    pub(super) async fn next_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+    ) -> Result<Option<Box<HttpPeer>>, Failure> {
+        loop {
+            let next = std::mem::replace(&mut ctx.next, Next::Ask);
+            if next == Next::Ask {
+                match self.decide(ctx)? {
+                    Wanted::Connect(route) => ctx.route = Some(route),
+                    Wanted::Respond(response) => {
+                        ctx.route = None;
+                        ctx.answered = true;
+                        announce_close(session);
+                        write::response(session, response).await.map_err(|error| attempt::elsewhere(&error))?;
+                        return Ok(None);
+                    }
+                }
+            }
+            if next != Next::Address {
+                ctx.begin_attempt();
+            }
+            match self.connect(ctx).await {
+                Ok(peer) => return Ok(Some(peer)),
+                Err(Unmade::Failure(failure)) => return Err(failure),
+                Err(Unmade::Name(error)) => {
+                    if !note_attempt(session, ctx, attempt::resolving(&error), error.to_string()) {
+                        return Err(ctx.failure.take().unwrap_or(Failure::NoDecision));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers a failure, and remembers it for the log.
+    pub(super) async fn answer(&self, session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<u16> {
+        let tenant = ctx.served.as_ref().map(|served| &served.tenant.failure);
+        let written = write::failure(session, &failure, tenant, self.error_header).await;
+        ctx.failure = Some(failure);
+        ctx.answered = true;
+        written.map(|status| status.as_u16())
+    }
+}
+
+/// Why there is no peer to connect to.
+enum Unmade {
+    /// That is the end of the request.
+    Failure(Failure),
+    /// That is a failed attempt.
+    Name(ResolveError),
+}
+
+impl From<Failure> for Unmade {
+    fn from(failure: Failure) -> Unmade {
+        Unmade::Failure(failure)
+    }
+}
+
+impl From<ResolveError> for Unmade {
+    fn from(error: ResolveError) -> Unmade {
+        Unmade::Name(error)
+    }
+}
+
+/// Pingora closes the client's connection after a failed attempt; the client must know before it sends another request.
+pub(super) fn announce_close(session: &mut Session) {
+    session.as_downstream_mut().set_keepalive(None);
+}
+
+/// Passes a module's log lines on.
+fn tell(tenant: &Tenant, module: &Module, decided: &Decided) {
+    for line in &decided.lines {
+        let (tenant, module) = (&*tenant.name, module.digest());
+        match line.level {
+            raw::Level::Error => tracing::error!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Warn => tracing::warn!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Info => tracing::info!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Debug => tracing::debug!(target: "pointsman::module", tenant, %module, "{}", line.message),
+            raw::Level::Trace => tracing::trace!(target: "pointsman::module", tenant, %module, "{}", line.message),
+        }
+    }
+}
