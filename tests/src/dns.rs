@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -24,6 +25,7 @@ pub enum Entry {
 pub struct NameServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, RecordType)>>>,
+    failing: Arc<AtomicBool>,
     serve: JoinHandle<()>,
 }
 
@@ -42,6 +44,8 @@ impl NameServer {
         let zone: HashMap<String, Entry> = zone.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = asked.clone();
+        let failing = Arc::new(AtomicBool::new(false));
+        let fails = failing.clone();
         let serve = tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
@@ -49,14 +53,22 @@ impl NameServer {
                 let question = query.queries.first().expect("a question").clone();
                 let name = question.name().to_lowercase().to_string();
                 noted.lock().expect("notes").push((name.clone(), question.query_type()));
-                let entry = zone.get(name.trim_end_matches('.'));
+                let entry = match fails.load(Ordering::SeqCst) {
+                    true => Some(&Entry::Broken),
+                    false => zone.get(name.trim_end_matches('.')),
+                };
                 if let Some(answer) = answer(&query, question.name(), question.query_type(), entry, ttl) {
                     let bytes = answer.to_vec().expect("an answer");
                     socket.send_to(&bytes, client).await.expect("the answer is sent");
                 }
             }
         });
-        NameServer { address, asked, serve }
+        NameServer { address, asked, failing, serve }
+    }
+
+    /// From now on it fails for every name.
+    pub fn fail(&self) {
+        self.failing.store(true, Ordering::SeqCst);
     }
 
     /// The resolver's configuration that asks this server, and it alone.

@@ -82,6 +82,26 @@ async fn answers_are_kept_for_their_time() {
 }
 
 #[tokio::test]
+async fn last_answer_stands_while_the_servers_fail() {
+    let live = Upstream::answering("live").start().await;
+    let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
+    let tenant = |name| Tenant::new(name).module(example("lab"), "");
+    let resolver = format!("{}\nmin_ttl_s = 0", dns.toml());
+    let proxy = Proxy::with(tenant("lab")).resolver(&resolver).start().await;
+    let strict = Proxy::with(tenant("lab")).resolver(&format!("{resolver}\nstale_s = 0")).start().await;
+    for proxy in [&proxy, &strict] {
+        assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
+    }
+    dns.fail();
+    let asked = dns.asked(RecordType::A).len();
+    for _ in 0..3 {
+        assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
+    }
+    assert!(dns.asked(RecordType::A).len() > asked, "it was not asked again");
+    assert_eq!(strict.order(named("origin.test", &live)).await.code(), Some("upstream-resolve"));
+}
+
+#[tokio::test]
 async fn name_that_does_not_exist_is_remembered_as_such() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[]).await;

@@ -96,6 +96,8 @@ pub struct ResolverConfig {
     pub max_ttl: Duration,
     /// Longest time that "there is no such name" is kept.
     pub negative_ttl: Duration,
+    /// How long an answer may be used beyond its time while the name servers fail. Zero: not at all.
+    pub stale: Duration,
 }
 
 impl Default for ResolverConfig {
@@ -109,6 +111,7 @@ impl Default for ResolverConfig {
             min_ttl: Duration::from_secs(1),
             max_ttl: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(30),
+            stale: Duration::from_secs(3600),
         }
     }
 }

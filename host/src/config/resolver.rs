@@ -30,6 +30,7 @@ pub fn read(section: Option<Section<'_>>) -> ResolverConfig {
         min_ttl: section.seconds("min_ttl_s", 0..=MINUTE_S).unwrap_or(defaults.min_ttl),
         max_ttl: section.seconds("max_ttl_s", MINUTE_S..=DAY_S).unwrap_or(defaults.max_ttl),
         negative_ttl: section.seconds("negative_ttl_s", 1..=DAY_S).unwrap_or(defaults.negative_ttl),
+        stale: section.seconds("stale_s", 0..=DAY_S).unwrap_or(defaults.stale),
     };
     section.finish();
     config

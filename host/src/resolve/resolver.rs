@@ -27,6 +27,9 @@ const HOSTS: &str = "/etc/hosts";
 /// request.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
+/// How long an answer is used again that is past its time, before the name servers are asked once more (RFC 8767).
+const STALE_TTL: Duration = Duration::from_secs(30);
+
 /// A resolver that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
@@ -55,6 +58,8 @@ pub struct Resolver {
     /// Or why no name server can be asked.
     client: Result<TokioResolver, String>,
     cache: Cache<String, Answer>,
+    /// The last answers with addresses, kept beyond their time for when the name servers fail.
+    last: Cache<String, Answer>,
     bounds: Bounds,
     timeout: Duration,
     turn: AtomicUsize,
@@ -71,6 +76,7 @@ struct Bounds {
     least: Duration,
     most: Duration,
     negative: Duration,
+    stale: Duration,
 }
 
 /// Each answer says for itself how long it is good.
@@ -83,11 +89,14 @@ impl Resolver {
             // Names may never be asked for, and a proxy that needs none should run without name servers.
             Err(message) => Err(message),
         };
+        let cache = || Cache::builder().max_capacity(config.cache_entries).expire_after(Ttl).build();
+        let (least, most, negative, stale) = (config.min_ttl, config.max_ttl, config.negative_ttl, config.stale);
         Ok(Resolver {
             hosts: hosts(config.hosts_file.as_deref())?,
             client,
-            cache: Cache::builder().max_capacity(config.cache_entries).expire_after(Ttl).build(),
-            bounds: Bounds { least: config.min_ttl, most: config.max_ttl, negative: config.negative_ttl },
+            cache: cache(),
+            last: cache(),
+            bounds: Bounds { least, most, negative, stale },
             timeout: config.timeout,
             turn: AtomicUsize::new(0),
         })
@@ -111,7 +120,25 @@ impl Resolver {
 
     /// From the cache, or by one look-up for all that wait for it.
     async fn look_up(&self, name: &str) -> Result<Arc<[IpAddr]>, ResolveError> {
-        self.cache.entry_by_ref(name).or_insert_with(self.ask(name)).await.into_value().found
+        self.cache.entry_by_ref(name).or_insert_with(self.fresh_or_stale(name)).await.into_value().found
+    }
+
+    /// What the name servers say now, or what they said last if they fail. That a name has no address is an answer, not a
+    /// failure.
+    async fn fresh_or_stale(&self, name: &str) -> Answer {
+        let answer = self.ask(name).await;
+        match &answer.found {
+            Ok(_) => {
+                let kept = Answer { ttl: answer.ttl.saturating_add(self.bounds.stale), ..answer.clone() };
+                self.last.insert(name.to_owned(), kept).await;
+                answer
+            }
+            Err(ResolveError::Timeout { .. } | ResolveError::Failed { .. }) => match self.last.get(name).await {
+                Some(last) => Answer { ttl: STALE_TTL, ..last },
+                None => answer,
+            },
+            Err(ResolveError::NoAddress(_) | ResolveError::NoFamily(_)) => answer,
+        }
     }
 
     async fn ask(&self, name: &str) -> Answer {
@@ -151,6 +178,10 @@ impl Resolver {
 
 impl Expiry<String, Answer> for Ttl {
     fn expire_after_create(&self, _: &String, answer: &Answer, _: Instant) -> Option<Duration> {
+        Some(answer.ttl)
+    }
+
+    fn expire_after_update(&self, _: &String, answer: &Answer, _: Instant, _: Option<Duration>) -> Option<Duration> {
         Some(answer.ttl)
     }
 }

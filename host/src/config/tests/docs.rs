@@ -119,7 +119,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 41, "defaults that are written as values");
+    assert_eq!(count, 42, "defaults that are written as values");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 31, "rows with a range");
+    assert_eq!(count, 32, "rows with a range");
 }
 
 #[test]

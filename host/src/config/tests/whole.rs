@@ -53,6 +53,7 @@ fn every_value_of_a_file_arrives() {
             min_ttl: ms(3_000),
             max_ttl: ms(60_000),
             negative_ttl: ms(5_000),
+            stale: ms(6_000),
         }
     );
 
