@@ -39,6 +39,8 @@ pub enum Behaviour {
     RefuseFirst,
     /// The first connection takes none (GOAWAY); requests on others are answered.
     GoAwayFirst,
+    /// No stream may send a byte of its body, and none is answered.
+    NoWindow,
 }
 
 /// An upstream that notes frames.
@@ -101,7 +103,9 @@ impl Connection {
             while sender.send(read(&mut reader, number).await?).await.is_ok() {}
             std::io::Result::Ok(())
         });
-        writer.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+        const INITIAL_WINDOW_OF_ZERO: [u8; 6] = [0, 4, 0, 0, 0, 0];
+        let settings = if self.behaviour == Behaviour::NoWindow { &INITIAL_WINDOW_OF_ZERO[..] } else { &[] };
+        writer.write_all(&frame(SETTINGS, 0, 0, settings)).await?;
         let mut total = self.requests.subscribe();
         loop {
             let answer = tokio::select! {
@@ -125,6 +129,7 @@ impl Connection {
         match self.behaviour {
             Behaviour::AnswerAfter(requests) => total >= requests,
             Behaviour::RefuseFirst | Behaviour::GoAwayFirst => true,
+            Behaviour::NoWindow => false,
         }
     }
 
@@ -158,7 +163,7 @@ impl Connection {
 
     fn is_refused(&self, stream: u32) -> bool {
         match self.behaviour {
-            Behaviour::AnswerAfter(_) => false,
+            Behaviour::AnswerAfter(_) | Behaviour::NoWindow => false,
             Behaviour::RefuseFirst => self.number == 1 && stream == 1,
             Behaviour::GoAwayFirst => self.number == 1,
         }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use http::Request;
 use http_body_util::Full;
 use pointsman_tests::client::get;
-use pointsman_tests::{Proxy, Tenant, Upstream, eventually, example};
+use pointsman_tests::h2_frames::{Behaviour, FrameUpstream};
+use pointsman_tests::{Answer, Proxy, Tenant, Upstream, eventually, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -129,6 +130,36 @@ async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
     let line = &proxy.log(1).await[0];
     assert_eq!((&line["status"], &line["error"]["code"]), (&504.into(), &"upstream-write-timeout".into()));
     assert_eq!(line["failed_attempts"][0]["failure"], "send-timeout");
+}
+
+#[tokio::test]
+async fn http2_upstream_that_takes_no_body_ends_as_a_response_that_does_not_come() {
+    let closed = FrameUpstream::start(Behaviour::NoWindow).await;
+    let proxy = proxy().await;
+    let timeouts = r#""timeouts": {"write-ms": 100, "read-ms": 300}"#;
+    let peer = format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}, {timeouts}}}"#, closed.upstream.address());
+    let body = Full::from(vec![0; 100_000]);
+    let request = Request::post("http://lab.test/").header("pointsman-lab", peer).body(body).expect("a request");
+    let reply = proxy.client().await.send(request).await.expect("a response");
+    assert_eq!((reply.status, reply.code()), (504, Some("upstream-read-timeout")));
+}
+
+/// It is Pingora's clock, and it does not wait for the request to be complete.
+#[tokio::test]
+async fn read_timeout_runs_while_the_client_is_still_sending() {
+    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    for alpn in ["h1", "h2"] {
+        let proxy = proxy().await;
+        let mut client = proxy.raw().await;
+        let (address, timeouts) = (upstream.address(), r#""timeouts": {"read-ms": 200}"#);
+        let peer = format!(r#"{{"address": "{address}", "http": {{"alpn": "{alpn}"}}, {timeouts}}}"#);
+        let head = format!("POST / HTTP/1.1\r\nhost: lab.test\r\npointsman-lab: {peer}\r\ncontent-length: 4\r\n\r\n");
+        client.write_all(head.as_bytes()).await.expect("the head is sent");
+        // The body never comes.
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).await.expect("a reply");
+        assert!(reply.starts_with("HTTP/1.1 504 ") && reply.contains("upstream-read-timeout"), "{alpn}: {reply}");
+    }
 }
 
 /// An upstream that answers each request, and counts the connections that it saw end.
