@@ -181,15 +181,21 @@ fn inspect_shows_a_module_and_what_refuses_it() {
 struct Running {
     process: std::process::Child,
     log: std::io::BufReader<std::process::ChildStderr>,
+    /// All that was read of it.
+    said: String,
     _config: tempfile::NamedTempFile,
 }
 
 impl Running {
     /// Starts it with these tables before its listener and its tenant.
     fn start(tables: &str) -> Running {
+        Running::start_with(tables, "")
+    }
+
+    fn start_with(tables: &str, after: &str) -> Running {
         let text = format!(
             "{tables}\n[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\n\
-             hostnames = [\"*\"]\n[[tenant.module]]\npath = \"{}\"\n",
+             hostnames = [\"*\"]\n[[tenant.module]]\npath = \"{}\"\n{after}",
             example("fixed")
         );
         let config = config(&text);
@@ -200,7 +206,7 @@ impl Running {
             .spawn()
             .expect("the binary runs");
         let log = std::io::BufReader::new(process.stderr.take().expect("its log"));
-        let mut running = Running { process, log, _config: config };
+        let mut running = Running { process, log, said: String::new(), _config: config };
         running.says("listening");
         running
     }
@@ -217,6 +223,7 @@ impl Running {
             line.clear();
             let read = std::io::BufRead::read_line(&mut self.log, &mut line).expect("a line");
             assert!(read > 0, "the log ended before it said `{expected}`");
+            self.said.push_str(&line);
         }
     }
 
@@ -235,6 +242,15 @@ fn run_ends_gracefully_on_each_signal() {
         running.signal(signal);
         running.ends(0);
     }
+}
+
+#[test]
+fn grants_are_told_at_the_start() {
+    let mut running = Running::start_with("", "[tenant.grants]\nnetworks = [\"10.0.0.0/8\"]\nbind_to = true");
+    assert!(running.said.contains("networks 10.0.0.0/8; bind_to") && running.said.contains("tenant=a"));
+    running.signal("TERM");
+    running.says("stopping");
+    running.ends(0);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub struct NameServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, RecordType)>>>,
     failing: Arc<AtomicBool>,
+    moved: Arc<Mutex<Option<IpAddr>>>,
     serve: JoinHandle<()>,
 }
 
@@ -46,6 +47,8 @@ impl NameServer {
         let noted = asked.clone();
         let failing = Arc::new(AtomicBool::new(false));
         let fails = failing.clone();
+        let moved = Arc::new(Mutex::new(None));
+        let elsewhere = moved.clone();
         let serve = tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
@@ -53,9 +56,10 @@ impl NameServer {
                 let question = query.queries.first().expect("a question").clone();
                 let name = question.name().to_lowercase().to_string();
                 noted.lock().expect("notes").push((name.clone(), question.query_type()));
+                let new = elsewhere.lock().expect("notes").map(|address| Entry::Addresses(vec![address]));
                 let entry = match fails.load(Ordering::SeqCst) {
                     true => Some(&Entry::Broken),
-                    false => zone.get(name.trim_end_matches('.')),
+                    false => new.as_ref().or_else(|| zone.get(name.trim_end_matches('.'))),
                 };
                 if let Some(answer) = answer(&query, question.name(), question.query_type(), entry, ttl) {
                     let bytes = answer.to_vec().expect("an answer");
@@ -63,7 +67,12 @@ impl NameServer {
                 }
             }
         });
-        NameServer { address, asked, failing, serve }
+        NameServer { address, asked, failing, moved, serve }
+    }
+
+    /// From now on every name has this address.
+    pub fn move_to(&self, address: &str) {
+        *self.moved.lock().expect("notes") = Some(address.parse().expect("an address"));
     }
 
     /// From now on it fails for every name.

@@ -20,6 +20,7 @@ pub struct Tenant {
     hostnames: Vec<String>,
     modules: Vec<(PathBuf, String)>,
     tables: String,
+    confined: bool,
 }
 
 impl Tenant {
@@ -30,6 +31,7 @@ impl Tenant {
             hostnames: vec![format!("{name}.test")],
             modules: Vec::new(),
             tables: String::new(),
+            confined: false,
         }
     }
 
@@ -41,6 +43,12 @@ impl Tenant {
     /// Adds a module; `config` is TOML, the lines of its `config` table.
     pub fn module(mut self, path: impl AsRef<Path>, config: &str) -> Tenant {
         self.modules.push((path.as_ref().to_owned(), config.to_owned()));
+        self
+    }
+
+    /// Takes the grant away that lets connections go to this machine.
+    pub fn confined(mut self) -> Tenant {
+        self.confined = true;
         self
     }
 
@@ -56,7 +64,14 @@ impl Tenant {
         for (path, config) in &self.modules {
             let _ = writeln!(toml, "[[tenant.module]]\npath = {path:?}\n[tenant.module.config]\n{config}");
         }
-        toml + &self.tables
+        const GRANTS: &str = "[tenant.grants]\n";
+        /// Where the fake upstreams are.
+        const HERE: &str = "[tenant.grants]\nnetworks = [\"127.0.0.0/8\", \"::1\"]\n";
+        match self.tables.contains(GRANTS) {
+            _ if self.confined => toml + &self.tables,
+            true => toml + &self.tables.replacen(GRANTS, HERE, 1),
+            false => toml + &self.tables + HERE,
+        }
     }
 }
 

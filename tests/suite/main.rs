@@ -5,6 +5,7 @@ mod credentials;
 mod decisions;
 mod docs;
 mod downstream;
+mod egress;
 mod examples;
 mod forwarded;
 mod hostile;

@@ -6,6 +6,7 @@
 mod address;
 mod credentials;
 mod decision;
+mod egress;
 mod headers;
 mod http_options;
 mod peer;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
 pub use decision::{Policy, Verdict, check};
+pub use egress::{Forbidden, permit};
 pub use refusal::{Problem, Refusal};
 pub use spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,

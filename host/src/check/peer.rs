@@ -1,6 +1,7 @@
 //! The peer record: where the connection goes and what it is like.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::check::headers::Message;
@@ -8,7 +9,7 @@ use crate::check::refusal::{At, within};
 use crate::check::spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, PeerFields, PeerSpec, SocketSpec, Target, TimeoutSpec,
 };
-use crate::check::{Policy, Problem, Refusal, address, headers, http_options, tls};
+use crate::check::{Policy, Problem, Refusal, address, egress, headers, http_options, tls};
 use crate::config::{Grants, TcpKeepalive, UpstreamDefaults};
 use crate::raw;
 
@@ -46,18 +47,28 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     Ok(Checked(PeerFields { connection: Checked(connection), timeouts: timeouts(&raw.timeouts, policy.upstream)? }))
 }
 
-/// Unix sockets lead into the operator's own machine: each must be granted, by its path or by a folder above it.
+/// Whether the operator lets connections go there. What a name leads to is judged when it is resolved.
 fn granted(target: Target, grants: &Grants) -> Result<Target, Problem> {
-    let Target::Unix(path) = &target else { return Ok(target) };
+    match &target {
+        Target::Socket(address) => {
+            let forbidden = |why| Problem::value(&target.to_string(), why);
+            egress::permit(address.ip(), &grants.networks).map_err(forbidden)?;
+            Ok(target)
+        }
+        Target::Name { .. } => Ok(target),
+        Target::Unix(path) if covers(grants, path) => Ok(target),
+        Target::Unix(_) => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
+    }
+}
+
+/// Unix sockets lead into the operator's own machine: each must be granted, by its path or by a folder above it.
+fn covers(grants: &Grants, path: &Path) -> bool {
     let path = path.to_string_lossy();
     let covers = |grant: &String| match grant.ends_with('/') {
         true => path.strip_prefix(grant.as_str()).is_some_and(|below| !below.is_empty()),
         false => path == grant.as_str(),
     };
-    match grants.unix_sockets.iter().any(covers) {
-        true => Ok(target),
-        false => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
-    }
+    grants.unix_sockets.iter().any(covers)
 }
 
 fn connect_proxy(raw: raw::ConnectProxy, target: &Target, grants: &Grants) -> Result<ConnectProxySpec, Refusal> {

@@ -7,6 +7,8 @@ mod peer;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ipnet::{Ipv4Net, Ipv6Net};
+
 use super::*;
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
@@ -14,6 +16,7 @@ use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 const ONE: Fingerprint = Fingerprint([1; 32]);
 
 const NOTHING: Grants = Grants {
+    networks: Vec::new(),
     verify_chain_only: false,
     verify_none: false,
     bind_to: false,
@@ -23,6 +26,7 @@ const NOTHING: Grants = Grants {
 
 fn everything() -> Grants {
     Grants {
+        networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
         verify_chain_only: true,
         verify_none: true,
         bind_to: true,

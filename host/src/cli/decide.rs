@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::ask::ask;
 use crate::call::Ticker;
@@ -109,6 +110,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
                 verify_chain_only: true,
                 verify_none: true,
                 bind_to: true,
+                networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
                 unix_sockets: vec!["/".to_owned()],
                 credentials: Vec::new(),
             },

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::{self, Outcome};
+use crate::config::Grants;
 use crate::server::{self, Order, Stopped};
 use crate::{config, log};
 
@@ -25,6 +26,12 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
     };
     // Before anybody is told that the proxy is there, and may ask it to stop.
     let mut next_order = server.signals()?;
+    for tenant in &config.tenants {
+        let granted = granted(&tenant.grants);
+        if !granted.is_empty() {
+            tracing::info!(tenant = %tenant.name, granted = granted.join("; "), "grants beyond the safe default");
+        }
+    }
     for (listener, address) in server.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
@@ -45,4 +52,22 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
         Stopped::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
     }
     Ok(Outcome::Success)
+}
+
+/// What an operator should see at every start: where modules may do more than by default.
+fn granted(grants: &Grants) -> Vec<String> {
+    let list = |name: &str, items: &[String]| (!items.is_empty()).then(|| format!("{name} {}", items.join(", ")));
+    let networks: Vec<String> = grants.networks.iter().map(ToString::to_string).collect();
+    let verify = [(grants.verify_chain_only, "chain-only"), (grants.verify_none, "none")];
+    let verify: Vec<String> =
+        verify.into_iter().filter(|(granted, _)| *granted).map(|(_, level)| level.to_owned()).collect();
+    let bind_to = grants.bind_to.then(|| "bind_to".to_owned());
+    let lists = [
+        list("networks", &networks),
+        list("unix_sockets", &grants.unix_sockets),
+        list("credentials", &grants.credentials),
+        list("verify", &verify),
+        bind_to,
+    ];
+    lists.into_iter().flatten().collect()
 }

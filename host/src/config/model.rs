@@ -327,6 +327,8 @@ pub struct Grants {
     pub verify_none: bool,
     /// `bind_to = true`: the local address may be chosen.
     pub bind_to: bool,
+    /// Addresses beyond the public internet that may be connected to.
+    pub networks: Vec<IpNet>,
     /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all below.
     pub unix_sockets: Vec<String>,
     /// Names of credentials that may be used.

@@ -4,10 +4,12 @@
 //! A getter gives `None` for a key that is absent and for one that is wrong; the latter is reported by then.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -101,6 +103,29 @@ impl<'t> Section<'t> {
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.string(key)?;
         choose(&text, choices, self.findings())
+    }
+
+    /// A list of IP addresses and networks. What is none is reported and left out.
+    pub fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
+        let findings = self.findings();
+        let texts = self.strings(key).unwrap_or_default().into_iter();
+        let networks = texts.filter_map(|text| {
+            let address = text.value.parse::<IpAddr>().map(IpNet::from);
+            match address.or_else(|_| text.value.parse::<IpNet>()) {
+                Ok(network) if network == network.trunc() => Some(network),
+                Ok(network) => {
+                    let message = format!("`{network}` has bits beyond its prefix: write `{}`", network.trunc());
+                    findings.add(&text.place, message);
+                    None
+                }
+                Err(_) => {
+                    let message = "must be an IP address or a network, such as \"10.0.0.0/8\"";
+                    findings.add(&text.place, format!("{message}, found `{}`", shown(text.value)));
+                    None
+                }
+            }
+        });
+        networks.collect()
     }
 
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {

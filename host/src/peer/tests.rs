@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -139,11 +140,21 @@ fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
     http_peer(&route.peer, Ends { hop: &hop, pool_key, credentials: &credentials, connector: &CONNECTOR })
 }
 
+fn everywhere() -> Vec<IpNet> {
+    vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
+}
+
 fn follow(decision: raw::Decision) {
     let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
     let unix_sockets = vec!["/".to_owned()];
-    let grants =
-        Grants { verify_chain_only: true, verify_none: true, bind_to: true, unix_sockets, credentials: Vec::new() };
+    let grants = Grants {
+        verify_chain_only: true,
+        verify_none: true,
+        bind_to: true,
+        unix_sockets,
+        networks: everywhere(),
+        credentials: Vec::new(),
+    };
     let credentials = CredentialNames::default();
     let policy = Policy {
         limits: &limits,

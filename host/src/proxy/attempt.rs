@@ -33,7 +33,9 @@ impl What {
 /// Stage and failure of a name that could not be resolved.
 pub fn resolving(error: &ResolveError) -> What {
     let failure = match error {
-        ResolveError::NoAddress(_) | ResolveError::NoFamily(_) => AttemptFailure::Unreachable,
+        ResolveError::NoAddress(_) | ResolveError::NoFamily(_) | ResolveError::Forbidden { .. } => {
+            AttemptFailure::Unreachable
+        }
         ResolveError::Timeout { .. } => AttemptFailure::Timeout,
         ResolveError::Failed { .. } => AttemptFailure::Other,
     };

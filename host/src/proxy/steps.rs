@@ -20,7 +20,7 @@ use crate::proxy::failed::note_attempt;
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::{attempt, head, write};
 use crate::raw;
-use crate::resolve::{Family, Hop, ResolveError, Resolver};
+use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
 use crate::tenant::{HostTable, Tenant};
 
 /// The proxy: all listeners and tenants share one.
@@ -107,7 +107,8 @@ impl Proxy {
         };
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
         let family = local.map(|local| Family::of(local.ip()));
-        let mut addresses = self.resolver.addresses(host, port, family, &served.tenant.unreachable).await?.into_iter();
+        let may = May { networks: &served.tenant.grants.networks, unreachable: &served.tenant.unreachable };
+        let mut addresses = self.resolver.addresses(host, port, family, &may).await?.into_iter();
         let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
         ctx.addresses = addresses;
         Ok(Hop::Socket(first))

@@ -8,7 +8,7 @@ mod order;
 mod resolver;
 
 pub use order::{Family, Unreachable, choose};
-pub use resolver::{ResolveError, Resolver, ResolverError};
+pub use resolver::{May, ResolveError, Resolver, ResolverError};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -13,9 +13,11 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Client, TokioResolver};
+use ipnet::IpNet;
 use moka::Expiry;
 use moka::future::Cache;
 
+use crate::check::{Forbidden, permit};
 use crate::config::{Families, ResolverConfig};
 use crate::resolve::hosts::Hosts;
 use crate::resolve::order::{Family, Unreachable, choose};
@@ -46,10 +48,19 @@ pub enum ResolveError {
     NoAddress(String),
     #[error("`{0}` has no address of the local address's family")]
     NoFamily(String),
+    #[error("`{name}` leads to `{address}`, which {why}")]
+    Forbidden { name: String, address: IpAddr, why: Forbidden },
     #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
     Timeout { name: String, timeout: Duration },
     #[error("`{name}` cannot be resolved: {message}")]
     Failed { name: String, message: String },
+}
+
+/// What a tenant may connect to, and what it found out about that.
+pub struct May<'a> {
+    /// Beyond the public internet.
+    pub networks: &'a [IpNet],
+    pub unreachable: &'a Unreachable,
 }
 
 /// Resolves names for all tenants.
@@ -108,14 +119,31 @@ impl Resolver {
         name: &str,
         port: u16,
         family: Option<Family>,
-        unreachable: &Unreachable,
+        may: &May<'_>,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let chosen = match self.hosts.addresses(name) {
-            Some(known) => choose(known, port, family, turn, unreachable),
-            None => choose(&self.look_up(name).await?, port, family, turn, unreachable),
+        let looked_up;
+        let known = match self.hosts.addresses(name) {
+            Some(known) => known,
+            None => {
+                looked_up = self.look_up(name).await?;
+                &looked_up
+            }
         };
-        if chosen.is_empty() { Err(ResolveError::NoFamily(name.to_owned())) } else { Ok(chosen) }
+        let mut permitted = Vec::with_capacity(known.len());
+        let mut refused = None;
+        for &address in known {
+            match permit(address, may.networks) {
+                Ok(()) => permitted.push(address),
+                Err(why) => refused = Some(ResolveError::Forbidden { name: name.to_owned(), address, why }),
+            }
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let chosen = choose(&permitted, port, family, turn, may.unreachable);
+        match (chosen.is_empty(), refused) {
+            (false, _) => Ok(chosen),
+            (true, Some(refused)) => Err(refused),
+            (true, None) => Err(ResolveError::NoFamily(name.to_owned())),
+        }
     }
 
     /// From the cache, or by one look-up for all that wait for it.
@@ -137,7 +165,7 @@ impl Resolver {
                 Some(last) => Answer { ttl: STALE_TTL, ..last },
                 None => answer,
             },
-            Err(ResolveError::NoAddress(_) | ResolveError::NoFamily(_)) => answer,
+            Err(ResolveError::NoAddress(_) | ResolveError::NoFamily(_) | ResolveError::Forbidden { .. }) => answer,
         }
     }
 

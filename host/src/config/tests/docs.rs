@@ -119,7 +119,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 42, "defaults that are written as values");
+    assert_eq!(count, 43, "defaults that are written as values");
 }
 
 #[test]

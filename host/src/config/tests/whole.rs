@@ -141,6 +141,7 @@ fn every_value_of_a_file_arrives() {
             verify_chain_only: false,
             verify_none: true,
             bind_to: true,
+            networks: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
             unix_sockets,
             credentials: vec!["roots".to_owned()]
         }

@@ -1,0 +1,250 @@
+//! Where connections may go: the public internet, and what the operator granted beyond it.
+//!
+//! Addresses are judged as they will be connected to, after every name is resolved. IPv6 addresses that carry an IPv4
+//! address in them lead to it, so both must be allowed.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// An address that a tenant may not connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{kind} and not granted to the tenant; if it is meant, the operator adds it to `networks` in `[tenant.grants]`"
+)]
+pub struct Forbidden {
+    kind: Kind,
+}
+
+/// What an address is for, if not for the public internet (IANA's registries of special-purpose addresses).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unspecified,
+    Loopback,
+    Private,
+    CarrierGrade,
+    LinkLocal,
+    Multicast,
+    Reserved,
+}
+
+/// Whether a connection to this address is allowed.
+pub fn permit(ip: IpAddr, granted: &[IpNet]) -> Result<(), Forbidden> {
+    let ip = ip.to_canonical();
+    if granted.iter().any(|network| network.contains(&ip)) {
+        return Ok(());
+    }
+    match kind(ip) {
+        Some(kind) => Err(Forbidden { kind }),
+        None => Ok(()),
+    }
+}
+
+fn kind(ip: IpAddr) -> Option<Kind> {
+    match ip {
+        IpAddr::V4(ip) => V4.iter().find(|(network, _)| network.contains(&ip)).map(|(_, kind)| *kind),
+        IpAddr::V6(ip) => {
+            let own = V6.iter().find(|(network, _)| network.contains(&ip)).map(|(_, kind)| *kind);
+            own.or_else(|| embedded(ip).into_iter().flatten().find_map(|ip| kind(IpAddr::V4(ip))))
+        }
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), prefix)
+}
+
+const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
+}
+
+/// Addresses for documentation are not here: they lead nowhere.
+const V4: [(Ipv4Net, Kind); 12] = [
+    (v4(0, 0, 0, 8), Kind::Unspecified),
+    (v4(127, 0, 0, 8), Kind::Loopback),
+    (v4(10, 0, 0, 8), Kind::Private),
+    (v4(172, 16, 0, 12), Kind::Private),
+    (v4(192, 168, 0, 16), Kind::Private),
+    (v4(100, 64, 0, 10), Kind::CarrierGrade),
+    // Cloud metadata is here: 169.254.169.254.
+    (v4(169, 254, 0, 16), Kind::LinkLocal),
+    (v4(192, 0, 0, 24), Kind::Reserved),
+    (v4(192, 88, 99, 24), Kind::Reserved),
+    (v4(198, 18, 0, 15), Kind::Reserved),
+    (v4(224, 0, 0, 4), Kind::Multicast),
+    // Broadcast is the last of these.
+    (v4(240, 0, 0, 4), Kind::Reserved),
+];
+
+const V6: [(Ipv6Net, Kind); 9] = [
+    (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), Kind::Unspecified),
+    (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), Kind::Loopback),
+    // Unique local addresses; some clouds have their metadata here: fd00:ec2::254.
+    (v6(0xfc00, 0, 0, 7), Kind::Private),
+    (v6(0xfec0, 0, 0, 10), Kind::Private),
+    // NAT64 within a network (RFC 8215): where the IPv4 address stands is that network's secret.
+    (v6(0x64, 0xff9b, 1, 48), Kind::Private),
+    (v6(0xfe80, 0, 0, 10), Kind::LinkLocal),
+    (v6(0xff00, 0, 0, 8), Kind::Multicast),
+    (v6(0x100, 0, 0, 64), Kind::Reserved),
+    (v6(0x5f00, 0, 0, 16), Kind::Reserved),
+];
+
+/// IPv4 addresses that an IPv6 address carries.
+fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match [a, b, c, d, e, f] {
+        // IPv4-compatible (RFC 4291), NAT64 (RFC 6052), IPv4-translated (RFC 2765).
+        [0, 0, 0, 0, 0, 0] | [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => [of(g, h), None],
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => [of(high, low), None],
+        // Teredo (RFC 4380): its server, and its client with all bits turned.
+        [0x2001, 0, high, low, ..] => [of(high, low), of(!g, !h)],
+        // ISATAP (RFC 5214), whatever the prefix.
+        [_, _, _, _, 0 | 0x200, 0x5efe] => [of(g, h), None],
+        _ => [None, None],
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Unspecified => "is unspecified",
+            Kind::Loopback => "is this machine's own (loopback)",
+            Kind::Private => "is of a private network",
+            Kind::CarrierGrade => "is of a provider's inner network",
+            Kind::LinkLocal => "is link-local, as cloud metadata is,",
+            Kind::Multicast => "is for multicast",
+            Kind::Reserved => "is reserved",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn judge(text: &str, granted: &[&str]) -> Result<(), Kind> {
+        let granted: Vec<IpNet> = granted.iter().map(|network| network.parse().expect("a network")).collect();
+        permit(text.parse().expect("an address"), &granted).map_err(|forbidden| forbidden.kind)
+    }
+
+    #[test]
+    fn public_addresses_need_no_grant() {
+        for text in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "191.255.255.255",
+            "192.0.1.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "203.0.113.7",
+            "2606:4700::1111",
+            "2001:db8::1",
+            "2a00::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2002:0101:0101::1",
+            "2001:0:0101:0101::fefe:fefe",
+            "fbff::1",
+        ] {
+            assert_eq!(judge(text, &[]), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn others_are_forbidden_in_every_form() {
+        use Kind::*;
+        for (text, kind) in [
+            ("0.0.0.0", Unspecified),
+            ("0.1.2.3", Unspecified),
+            ("::", Unspecified),
+            ("::ffff:0.0.0.0", Unspecified),
+            ("127.0.0.1", Loopback),
+            ("127.255.255.254", Loopback),
+            ("::1", Loopback),
+            ("::ffff:127.0.0.1", Loopback),
+            ("::127.0.0.1", Loopback),
+            ("::ffff:0:127.0.0.1", Loopback),
+            ("64:ff9b::127.0.0.1", Loopback),
+            ("2002:7f00:1::", Loopback),
+            ("2001:0:7f00:1::1", Loopback),
+            // The client's address turned: 127.0.0.1 is 80ff:fffe.
+            ("2001:0:0101:0101::80ff:fffe", Loopback),
+            ("2606:4700::5efe:127.0.0.1", Loopback),
+            ("2606:4700::200:5efe:7f00:1", Loopback),
+            ("10.0.0.0", Private),
+            ("10.255.255.255", Private),
+            ("172.16.0.1", Private),
+            ("172.31.255.255", Private),
+            ("192.168.0.1", Private),
+            ("192.168.255.255", Private),
+            ("::ffff:10.1.2.3", Private),
+            ("::10.1.2.3", Private),
+            ("64:ff9b::10.1.2.3", Private),
+            ("64:ff9b:1::1.1.1.1", Private),
+            ("2002:a01:203::1", Private),
+            ("2001:0:0101:0101::f5fe:fdfc", Private),
+            ("fc00::1", Private),
+            ("fd00:ec2::254", Private),
+            ("fdff:ffff::1", Private),
+            ("fec0::1", Private),
+            ("100.64.0.1", CarrierGrade),
+            ("100.127.255.255", CarrierGrade),
+            ("64:ff9b::100.64.0.1", CarrierGrade),
+            ("169.254.0.1", LinkLocal),
+            ("169.254.169.254", LinkLocal),
+            ("::ffff:169.254.169.254", LinkLocal),
+            ("::169.254.169.254", LinkLocal),
+            ("64:ff9b::169.254.169.254", LinkLocal),
+            ("2002:a9fe:a9fe::1", LinkLocal),
+            ("fe80::1", LinkLocal),
+            ("febf::1", LinkLocal),
+            ("224.0.0.1", Multicast),
+            ("239.255.255.255", Multicast),
+            ("ff02::1", Multicast),
+            ("64:ff9b::224.0.0.1", Multicast),
+            ("192.0.0.8", Reserved),
+            ("192.88.99.1", Reserved),
+            ("198.18.0.1", Reserved),
+            ("198.19.255.255", Reserved),
+            ("240.0.0.1", Reserved),
+            ("255.255.255.255", Reserved),
+            ("::ffff:255.255.255.255", Reserved),
+            ("100::1", Reserved),
+            ("5f00::1", Reserved),
+        ] {
+            assert_eq!(judge(text, &[]), Err(kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn grant_opens_what_it_names_and_no_more() {
+        assert_eq!(judge("10.1.2.3", &["10.1.0.0/16"]), Ok(()));
+        assert_eq!(judge("10.2.2.3", &["10.1.0.0/16"]), Err(Kind::Private));
+        assert_eq!(judge("::ffff:10.1.2.3", &["10.1.0.0/16"]), Ok(()), "the same address");
+        assert_eq!(judge("64:ff9b::10.1.2.3", &["10.1.0.0/16"]), Err(Kind::Private), "another way");
+        assert_eq!(judge("64:ff9b::10.1.2.3", &["64:ff9b::/96"]), Ok(()));
+        assert_eq!(judge("::1", &["127.0.0.0/8"]), Err(Kind::Loopback));
+        assert_eq!(judge("::1", &["127.0.0.0/8", "::1/128"]), Ok(()));
+    }
+}

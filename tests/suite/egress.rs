@@ -1,0 +1,79 @@
+//! Where connections may go, over real sockets: nothing on this machine hears of a request that was not granted.
+
+use pointsman_tests::connect_proxy::Behaviour;
+use pointsman_tests::{ConnectProxy, NameServer, Proxy, Tenant, Upstream, example};
+
+/// A tenant with these grants and no others.
+fn confined(grants: &str) -> Tenant {
+    Tenant::new("lab").module(example("lab"), "").table(&format!("[tenant.grants]\n{grants}")).confined()
+}
+
+#[tokio::test]
+async fn addresses_beyond_the_public_internet_need_a_grant() {
+    let live = Upstream::answering("live").start().await;
+    let port = live.address().port();
+    let proxy = Proxy::with(confined("networks = [\"127.0.0.8/29\"]")).start().await;
+    for address in ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "0.0.0.0"] {
+        let reply = proxy.order(format!(r#"{{"address": "{address}:{port}"}}"#)).await;
+        assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{address}");
+    }
+    let cause = &proxy.log(1).await[0]["error"]["cause"];
+    assert!(
+        cause.as_str().is_some_and(|cause| cause.contains("`peer.address`") && cause.contains("`networks`")),
+        "{cause}"
+    );
+    assert_eq!(live.connections(), 0);
+    // Granted, and nobody listens there.
+    let reply = proxy.order(format!(r#"{{"address": "127.0.0.9:{port}"}}"#)).await;
+    assert_eq!(reply.code(), Some("upstream-refused"));
+}
+
+#[tokio::test]
+async fn proxies_need_a_grant_as_well() {
+    let live = Upstream::answering("live").start().await;
+    let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
+    let proxy = Proxy::with(confined("")).start().await;
+    let peer = format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "{}"}}}}"#, tunnel.address());
+    assert_eq!(proxy.order(peer).await.code(), Some("decision-refused"));
+    assert!(tunnel.asked().is_empty());
+}
+
+#[tokio::test]
+async fn name_that_leads_where_nothing_is_granted_fails_the_attempt() {
+    let live = Upstream::answering("live").start().await;
+    let port = live.address().port();
+    let dns = NameServer::with(60, &[("inner.test", &["127.0.0.1", "::1", "::ffff:127.0.0.1"])]).await;
+    let proxy = Proxy::with(confined("")).resolver(&dns.toml()).start().await;
+    let reply = proxy.order(format!(r#"{{"address": "inner.test:{port}"}}"#)).await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-resolve")));
+    let cause = &proxy.log(1).await[0]["error"]["cause"];
+    assert!(cause.as_str().is_some_and(|cause| cause.contains("`inner.test` leads to")), "{cause}");
+    assert_eq!(live.connections(), 0);
+}
+
+/// Rebinding: the second answer leads elsewhere, and a pooled connection to the first must not be what is used for it.
+#[tokio::test]
+async fn every_answer_is_judged_anew() {
+    let live = Upstream::answering("live").start().await;
+    let port = live.address().port();
+    let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
+    let resolver = format!("{}\nmin_ttl_s = 0\nstale_s = 0", dns.toml());
+    let proxy = Proxy::with(confined("networks = [\"127.0.0.1\"]")).resolver(&resolver).start().await;
+    let mut client = proxy.client().await;
+    let peer = format!(r#"{{"address": "origin.test:{port}"}}"#);
+    assert_eq!(client.order(&peer).await.body, "live");
+    dns.move_to("127.0.0.2");
+    assert_eq!(client.order(&peer).await.code(), Some("upstream-resolve"));
+    assert_eq!(live.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn allowed_addresses_of_a_name_are_used() {
+    let live = Upstream::answering("live").start().await;
+    let dns = NameServer::with(60, &[("mixed.test", &["10.255.255.1", "127.0.0.1", "169.254.169.254"])]).await;
+    let proxy = Proxy::with(confined("networks = [\"127.0.0.1\"]")).resolver(&dns.toml()).start().await;
+    for _ in 0..4 {
+        let reply = proxy.order(format!(r#"{{"address": "mixed.test:{}"}}"#, live.address().port())).await;
+        assert_eq!(reply.body, "live");
+    }
+}
