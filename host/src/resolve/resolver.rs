@@ -29,6 +29,9 @@ const HOSTS: &str = "/etc/hosts";
 /// request.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
+/// Addresses of a name that are kept. Each request goes through all of them, and an answer may have thousands.
+const MOST_ADDRESSES: usize = 64;
+
 /// How long an answer is used again that is past its time, before the name servers are asked once more (RFC 8767).
 const STALE_TTL: Duration = Duration::from_secs(30);
 
@@ -180,8 +183,7 @@ impl Resolver {
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(found)) => {
                 let ttl = found.valid_until().saturating_duration_since(Instant::now());
-                // An empty answer, or one of IPv4-mapped addresses: neither is what it seems.
-                let addresses: Arc<[IpAddr]> = found.iter().map(|ip| ip.to_canonical()).collect();
+                let addresses: Arc<[IpAddr]> = found.iter().take(MOST_ADDRESSES).map(|ip| ip.to_canonical()).collect();
                 match addresses.is_empty() {
                     true => self.none(name, Some(ttl)),
                     false => Answer { found: Ok(addresses), ttl: ttl.clamp(self.bounds.least, self.bounds.most) },
