@@ -5,7 +5,7 @@
 //! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
 //! does, and so that a test can run a whole proxy inside its own process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
+use crate::check::OwnAddresses;
 use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
@@ -109,7 +110,18 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
 pub fn start(config: &Config) -> Result<Server, StartError> {
     let loader = Loader::new(config.proxy.threads)?;
     let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
-    let tenants = tenants(&loader, config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.proxy.threads)
+        .thread_name("worker")
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Threads { source })?;
+    let listening = {
+        let _inside = runtime.enter();
+        config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?
+    };
+    let own = listening.iter().map(|(_, address)| *address).collect();
+    let tenants = tenants(&loader, config, &Arc::new(OwnAddresses::new(own, machine_addresses())))?;
     let table = host_table(config, &tenants);
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
@@ -118,19 +130,9 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     let proxy = Proxy::new(table, resolver, access, in_flight.clone(), config.proxy.error_header);
     let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.proxy.threads)
-        .thread_name("worker")
-        .enable_all()
-        .build()
-        .map_err(|source| StartError::Threads { source })?;
     let (shutdown, watch) = watch::channel(false);
     let mut addresses = Vec::new();
-    for listener in &config.listeners {
-        let (socket, address) = {
-            let _inside = runtime.enter();
-            bind(listener)?
-        };
+    for (listener, (socket, address)) in config.listeners.iter().zip(listening) {
         let mut fds = Fds::new();
         fds.add(address.to_string(), socket.into_raw_fd());
         let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
@@ -218,13 +220,24 @@ impl Drop for Server {
     }
 }
 
-fn tenants(loader: &Loader, config: &Config) -> Result<Vec<Arc<Tenant>>, StartError> {
+fn tenants(loader: &Loader, config: &Config, own: &Arc<OwnAddresses>) -> Result<Vec<Arc<Tenant>>, StartError> {
     let credentials = Credentials::load(&config.credentials)?;
     let tenant = |config: &TenantConfig| {
         let modules = config.modules.iter().map(|module| load(loader, config, module)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Tenant::new(config, modules, &credentials)))
+        Ok(Arc::new(Tenant::new(config, modules, &credentials, own.clone())))
     };
     config.tenants.iter().map(tenant).collect()
+}
+
+/// What this machine's interfaces have now.
+fn machine_addresses() -> Vec<IpAddr> {
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    addresses.collect()
 }
 
 /// Tenants by the hostnames that they claim.

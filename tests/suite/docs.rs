@@ -103,7 +103,7 @@ fn every_example_is_accepted() {
     let (tenant, credentials) = (&config.tenants[0], Credentials::load(&config.credentials).expect("good files"));
     let module = loader.load_file(&example("lab"), tenant.modules[0].config.clone(), &tenant.limits);
     let modules = vec![module.expect("the module")];
-    let tenant = Tenant::new(tenant, modules.clone(), &credentials);
+    let tenant = Tenant::new(tenant, modules.clone(), &credentials, Arc::default());
 
     let examples: Vec<&str> = DOCS.split("```json\n").skip(1).flat_map(|part| part.split("```").take(1)).collect();
     let mut count = 0;

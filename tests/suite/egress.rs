@@ -77,3 +77,22 @@ async fn allowed_addresses_of_a_name_are_used() {
         assert_eq!(reply.body, "live");
     }
 }
+
+#[tokio::test]
+async fn request_never_comes_back_to_the_proxy_itself() {
+    let dns = NameServer::with(60, &[("self.test", &["127.0.0.1"])]).await;
+    let proxy = Proxy::with(confined("networks = [\"0.0.0.0/0\"]")).resolver(&dns.toml()).start().await;
+    let port = proxy.address().port();
+    for (peer, code) in [
+        (format!(r#"{{"address": "127.0.0.1:{port}"}}"#), "decision-refused"),
+        (format!(r#"{{"address": "0.0.0.0:{port}"}}"#), "decision-refused"),
+        (
+            format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "127.0.0.1:{port}"}}}}"#),
+            "decision-refused",
+        ),
+        (format!(r#"{{"address": "self.test:{port}"}}"#), "upstream-resolve"),
+    ] {
+        assert_eq!(proxy.order(&peer).await.code(), Some(code), "{peer}");
+    }
+    assert!(proxy.log(4).await.iter().all(|line| line["attempts"].as_u64().is_some_and(|attempts| attempts <= 3)));
+}

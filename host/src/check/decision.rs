@@ -2,7 +2,7 @@
 
 use crate::check::refusal::{At, short_text};
 use crate::check::spec::{Checked, ResponseSpec, RouteFields, RouteSpec};
-use crate::check::{CredentialNames, Refusal, peer, response, retry, rewrite};
+use crate::check::{CredentialNames, Egress, Refusal, peer, response, retry, rewrite};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw;
 
@@ -13,6 +13,7 @@ pub struct Policy<'a> {
     pub upstream: &'a UpstreamDefaults,
     pub grants: &'a Grants,
     pub credentials: &'a CredentialNames,
+    pub egress: &'a Egress,
     /// First and last of the local ports that this system hands out. None: no part of them can be asked for.
     pub local_ports: Option<(u16, u16)>,
 }

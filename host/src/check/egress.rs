@@ -4,22 +4,33 @@
 //! address in them lead to it, so both must be allowed.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// Where a tenant's connections may go.
+#[derive(Debug, Clone, Default)]
+pub struct Egress {
+    /// Beyond the public internet.
+    pub networks: Vec<IpNet>,
+    pub own: Arc<OwnAddresses>,
+}
+
 /// An address that a tenant may not connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{kind} and not granted to the tenant; if it is meant, the operator adds it to `networks` in `[tenant.grants]`"
-)]
-pub struct Forbidden {
-    kind: Kind,
+pub enum Forbidden {
+    #[error(
+        "{0} and not granted to the tenant; if it is meant, the operator adds it to `networks` in `[tenant.grants]`"
+    )]
+    NotGranted(Kind),
+    #[error("is a listener of this proxy itself: the request would come back for ever")]
+    Own,
 }
 
 /// What an address is for, if not for the public internet (IANA's registries of special-purpose addresses).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Unspecified,
     Loopback,
     Private,
@@ -29,15 +40,44 @@ enum Kind {
     Reserved,
 }
 
-/// Whether a connection to this address is allowed.
-pub fn permit(ip: IpAddr, granted: &[IpNet]) -> Result<(), Forbidden> {
-    let ip = ip.to_canonical();
-    if granted.iter().any(|network| network.contains(&ip)) {
-        return Ok(());
+impl Egress {
+    /// Whether a connection to this address is allowed.
+    pub fn permit(&self, address: SocketAddr) -> Result<(), Forbidden> {
+        let ip = address.ip().to_canonical();
+        if self.own.contains(ip, address.port()) {
+            return Err(Forbidden::Own);
+        }
+        if self.networks.iter().any(|network| network.contains(&ip)) {
+            return Ok(());
+        }
+        match kind(ip) {
+            Some(kind) => Err(Forbidden::NotGranted(kind)),
+            None => Ok(()),
+        }
     }
-    match kind(ip) {
-        Some(kind) => Err(Forbidden { kind }),
-        None => Ok(()),
+}
+
+/// Where the proxy's own listeners are reached. No grant opens these: a request that comes back is decided like the
+/// first one, and comes back again.
+#[derive(Debug, Default)]
+pub struct OwnAddresses {
+    listeners: Vec<SocketAddr>,
+    /// The addresses that this machine had at the start.
+    machine: Vec<IpAddr>,
+}
+
+impl OwnAddresses {
+    pub fn new(listeners: Vec<SocketAddr>, machine: Vec<IpAddr>) -> OwnAddresses {
+        OwnAddresses { listeners, machine }
+    }
+
+    fn contains(&self, ip: IpAddr, port: u16) -> bool {
+        let is_here = || ip.is_loopback() || self.machine.contains(&ip);
+        self.listeners.iter().filter(|listener| listener.port() == port).any(|listener| {
+            let at = listener.ip().to_canonical();
+            // To connect to the unspecified address is to connect to this machine.
+            at == ip || ip.is_unspecified() || (at.is_unspecified() && is_here())
+        })
     }
 }
 
@@ -131,8 +171,13 @@ mod tests {
 
     #[track_caller]
     fn judge(text: &str, granted: &[&str]) -> Result<(), Kind> {
-        let granted: Vec<IpNet> = granted.iter().map(|network| network.parse().expect("a network")).collect();
-        permit(text.parse().expect("an address"), &granted).map_err(|forbidden| forbidden.kind)
+        let networks = granted.iter().map(|network| network.parse().expect("a network")).collect();
+        let egress = Egress { networks, ..Egress::default() };
+        match egress.permit(SocketAddr::new(text.parse().expect("an address"), 80)) {
+            Ok(()) => Ok(()),
+            Err(Forbidden::NotGranted(kind)) => Err(kind),
+            Err(Forbidden::Own) => panic!("{text} is no listener"),
+        }
     }
 
     #[test]
@@ -246,5 +291,35 @@ mod tests {
         assert_eq!(judge("64:ff9b::10.1.2.3", &["64:ff9b::/96"]), Ok(()));
         assert_eq!(judge("::1", &["127.0.0.0/8"]), Err(Kind::Loopback));
         assert_eq!(judge("::1", &["127.0.0.0/8", "::1/128"]), Ok(()));
+    }
+
+    #[test]
+    fn own_listeners_are_forbidden_whatever_is_granted() {
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let listeners = ["127.0.0.1:8080", "192.0.2.7:443", "0.0.0.0:81", "[::]:82"].map(address);
+        let machine = ["192.0.2.7", "2001:db8::7"].map(|text| text.parse().expect("an address"));
+        let egress = Egress {
+            networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+            own: Arc::new(OwnAddresses::new(listeners.into(), machine.into())),
+        };
+        for text in [
+            "127.0.0.1:8080",
+            "[::ffff:127.0.0.1]:8080",
+            "0.0.0.0:8080",
+            "[::]:8080",
+            "192.0.2.7:443",
+            "192.0.2.7:81",
+            "127.0.0.1:81",
+            "127.9.9.9:81",
+            "[::1]:82",
+            "127.0.0.1:82",
+            "[2001:db8::7]:82",
+            "192.0.2.7:82",
+        ] {
+            assert_eq!(egress.permit(address(text)), Err(Forbidden::Own), "{text}");
+        }
+        for text in ["127.0.0.2:8080", "127.0.0.1:443", "192.0.2.8:81", "[2001:db8::8]:82", "192.0.2.7:8080"] {
+            assert_eq!(egress.permit(address(text)), Ok(()), "{text}");
+        }
     }
 }

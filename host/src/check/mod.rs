@@ -22,7 +22,7 @@ mod tests;
 
 pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
 pub use decision::{Policy, Verdict, check};
-pub use egress::{Forbidden, permit};
+pub use egress::{Egress, Forbidden, OwnAddresses};
 pub use refusal::{Problem, Refusal};
 pub use spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,

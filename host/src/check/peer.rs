@@ -9,7 +9,7 @@ use crate::check::refusal::{At, within};
 use crate::check::spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, PeerFields, PeerSpec, SocketSpec, Target, TimeoutSpec,
 };
-use crate::check::{Policy, Problem, Refusal, address, egress, headers, http_options, tls};
+use crate::check::{Policy, Problem, Refusal, address, headers, http_options, tls};
 use crate::config::{Grants, TcpKeepalive, UpstreamDefaults};
 use crate::raw;
 
@@ -23,7 +23,7 @@ const DAY: u32 = 86_400_000;
 const NOT_TCP: &str = "it means nothing for a Unix socket";
 
 pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
-    let target = address::target(&raw.address).and_then(|target| granted(target, policy.grants)).at("peer.address")?;
+    let target = address::target(&raw.address).and_then(|target| granted(target, policy)).at("peer.address")?;
     let tls = raw.tls.map(|tls| tls::check(tls, &target, policy)).transpose()?;
     let http = http_options::check(&raw.http, tls.is_some(), policy.upstream)?;
     if let Some(isolation) = &raw.isolation
@@ -31,7 +31,7 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     {
         return Err(Problem::TooLong { found: isolation.len(), most: LONGEST_ISOLATION }.at("peer.isolation"));
     }
-    let connect_proxy = raw.connect_proxy.map(|proxy| connect_proxy(proxy, &target, policy.grants)).transpose()?;
+    let connect_proxy = raw.connect_proxy.map(|proxy| connect_proxy(proxy, &target, policy)).transpose()?;
     // Where this host itself connects to: socket options are about that connection.
     let next_hop = connect_proxy.as_ref().map_or(&target, |proxy| &proxy.address);
     let connection = ConnectionFields {
@@ -48,15 +48,15 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
 }
 
 /// Whether the operator lets connections go there. What a name leads to is judged when it is resolved.
-fn granted(target: Target, grants: &Grants) -> Result<Target, Problem> {
+fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
     match &target {
         Target::Socket(address) => {
             let forbidden = |why| Problem::value(&target.to_string(), why);
-            egress::permit(address.ip(), &grants.networks).map_err(forbidden)?;
+            policy.egress.permit(*address).map_err(forbidden)?;
             Ok(target)
         }
         Target::Name { .. } => Ok(target),
-        Target::Unix(path) if covers(grants, path) => Ok(target),
+        Target::Unix(path) if covers(policy.grants, path) => Ok(target),
         Target::Unix(_) => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
     }
 }
@@ -71,11 +71,11 @@ fn covers(grants: &Grants, path: &Path) -> bool {
     grants.unix_sockets.iter().any(covers)
 }
 
-fn connect_proxy(raw: raw::ConnectProxy, target: &Target, grants: &Grants) -> Result<ConnectProxySpec, Refusal> {
+fn connect_proxy(raw: raw::ConnectProxy, target: &Target, policy: &Policy<'_>) -> Result<ConnectProxySpec, Refusal> {
     if matches!(target, Target::Unix(_)) {
         return Err(Problem::Rule("a proxy opens no tunnel to a Unix socket").at("peer.connect-proxy"));
     }
-    let address = address::target(&raw.address).and_then(|target| granted(target, grants));
+    let address = address::target(&raw.address).and_then(|target| granted(target, policy));
     Ok(ConnectProxySpec {
         address: address.at("peer.connect-proxy.address")?,
         headers: headers::unique(raw.headers, "peer.connect-proxy.headers", Message::Connect)?

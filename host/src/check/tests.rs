@@ -45,7 +45,14 @@ fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Gran
     let credentials = CredentialNames { ca: roots, client: pairs };
     check(
         decision,
-        &Policy { limits: &limits, upstream, grants, credentials: &credentials, local_ports: Some((1024, 60_000)) },
+        &Policy {
+            limits: &limits,
+            upstream,
+            grants,
+            credentials: &credentials,
+            egress: &Egress { networks: grants.networks.clone(), ..Egress::default() },
+            local_ports: Some((1024, 60_000)),
+        },
     )
 }
 

@@ -82,7 +82,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         }
     }
-    let tenant = Tenant::new(&config, modules.clone(), &credentials);
+    let tenant = Tenant::new(&config, modules.clone(), &credentials, Arc::default());
     let granted = tenant.credentials();
     let mut asked = Vec::new();
     // Asked twice: the time shown is that of a proxy which has been running, not of cold code.

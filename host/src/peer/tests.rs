@@ -8,7 +8,7 @@ use pingora::connectors::TransportConnector;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{CredentialNames, Policy, RouteSpec, Target, Verdict, check};
+use crate::check::{CredentialNames, Egress, Policy, RouteSpec, Target, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
 use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
@@ -161,6 +161,7 @@ fn follow(decision: raw::Decision) {
         upstream: &upstream,
         grants: &grants,
         credentials: &credentials,
+        egress: &Egress { networks: everywhere(), ..Egress::default() },
         local_ports: Some((1, u16::MAX)),
     };
     match check(decision, &policy) {
@@ -185,8 +186,14 @@ fn follow(decision: raw::Decision) {
 fn route(raw: raw::Route) -> Box<RouteSpec> {
     let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
     let credentials = CredentialNames::default();
-    let policy =
-        Policy { limits: &limits, upstream: &upstream, grants: &grants, credentials: &credentials, local_ports: None };
+    let policy = Policy {
+        limits: &limits,
+        upstream: &upstream,
+        grants: &grants,
+        credentials: &credentials,
+        egress: &Egress::default(),
+        local_ports: None,
+    };
     match check(raw::Decision::Connect(raw), &policy) {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),

@@ -13,11 +13,10 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Client, TokioResolver};
-use ipnet::IpNet;
 use moka::Expiry;
 use moka::future::Cache;
 
-use crate::check::{Forbidden, permit};
+use crate::check::{Egress, Forbidden};
 use crate::config::{Families, ResolverConfig};
 use crate::resolve::hosts::Hosts;
 use crate::resolve::order::{Family, Unreachable, choose};
@@ -61,8 +60,7 @@ pub enum ResolveError {
 
 /// What a tenant may connect to, and what it found out about that.
 pub struct May<'a> {
-    /// Beyond the public internet.
-    pub networks: &'a [IpNet],
+    pub egress: &'a Egress,
     pub unreachable: &'a Unreachable,
 }
 
@@ -135,7 +133,7 @@ impl Resolver {
         let mut permitted = Vec::with_capacity(known.len());
         let mut refused = None;
         for &address in known {
-            match permit(address, may.networks) {
+            match may.egress.permit(SocketAddr::new(address, port)) {
                 Ok(()) => permitted.push(address),
                 Err(why) => refused = Some(ResolveError::Forbidden { name: name.to_owned(), address, why }),
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::check::{Egress, OwnAddresses};
 use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefaults};
 use crate::credentials::{Credentials, Granted};
 use crate::module::Module;
@@ -24,12 +25,18 @@ pub struct Tenant {
     pub grants: Grants,
     pub pool_keys: PoolKeys,
     pub unreachable: Unreachable,
+    pub egress: Egress,
     modules: ArcSwap<Vec<Module>>,
     credentials: ArcSwap<Granted>,
 }
 
 impl Tenant {
-    pub fn new(config: &TenantConfig, modules: Vec<Module>, credentials: &Credentials) -> Tenant {
+    pub fn new(
+        config: &TenantConfig,
+        modules: Vec<Module>,
+        credentials: &Credentials,
+        own: Arc<OwnAddresses>,
+    ) -> Tenant {
         Tenant {
             name: config.name.as_str().into(),
             limits: config.limits.clone(),
@@ -38,6 +45,7 @@ impl Tenant {
             grants: config.grants.clone(),
             pool_keys: PoolKeys::default(),
             unreachable: Unreachable::default(),
+            egress: Egress { networks: config.grants.networks.clone(), own },
             modules: ArcSwap::from_pointee(modules),
             credentials: ArcSwap::from_pointee(credentials.granted(&config.grants.credentials)),
         }
