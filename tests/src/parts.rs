@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -16,7 +15,7 @@ use crate::wait::eventually;
 pub struct Part {
     process: Child,
     /// Its files.
-    folder: TempDir,
+    _folder: TempDir,
     address: SocketAddr,
 }
 
@@ -66,15 +65,11 @@ impl Part {
         output.read_line(&mut line).expect("a line");
         let port: u16 =
             line.trim().parse().unwrap_or_else(|_| panic!("no port: is python3-grpcio there? `make setup`"));
-        Part { process, folder: TempDir::new().expect("a folder"), address: SocketAddr::from(([127, 0, 0, 1], port)) }
+        Part { process, _folder: TempDir::new().expect("a folder"), address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     async fn start(folder: TempDir, address: SocketAddr, program: &str, arguments: &[&str]) -> Part {
@@ -91,7 +86,7 @@ impl Part {
             std::net::TcpStream::connect(address).ok()
         })
         .await;
-        Part { process, folder, address }
+        Part { process, _folder: folder, address }
     }
 }
 
