@@ -16,6 +16,9 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Of all such headers, also those that this proxy does not set.
+const PREFIX: &str = "x-forwarded-";
+
 /// A request as it came in.
 pub struct From<'a> {
     /// None: a client on a Unix socket.
@@ -54,19 +57,17 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
 /// Headers by which a request says where it came from.
 fn told_by_client(headers: &HeaderMap) -> Vec<HeaderName> {
     let tells = |name: &&HeaderName| {
-        // Some servers take an underscore for a hyphen.
         let name = name.as_str();
-        let is = |other: &str| {
-            name.len() == other.len()
-                && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
-        };
-        is("forwarded") || is("x-real-ip") || name.get(..12).is_some_and(|start| is_start(start, "x-forwarded-"))
+        is(name, "forwarded")
+            || is(name, "x-real-ip")
+            || name.get(..PREFIX.len()).is_some_and(|start| is(start, PREFIX))
     };
     headers.keys().filter(tells).cloned().collect()
 }
 
-fn is_start(start: &str, expected: &str) -> bool {
-    start.bytes().zip(expected.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
+/// Whether two names are the same; some servers take an underscore for a hyphen.
+fn is(name: &str, expected: &str) -> bool {
+    name.len() == expected.len() && name.bytes().zip(expected.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
 }
 
 /// What is there already, in one list with one entry more.
