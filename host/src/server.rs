@@ -32,7 +32,7 @@ use crate::log::AccessLogger;
 use crate::module::{LoadError, Loader, Module};
 use crate::proxy::{Gauge, Proxy};
 use crate::resolve::{Resolver, ResolverError};
-use crate::tenant::{HostTable, Tenant};
+use crate::tenant::{Tenant, TenantTable};
 
 /// A proxy that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,8 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     };
     let own = listening.iter().map(|(_, address)| *address).collect();
     let tenants = tenants(&loader, config, &Arc::new(OwnAddresses::new(own, machine_addresses())))?;
-    let table = host_table(config, &tenants);
+    let claims = config.tenants.iter().map(|tenant| &tenant.matching).zip(tenants.iter().cloned());
+    let table = TenantTable::new(claims);
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
     let in_flight = Gauge::default();
@@ -238,12 +239,6 @@ fn machine_addresses() -> Vec<IpAddr> {
         v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
     });
     addresses.collect()
-}
-
-/// Tenants by the hostnames that they claim.
-fn host_table(config: &Config, tenants: &[Arc<Tenant>]) -> HostTable<Arc<Tenant>> {
-    let claims = config.tenants.iter().zip(tenants);
-    HostTable::new(claims.flat_map(|(config, tenant)| config.hostnames.iter().map(|name| (name, tenant.clone()))))
 }
 
 fn load(loader: &Loader, tenant: &TenantConfig, module: &ModuleConfig) -> Result<Module, StartError> {

@@ -18,6 +18,7 @@ use crate::wait::eventually;
 pub struct Tenant {
     name: String,
     hostnames: Vec<String>,
+    keys: String,
     modules: Vec<(PathBuf, String)>,
     tables: String,
     confined: bool,
@@ -29,6 +30,7 @@ impl Tenant {
         Tenant {
             name: name.to_owned(),
             hostnames: vec![format!("{name}.test")],
+            keys: String::new(),
             modules: Vec::new(),
             tables: String::new(),
             confined: false,
@@ -37,6 +39,13 @@ impl Tenant {
 
     pub fn hostnames(mut self, hostnames: &[&str]) -> Tenant {
         self.hostnames = hostnames.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Adds keys to `[[tenant]]`, in TOML.
+    pub fn keys(mut self, toml: &str) -> Tenant {
+        self.keys.push_str(toml);
+        self.keys.push('\n');
         self
     }
 
@@ -60,7 +69,7 @@ impl Tenant {
     }
 
     fn toml(&self) -> String {
-        let mut toml = format!("[[tenant]]\nname = {:?}\nhostnames = {:?}\n", self.name, self.hostnames);
+        let mut toml = format!("[[tenant]]\nname = {:?}\nhostnames = {:?}\n{}", self.name, self.hostnames, self.keys);
         for (path, config) in &self.modules {
             let _ = writeln!(toml, "[[tenant.module]]\npath = {path:?}\n[tenant.module.config]\n{config}");
         }

@@ -17,6 +17,7 @@ mod quirks;
 mod real;
 mod retries;
 mod sockets;
+mod tenants;
 mod timeouts;
 mod tunnels;
 mod upstream;

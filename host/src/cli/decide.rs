@@ -12,12 +12,12 @@ use crate::ask::ask;
 use crate::call::Ticker;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
-use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, ModuleConfig, TenantConfig};
+use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, Matching, ModuleConfig, TenantConfig};
 use crate::credentials::Credentials;
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
 use crate::module::Loader;
 use crate::raw;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, TenantTable};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -101,7 +101,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
         let config = serde_json::from_str(&arguments.module_config).context("--module-config is not valid JSON")?;
         let config = TenantConfig {
             name: "cli".to_owned(),
-            hostnames: vec![HostPattern::Any],
+            matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: path.clone(), config }],
             limits: Limits::default(),
             upstream: Default::default(),
@@ -122,13 +122,19 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
         Ok(config) => config,
         Err(errors) => return Ok(Err(errors.to_string())),
     };
-    let claims = config.tenants.iter().flat_map(|tenant| tenant.hostnames.iter().map(move |name| (name, tenant)));
-    match crate::tenant::HostTable::new(claims).owner(head.authority()) {
+    let claims = config.tenants.iter().map(|tenant| (&tenant.matching, tenant));
+    let sni = head.tls().and_then(|tls| tls.sni.as_deref());
+    match TenantTable::new(claims).owner(head.listener(), sni, head.authority()) {
         Some(tenant) => Ok(match Credentials::load(&config.credentials) {
             Ok(credentials) => Ok(((*tenant).clone(), credentials)),
             Err(error) => Err(crate::cli::chain(&error)),
         }),
-        None => bail!("no tenant in {} has the hostname `{}`", file.display(), head.authority()),
+        None => bail!(
+            "no tenant of {} has the host `{}` on listener `{}`; see --listener",
+            file.display(),
+            head.authority(),
+            head.listener()
+        ),
     }
 }
 

@@ -1,7 +1,8 @@
-//! What may be claimed once in a file: names, addresses and hostnames. A second claim is reported with the place of the
+//! What may be claimed once in a configuration: names, addresses and hostnames. A second claim is reported with the place of the
 //! first, also where the rest of either table is wrong.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::net::SocketAddr;
 
@@ -11,11 +12,28 @@ use crate::config::section::Placed;
 
 pub struct Claims<'t> {
     findings: &'t Findings,
-    listener_names: HashMap<&'t str, Place>,
+    listener_names: HashMap<&'t str, (Place, HasTls)>,
     addresses: HashMap<SocketAddr, Place>,
     credential_names: HashMap<&'t str, Place>,
     tenant_names: HashMap<&'t str, Place>,
-    hostnames: HashMap<HostPattern, (Claimant<'t>, Place)>,
+    hostnames: HashMap<Claim<'t>, (Claimant<'t>, Place)>,
+}
+
+/// Whether a listener takes TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HasTls {
+    Yes,
+    No,
+}
+
+/// What no two tenants may have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim<'t> {
+    /// None: all that nobody else has by name.
+    pub listener: Option<&'t str>,
+    /// None: with or without one.
+    pub sni: Option<HostPattern>,
+    pub hostname: HostPattern,
 }
 
 /// A tenant, as far as it is known.
@@ -23,8 +41,8 @@ pub struct Claims<'t> {
 pub struct Claimant<'t> {
     /// None if the name is missing or wrong.
     pub name: Option<&'t str>,
-    /// The key of its table, such as `tenant[0]`.
-    pub key: String,
+    /// Its table.
+    pub place: Place,
 }
 
 impl<'t> Claims<'t> {
@@ -39,9 +57,27 @@ impl<'t> Claims<'t> {
         }
     }
 
-    pub fn listener_name(&mut self, name: &Placed<&'t str>) {
-        let first = first_claim(&mut self.listener_names, name.value, &name.place);
-        self.report_second(first, &name.place, name.value);
+    pub fn listener_name(&mut self, name: &Placed<&'t str>, tls: HasTls) {
+        let first = first_claim(&mut self.listener_names, name.value, &(name.place.clone(), tls));
+        self.report_second(first.map(|(place, _)| place), &name.place, name.value);
+    }
+
+    /// Whether a listener has TLS; one that there is not is reported.
+    pub fn listener(&self, name: &Placed<&'t str>) -> Option<HasTls> {
+        let found = self.listener_names.get(name.value);
+        if found.is_none() {
+            let mut known: Vec<String> = self.listener_names.keys().map(|name| format!("`{name}`")).collect();
+            known.sort();
+            let message = format!("no `[[listener]]` has the name `{}`", shown(name.value));
+            let message = if known.is_empty() { message } else { format!("{message}; there is {}", known.join(", ")) };
+            self.findings.add(&name.place, message);
+        }
+        found.map(|(_, tls)| *tls)
+    }
+
+    /// Whether any listener has TLS.
+    pub fn any_tls(&self) -> bool {
+        self.listener_names.values().any(|(_, tls)| *tls == HasTls::Yes)
     }
 
     /// Port 0 is any free port, so it may be claimed many times.
@@ -76,31 +112,45 @@ impl<'t> Claims<'t> {
         self.report_second(first, &name.place, name.value);
     }
 
-    pub fn hostname(&mut self, hostname: &Placed<HostPattern>, claimant: &Claimant<'t>) {
-        let Placed { value: pattern, place } = hostname;
-        let claim = (claimant.clone(), place.clone());
-        let Some((owner, first)) = first_claim(&mut self.hostnames, pattern.clone(), &claim) else { return };
-        let line = self.findings.line(first.offset);
-        let message = if owner.key == claimant.key {
-            format!("`{pattern}` is listed already, as {} in line {line}; leave one out", first.key)
+    /// Claims a hostname, which stands at `place`, for a tenant. Tells whether nobody else has it.
+    pub fn hostname(&mut self, claim: Claim<'t>, place: &Place, claimant: &Claimant<'t>) -> bool {
+        let whose = (claimant.clone(), place.clone());
+        let Some((owner, first)) = first_claim(&mut self.hostnames, claim.clone(), &whose) else { return true };
+        let line = self.findings.line(&first, place);
+        let message = if owner.place == claimant.place {
+            format!("{claim} is listed already, as {} in {line}; leave one out", first.key)
         } else {
             let (owner, claimant) = (owner.shown(), claimant.shown());
-            format!("{claimant} claims `{pattern}`, which {owner} has already, as {} in line {line}", first.key)
+            format!("{claimant} claims {claim}, which {owner} has already, as {} in {line}", first.key)
         };
         self.findings.add(place, message);
+        false
     }
 
     fn report_second(&self, first: Option<Place>, place: &Place, value: &str) {
         if let Some(first) = first {
-            let line = self.findings.line(first.offset);
-            self.findings.add(place, format!("must be unique, but `{value}` is {} already, in line {line}", first.key));
+            let line = self.findings.line(&first, place);
+            self.findings.add(place, format!("must be unique, but `{value}` is {} already, in {line}", first.key));
         }
+    }
+}
+
+impl fmt::Display for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.hostname)?;
+        if let Some(sni) = &self.sni {
+            write!(f, " with SNI `{sni}`")?;
+        }
+        if let Some(listener) = self.listener {
+            write!(f, " on listener `{listener}`")?;
+        }
+        Ok(())
     }
 }
 
 impl Claimant<'_> {
     fn shown(&self) -> String {
-        self.name.map_or_else(|| self.key.clone(), |name| format!("tenant `{name}`"))
+        self.name.map_or_else(|| self.place.key.clone(), |name| format!("tenant `{name}`"))
     }
 }
 

@@ -31,6 +31,8 @@ pub enum BadHostname {
     LongLabel,
     #[error("must not have more than 253 characters")]
     Long,
+    #[error("must be a name: no client sends an IP address as its server name")]
+    AddressAsSni,
     #[error("must have no characters but letters, digits, `-`, `_` and `.`")]
     Character,
 }
@@ -51,6 +53,15 @@ pub fn pattern(text: &str) -> Result<HostPattern, BadHostname> {
         Some(suffix) if suffix.parse::<IpAddr>().is_ok() => Err(BadHostname::WildcardAddress),
         Some("") => Err(BadHostname::EmptyLabel),
         Some(suffix) => name(suffix).map(HostPattern::Wildcard),
+    }
+}
+
+/// Reads a pattern for server names (SNI): as above, without addresses.
+pub fn sni_pattern(text: &str) -> Result<HostPattern, BadHostname> {
+    let pattern = pattern(text)?;
+    match &pattern {
+        HostPattern::Exact(name) if name.parse::<IpAddr>().is_ok() => Err(BadHostname::AddressAsSni),
+        _ => Ok(pattern),
     }
 }
 
@@ -163,6 +174,13 @@ mod tests {
         let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         check(&longest, Ok(&longest));
         check(&format!("{longest}a"), Err(BadHostname::Long));
+    }
+
+    #[test]
+    fn server_name_is_no_address() {
+        assert_eq!(sni_pattern("*.Shop.example"), Ok(HostPattern::Wildcard("shop.example".to_owned())));
+        assert_eq!(sni_pattern("127.0.0.1"), Err(BadHostname::AddressAsSni));
+        assert_eq!(sni_pattern("[::1]"), Err(BadHostname::AddressAsSni));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::claims::Claims;
+use crate::config::claims::{Claims, HasTls};
 use crate::config::problem::shown;
 use crate::config::section::{DAY_MS, Placed, Section, Unit};
 use crate::config::tenant::name;
@@ -14,13 +14,13 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
     section.require("address", "\"0.0.0.0:8080\"");
     let name = name(&mut section);
     let address = address(&mut section);
+    let tls = section.table("tls");
     if let Some(name) = &name {
-        claims.listener_name(name);
+        claims.listener_name(name, if tls.is_some() { HasTls::Yes } else { HasTls::No });
     }
     if let Some(address) = &address {
         claims.address(address);
     }
-    let tls = section.table("tls");
     let h2c = section.boolean("h2c");
     if tls.is_some() && h2c == Some(true) {
         section

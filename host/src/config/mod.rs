@@ -1,9 +1,10 @@
-//! The configuration: from TOML to checked types, every problem of a file told at once.
+//! The configuration: from TOML to checked types, every problem of its files told at once.
 //!
 //! Serde's derive stops at the first problem, so a small reader over TOML's spanned tree takes its place. Files that a
 //! configuration names (modules, certificates) are not opened here.
 
-// The whole file, and its tables.
+// The whole, and its tables.
+mod files;
 mod forwarded;
 mod limits;
 mod listener;
@@ -27,10 +28,11 @@ mod section;
 #[cfg(test)]
 mod tests;
 
+pub use files::load;
 pub use model::{
     AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Families, ForwardedConfig, Grants,
-    HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ModuleConfig, ProxyConfig,
-    ResolverConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
+    HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig,
+    ProxyConfig, ResolverConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
 };
 pub use problem::ConfigErrors;
-pub use read::{load, parse};
+pub use read::parse;

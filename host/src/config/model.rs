@@ -196,15 +196,24 @@ pub enum CredentialFiles {
 pub struct TenantConfig {
     /// Unique: letters, digits, `-`, `_` and `.`, at most 64 bytes.
     pub name: String,
-    /// Exact names, wildcards (`*.shop.example`: one label or more in place of the star) and `*` (any other). No two
-    /// tenants may claim the same.
-    pub hostnames: Vec<HostPattern>,
+    pub matching: Matching,
     /// Asked in order until one does not pass.
     pub modules: Vec<ModuleConfig>,
     pub limits: Limits,
     pub upstream: UpstreamDefaults,
     pub failure: FailureAnswer,
     pub grants: Grants,
+}
+
+/// Whose requests are a tenant's. No two tenants have a combination of the three in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matching {
+    /// Exact names, wildcards (`*.shop.example`: one label or more in place of the star) and `*` (any other).
+    pub hostnames: Vec<HostPattern>,
+    /// The same for the server name of the client's TLS connection. Empty: with or without one.
+    pub sni: Vec<HostPattern>,
+    /// Names of listeners. Empty: all, but for what other tenants have by name.
+    pub listeners: Vec<String>,
 }
 
 /// A hostname pattern, in lower case and without a trailing dot.

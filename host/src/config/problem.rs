@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Every problem of one file, in the order of its lines.
+/// Every problem of a configuration: file by file, each in the order of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
-    file: PathBuf,
     problems: Vec<Problem>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
+    file: PathBuf,
     /// None: the file as a whole.
     line: Option<usize>,
     /// Empty: the line, or the file, as a whole.
@@ -23,37 +23,51 @@ struct Problem {
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
+    /// Which of the files, from 0.
+    pub file: usize,
     /// In bytes, from the start of the file.
     pub offset: usize,
     /// The path of its key, such as `tenant[0].hostnames[1]`.
     pub key: String,
 }
 
-/// What was found wrong with a file so far.
+/// What was found wrong with a configuration's files so far.
 #[derive(Debug)]
 pub struct Findings {
+    files: Vec<Lines>,
+    /// With the files and byte offsets by which they are sorted. In a cell, since all sections add to it.
+    found: RefCell<Vec<((usize, usize), Problem)>>,
+}
+
+/// A file's name, and where its lines are.
+#[derive(Debug)]
+struct Lines {
+    name: PathBuf,
     /// The byte offset of each line's end.
-    line_ends: Vec<usize>,
-    /// With the byte offsets by which they are sorted. In a cell, since all sections of a file add to it.
-    found: RefCell<Vec<(usize, Problem)>>,
+    ends: Vec<usize>,
 }
 
 impl ConfigErrors {
     /// A file that can't be read.
     pub fn whole(file: &Path, message: String) -> ConfigErrors {
-        let problem = Problem { line: None, key: String::new(), message };
-        ConfigErrors { file: file.to_owned(), problems: vec![problem] }
+        let problem = Problem { file: file.to_owned(), line: None, key: String::new(), message };
+        ConfigErrors { problems: vec![problem] }
+    }
+
+    pub fn and(mut self, others: ConfigErrors) -> ConfigErrors {
+        self.problems.extend(others.problems);
+        self
     }
 }
 
 /// One line a problem: `pointsman.toml:12: tenant[0].limits.attempts: must be from 1 to 16, found 0`.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Problem { line, key, message }) in self.problems.iter().enumerate() {
+        for (index, Problem { file, line, key, message }) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}:", self.file.display())?;
+            write!(f, "{}:", file.display())?;
             if let Some(line) = line {
                 write!(f, "{line}:")?;
             }
@@ -67,43 +81,64 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl Place {
+    /// A file from some byte on, without a key.
+    pub fn of_file(file: usize, offset: usize) -> Place {
+        Place { file, offset, key: String::new() }
+    }
+
     /// The place of a key in the table that stands here.
     pub fn below(&self, key: &str, offset: usize) -> Place {
         let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let key = if bare { shown(key) } else { format!("{:?}", shown(key)) };
-        Place { offset, key: if self.key.is_empty() { key } else { format!("{}.{key}", self.key) } }
+        let key = if self.key.is_empty() { key } else { format!("{}.{key}", self.key) };
+        Place { file: self.file, offset, key }
     }
 
     /// The place of an item in the array that stands here.
     pub fn item(&self, index: usize, offset: usize) -> Place {
-        Place { offset, key: format!("{}[{index}]", self.key) }
+        Place { file: self.file, offset, key: format!("{}[{index}]", self.key) }
     }
 }
 
 impl Findings {
-    pub fn new(text: &str) -> Findings {
-        let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset);
-        Findings { line_ends: line_ends.collect(), found: RefCell::default() }
+    pub fn new<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Findings {
+        let lines = files.into_iter().map(|(name, text)| {
+            let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset);
+            Lines { name: name.to_owned(), ends: ends.collect() }
+        });
+        Findings { files: lines.collect(), found: RefCell::default() }
     }
 
-    /// The line of a byte offset; the first is 1.
-    pub fn line(&self, offset: usize) -> usize {
-        self.line_ends.partition_point(|&end| end < offset).saturating_add(1)
+    /// How a message at one place refers to the line of another.
+    pub fn line(&self, place: &Place, from: &Place) -> String {
+        let line = self.line_number(place);
+        match self.files.get(place.file) {
+            Some(file) if place.file != from.file => format!("line {line} of {}", file.name.display()),
+            _ => format!("line {line}"),
+        }
     }
 
     pub fn add(&self, place: &Place, message: impl Into<String>) {
-        let problem = Problem { line: Some(self.line(place.offset)), key: place.key.clone(), message: message.into() };
-        self.found.borrow_mut().push((place.offset, problem));
+        let file = self.files.get(place.file).map(|file| file.name.clone()).unwrap_or_default();
+        let line = Some(self.line_number(place));
+        let problem = Problem { file, line, key: place.key.clone(), message: message.into() };
+        self.found.borrow_mut().push(((place.file, place.offset), problem));
     }
 
     pub fn is_empty(&self) -> bool {
         self.found.borrow().is_empty()
     }
 
-    pub fn into_errors(self, file: &Path) -> ConfigErrors {
+    pub fn into_errors(self) -> ConfigErrors {
         let mut found = self.found.into_inner();
-        found.sort_by_key(|(offset, _)| *offset);
-        ConfigErrors { file: file.to_owned(), problems: found.into_iter().map(|(_, problem)| problem).collect() }
+        found.sort_by_key(|(place, _)| *place);
+        ConfigErrors { problems: found.into_iter().map(|(_, problem)| problem).collect() }
+    }
+
+    /// The first is 1.
+    fn line_number(&self, place: &Place) -> usize {
+        let ends = self.files.get(place.file).map_or(&[][..], |file| &file.ends);
+        ends.partition_point(|&end| end < place.offset).saturating_add(1)
     }
 }
 

@@ -1,47 +1,66 @@
-//! The entry: a whole file.
+//! The entry: from the texts of all files to a configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use crate::config::claims::Claims;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Section, Source};
-use crate::config::{Config, ConfigErrors, credential, listener, log, proxy, resolver, tenant};
+use crate::config::{Config, ConfigErrors, TenantConfig, credential, listener, log, proxy, resolver, tenant};
 
-/// Reads a configuration file.
-pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let bytes = std::fs::read(path).map_err(|error| ConfigErrors::whole(path, format!("cannot be read: {error}")))?;
-    match str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path),
-        Err(_) => {
-            let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            let findings = Findings::new(valid);
-            let place = Place { offset: valid.len(), key: String::new() };
-            findings
-                .add(&place, format!("is not UTF-8 at column {}: save the file as UTF-8", column(valid, valid.len())));
-            Err(findings.into_errors(path))
-        }
-    }
+/// A file.
+pub struct Text {
+    pub path: PathBuf,
+    pub text: String,
 }
 
-/// Reads a configuration from text. `file` is named in messages, and relative paths start from its folder.
+/// All files of a configuration.
+pub struct Files {
+    pub main: Text,
+    /// None: there is no folder for them.
+    pub tenants: Option<Vec<Text>>,
+}
+
+/// Reads a configuration from one text. `file` is named in messages, and relative paths start from its folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
-    let findings = Findings::new(text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        // What is left of a broken file would be full of keys that only seem to be missing: it is not judged.
-        syntax(text, errors, &findings);
-        return Err(findings.into_errors(file));
-    }
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let config = read(Section::root(table.get_ref(), Source { findings: &findings, folder }));
-    if findings.is_empty() { Ok(config) } else { Err(findings.into_errors(file)) }
+    let main = Text { path: file.to_owned(), text: text.to_owned() };
+    files(&Files { main, tenants: None })
 }
 
-/// A configuration, with holes if anything was found wrong.
-fn read(mut root: Section<'_>) -> Config {
-    let mut claims = Claims::new(root.findings());
+/// Reads a configuration from the texts of its files.
+pub fn files(files: &Files) -> Result<Config, ConfigErrors> {
+    let all = || std::iter::once(&files.main).chain(files.tenants.iter().flatten());
+    let findings = Findings::new(all().map(|file| (file.path.as_path(), file.text.as_str())));
+    let mut tables = Vec::new();
+    for (index, file) in all().enumerate() {
+        let (table, errors) = DeTable::parse_recoverable(&file.text);
+        syntax(index, &file.text, errors, &findings);
+        tables.push(table);
+    }
+    if !findings.is_empty() {
+        // What is left of a broken file would be full of keys that only seem to be missing: it is not judged.
+        return Err(findings.into_errors());
+    }
+    let sections = all().zip(&tables).enumerate().map(|(index, (file, table))| {
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        Section::root(table.get_ref(), index, Source { findings: &findings, folder })
+    });
+    let config = read(sections, &findings, files.tenants.is_some());
+    match config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => Err(findings.into_errors()),
+    }
+}
+
+/// A configuration, with holes if anything was found wrong. The first section is the main file.
+fn read<'t>(
+    mut sections: impl Iterator<Item = Section<'t>>,
+    findings: &'t Findings,
+    has_folder: bool,
+) -> Option<Config> {
+    let mut root = sections.next()?;
+    let mut claims = Claims::new(findings);
     let proxy = proxy::read(root.table("proxy"));
     let log = log::read(root.table("log"));
     let resolver = resolver::read(root.table("resolver"));
@@ -51,20 +70,25 @@ fn read(mut root: Section<'_>) -> Config {
     let mut credentials: Vec<_> = roots.filter_map(|section| credential::read_ca(section, &mut claims)).collect();
     let pairs = root.tables("client_cert").into_iter();
     credentials.extend(pairs.filter_map(|section| credential::read_client_cert(section, &mut claims)));
-    let tenants = root.required_tables("tenant").into_iter();
-    let tenants = tenants.map(|section| tenant::read(section, &mut claims)).collect();
+    let of_main = if has_folder { root.tables("tenant") } else { root.required_tables("tenant") };
     root.finish();
-    Config { proxy, log, resolver, listeners, credentials, tenants }
+    let mut tenants: Vec<TenantConfig> = Vec::new();
+    tenants.extend(of_main.into_iter().map(|section| tenant::read(section, &mut claims)));
+    for mut root in sections {
+        tenants.extend(root.required_tables("tenant").into_iter().map(|section| tenant::read(section, &mut claims)));
+        root.finish();
+    }
+    Some(Config { proxy, log, resolver, listeners, credentials, tenants })
 }
 
 /// Reports errors of syntax in TOML's own words.
-fn syntax(text: &str, mut errors: Vec<toml::de::Error>, findings: &Findings) {
+fn syntax(file: usize, text: &str, mut errors: Vec<toml::de::Error>, findings: &Findings) {
     /// A file of another kind has an error in every word; nobody reads on after as many as fit on a screen.
     const MOST: usize = 32;
     errors.sort_by_key(|error| error.span().map(|span| span.start));
     for (index, error) in errors.iter().enumerate() {
         let span = error.span().unwrap_or_default();
-        let place = Place { offset: span.start, key: String::new() };
+        let place = Place::of_file(file, span.start);
         if index == MOST {
             let more = errors.len().saturating_sub(MOST);
             findings.add(&place, format!("not valid TOML: {more} more errors from here on"));
@@ -80,7 +104,7 @@ fn syntax(text: &str, mut errors: Vec<toml::de::Error>, findings: &Findings) {
 }
 
 /// In characters; the first is 1.
-fn column(text: &str, offset: usize) -> usize {
+pub fn column(text: &str, offset: usize) -> usize {
     let before = text.get(..offset).unwrap_or(text);
     before.chars().rev().take_while(|&character| character != '\n').count().saturating_add(1)
 }

@@ -22,6 +22,7 @@ pub const DAY_MS: u64 = 86_400_000;
 /// What all sections of a file share.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'t> {
+    /// Of all files.
     pub findings: &'t Findings,
     /// Where relative paths start.
     pub folder: &'t Path,
@@ -55,8 +56,9 @@ pub enum Unit {
 type Value<'t> = Spanned<DeValue<'t>>;
 
 impl<'t> Section<'t> {
-    pub fn root(table: &'t DeTable<'t>, source: Source<'t>) -> Section<'t> {
-        Section { source, table, place: Place { offset: 0, key: String::new() }, known: Vec::new() }
+    /// A whole file, the `file`th.
+    pub fn root(table: &'t DeTable<'t>, file: usize, source: Source<'t>) -> Section<'t> {
+        Section { source, table, place: Place::of_file(file, 0), known: Vec::new() }
     }
 
     pub fn findings(&self) -> &'t Findings {

@@ -2,10 +2,11 @@
 
 use http::{HeaderValue, StatusCode};
 
-use crate::config::claims::{Claimant, Claims};
-use crate::config::problem::shown;
+use crate::config::claims::{Claim, Claimant, Claims, HasTls};
+use crate::config::hostname::BadHostname;
+use crate::config::problem::{Findings, shown};
 use crate::config::section::{Placed, Section, Unit, choose};
-use crate::config::{FailureAnswer, Grants, HostPattern, TenantConfig, hostname, limits, module, upstream};
+use crate::config::{FailureAnswer, Grants, HostPattern, Matching, TenantConfig, hostname, limits, module, upstream};
 
 pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConfig {
     section.require("name", "\"shop\"");
@@ -13,14 +14,11 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
     if let Some(name) = &name {
         claims.tenant_name(name);
     }
-    let claimant = Claimant { name: name.as_ref().map(|name| name.value), key: section.place().key.clone() };
-    let hostnames = hostnames(&mut section);
-    for hostname in &hostnames {
-        claims.hostname(hostname, &claimant);
-    }
+    let claimant = Claimant { name: name.as_ref().map(|name| name.value), place: section.place().clone() };
+    let matching = matching(&mut section, claims, &claimant);
     let config = TenantConfig {
         name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
-        hostnames: hostnames.into_iter().map(|hostname| hostname.value).collect(),
+        matching,
         modules: section.required_tables("module").into_iter().filter_map(module::read).collect(),
         limits: limits::read(section.table("limits")),
         upstream: upstream::read(section.table("upstream")),
@@ -45,10 +43,49 @@ pub fn name<'t>(section: &mut Section<'t>) -> Option<Placed<&'t str>> {
     None
 }
 
-fn hostnames(section: &mut Section<'_>) -> Vec<Placed<HostPattern>> {
-    let findings = section.findings();
-    let texts = section.required_strings("hostnames", "[\"shop.example\"]").into_iter();
-    let patterns = texts.filter_map(|Placed { value, place }| match hostname::pattern(value) {
+/// Whose requests are this tenant's; each combination of listener, SNI and hostname is claimed.
+fn matching<'t>(section: &mut Section<'t>, claims: &mut Claims<'t>, claimant: &Claimant<'t>) -> Matching {
+    let texts = section.required_strings("hostnames", "[\"shop.example\"]");
+    let hostnames = patterns(texts, section.findings(), hostname::pattern);
+    let texts = section.strings("sni").unwrap_or_default();
+    let sni = patterns(texts, section.findings(), hostname::sni_pattern);
+    let listeners = section.strings("listeners").unwrap_or_default();
+    let tls: Vec<_> = listeners.iter().filter_map(|listener| claims.listener(listener)).collect();
+    let any_tls = if listeners.is_empty() { claims.any_tls() } else { tls.contains(&HasTls::Yes) };
+    if !sni.is_empty() && !any_tls && tls.len() == listeners.len() {
+        section.problem("sni", "can never match: none of the tenant's listeners has TLS");
+    }
+
+    let on: Vec<_> = match listeners.is_empty() {
+        true => vec![None],
+        false => listeners.iter().map(|listener| Some(listener.value)).collect(),
+    };
+    let with: Vec<_> = match sni.is_empty() {
+        true => vec![None],
+        false => sni.iter().map(|sni| Some(sni.value.clone())).collect(),
+    };
+    for hostname in &hostnames {
+        let pairs = on.iter().flat_map(|listener| with.iter().map(move |sni| (*listener, sni.clone())));
+        for (listener, sni) in pairs {
+            let claim = Claim { listener, sni, hostname: hostname.value.clone() };
+            if !claims.hostname(claim, &hostname.place, claimant) {
+                break;
+            }
+        }
+    }
+    Matching {
+        hostnames: hostnames.into_iter().map(|hostname| hostname.value).collect(),
+        sni: sni.into_iter().map(|sni| sni.value).collect(),
+        listeners: listeners.into_iter().map(|listener| listener.value.to_owned()).collect(),
+    }
+}
+
+fn patterns(
+    texts: Vec<Placed<&str>>,
+    findings: &Findings,
+    read: impl Fn(&str) -> Result<HostPattern, BadHostname>,
+) -> Vec<Placed<HostPattern>> {
+    let patterns = texts.into_iter().filter_map(|Placed { value, place }| match read(value) {
         Ok(value) => Some(Placed { value, place }),
         Err(error) => {
             findings.add(&place, format!("`{}` {error}", shown(value)));

@@ -21,11 +21,11 @@ use crate::proxy::in_flight::Gauge;
 use crate::proxy::{attempt, head, write};
 use crate::raw;
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
-use crate::tenant::{HostTable, Tenant};
+use crate::tenant::{Tenant, TenantTable};
 
 /// The proxy: all listeners and tenants share one.
 pub struct Proxy {
-    tenants: HostTable<Arc<Tenant>>,
+    tenants: TenantTable<Arc<Tenant>>,
     pub(super) access: AccessLogger,
     pub(super) in_flight: Gauge,
     error_header: bool,
@@ -36,7 +36,7 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn new(
-        tenants: HostTable<Arc<Tenant>>,
+        tenants: TenantTable<Arc<Tenant>>,
         resolver: Resolver,
         access: AccessLogger,
         in_flight: Gauge,
@@ -57,13 +57,17 @@ impl Proxy {
         }
         let header = session.req_header();
         let authority = door::authority(&header.uri, &header.headers);
-        let Some(tenant) = self.tenants.owner(&authority) else { return Err(Failure::NoTenant(authority)) };
+        let head = head::take(session, connection, authority);
+        let sni = head.tls().and_then(|tls| tls.sni.as_deref());
+        let Some(tenant) = self.tenants.owner(head.listener(), sni, head.authority()) else {
+            return Err(Failure::NoTenant(head.authority().to_owned()));
+        };
         let served = Served {
             tenant: tenant.clone(),
             modules: tenant.modules(),
             credentials: tenant.credentials(),
             turn: 0,
-            head: Arc::new(head::take(session, connection, authority)),
+            head: Arc::new(head),
         };
         ctx.served = Some(served);
         Ok(())

@@ -1,52 +1,107 @@
-//! From an authority to whoever claimed its hostname: exact before the longest wildcard before `*`.
+//! From a request's listener, server name and authority to the tenant that claimed them.
+//!
+//! The listener comes first (one that a tenant has by name before all), then the server name, then the authority; of
+//! names the exact one, then the longest wildcard, then `*`. Where nothing more special has an owner, the more general
+//! is looked at: a look-up costs a few hashes for each label of the names, however many tenants there are.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use crate::config::HostPattern;
+use crate::config::{HostPattern, Matching};
 
-/// Hostnames and their owners. A look-up costs one hash for each label of the name, however many tenants there are.
+/// Tenants, by what they claimed.
 #[derive(Debug, Clone)]
-pub struct HostTable<T> {
+pub struct TenantTable<T> {
+    by_listener: HashMap<String, ListenerTable<T>>,
+    other: ListenerTable<T>,
+}
+
+/// The claims on one listener.
+#[derive(Debug, Clone)]
+struct ListenerTable<T> {
+    by_sni: PatternTable<PatternTable<T>>,
+    other: PatternTable<T>,
+}
+
+/// Names, and what belongs to each.
+#[derive(Debug, Clone)]
+struct PatternTable<T> {
     exact: HashMap<String, T>,
     /// By what follows `*.`.
     wildcard: HashMap<String, T>,
     any: Option<T>,
 }
 
-impl<T: Clone> HostTable<T> {
-    /// Of two owners of the same pattern the later wins; `config` refuses that case.
-    pub fn new<'a>(claims: impl Iterator<Item = (&'a HostPattern, T)>) -> HostTable<T> {
-        let mut table = HostTable { exact: HashMap::new(), wildcard: HashMap::new(), any: None };
-        for (pattern, owner) in claims {
-            match pattern {
-                HostPattern::Exact(name) => drop(table.exact.insert(name.clone(), owner)),
-                HostPattern::Wildcard(suffix) => drop(table.wildcard.insert(suffix.clone(), owner)),
-                HostPattern::Any => table.any = Some(owner),
+impl<T: Clone> TenantTable<T> {
+    /// Of two owners of the same the first has it; `config` refuses that case.
+    pub fn new<'a>(claims: impl IntoIterator<Item = (&'a Matching, T)>) -> TenantTable<T> {
+        let mut table = TenantTable { by_listener: HashMap::new(), other: ListenerTable::default() };
+        for (matching, owner) in claims {
+            for listener in &matching.listeners {
+                table.by_listener.entry(listener.clone()).or_default().insert(matching, &owner);
+            }
+            if matching.listeners.is_empty() {
+                table.other.insert(matching, &owner);
             }
         }
         table
     }
 
-    /// The owner of an authority in lower case, its port ignored.
-    pub fn owner(&self, authority: &str) -> Option<&T> {
-        let (mut host, canonical) = (host_of(authority), canonical_ipv6(authority));
-        if let Some(address) = &canonical {
-            host = address;
-        }
-        if let Some(owner) = self.exact.get(host) {
-            return Some(owner);
-        }
-        if !self.wildcard.is_empty() {
-            let mut rest = host;
-            while let Some((_, suffix)) = rest.split_once('.') {
-                if let Some(owner) = self.wildcard.get(suffix) {
-                    return Some(owner);
-                }
-                rest = suffix;
+    /// The owner of a request. `sni` and `authority` are in lower case; the authority's port is ignored.
+    pub fn owner(&self, listener: &str, sni: Option<&str>, authority: &str) -> Option<&T> {
+        let canonical = canonical_ipv6(authority);
+        let host = canonical.as_deref().unwrap_or_else(|| host_of(authority));
+        let named = if self.by_listener.is_empty() { None } else { self.by_listener.get(listener) };
+        named.and_then(|table| table.owner(sni, host)).or_else(|| self.other.owner(sni, host))
+    }
+}
+
+impl<T: Clone> ListenerTable<T> {
+    fn insert(&mut self, matching: &Matching, owner: &T) {
+        for hostname in &matching.hostnames {
+            for sni in &matching.sni {
+                self.by_sni.slot(sni, PatternTable::default).slot(hostname, || owner.clone());
+            }
+            if matching.sni.is_empty() {
+                self.other.slot(hostname, || owner.clone());
             }
         }
-        self.any.as_ref()
+    }
+
+    fn owner(&self, sni: Option<&str>, host: &str) -> Option<&T> {
+        let by_sni = sni.and_then(|sni| self.by_sni.matches(sni).find_map(|table| table.matches(host).next()));
+        by_sni.or_else(|| self.other.matches(host).next())
+    }
+}
+impl<T> PatternTable<T> {
+    /// What belongs to a pattern, made if there is nothing yet.
+    fn slot(&mut self, pattern: &HostPattern, make: impl FnOnce() -> T) -> &mut T {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.entry(name.clone()).or_insert_with(make),
+            HostPattern::Wildcard(suffix) => self.wildcard.entry(suffix.clone()).or_insert_with(make),
+            HostPattern::Any => self.any.get_or_insert_with(make),
+        }
+    }
+
+    /// What belongs to the patterns that a name matches, the most special first.
+    fn matches(&self, name: &str) -> impl Iterator<Item = &T> {
+        let exact = self.exact.get(name).into_iter();
+        let levels = if self.wildcard.is_empty() { 0 } else { usize::MAX };
+        let suffixes = name.match_indices('.').filter_map(|(at, _)| name.get(at.saturating_add(1)..)).take(levels);
+        let wildcard = suffixes.filter_map(|suffix| self.wildcard.get(suffix));
+        exact.chain(wildcard).chain(&self.any)
+    }
+}
+
+impl<T> Default for PatternTable<T> {
+    fn default() -> PatternTable<T> {
+        PatternTable { exact: HashMap::new(), wildcard: HashMap::new(), any: None }
+    }
+}
+
+impl<T> Default for ListenerTable<T> {
+    fn default() -> ListenerTable<T> {
+        ListenerTable { by_sni: PatternTable::default(), other: PatternTable::default() }
     }
 }
 
@@ -68,19 +123,30 @@ fn host_of(authority: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn exact(name: &str) -> HostPattern {
+        HostPattern::Exact(name.to_owned())
+    }
+
+    fn wildcard(suffix: &str) -> HostPattern {
+        HostPattern::Wildcard(suffix.to_owned())
+    }
+
+    fn matching(listeners: &[&str], sni: &[HostPattern], hostnames: &[HostPattern]) -> Matching {
+        let listeners = listeners.iter().map(|name| (*name).to_owned()).collect();
+        Matching { hostnames: hostnames.to_vec(), sni: sni.to_vec(), listeners }
+    }
+
     #[track_caller]
     fn check(authority: &str, expected: Option<&str>) {
-        let exact = |name: &str| HostPattern::Exact(name.to_owned());
-        let wildcard = |suffix: &str| HostPattern::Wildcard(suffix.to_owned());
         let claims = [
-            (exact("shop.test"), "exact"),
-            (exact("::1"), "v6"),
-            (exact("127.0.0.1"), "v4"),
-            (wildcard("shop.test"), "short"),
-            (wildcard("eu.shop.test"), "long"),
+            (matching(&[], &[], &[exact("shop.test")]), "exact"),
+            (matching(&[], &[], &[exact("::1")]), "v6"),
+            (matching(&[], &[], &[exact("127.0.0.1")]), "v4"),
+            (matching(&[], &[], &[wildcard("shop.test")]), "short"),
+            (matching(&[], &[], &[wildcard("eu.shop.test")]), "long"),
         ];
-        let table = HostTable::new(claims.iter().map(|(pattern, owner)| (pattern, *owner)));
-        assert_eq!(table.owner(authority).copied(), expected);
+        let table = TenantTable::new(claims.iter().map(|(matching, owner)| (matching, *owner)));
+        assert_eq!(table.owner("web", None, authority).copied(), expected);
     }
 
     #[test]
@@ -121,8 +187,42 @@ mod tests {
 
     #[test]
     fn star_owns_the_rest_even_without_a_name() {
-        let table = HostTable::new([(&HostPattern::Any, 1)].into_iter());
-        assert_eq!(table.owner("other.test"), Some(&1));
-        assert_eq!(table.owner(""), Some(&1));
+        let all = matching(&[], &[], &[HostPattern::Any]);
+        let table = TenantTable::new([(&all, 1)]);
+        assert_eq!(table.owner("web", None, "other.test"), Some(&1));
+        assert_eq!(table.owner("web", None, ""), Some(&1));
+    }
+
+    #[track_caller]
+    fn check_order(listener: &str, sni: Option<&str>, authority: &str, expected: Option<&str>) {
+        let any = HostPattern::Any;
+        let claims = [
+            (matching(&[], &[], std::slice::from_ref(&any)), "any"),
+            (matching(&[], &[], &[exact("shop.test")]), "host"),
+            (matching(&[], &[exact("shop.test")], std::slice::from_ref(&any)), "sni"),
+            (matching(&[], &[wildcard("test")], &[exact("shop.test")]), "wildcard sni"),
+            (matching(&["inner", "admin"], &[], &[wildcard("test")]), "listener"),
+            (matching(&["inner"], std::slice::from_ref(&any), &[exact("shop.test")]), "listener and sni"),
+        ];
+        let table = TenantTable::new(claims.iter().map(|(matching, owner)| (matching, *owner)));
+        assert_eq!(table.owner(listener, sni, authority).copied(), expected);
+    }
+
+    #[test]
+    fn listener_comes_before_server_name_before_authority() {
+        check_order("web", None, "shop.test", Some("host"));
+        check_order("web", None, "other.test", Some("any"));
+        check_order("web", Some("shop.test"), "shop.test", Some("sni"));
+        check_order("web", Some("cart.test"), "shop.test", Some("wildcard sni"));
+        check_order("inner", None, "shop.test", Some("listener"));
+        check_order("admin", Some("shop.test"), "shop.test", Some("listener"));
+        check_order("inner", Some("cart.test"), "shop.test", Some("listener and sni"));
+    }
+
+    #[test]
+    fn more_general_claim_is_taken_where_the_special_one_has_no_such_host() {
+        check_order("inner", None, "shop.example", Some("any"));
+        check_order("web", Some("cart.test"), "cart.test", Some("any"));
+        check_order("inner", Some("shop.test"), "shop.example", Some("sni"));
     }
 }

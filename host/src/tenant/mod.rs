@@ -1,8 +1,8 @@
-//! Whose request is it? Tenants, and the table that finds them by hostname.
+//! Whose request is it? Tenants, and the table that finds them.
 
 mod lookup;
 
-pub use lookup::HostTable;
+pub use lookup::TenantTable;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 mod docs;
 mod golden;
 mod hostile;
+mod tenants;
 mod whole;
 
 use std::path::Path;

@@ -83,7 +83,7 @@ fn every_value_of_a_file_arrives() {
 
     let [shop, rest] = &config.tenants[..] else { panic!("{:?}", config.tenants) };
     assert_eq!(
-        shop.hostnames,
+        shop.matching.hostnames,
         [
             HostPattern::Exact("shop.example".to_owned()),
             HostPattern::Wildcard("shop.example".to_owned()),
@@ -146,7 +146,7 @@ fn every_value_of_a_file_arrives() {
             credentials: vec!["roots".to_owned()]
         }
     );
-    assert_eq!((rest.name.as_str(), rest.hostnames.as_slice()), ("rest", &[HostPattern::Any][..]));
+    assert_eq!((rest.name.as_str(), rest.matching.hostnames.as_slice()), ("rest", &[HostPattern::Any][..]));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
         config.tenants,
         [TenantConfig {
             name: "shop".to_owned(),
-            hostnames: vec![HostPattern::Any],
+            matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}) }],
             limits: Limits::default(),
             upstream: UpstreamDefaults::default(),

@@ -1,0 +1,73 @@
+//! The files of a configuration: the main one, and those of tenants in the folder beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::problem::{Findings, Place};
+use crate::config::read::{self, Files, Text};
+use crate::config::{Config, ConfigErrors};
+
+/// Beside the main file; each `.toml` in it has one tenant or more.
+const TENANTS: &str = "tenants.d";
+
+/// Reads a configuration: the file, and those of tenants beside it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let main = text(path)?;
+    let folder = path.parent().unwrap_or(Path::new("")).join(TENANTS);
+    let (mut tenants, mut errors) = (None, None::<ConfigErrors>);
+    if let Some(paths) = tenant_files(&folder)? {
+        let mut texts = Vec::new();
+        for path in paths {
+            match text(&path) {
+                Ok(text) => texts.push(text),
+                Err(found) => {
+                    errors = Some(match errors {
+                        Some(errors) => errors.and(found),
+                        None => found,
+                    });
+                }
+            }
+        }
+        tenants = Some(texts);
+    }
+    let config = read::files(&Files { main, tenants });
+    match (config, errors) {
+        (config, None) => config,
+        (Ok(_), Some(errors)) => Err(errors),
+        (Err(found), Some(errors)) => Err(found.and(errors)),
+    }
+}
+
+/// The files of a folder in the order of their names; None if there is no such folder. What is hidden, or does not end
+/// in `.toml`, is left alone: editors and package managers keep their own files there.
+fn tenant_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, ConfigErrors> {
+    let unreadable = |error: std::io::Error| ConfigErrors::whole(folder, format!("cannot be read: {error}"));
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(Some(paths))
+}
+
+fn text(path: &Path) -> Result<Text, ConfigErrors> {
+    let bytes = fs::read(path).map_err(|error| ConfigErrors::whole(path, format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map(|text| Text { path: path.to_owned(), text }).map_err(|error| {
+        let bytes = error.into_bytes();
+        let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let findings = Findings::new([(path, valid)]);
+        let column = read::column(valid, valid.len());
+        findings
+            .add(&Place::of_file(0, valid.len()), format!("is not UTF-8 at column {column}: save the file as UTF-8"));
+        findings.into_errors()
+    })
+}
