@@ -35,7 +35,7 @@ pub fn ask(
         upstream: &tenant.upstream,
         grants: &tenant.grants,
         credentials,
-        egress: &tenant.egress,
+        own: &tenant.own,
         local_ports: local_ports::system(),
     };
     while let Some(module) = modules.get(*turn) {

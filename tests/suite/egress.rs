@@ -96,3 +96,17 @@ async fn request_never_comes_back_to_the_proxy_itself() {
     }
     assert!(proxy.log(4).await.iter().all(|line| line["attempts"].as_u64().is_some_and(|attempts| attempts <= 3)));
 }
+
+#[tokio::test]
+async fn ports_of_other_protocols_need_a_grant() {
+    let dns = NameServer::with(60, &[("origin.test", &["127.0.0.9"])]).await;
+    for (granted, expected) in [("", "decision-refused"), ("ports = [25]", "upstream-refused")] {
+        let grants = format!("networks = [\"127.0.0.9\"]\n{granted}");
+        let proxy = Proxy::with(confined(&grants)).resolver(&dns.toml()).start().await;
+        for host in ["127.0.0.9", "origin.test"] {
+            // Nobody listens there.
+            let reply = proxy.order(format!(r#"{{"address": "{host}:25"}}"#)).await;
+            assert_eq!(reply.code(), Some(expected), "{host} {granted}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::check::refusal::{At, short_text};
 use crate::check::spec::{Checked, ResponseSpec, RouteFields, RouteSpec};
-use crate::check::{CredentialNames, Egress, Refusal, peer, response, retry, rewrite};
+use crate::check::{CredentialNames, Egress, OwnAddresses, Refusal, peer, response, retry, rewrite};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::raw;
 
@@ -13,9 +13,15 @@ pub struct Policy<'a> {
     pub upstream: &'a UpstreamDefaults,
     pub grants: &'a Grants,
     pub credentials: &'a CredentialNames,
-    pub egress: &'a Egress,
+    pub own: &'a OwnAddresses,
     /// First and last of the local ports that this system hands out. None: no part of them can be asked for.
     pub local_ports: Option<(u16, u16)>,
+}
+
+impl Policy<'_> {
+    pub fn egress(&self) -> Egress<'_> {
+        Egress { grants: self.grants, own: self.own }
+    }
 }
 
 /// A decision that may be followed.

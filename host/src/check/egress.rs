@@ -5,16 +5,17 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use crate::config::Grants;
 
 /// Where a tenant's connections may go.
-#[derive(Debug, Clone, Default)]
-pub struct Egress {
-    /// Beyond the public internet.
-    pub networks: Vec<IpNet>,
-    pub own: Arc<OwnAddresses>,
+#[derive(Debug, Clone, Copy)]
+pub struct Egress<'a> {
+    /// `networks`: beyond the public internet. `ports`: beyond those that HTTP may be spoken to.
+    pub grants: &'a Grants,
+    pub own: &'a OwnAddresses,
 }
 
 /// An address that a tenant may not connect to.
@@ -24,6 +25,11 @@ pub enum Forbidden {
         "{0} and not granted to the tenant; if it is meant, the operator adds it to `networks` in `[tenant.grants]`"
     )]
     NotGranted(Kind),
+    #[error(
+        "has a port of another protocol ({0}), and that is not granted to the tenant; if it is meant, the operator adds it \
+         to `ports` in `[tenant.grants]`"
+    )]
+    Port(u16),
     #[error("is a listener of this proxy itself: the request would come back for ever")]
     Own,
 }
@@ -40,14 +46,20 @@ pub enum Kind {
     Reserved,
 }
 
-impl Egress {
+impl Egress<'_> {
     /// Whether a connection to this address is allowed.
     pub fn permit(&self, address: SocketAddr) -> Result<(), Forbidden> {
+        self.permit_port(address.port())?;
         let ip = address.ip().to_canonical();
-        if self.own.contains(ip, address.port()) {
+        let carried = match ip {
+            IpAddr::V4(_) => [None, None],
+            IpAddr::V6(ip) => embedded(ip),
+        };
+        let mut ways = std::iter::once(ip).chain(carried.into_iter().flatten().map(IpAddr::V4));
+        if ways.any(|ip| self.own.contains(ip, address.port())) {
             return Err(Forbidden::Own);
         }
-        if self.networks.iter().any(|network| network.contains(&ip)) {
+        if self.grants.networks.iter().any(|network| network.contains(&ip)) {
             return Ok(());
         }
         match kind(ip) {
@@ -55,7 +67,24 @@ impl Egress {
             None => Ok(()),
         }
     }
+
+    /// Whether a connection to this port is allowed, wherever it goes.
+    pub fn permit_port(&self, port: u16) -> Result<(), Forbidden> {
+        match OTHER_PROTOCOLS.binary_search(&port) {
+            Ok(_) if !self.grants.ports.contains(&port) => Err(Forbidden::Port(port)),
+            _ => Ok(()),
+        }
+    }
 }
+
+/// Ports of protocols that can be spoken to in the guise of HTTP: a mail server takes the lines of a body for commands.
+/// The list is the one that browsers keep (Fetch standard, "bad port"); in order.
+const OTHER_PROTOCOLS: [u16; 82] = [
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+    540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
 
 /// Where the proxy's own listeners are reached. No grant opens these: a request that comes back is decided like the
 /// first one, and comes back again.
@@ -172,11 +201,12 @@ mod tests {
     #[track_caller]
     fn judge(text: &str, granted: &[&str]) -> Result<(), Kind> {
         let networks = granted.iter().map(|network| network.parse().expect("a network")).collect();
-        let egress = Egress { networks, ..Egress::default() };
+        let grants = Grants { networks, ..Grants::default() };
+        let egress = Egress { grants: &grants, own: &OwnAddresses::default() };
         match egress.permit(SocketAddr::new(text.parse().expect("an address"), 80)) {
             Ok(()) => Ok(()),
             Err(Forbidden::NotGranted(kind)) => Err(kind),
-            Err(Forbidden::Own) => panic!("{text} is no listener"),
+            Err(other) => panic!("{text} {other}"),
         }
     }
 
@@ -294,14 +324,30 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_other_protocols_need_a_grant() {
+        let permit = |port, granted: &[u16]| {
+            let grants = Grants { ports: granted.to_vec(), ..Grants::default() };
+            let egress = Egress { grants: &grants, own: &OwnAddresses::default() };
+            egress.permit(SocketAddr::from(([203, 0, 113, 7], port)))
+        };
+        assert!(OTHER_PROTOCOLS.is_sorted());
+        for port in OTHER_PROTOCOLS {
+            assert_eq!(permit(port, &[80]), Err(Forbidden::Port(port)));
+            assert_eq!(permit(port, &[80, port]), Ok(()));
+        }
+        for port in [2, 80, 443, 3000, 8080, 8443, 10_081, u16::MAX] {
+            assert_eq!(permit(port, &[]), Ok(()));
+        }
+    }
+
+    #[test]
     fn own_listeners_are_forbidden_whatever_is_granted() {
         let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let listeners = ["127.0.0.1:8080", "192.0.2.7:443", "0.0.0.0:81", "[::]:82"].map(address);
         let machine = ["192.0.2.7", "2001:db8::7"].map(|text| text.parse().expect("an address"));
-        let egress = Egress {
-            networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
-            own: Arc::new(OwnAddresses::new(listeners.into(), machine.into())),
-        };
+        let everywhere = vec![Ipv4Net::default().into(), Ipv6Net::default().into()];
+        let grants = Grants { networks: everywhere, ..Grants::default() };
+        let egress = Egress { grants: &grants, own: &OwnAddresses::new(listeners.into(), machine.into()) };
         for text in [
             "127.0.0.1:8080",
             "[::ffff:127.0.0.1]:8080",
@@ -315,6 +361,8 @@ mod tests {
             "127.0.0.1:82",
             "[2001:db8::7]:82",
             "192.0.2.7:82",
+            "[64:ff9b::192.0.2.7]:443",
+            "[2002:c000:207::1]:82",
         ] {
             assert_eq!(egress.permit(address(text)), Err(Forbidden::Own), "{text}");
         }

@@ -49,13 +49,16 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
 
 /// Whether the operator lets connections go there. What a name leads to is judged when it is resolved.
 fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
+    let forbidden = |why| Problem::value(&target.to_string(), why);
     match &target {
         Target::Socket(address) => {
-            let forbidden = |why| Problem::value(&target.to_string(), why);
-            policy.egress.permit(*address).map_err(forbidden)?;
+            policy.egress().permit(*address).map_err(forbidden)?;
             Ok(target)
         }
-        Target::Name { .. } => Ok(target),
+        Target::Name { port, .. } => {
+            policy.egress().permit_port(*port).map_err(forbidden)?;
+            Ok(target)
+        }
         Target::Unix(path) if covers(policy.grants, path) => Ok(target),
         Target::Unix(_) => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
     }

@@ -17,6 +17,7 @@ const ONE: Fingerprint = Fingerprint([1; 32]);
 
 const NOTHING: Grants = Grants {
     networks: Vec::new(),
+    ports: Vec::new(),
     verify_chain_only: false,
     verify_none: false,
     bind_to: false,
@@ -27,6 +28,7 @@ const NOTHING: Grants = Grants {
 fn everything() -> Grants {
     Grants {
         networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+        ports: Vec::new(),
         verify_chain_only: true,
         verify_none: true,
         bind_to: true,
@@ -50,7 +52,7 @@ fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Gran
             upstream,
             grants,
             credentials: &credentials,
-            egress: &Egress { networks: grants.networks.clone(), ..Egress::default() },
+            own: &OwnAddresses::default(),
             local_ports: Some((1024, 60_000)),
         },
     )

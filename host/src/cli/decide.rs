@@ -111,6 +111,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
                 verify_none: true,
                 bind_to: true,
                 networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+                ports: (1..=u16::MAX).collect(),
                 unix_sockets: vec!["/".to_owned()],
                 credentials: Vec::new(),
             },

@@ -58,12 +58,14 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
 fn granted(grants: &Grants) -> Vec<String> {
     let list = |name: &str, items: &[String]| (!items.is_empty()).then(|| format!("{name} {}", items.join(", ")));
     let networks: Vec<String> = grants.networks.iter().map(ToString::to_string).collect();
+    let ports: Vec<String> = grants.ports.iter().map(ToString::to_string).collect();
     let verify = [(grants.verify_chain_only, "chain-only"), (grants.verify_none, "none")];
     let verify: Vec<String> =
         verify.into_iter().filter(|(granted, _)| *granted).map(|(_, level)| level.to_owned()).collect();
     let bind_to = grants.bind_to.then(|| "bind_to".to_owned());
     let lists = [
         list("networks", &networks),
+        list("ports", &ports),
         list("unix_sockets", &grants.unix_sockets),
         list("credentials", &grants.credentials),
         list("verify", &verify),

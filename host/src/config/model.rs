@@ -338,6 +338,8 @@ pub struct Grants {
     pub bind_to: bool,
     /// Addresses beyond the public internet that may be connected to.
     pub networks: Vec<IpNet>,
+    /// Ports of other protocols than HTTP that may be connected to.
+    pub ports: Vec<u16>,
     /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all below.
     pub unix_sockets: Vec<String>,
     /// Names of credentials that may be used.

@@ -140,13 +140,36 @@ impl<'t> Section<'t> {
         T: TryFrom<i128> + PartialOrd + Display,
     {
         let value = self.get(key)?;
-        let integer = self.typed(value, self.place_of(key), "an integer", DeValue::as_integer)?;
+        self.number_at(value, self.place_of(key), range, unit)
+    }
+
+    /// A list of integers. What is none in it, or not within the range, is reported and left out.
+    pub fn numbers<T>(&mut self, key: &'static str, range: RangeInclusive<T>) -> Vec<T>
+    where
+        T: TryFrom<i128> + PartialOrd + Display + Copy,
+    {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let array = self.typed(value, self.place_of(key), "an array of integers", DeValue::as_array);
+        let items = array.iter().flat_map(|array| {
+            array.value.iter().enumerate().filter_map(|(index, item)| {
+                let place = array.place.item(index, item.span().start);
+                self.number_at(item, place, *range.start()..=*range.end(), Unit::Things)
+            })
+        });
+        items.collect()
+    }
+
+    fn number_at<T>(&self, value: &'t Value<'t>, place: Place, range: RangeInclusive<T>, unit: Unit) -> Option<T>
+    where
+        T: TryFrom<i128> + PartialOrd + Display,
+    {
+        let integer = self.typed(value, place, "an integer", DeValue::as_integer)?;
         let number = i128::from_str_radix(integer.value.as_str(), integer.value.radix()).ok();
         let within = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         if within.is_none() {
             let (low, high, unit) = (range.start(), range.end(), unit.remark());
             let found = shown(&integer.value.to_string());
-            self.problem(key, format!("must be from {low} to {high}{unit}, found {found}"));
+            self.findings().add(&integer.place, format!("must be from {low} to {high}{unit}, found {found}"));
         }
         within
     }

@@ -137,6 +137,7 @@ fn grants<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Grants {
     }
     grants.bind_to = section.boolean("bind_to").unwrap_or(grants.bind_to);
     grants.networks = section.networks("networks");
+    grants.ports = section.numbers("ports", 1..=u16::MAX);
     for path in section.strings("unix_sockets").unwrap_or_default() {
         // Paths of modules are compared with these as text, so neither may have another spelling.
         if path.value.starts_with('/') && !path.value.split('/').any(|part| part == "." || part == "..") {

@@ -8,7 +8,7 @@ use pingora::connectors::TransportConnector;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{CredentialNames, Egress, Policy, RouteSpec, Target, Verdict, check};
+use crate::check::{CredentialNames, OwnAddresses, Policy, RouteSpec, Target, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
 use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
@@ -153,6 +153,7 @@ fn follow(decision: raw::Decision) {
         bind_to: true,
         unix_sockets,
         networks: everywhere(),
+        ports: vec![25],
         credentials: Vec::new(),
     };
     let credentials = CredentialNames::default();
@@ -161,7 +162,7 @@ fn follow(decision: raw::Decision) {
         upstream: &upstream,
         grants: &grants,
         credentials: &credentials,
-        egress: &Egress { networks: everywhere(), ..Egress::default() },
+        own: &OwnAddresses::default(),
         local_ports: Some((1, u16::MAX)),
     };
     match check(decision, &policy) {
@@ -191,7 +192,7 @@ fn route(raw: raw::Route) -> Box<RouteSpec> {
         upstream: &upstream,
         grants: &grants,
         credentials: &credentials,
-        egress: &Egress::default(),
+        own: &OwnAddresses::default(),
         local_ports: None,
     };
     match check(raw::Decision::Connect(raw), &policy) {

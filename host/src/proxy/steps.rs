@@ -111,7 +111,7 @@ impl Proxy {
         };
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
         let family = local.map(|local| Family::of(local.ip()));
-        let may = May { egress: &served.tenant.egress, unreachable: &served.tenant.unreachable };
+        let may = May { egress: served.tenant.egress(), unreachable: &served.tenant.unreachable };
         let mut addresses = self.resolver.addresses(host, port, family, &may).await?.into_iter();
         let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
         ctx.addresses = addresses;

@@ -60,7 +60,7 @@ pub enum ResolveError {
 
 /// What a tenant may connect to, and what it found out about that.
 pub struct May<'a> {
-    pub egress: &'a Egress,
+    pub egress: Egress<'a>,
     pub unreachable: &'a Unreachable,
 }
 

@@ -25,7 +25,7 @@ pub struct Tenant {
     pub grants: Grants,
     pub pool_keys: PoolKeys,
     pub unreachable: Unreachable,
-    pub egress: Egress,
+    pub own: Arc<OwnAddresses>,
     modules: ArcSwap<Vec<Module>>,
     credentials: ArcSwap<Granted>,
 }
@@ -45,10 +45,15 @@ impl Tenant {
             grants: config.grants.clone(),
             pool_keys: PoolKeys::default(),
             unreachable: Unreachable::default(),
-            egress: Egress { networks: config.grants.networks.clone(), own },
+            own,
             modules: ArcSwap::from_pointee(modules),
             credentials: ArcSwap::from_pointee(credentials.granted(&config.grants.credentials)),
         }
+    }
+
+    /// Where its connections may go.
+    pub fn egress(&self) -> Egress<'_> {
+        Egress { grants: &self.grants, own: &self.own }
     }
 
     /// The credentials in force now, to be taken once by a request as well.

@@ -142,6 +142,7 @@ fn every_value_of_a_file_arrives() {
             verify_none: true,
             bind_to: true,
             networks: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            ports: vec![25, 6_000],
             unix_sockets,
             credentials: vec!["roots".to_owned()]
         }
