@@ -32,10 +32,25 @@ pub enum Failure {
     Peer(#[from] PeerError),
     #[error("every module passed")]
     NoDecision,
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    #[error("the modules failed too often in a row and are not asked for now (breaker)")]
+    BreakerOpen,
+    #[error("the tenant has more than {limit} requests in flight (quota.concurrent_requests)")]
+    TooManyRequests { limit: usize },
     #[error("{address}: {detail}")]
     Upstream { stage: Stage, failure: AttemptFailure, address: String, detail: String },
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// A decision that was not asked for, since the tenant has used up what it may.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+pub enum OverQuota {
+    #[error("the tenant's decisions took more than {percent} % of the worker threads' time (quota.cpu_percent)")]
+    Cpu { percent: u32 },
+    #[error("more than {limit} decisions of the tenant at the same time (quota.concurrent_decisions)")]
+    Decisions { limit: usize },
 }
 
 /// Status and code of a failure.
@@ -59,6 +74,10 @@ impl Failure {
             Failure::Refused(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
             Failure::Peer(_) => (StatusCode::INTERNAL_SERVER_ERROR, "decision-refused"),
             Failure::NoDecision => (StatusCode::SERVICE_UNAVAILABLE, "no-decision"),
+            Failure::OverQuota(OverQuota::Cpu { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-cpu"),
+            Failure::OverQuota(OverQuota::Decisions { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-decisions"),
+            Failure::BreakerOpen => (StatusCode::SERVICE_UNAVAILABLE, "breaker-open"),
+            Failure::TooManyRequests { .. } => (StatusCode::SERVICE_UNAVAILABLE, "quota-requests"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
@@ -75,12 +94,18 @@ impl Failure {
     /// modules gave no usable decision.
     pub fn is_the_modules(&self) -> bool {
         match self {
-            Failure::Call(_) | Failure::Refused(_) | Failure::Peer(_) | Failure::NoDecision => true,
+            Failure::Call(_)
+            | Failure::Refused(_)
+            | Failure::Peer(_)
+            | Failure::NoDecision
+            | Failure::OverQuota(_)
+            | Failure::BreakerOpen => true,
             Failure::HeadTooLarge { .. }
             | Failure::BadRequest(_)
             | Failure::RequestTimeout
             | Failure::ClientClosed
             | Failure::NoTenant(_)
+            | Failure::TooManyRequests { .. }
             | Failure::Upstream { .. }
             | Failure::Internal(_) => false,
         }
@@ -93,6 +118,7 @@ fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
         CallError::Budget { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-budget"),
         CallError::Memory { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-memory"),
         CallError::Table { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-table"),
+        CallError::HostCalls { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-host-calls"),
         CallError::HostCall { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-host-call"),
         CallError::Handles { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-handles"),
         CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
@@ -153,6 +179,7 @@ mod tests {
             CallError::Memory { limit: 0 },
             CallError::Table { limit: 0 },
             CallError::HostCall { limit: 0 },
+            CallError::HostCalls { limit: 0 },
             CallError::Handles { limit: 0 },
             CallError::StackOverflow,
             CallError::NoSlot,
@@ -167,6 +194,10 @@ mod tests {
             Failure::Refused(crate::check::Problem::Rule("").at("")),
             Failure::Peer(PeerError::Path),
             Failure::NoDecision,
+            Failure::OverQuota(OverQuota::Cpu { percent: 0 }),
+            Failure::OverQuota(OverQuota::Decisions { limit: 0 }),
+            Failure::BreakerOpen,
+            Failure::TooManyRequests { limit: 0 },
             Failure::Internal(String::new()),
         ];
         all.extend(calls.map(Failure::Call));

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::answer::Failure;
 use crate::call::{self, Decided};
-use crate::check::{self, CredentialNames, Policy, ResponseSpec, RouteSpec, Verdict};
+use crate::check::{self, CredentialNames, ResponseSpec, RouteSpec, Verdict};
 use crate::door::RequestHead;
-use crate::local_ports;
 use crate::module::Module;
 use crate::raw;
 use crate::tenant::Tenant;
@@ -19,29 +18,30 @@ pub enum Wanted {
     Respond(ResponseSpec),
 }
 
-/// Asks a tenant's modules about a request, from the one whose `turn` it is. On return `turn` is the one that answered.
-/// `seen` is shown each module's own words before they are checked.
+/// What modules are asked.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub tenant: &'a Tenant,
+    pub modules: &'a [Module],
+    pub credentials: &'a CredentialNames,
+    pub head: &'a Arc<RequestHead>,
+    pub attempts: &'a Arc<[raw::Attempt]>,
+}
+
+/// Asks modules about a request, from the one whose `turn` it is. On return `turn` is the one that answered. `seen` is
+/// told of each module that was asked, and what its answer was found to be.
 pub fn ask(
-    tenant: &Tenant,
-    modules: &[Module],
-    credentials: &CredentialNames,
+    question: Question<'_>,
     turn: &mut usize,
-    head: &Arc<RequestHead>,
-    attempts: &Arc<[raw::Attempt]>,
-    mut seen: impl FnMut(&Module, &Decided),
+    mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
 ) -> Result<Wanted, Failure> {
-    let policy = Policy {
-        limits: &tenant.limits,
-        upstream: &tenant.upstream,
-        grants: &tenant.grants,
-        credentials,
-        own: &tenant.own,
-        local_ports: local_ports::system(),
-    };
-    while let Some(module) = modules.get(*turn) {
-        let decided = call::decide(module, head, attempts, &tenant.limits);
-        seen(module, &decided);
-        match check::check(decided.answer?, &policy)? {
+    let policy = question.tenant.policy(question.credentials);
+    while let Some(module) = question.modules.get(*turn) {
+        let (answer, decided) = call::decide(module, question.head, question.attempts, &question.tenant.limits);
+        let verdict =
+            answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));
+        seen(module, &decided, &verdict);
+        match verdict? {
             Verdict::Connect(route) => return Ok(Wanted::Connect(route)),
             Verdict::Respond(response) => return Ok(Wanted::Respond(response)),
             Verdict::Pass => *turn += 1,

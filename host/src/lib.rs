@@ -21,6 +21,7 @@ pub mod retry;
 // What holds the rooms together.
 pub mod proxy;
 pub mod ask;
+pub mod decide;
 pub mod answer;
 pub mod server;
 
@@ -29,6 +30,8 @@ pub mod config;
 pub mod credentials;
 pub mod engine;
 pub mod log;
+pub mod metrics;
+pub mod quota;
 pub mod cli;
 
 // Generated from the WIT package.

@@ -101,14 +101,9 @@ impl std::hash::Hash for Quirks {
     }
 }
 
-#[cfg(test)]
-pub mod samples {
-    //! What tests start from.
-
-    use super::*;
-
+impl Route {
     /// A route with nothing but an address.
-    pub fn route_to(address: &str) -> Route {
+    pub fn to(address: &str) -> Route {
         Route {
             peer: Peer {
                 address: address.to_owned(),

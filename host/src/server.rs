@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pingora::apps::ServerApp;
 use pingora::proxy::http_proxy;
 use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
@@ -23,16 +24,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
-use crate::check::OwnAddresses;
-use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, TenantConfig};
+use crate::check::{OwnAddresses, Refusal};
+use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, Quota, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
 use crate::log::AccessLogger;
+use crate::metrics::{Metrics, Page};
 use crate::module::{LoadError, Loader, Module};
 use crate::proxy::{Gauge, Proxy};
 use crate::resolve::{Resolver, ResolverError};
-use crate::tenant::{Tenant, TenantTable};
+use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
 /// A proxy that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,12 @@ pub enum StartError {
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
+    #[error("tenant `{tenant}`: failure.peer: {source}")]
+    FallbackPeer { tenant: String, source: Refusal },
+    #[error("admin: cannot listen on {address}")]
+    Admin { address: SocketAddr, source: std::io::Error },
+    #[error("cannot set up metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error(transparent)]
@@ -60,6 +68,7 @@ pub enum StartError {
 /// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
 pub struct Server {
     addresses: Vec<(String, SocketAddr)>,
+    admin: Option<SocketAddr>,
     runtime: Option<Runtime>,
     shutdown: watch::Sender<bool>,
     in_flight: Gauge,
@@ -92,7 +101,8 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads)?;
     let mut errors = Vec::new();
     for tenant in &config.tenants {
-        errors.extend(tenant.modules.iter().filter_map(|module| load(&loader, tenant, module).err()));
+        let modules = tenant.modules.iter().chain(&tenant.failure.modules);
+        errors.extend(modules.filter_map(|module| load(&loader, tenant, module).err()));
     }
     errors.extend(Credentials::load(&config.credentials).err().map(StartError::from));
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
@@ -118,24 +128,35 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
         .map_err(|source| StartError::Threads { source })?;
     let listening = {
         let _inside = runtime.enter();
+        let bind = |listener: &ListenerConfig| {
+            let refused =
+                |source| StartError::Listen { name: listener.name.clone(), address: listener.address, source };
+            bind(listener.address).map_err(refused)
+        };
         config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?
     };
-    let own = listening.iter().map(|(_, address)| *address).collect();
-    let tenants = tenants(&loader, config, &Arc::new(OwnAddresses::new(own, machine_addresses())))?;
+    let admin = match &config.admin {
+        Some(admin) => {
+            let refused = |source| StartError::Admin { address: admin.address, source };
+            Some(runtime.block_on(async { bind(admin.address) }).map_err(refused)?)
+        }
+        None => None,
+    };
+    let own = listening.iter().chain(&admin).map(|(_, address)| *address).collect();
+    let metrics = Arc::new(Metrics::new()?);
+    let tenants = tenants(&loader, config, &Arc::new(OwnAddresses::new(own, machine_addresses())), &metrics)?;
     let claims = config.tenants.iter().map(|tenant| &tenant.matching).zip(tenants.iter().cloned());
     let table = TenantTable::new(claims);
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
 
     let in_flight = Gauge::default();
     let resolver = Resolver::new(&config.resolver)?;
-    let proxy = Proxy::new(table, resolver, access, in_flight.clone(), config.proxy.error_header);
+    let proxy = Proxy::new(table, resolver, access, metrics.clone(), in_flight.clone(), config.proxy.error_header);
     let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
 
     let (shutdown, watch) = watch::channel(false);
     let mut addresses = Vec::new();
     for (listener, (socket, address)) in config.listeners.iter().zip(listening) {
-        let mut fds = Fds::new();
-        fds.add(address.to_string(), socket.into_raw_fd());
         let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
         let mut service = Service::new(listener.name.clone(), door);
         match &listener.tls {
@@ -146,12 +167,20 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
                 service.add_tls_with_settings(&address.to_string(), None, settings);
             }
         }
-        let (watch, fds) = (watch.clone(), Arc::new(Mutex::new(fds)));
-        runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+        serve(&runtime, service, socket, address, &watch);
         addresses.push((listener.name.clone(), address));
+    }
+    let admin_address = admin.as_ref().map(|(_, address)| *address);
+    if let Some((socket, address)) = admin {
+        let of_breakers = tenants.clone();
+        let refresh = move || of_breakers.iter().for_each(|tenant| tenant.refresh_metrics());
+        let mut service = Service::new("admin".to_owned(), Page::new(metrics, refresh));
+        service.add_tcp(&address.to_string());
+        serve(&runtime, service, socket, address, &watch);
     }
     Ok(Server {
         addresses,
+        admin: admin_address,
         runtime: Some(runtime),
         shutdown,
         in_flight,
@@ -166,6 +195,11 @@ impl Server {
     /// Listeners by name, with the address that each really has.
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         &self.addresses
+    }
+
+    /// The admin listener's address, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// Takes over SIGTERM, SIGQUIT, SIGINT and SIGHUP; the result waits for the next one.
@@ -221,11 +255,22 @@ impl Drop for Server {
     }
 }
 
-fn tenants(loader: &Loader, config: &Config, own: &Arc<OwnAddresses>) -> Result<Vec<Arc<Tenant>>, StartError> {
+fn tenants(
+    loader: &Loader,
+    config: &Config,
+    own: &Arc<OwnAddresses>,
+    metrics: &Metrics,
+) -> Result<Vec<Arc<Tenant>>, StartError> {
     let credentials = Credentials::load(&config.credentials)?;
+    let cpu_percent = if config.tenants.len() > 1 { Quota::CPU_AMONG_OTHERS } else { Quota::CPU_ALONE };
+    let around = Surroundings { credentials: &credentials, own, metrics, threads: config.proxy.threads, cpu_percent };
     let tenant = |config: &TenantConfig| {
-        let modules = config.modules.iter().map(|module| load(loader, config, module)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Tenant::new(config, modules, &credentials, own.clone())))
+        let load_all = |modules: &[ModuleConfig]| {
+            modules.iter().map(|module| load(loader, config, module)).collect::<Result<Vec<_>, _>>()
+        };
+        let modules = Modules { live: load_all(&config.modules)?, fallback: load_all(&config.failure.modules)? };
+        let tenant = Tenant::new(config, modules, around);
+        tenant.map(Arc::new).map_err(|source| StartError::FallbackPeer { tenant: config.name.clone(), source })
     };
     config.tenants.iter().map(tenant).collect()
 }
@@ -273,20 +318,33 @@ fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
     }))
 }
 
+/// Lets a service take the connections of a socket that listens already.
+fn serve<A>(
+    runtime: &Runtime,
+    mut service: Service<A>,
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+    shutdown: &watch::Receiver<bool>,
+) where
+    A: ServerApp + Send + Sync + 'static,
+{
+    let mut fds = Fds::new();
+    fds.add(address.to_string(), socket.into_raw_fd());
+    let (watch, fds) = (shutdown.clone(), Arc::new(Mutex::new(fds)));
+    runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+}
+
 /// Listens before Pingora does, since with port 0 it could not tell which port it got.
-fn bind(listener: &ListenerConfig) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+fn bind(address: SocketAddr) -> std::io::Result<(std::net::TcpListener, SocketAddr)> {
     /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
     const BACKLOG: u32 = 65_535;
-    let listen = || {
-        let socket = match listener.address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_reuseaddr(true)?;
-        socket.bind(listener.address)?;
-        let socket = socket.listen(BACKLOG)?.into_std()?;
-        let address = socket.local_addr()?;
-        Ok((socket, address))
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    listen().map_err(|source| StartError::Listen { name: listener.name.clone(), address: listener.address, source })
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let socket = socket.listen(BACKLOG)?.into_std()?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }

@@ -21,4 +21,4 @@ pub use dns::NameServer;
 pub use modules::{Wat, example};
 pub use proxy::{Proxy, Tenant};
 pub use upstream::{Answer, Seen, Upstream};
-pub use wait::eventually;
+pub use wait::{eventually, eventually_async};

@@ -129,6 +129,15 @@ impl Proxy {
         self.address_of("plain")
     }
 
+    /// The value of a metric, by its name and labels as `/metrics` has them; 0 if it is not there.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let admin = self.server.as_ref().and_then(Server::admin_address).expect("an admin listener");
+        let reply = Client::http1(admin).await.get("http://admin.test/metrics").await;
+        assert_eq!(reply.status, 200);
+        let line = reply.body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
     /// One GET request on a connection of its own, HTTP/1.1 without TLS.
     pub async fn get(&self, url: &str) -> Reply {
         self.client().await.get(url).await
@@ -252,6 +261,7 @@ impl Builder {
             std::fs::write(directory.join("trusted.pem"), pem).expect("a file");
             toml.push_str("ca_file = \"trusted.pem\"\n");
         }
+        toml.push_str("[admin]\naddress = \"127.0.0.1:0\"\n");
         toml.push_str("[log]\nformat = \"json\"\naccess = { file = \"access.log\" }\n");
         let _ = writeln!(toml, "[resolver]\n{}", self.resolver);
         let _ = writeln!(toml, "[[listener]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);

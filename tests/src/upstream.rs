@@ -15,6 +15,7 @@ use openssl::ssl::{NameType, Ssl, SslAcceptor};
 use openssl::x509::X509NameRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
 
@@ -84,7 +85,11 @@ pub struct Upstream {
 struct Notes {
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
+    closed: AtomicUsize,
     panicked: Mutex<bool>,
+    /// Requests that came, and how many must have come before any is answered.
+    arrived: watch::Sender<usize>,
+    held_until: AtomicUsize,
 }
 
 impl Upstream {
@@ -133,6 +138,17 @@ impl Upstream {
         seen.remove(0)
     }
 
+    /// The next `count` requests are answered when the last of them has come.
+    pub fn hold(&self, count: usize) {
+        self.notes.held_until.store(*self.notes.arrived.borrow() + count, Ordering::SeqCst);
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> usize {
+        self.connections() - self.notes.closed.load(Ordering::SeqCst)
+    }
+
+    /// Connections that came.
     pub fn connections(&self) -> usize {
         self.notes.connections.load(Ordering::SeqCst)
     }
@@ -200,6 +216,7 @@ where
                     if served.await.is_err_and(|error| error.is_panic()) {
                         *notes.panicked.lock().expect("notes") = true;
                     }
+                    notes.closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
         }
@@ -268,6 +285,10 @@ impl Wire {
             client: self.client,
         };
         self.notes.seen.lock().expect("notes").push(seen.clone());
+        self.notes.arrived.send_modify(|arrived| *arrived += 1);
+        let (mut arrived, held_until) = (self.notes.arrived.subscribe(), &self.notes.held_until);
+        // Ends with the upstream itself.
+        let _ = arrived.wait_for(|arrived| *arrived >= held_until.load(Ordering::SeqCst)).await;
         let answer = (self.handler)(&seen);
         let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;

@@ -10,19 +10,26 @@ pub const LONGEST: Duration = Duration::from_secs(20);
 /// # Panics
 /// After 20 seconds, naming `what`.
 #[track_caller]
-pub fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> impl Future<Output = T> {
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    poll(what.to_owned(), async move || probe(), caller)
+}
+
+/// The same for a probe that waits itself.
+#[track_caller]
+pub fn eventually_async<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     poll(what.to_owned(), probe, caller)
 }
 
 async fn poll<T>(
     what: String,
-    mut probe: impl FnMut() -> Option<T>,
+    mut probe: impl AsyncFnMut() -> Option<T>,
     caller: &'static std::panic::Location<'static>,
 ) -> T {
     let start = Instant::now();
     loop {
-        if let Some(value) = probe() {
+        if let Some(value) = probe().await {
             return value;
         }
         assert!(start.elapsed() < LONGEST, "{caller}: waited {LONGEST:?} for {what}");

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 use pointsman::answer::Failure;
-use pointsman::ask::{Wanted, ask};
+use pointsman::ask::{Question, Wanted, ask};
 use pointsman::config;
 use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
+use pointsman::metrics::Metrics;
 use pointsman::module::Loader;
-use pointsman::tenant::Tenant;
+use pointsman::tenant::{Modules, Surroundings, Tenant};
 use pointsman_tests::{Authority, example, modules};
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
@@ -103,7 +104,10 @@ fn every_example_is_accepted() {
     let (tenant, credentials) = (&config.tenants[0], Credentials::load(&config.credentials).expect("good files"));
     let module = loader.load_file(&example("lab"), tenant.modules[0].config.clone(), &tenant.limits);
     let modules = vec![module.expect("the module")];
-    let tenant = Tenant::new(tenant, modules.clone(), &credentials, Arc::default());
+    let (own, metrics) = (Arc::default(), Metrics::new().expect("metrics"));
+    let around = Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+    let tenant = Tenant::new(tenant, Modules { live: modules.clone(), fallback: Vec::new() }, around);
+    let tenant = tenant.expect("no fallback that could be refused");
 
     let examples: Vec<&str> = DOCS.split("```json\n").skip(1).flat_map(|part| part.split("```").take(1)).collect();
     let mut count = 0;
@@ -120,8 +124,15 @@ fn every_example_is_accepted() {
             tls: None,
         });
         let granted = tenant.credentials();
-        let attempts = Vec::new().into();
-        let wanted = ask(&tenant, &modules, &granted.names, &mut 0, &Arc::new(head), &attempts, |_, _| {});
+        let (head, attempts) = (Arc::new(head), Vec::new().into());
+        let question = Question {
+            tenant: &tenant,
+            modules: &modules,
+            credentials: &granted.names,
+            head: &head,
+            attempts: &attempts,
+        };
+        let wanted = ask(question, &mut 0, |_, _, _| {});
         match wanted {
             Ok(Wanted::Connect(_)) => {}
             // The one thing that depends on the machine.

@@ -8,7 +8,7 @@ async fn check(module: Wat, status: u16, code: &str) {
     let live = Upstream::answering("live").start().await;
     let file = module.file();
     let proxy = Proxy::with(Tenant::new("hostile").module(file.path(), "").table(
-        "[tenant.limits]\ndecision_ms = 20\nmemory_mib = 4\nhost_call_bytes = 65536\nhandles = 100\ntable_elements = 1000",
+        "[tenant.limits]\ndecision_ms = 20\nmemory_mib = 4\nhost_call_bytes = 65536\nhost_calls = 50\nhandles = 100\ntable_elements = 1000",
     ))
     .and(Tenant::new("good").module(example("failover"), &format!("upstreams = [\"{}\"]", live.address())))
     .start()
@@ -39,7 +39,7 @@ async fn endless_loop_in_a_start_function_ends_at_its_budget() {
 }
 
 #[tokio::test]
-async fn endless_calls_to_the_host_end_at_the_budget() {
+async fn endless_calls_to_the_host_end_at_their_limit() {
     let module = Wat::core(
         r#"
         (import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))
@@ -50,7 +50,7 @@ async fn endless_calls_to_the_host_end_at_the_budget() {
             (br $again))
           unreachable)"#,
     );
-    check(module, 500, "module-budget").await;
+    check(module, 500, "module-host-calls").await;
 }
 
 #[tokio::test]

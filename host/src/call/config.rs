@@ -8,19 +8,19 @@ use crate::call::reads::Read;
 
 impl Host for State {
     fn json(&mut self) -> wasmtime::Result<String> {
-        self.reads.note(Read::ConfigJson);
+        self.note(Read::ConfigJson)?;
         Ok(self.settings.json().to_owned())
     }
 
     fn get(&mut self, pointer: String) -> wasmtime::Result<Option<String>> {
         let value = self.settings.value(&pointer).map(Value::to_string);
-        self.reads.note(Read::ConfigGet(pointer));
+        self.note(Read::ConfigGet(pointer))?;
         Ok(value)
     }
 
     fn get_text(&mut self, pointer: String) -> wasmtime::Result<Option<String>> {
         let value = self.settings.value(&pointer).and_then(Value::as_str).map(str::to_owned);
-        self.reads.note(Read::ConfigText(pointer));
+        self.note(Read::ConfigText(pointer))?;
         Ok(value)
     }
 }

@@ -18,20 +18,29 @@ use crate::text::printable;
 /// Bytes that are kept of a module's reason not to decide; it goes to the log.
 const LONGEST_REASON: usize = 1024;
 
-/// A decision that was asked for, whatever came of it.
+/// What the host noted of a decision, whatever came of it.
 #[derive(Debug)]
 pub struct Decided {
-    pub answer: Result<raw::Decision, CallError>,
+    /// What the module said: `connect`, `respond`, `pass`; None: nothing.
+    pub said: Option<&'static str>,
     pub reads: Reads,
     pub lines: Vec<LogLine>,
+    /// Whether it wanted to log more than it may.
+    pub log_cut: bool,
     /// Wall time, from the empty store to the answer.
     pub elapsed: Duration,
+    pub end: Instant,
     /// Linear memory that the instance had at its end, in bytes.
     pub memory_bytes: usize,
 }
 
 /// Asks `module` about a request, in a fresh instance within `limits`.
-pub fn decide(module: &Module, head: &Arc<RequestHead>, attempts: &Arc<[raw::Attempt]>, limits: &Limits) -> Decided {
+pub fn decide(
+    module: &Module,
+    head: &Arc<RequestHead>,
+    attempts: &Arc<[raw::Attempt]>,
+    limits: &Limits,
+) -> (Result<raw::Decision, CallError>, Decided) {
     let start = Instant::now();
     let state = State::new(head.clone(), attempts.clone(), module.settings().clone(), limits);
     let mut store = Store::new(module.engine(), state);
@@ -48,13 +57,22 @@ pub fn decide(module: &Module, head: &Arc<RequestHead>, attempts: &Arc<[raw::Att
         Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
         Err(error) => Err(CallError::from_trap(&error, &state.limiter, limits)),
     };
-    Decided {
-        answer,
+    let said = answer.as_ref().ok().map(|decision| match decision {
+        raw::Decision::Connect(_) => "connect",
+        raw::Decision::Respond(_) => "respond",
+        raw::Decision::Pass => "pass",
+    });
+    let end = Instant::now();
+    let decided = Decided {
+        said,
         reads: state.reads,
+        log_cut: state.lines.is_cut(),
         lines: state.lines.into_lines(),
-        elapsed: start.elapsed(),
+        elapsed: end.saturating_duration_since(start),
+        end,
         memory_bytes: state.limiter.memory_granted(),
-    }
+    };
+    (answer, decided)
 }
 
 fn ask(module: &Module, store: &mut Store<State>) -> wasmtime::Result<Result<raw::Decision, String>> {

@@ -2,7 +2,9 @@
 
 use crate::call::budget::BudgetSpent;
 use crate::call::limiter::{Limiter, Refused};
+use crate::call::state::CallsSpent;
 use crate::config::Limits;
+use crate::text::printable;
 
 /// A decision that failed in the module or at its limits.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum CallError {
     HostCall { limit: usize },
     #[error("the module holds more than {limit} resource handles (limits.handles)")]
     Handles { limit: usize },
+    #[error("the module called the host more than {limit} times (limits.host_calls)")]
+    HostCalls { limit: usize },
     #[error("the module's recursion used up its stack")]
     StackOverflow,
     #[error("all instance slots are in use")]
@@ -37,9 +41,23 @@ impl CallError {
             CallError::Table { .. } => "table",
             CallError::HostCall { .. } => "host-call",
             CallError::Handles { .. } => "handles",
+            CallError::HostCalls { .. } => "host-calls",
             CallError::StackOverflow => "stack-overflow",
             CallError::NoSlot => "no-slot",
             CallError::Trap(_) => "trap",
+        }
+    }
+
+    /// The key in `[tenant.limits]` of the limit that was met, if one was.
+    pub fn limit_key(&self) -> Option<&'static str> {
+        match self {
+            CallError::Budget { .. } => Some("decision_ms"),
+            CallError::Memory { .. } => Some("memory_mib"),
+            CallError::Table { .. } => Some("table_elements"),
+            CallError::HostCall { .. } => Some("host_call_bytes"),
+            CallError::HostCalls { .. } => Some("host_calls"),
+            CallError::Handles { .. } => Some("handles"),
+            CallError::Declined(_) | CallError::StackOverflow | CallError::NoSlot | CallError::Trap(_) => None,
         }
     }
 
@@ -47,6 +65,9 @@ impl CallError {
     pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
         if error.is::<BudgetSpent>() {
             return CallError::Budget { budget_ms: limits.decision.as_millis() };
+        }
+        if error.is::<CallsSpent>() {
+            return CallError::HostCalls { limit: limits.host_calls };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::NoSlot;
@@ -75,9 +96,12 @@ impl CallError {
 /// The cause, and the guest's innermost frames if they have names.
 fn describe(error: &wasmtime::Error, cause: &str) -> String {
     const FRAMES: usize = 3;
+    const LONGEST: usize = 1024;
     let names: Vec<&str> = error
         .downcast_ref::<wasmtime::WasmBacktrace>()
         .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect())
         .unwrap_or_default();
-    if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) }
+    let text = if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) };
+    // Names are the module's own.
+    printable(&text, LONGEST).0
 }

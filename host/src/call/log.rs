@@ -16,6 +16,7 @@ pub struct LogLine {
 pub struct LogLines {
     lines: Vec<LogLine>,
     bytes_left: usize,
+    cut: bool,
 }
 
 /// What an empty line costs of the byte limit, so that a flood of empty lines ends as well.
@@ -25,7 +26,12 @@ const CUT: &str = " [cut: limits.log_bytes]";
 
 impl LogLines {
     pub fn new(most_bytes: usize) -> LogLines {
-        LogLines { lines: Vec::new(), bytes_left: most_bytes }
+        LogLines { lines: Vec::new(), bytes_left: most_bytes, cut: false }
+    }
+
+    /// Whether anything was cut, or left out.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     pub fn into_lines(self) -> Vec<LogLine> {
@@ -34,11 +40,13 @@ impl LogLines {
 
     fn push(&mut self, level: Level, message: &str) {
         if self.bytes_left == 0 {
+            self.cut = true;
             return;
         }
         let (mut text, cut) = printable(message, self.bytes_left.saturating_sub(LINE_COST));
         self.bytes_left = if cut { 0 } else { self.bytes_left.saturating_sub(text.len() + LINE_COST) };
         if cut {
+            self.cut = true;
             text.push_str(CUT);
         }
         self.lines.push(LogLine { level, message: text });
@@ -47,6 +55,7 @@ impl LogLines {
 
 impl Host for State {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.count_call()?;
         self.lines.push(level, &message);
         Ok(())
     }

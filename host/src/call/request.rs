@@ -21,53 +21,53 @@ impl Host for State {}
 
 impl HostRequest for State {
     fn method(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::Method);
+        self.note(Read::Method)?;
         Ok(self.head.method().to_owned())
     }
 
     fn scheme(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::Scheme);
+        self.note(Read::Scheme)?;
         Ok(self.head.scheme().to_owned())
     }
 
     fn authority(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::Authority);
+        self.note(Read::Authority)?;
         Ok(self.head.authority().to_owned())
     }
 
     fn path(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::Path);
+        self.note(Read::Path)?;
         Ok(self.head.path().to_owned())
     }
 
     fn query(&mut self, _: Handle) -> wasmtime::Result<Option<String>> {
-        self.reads.note(Read::Query);
+        self.note(Read::Query)?;
         Ok(self.head.query().map(str::to_owned))
     }
 
     fn header(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        let Some(name) = field_name(&name) else { return Ok(None) };
+        let Some(name) = self.field_name(&name)? else { return Ok(None) };
         let value = self.head.header(&name).map(|value| value.as_bytes().to_vec());
-        self.reads.note(Read::Header(name));
+        self.note(Read::Header(name))?;
         Ok(value)
     }
 
     fn header_text(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<String>> {
-        let Some(name) = field_name(&name) else { return Ok(None) };
+        let Some(name) = self.field_name(&name)? else { return Ok(None) };
         let value = self.head.header(&name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        self.reads.note(Read::HeaderText(name));
+        self.note(Read::HeaderText(name))?;
         Ok(value)
     }
 
     fn header_values(&mut self, _: Handle, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
-        let Some(name) = field_name(&name) else { return Ok(Vec::new()) };
+        let Some(name) = self.field_name(&name)? else { return Ok(Vec::new()) };
         let values = self.head.header_values(&name).map(|value| value.as_bytes().to_vec()).collect();
-        self.reads.note(Read::HeaderValues(name));
+        self.note(Read::HeaderValues(name))?;
         Ok(values)
     }
 
     fn headers(&mut self, _: Handle) -> wasmtime::Result<Vec<raw::Header>> {
-        self.reads.note(Read::Headers);
+        self.note(Read::Headers)?;
         let header = |(name, value): (&HeaderName, &HeaderValue)| raw::Header {
             name: name.as_str().to_owned(),
             value: value.as_bytes().to_vec(),
@@ -76,17 +76,17 @@ impl HostRequest for State {
     }
 
     fn client_ip(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::ClientIp);
+        self.note(Read::ClientIp)?;
         Ok(self.head.client_ip())
     }
 
     fn listener(&mut self, _: Handle) -> wasmtime::Result<String> {
-        self.reads.note(Read::Listener);
+        self.note(Read::Listener)?;
         Ok(self.head.listener().to_owned())
     }
 
     fn tls(&mut self, _: Handle) -> wasmtime::Result<Option<ClientTls>> {
-        self.reads.note(Read::Tls);
+        self.note(Read::Tls)?;
         Ok(self.head.tls().map(|tls| ClientTls {
             sni: tls.sni.clone(),
             version: tls.version.clone(),
@@ -96,7 +96,7 @@ impl HostRequest for State {
     }
 
     fn attempts(&mut self, _: Handle) -> wasmtime::Result<Vec<raw::Attempt>> {
-        self.reads.note(Read::Attempts);
+        self.note(Read::Attempts)?;
         Ok(self.attempts.to_vec())
     }
 
@@ -105,7 +105,13 @@ impl HostRequest for State {
     }
 }
 
-/// An invalid name can't be among the headers, so asking for it is no read.
-fn field_name(name: &str) -> Option<HeaderName> {
-    HeaderName::from_bytes(name.as_bytes()).ok()
+impl State {
+    /// An invalid name can't be among the headers, so asking for it is no read.
+    fn field_name(&mut self, name: &str) -> wasmtime::Result<Option<HeaderName>> {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+        if name.is_none() {
+            self.count_call()?;
+        }
+        Ok(name)
+    }
 }

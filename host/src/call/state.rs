@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
-use crate::call::reads::Reads;
+use crate::call::reads::{Read, Reads};
 use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::ModuleSettings;
@@ -17,7 +17,14 @@ pub(crate) struct State {
     pub reads: Reads,
     pub lines: LogLines,
     pub limiter: Limiter,
+    /// Calls of the host's functions that are left.
+    calls_left: usize,
 }
+
+/// The module called the host too often; the trap that ends the decision.
+#[derive(Debug, thiserror::Error)]
+#[error("the decision's calls of the host are spent")]
+pub struct CallsSpent;
 
 impl State {
     pub fn new(
@@ -33,6 +40,20 @@ impl State {
             reads: Reads::default(),
             lines: LogLines::new(limits.log_bytes),
             limiter: Limiter::new(limits),
+            calls_left: limits.host_calls,
         }
+    }
+
+    /// To be called first by every function that the host offers.
+    pub fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.calls_left = self.calls_left.checked_sub(1).ok_or(CallsSpent)?;
+        Ok(())
+    }
+
+    /// Counts a call that reads something.
+    pub fn note(&mut self, read: Read) -> wasmtime::Result<()> {
+        self.count_call()?;
+        self.reads.note(read);
+        Ok(())
     }
 }

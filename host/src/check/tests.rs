@@ -59,7 +59,7 @@ fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Gran
 }
 
 fn route() -> raw::Route {
-    raw::samples::route_to("203.0.113.7:80")
+    raw::Route::to("203.0.113.7:80")
 }
 
 fn tls() -> raw::Tls {

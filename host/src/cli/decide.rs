@@ -8,16 +8,19 @@ use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::ask::ask;
+use crate::ask::{Question, ask};
 use crate::call::Ticker;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
-use crate::config::{self, Config, FailureAnswer, Grants, HostPattern, Limits, Matching, ModuleConfig, TenantConfig};
+use crate::config::{
+    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Limits, Matching, ModuleConfig, Quota, TenantConfig,
+};
 use crate::credentials::Credentials;
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
+use crate::metrics::Metrics;
 use crate::module::Loader;
 use crate::raw;
-use crate::tenant::{Tenant, TenantTable};
+use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -82,14 +85,25 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         }
     }
-    let tenant = Tenant::new(&config, modules.clone(), &credentials, Arc::default());
+    let own = Arc::default();
+    let metrics = Metrics::new()?;
+    let around = Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+    let tenant = match Tenant::new(&config, Modules { live: modules.clone(), fallback: Vec::new() }, around) {
+        Ok(tenant) => tenant,
+        Err(refusal) => {
+            eprintln!("tenant `{}`: failure.peer: {refusal}", config.name);
+            return Ok(Outcome::Refused);
+        }
+    };
     let granted = tenant.credentials();
+    let question =
+        Question { tenant: &tenant, modules: &modules, credentials: &granted.names, head: &head, attempts: &attempts };
     let mut asked = Vec::new();
     // Asked twice: the time shown is that of a proxy which has been running, not of cold code.
-    let _ = ask(&tenant, &modules, &granted.names, &mut 0, &head, &attempts, |_, _| {});
-    let wanted = ask(&tenant, &modules, &granted.names, &mut 0, &head, &attempts, |module, decided| {
+    let _ = ask(question, &mut 0, |_, _, _| {});
+    let wanted = ask(question, &mut 0, |module, decided, verdict| {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
-        asked.push(Asked::new(path.unwrap_or_default(), module, decided, &head, &attempts));
+        asked.push(Asked::new(path.unwrap_or_default(), module, decided, verdict, &head, &attempts));
     });
     println!("{}", serde_json::to_string_pretty(&Report::new(&config, asked, &wanted))?);
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
@@ -103,9 +117,13 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
             name: "cli".to_owned(),
             matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: path.clone(), config }],
+            instance_calls: TenantConfig::INSTANCE_CALLS,
             limits: Limits::default(),
+            quota: Quota::default(),
+            breaker: BreakerConfig::default(),
             upstream: Default::default(),
-            failure: FailureAnswer::default(),
+            failure: Fallback::default(),
+            groups: Vec::new(),
             grants: Grants {
                 verify_chain_only: true,
                 verify_none: true,

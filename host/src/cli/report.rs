@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::answer::Failure;
 use crate::ask::Wanted;
 use crate::call::Decided;
-use crate::check::{ResponseSpec, RouteSpec};
+use crate::check::{ResponseSpec, RouteSpec, Verdict};
 use crate::config::TenantConfig;
 use crate::door::RequestHead;
 use crate::module::Module;
@@ -63,7 +63,7 @@ impl<'a> Report<'a> {
             Err(failure) => Outcome::Refused {
                 because: failure.to_string(),
                 code: failure.answer().code,
-                client_gets_status: failure.status(Some(&config.failure)).as_u16(),
+                client_gets_status: failure.status(Some(&config.failure.answer)).as_u16(),
             },
         };
         Report { tenant: &config.name, asked, outcome }
@@ -75,14 +75,14 @@ impl Asked {
         path: String,
         module: &Module,
         decided: &Decided,
+        verdict: &Result<Verdict, Failure>,
         head: &RequestHead,
         attempts: &[raw::Attempt],
     ) -> Asked {
-        let answered = match &decided.answer {
-            Ok(raw::Decision::Connect(_)) => "connect".to_owned(),
-            Ok(raw::Decision::Respond(_)) => "respond".to_owned(),
-            Ok(raw::Decision::Pass) => "pass".to_owned(),
-            Err(error) => error.to_string(),
+        let answered = match (decided.said, verdict) {
+            (Some(said), _) => said.to_owned(),
+            (None, Err(failure)) => failure.to_string(),
+            (None, Ok(_)) => String::new(),
         };
         let reads = decided.reads.list().iter();
         let lines = decided.lines.iter();

@@ -35,6 +35,9 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
     for (listener, address) in server.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
+    if let Some(address) = server.admin_address() {
+        tracing::info!(%address, "admin: metrics on /metrics");
+    }
     let signal = loop {
         match next_order() {
             Order::Stop { signal } => break signal,

@@ -22,6 +22,7 @@ pub fn read(section: Option<Section<'_>>) -> Limits {
         instances: number("instances", 1..=100, Unit::Things, defaults.instances),
         handles: number("handles", 1..=100_000, Unit::Things, defaults.handles),
         host_call_bytes: number("host_call_bytes", KIB..=64 * MIB, Unit::Bytes, defaults.host_call_bytes),
+        host_calls: number("host_calls", 1..=1_000_000, Unit::Things, defaults.host_calls),
         log_bytes: number("log_bytes", 0..=MIB, Unit::Bytes, defaults.log_bytes),
         response_body_bytes: number("response_body_bytes", 0..=16 * MIB, Unit::Bytes, defaults.response_body_bytes),
         attempts: attempts.unwrap_or(defaults.attempts),

@@ -1,10 +1,7 @@
 //! `[[listener]]`
 
-use std::net::SocketAddr;
-
 use crate::config::claims::{Claims, HasTls};
-use crate::config::problem::shown;
-use crate::config::section::{DAY_MS, Placed, Section, Unit};
+use crate::config::section::{DAY_MS, Section, Unit};
 use crate::config::tenant::name;
 use crate::config::{ListenerConfig, ListenerTls, forwarded};
 
@@ -13,7 +10,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
     section.require("name", "\"web\"");
     section.require("address", "\"0.0.0.0:8080\"");
     let name = name(&mut section);
-    let address = address(&mut section);
+    let address = section.address("address");
     let tls = section.table("tls");
     if let Some(name) = &name {
         claims.listener_name(name, if tls.is_some() { HasTls::Yes } else { HasTls::No });
@@ -45,18 +42,6 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
         keepalive_timeout: keepalive_timeout.unwrap_or(ListenerConfig::KEEPALIVE_TIMEOUT),
         forwarded,
     })
-}
-
-fn address(section: &mut Section<'_>) -> Option<Placed<SocketAddr>> {
-    let text = section.string("address")?;
-    match text.value.parse() {
-        Ok(value) => Some(Placed { value, place: text.place }),
-        Err(_) => {
-            let message = "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
-            section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
-            None
-        }
-    }
 }
 
 fn read_tls(mut section: Section<'_>) -> Option<ListenerTls> {

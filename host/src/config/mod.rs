@@ -4,13 +4,18 @@
 //! configuration names (modules, certificates) are not opened here.
 
 // The whole, and its tables.
+mod admin;
+mod failure;
 mod files;
 mod forwarded;
+mod grants;
+mod group;
 mod limits;
 mod listener;
 mod log;
 mod module;
 mod proxy;
+mod quota;
 mod read;
 mod resolver;
 mod tenant;
@@ -30,9 +35,10 @@ mod tests;
 
 pub use files::load;
 pub use model::{
-    AccessLog, Config, CredentialConfig, CredentialFiles, FailureAnswer, Families, ForwardedConfig, Grants,
-    HostPattern, Limits, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig,
-    ProxyConfig, ResolverConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
+    AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
+    FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
+    ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
+    ResolverConfig, TcpKeepalive, TenantConfig, UpstreamDefaults,
 };
 pub use problem::ConfigErrors;
 pub use read::parse;

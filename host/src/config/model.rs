@@ -3,7 +3,7 @@
 //! Nothing here reads TOML (that is `read`), and every default is a constant of this file, which
 //! `docs/configuration.md` repeats and a test compares.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Config {
     pub proxy: ProxyConfig,
     pub log: LogConfig,
     pub resolver: ResolverConfig,
+    /// None: there is no admin listener.
+    pub admin: Option<AdminConfig>,
     pub listeners: Vec<ListenerConfig>,
     pub credentials: Vec<CredentialConfig>,
     pub tenants: Vec<TenantConfig>,
@@ -124,6 +126,17 @@ pub enum Families {
     Ipv6,
 }
 
+/// `[admin]`: where the proxy is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    pub address: SocketAddr,
+}
+
+impl AdminConfig {
+    /// Loopback: metrics name tenants and modules.
+    pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+}
+
 /// `[[listener]]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListenerConfig {
@@ -199,10 +212,19 @@ pub struct TenantConfig {
     pub matching: Matching,
     /// Asked in order until one does not pass.
     pub modules: Vec<ModuleConfig>,
+    /// Decisions that one instance of a module may make. 1: each decision has a fresh one.
+    pub instance_calls: u32,
     pub limits: Limits,
+    pub quota: Quota,
+    pub breaker: BreakerConfig,
     pub upstream: UpstreamDefaults,
-    pub failure: FailureAnswer,
+    pub failure: Fallback,
+    pub groups: Vec<GroupConfig>,
     pub grants: Grants,
+}
+
+impl TenantConfig {
+    pub const INSTANCE_CALLS: u32 = 1;
 }
 
 /// Whose requests are a tenant's. No two tenants have a combination of the three in common.
@@ -228,7 +250,7 @@ pub enum HostPattern {
 }
 
 /// `[[tenant.module]]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleConfig {
     /// A component, or a core module with its component type.
     pub path: PathBuf,
@@ -251,6 +273,8 @@ pub struct Limits {
     pub handles: usize,
     /// Bytes that one call may copy from the module to the host, the answer included.
     pub host_call_bytes: usize,
+    /// Calls of the host's functions.
+    pub host_calls: usize,
     /// Bytes that one decision may log.
     pub log_bytes: usize,
     /// Attempts of one request, the first included.
@@ -268,10 +292,67 @@ impl Default for Limits {
             instances: 64,
             handles: 1_000,
             host_call_bytes: 1024 * 1024,
+            host_calls: 10_000,
             log_bytes: 4 * 1024,
             attempts: 3,
             response_body_bytes: 64 * 1024,
         }
+    }
+}
+
+/// `[tenant.quota]`: what all requests of a tenant together may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Time of the worker threads for decisions, in per cent. None: it depends on how many tenants there are.
+    pub cpu_percent: Option<u32>,
+    /// Decisions at the same time. None: as many as there are threads.
+    pub concurrent_decisions: Option<usize>,
+    /// Requests in flight.
+    pub concurrent_requests: usize,
+    /// Upstream connections, in use or idle, that are kept for reuse.
+    pub connections: usize,
+    /// Distinct peers whose connections are told apart.
+    pub peers: usize,
+    /// Bytes that the modules may log in a second.
+    pub log_bytes_per_s: u64,
+    /// What the modules may keep in `shared`.
+    pub shared_bytes: usize,
+}
+
+impl Quota {
+    /// The share of CPU of a tenant that has the proxy for itself, and of one that has not.
+    pub const CPU_ALONE: u32 = 100;
+    pub const CPU_AMONG_OTHERS: u32 = 50;
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Quota {
+            cpu_percent: None,
+            concurrent_decisions: None,
+            concurrent_requests: 10_000,
+            connections: 512,
+            peers: 1_000,
+            log_bytes_per_s: 64 * 1024,
+            shared_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// `[tenant.breaker]`: when the modules are not asked any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// Failed decisions in a row that open it. 0: it never opens.
+    pub failures: u32,
+    /// How long the modules are left alone then.
+    pub open: Duration,
+    /// Decisions in a row that must succeed, one at a time, before all are asked for again.
+    pub probes: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        BreakerConfig { failures: 20, open: Duration::from_secs(5), probes: 3 }
     }
 }
 
@@ -312,7 +393,27 @@ pub struct TcpKeepalive {
     pub user_timeout: Duration,
 }
 
-/// `[tenant.failure]`: what the client gets when no module decided.
+/// `[tenant.failure]`: what happens, in turn, when no module decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fallback {
+    /// Asked in the place of the tenant's modules.
+    pub modules: Vec<ModuleConfig>,
+    pub peer: Option<FallbackPeer>,
+    pub answer: FailureAnswer,
+}
+
+/// `[tenant.failure.peer]`: where requests go without a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackPeer {
+    /// As in the WIT record `peer`.
+    pub address: String,
+    pub tls: bool,
+    pub sni: Option<String>,
+    /// The name of a credential.
+    pub ca: Option<String>,
+}
+
+/// What the client gets when no module decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureAnswer {
     /// None: the status of the failure itself (see `docs/errors.md`).
@@ -325,6 +426,47 @@ impl Default for FailureAnswer {
     fn default() -> Self {
         FailureAnswer { status: None, body: String::new(), content_type: "text/plain; charset=utf-8".to_owned() }
     }
+}
+
+/// `[[tenant.group]]`: upstreams that modules choose from, and whose health the host checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// Unique within the tenant.
+    pub name: String,
+    pub addresses: Vec<SocketAddr>,
+    /// None: their health is what requests find.
+    pub health_check: Option<HealthCheckConfig>,
+}
+
+/// `[tenant.group.health_check]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheckConfig {
+    pub probe: Probe,
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// Probes in a row after which an address changes its state.
+    pub successes: u32,
+    pub failures: u32,
+}
+
+impl HealthCheckConfig {
+    pub const INTERVAL: Duration = Duration::from_secs(5);
+    pub const TIMEOUT: Duration = Duration::from_secs(1);
+    pub const SUCCESSES: u32 = 1;
+    pub const FAILURES: u32 = 2;
+}
+
+/// What a health check tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// To connect.
+    Tcp,
+    /// To get this path, which must answer 200.
+    Http {
+        path: String,
+        /// None: the address.
+        host: Option<String>,
+    },
 }
 
 /// `[tenant.grants]`: what the operator allows beyond the safe default.

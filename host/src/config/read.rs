@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::config::claims::Claims;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Section, Source};
-use crate::config::{Config, ConfigErrors, TenantConfig, credential, listener, log, proxy, resolver, tenant};
+use crate::config::{Config, ConfigErrors, TenantConfig, admin, credential, listener, log, proxy, resolver, tenant};
 
 /// A file.
 pub struct Text {
@@ -64,6 +64,7 @@ fn read<'t>(
     let proxy = proxy::read(root.table("proxy"));
     let log = log::read(root.table("log"));
     let resolver = resolver::read(root.table("resolver"));
+    let admin = admin::read(root.table("admin"), &mut claims);
     let listeners = root.required_tables("listener").into_iter();
     let listeners = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
     let roots = root.tables("ca").into_iter();
@@ -78,7 +79,7 @@ fn read<'t>(
         tenants.extend(root.required_tables("tenant").into_iter().map(|section| tenant::read(section, &mut claims)));
         root.finish();
     }
-    Some(Config { proxy, log, resolver, listeners, credentials, tenants })
+    Some(Config { proxy, log, resolver, admin, listeners, credentials, tenants })
 }
 
 /// Reports errors of syntax in TOML's own words.

@@ -4,7 +4,7 @@
 //! A getter gives `None` for a key that is absent and for one that is wrong; the latter is reported by then.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,6 +128,29 @@ impl<'t> Section<'t> {
             }
         });
         networks.collect()
+    }
+
+    /// An IP address and a port.
+    pub fn address(&mut self, key: &'static str) -> Option<Placed<SocketAddr>> {
+        let text = self.string(key)?;
+        self.parse_address(text)
+    }
+
+    /// A list of one address or more. What is none in it is reported and left out.
+    pub fn required_addresses(&mut self, key: &'static str, example: &str) -> Vec<Placed<SocketAddr>> {
+        let texts = self.required_strings(key, example);
+        texts.into_iter().filter_map(|text| self.parse_address(text)).collect()
+    }
+
+    fn parse_address(&self, text: Placed<&str>) -> Option<Placed<SocketAddr>> {
+        match text.value.parse() {
+            Ok(value) => Some(Placed { value, place: text.place }),
+            Err(_) => {
+                let message = "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+                self.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
+                None
+            }
+        }
     }
 
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {

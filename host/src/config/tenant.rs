@@ -1,12 +1,12 @@
 //! `[[tenant]]`, and the smaller tables below it.
 
-use http::{HeaderValue, StatusCode};
-
 use crate::config::claims::{Claim, Claimant, Claims, HasTls};
 use crate::config::hostname::BadHostname;
 use crate::config::problem::{Findings, shown};
-use crate::config::section::{Placed, Section, Unit, choose};
-use crate::config::{FailureAnswer, Grants, HostPattern, Matching, TenantConfig, hostname, limits, module, upstream};
+use crate::config::section::{Placed, Section, Unit};
+use crate::config::{
+    GroupConfig, HostPattern, Matching, TenantConfig, failure, grants, group, hostname, limits, module, quota, upstream,
+};
 
 pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConfig {
     section.require("name", "\"shop\"");
@@ -20,10 +20,16 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
         name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
         matching,
         modules: section.required_tables("module").into_iter().filter_map(module::read).collect(),
+        instance_calls: section
+            .number("instance_calls", 1..=1_000_000, Unit::Things)
+            .unwrap_or(TenantConfig::INSTANCE_CALLS),
         limits: limits::read(section.table("limits")),
+        quota: quota::read(section.table("quota")),
+        breaker: quota::read_breaker(section.table("breaker")),
         upstream: upstream::read(section.table("upstream")),
-        failure: failure(section.table("failure")),
-        grants: grants(section.table("grants"), claims),
+        failure: failure::read(section.table("failure"), claims),
+        groups: groups(&mut section),
+        grants: grants::read(section.table("grants"), claims),
     };
     section.finish();
     config
@@ -95,62 +101,22 @@ fn patterns(
     patterns.collect()
 }
 
-fn failure(section: Option<Section<'_>>) -> FailureAnswer {
-    let defaults = FailureAnswer::default();
-    let Some(mut section) = section else { return defaults };
-    let status = section.number("status", 400..=599_u16, Unit::Things);
-    let answer = FailureAnswer {
-        status: status.and_then(|status| StatusCode::from_u16(status).ok()),
-        body: section.string("body").map_or(defaults.body, |body| body.value.to_owned()),
-        content_type: content_type(&mut section).unwrap_or(defaults.content_type),
-    };
-    section.finish();
-    answer
-}
-
-fn content_type(section: &mut Section<'_>) -> Option<String> {
-    let text = section.string("content_type")?;
-    if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
-        return Some(text.value.to_owned());
-    }
-    let message = "must be a media type that a header can carry, such as \"text/html; charset=utf-8\"";
-    section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
-    None
-}
-
-fn grants<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Grants {
-    #[derive(Clone, Copy)]
-    enum Verify {
-        ChainOnly,
-        None,
-    }
-    const LEVELS: [(&str, Verify); 2] = [("chain-only", Verify::ChainOnly), ("none", Verify::None)];
-
-    let mut grants = Grants::default();
-    let Some(mut section) = section else { return grants };
-    for level in section.strings("verify").unwrap_or_default() {
-        match choose(&level, &LEVELS, section.findings()) {
-            Some(Verify::ChainOnly) => grants.verify_chain_only = true,
-            Some(Verify::None) => grants.verify_none = true,
-            None => {}
+/// A name stands for one group only.
+fn groups(section: &mut Section<'_>) -> Vec<GroupConfig> {
+    let mut names: Vec<Placed<&str>> = Vec::new();
+    let mut groups = Vec::new();
+    for section in section.tables("group") {
+        let findings = section.findings();
+        let Some((name, group)) = group::read(section) else { continue };
+        if let Some(first) = names.iter().find(|first| first.value == name.value) {
+            let line = findings.line(&first.place, &name.place);
+            findings.add(
+                &name.place,
+                format!("must be unique, but `{}` is {} already, in {line}", name.value, first.place.key),
+            );
         }
+        names.push(name);
+        groups.push(group);
     }
-    grants.bind_to = section.boolean("bind_to").unwrap_or(grants.bind_to);
-    grants.networks = section.networks("networks");
-    grants.ports = section.numbers("ports", 1..=u16::MAX);
-    for path in section.strings("unix_sockets").unwrap_or_default() {
-        // Paths of modules are compared with these as text, so neither may have another spelling.
-        if path.value.starts_with('/') && !path.value.split('/').any(|part| part == "." || part == "..") {
-            grants.unix_sockets.push(path.value.to_owned());
-        } else {
-            let message = "must be an absolute path without `.` and `..`; one that ends with `/` grants all below";
-            section.findings().add(&path.place, message);
-        }
-    }
-    for name in section.strings("credentials").unwrap_or_default() {
-        claims.grant(&name);
-        grants.credentials.push(name.value.to_owned());
-    }
-    section.finish();
-    grants
+    groups
 }

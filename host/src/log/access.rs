@@ -36,6 +36,9 @@ pub struct Access<'a> {
     pub decision: Option<&'static str>,
     /// All decisions of this request, in microseconds.
     pub decision_us: u64,
+    /// What took the place of the decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackRecord>,
     /// The module's remark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'a str>,
@@ -59,6 +62,14 @@ pub struct AttemptRecord {
     pub upstream: String,
     pub failure: String,
     pub elapsed_ms: u32,
+}
+
+/// A decision that failed, and the rung of the tenant's fallback that served instead.
+#[derive(Debug, Clone, Serialize)]
+pub struct FallbackRecord {
+    pub rung: &'static str,
+    pub code: &'static str,
+    pub cause: String,
 }
 
 /// Why the proxy answered by itself.
@@ -143,6 +154,11 @@ fn text(access: &Access<'_>) -> String {
     if let Some(decision) = access.decision {
         add("decision", decision);
         add("decision_us", &access.decision_us.to_string());
+    }
+    if let Some(fallback) = &access.fallback {
+        add("fallback", fallback.rung);
+        add("fallback_code", fallback.code);
+        add("fallback_cause", &format!("{:?}", fallback.cause));
     }
     if let Some(note) = access.note {
         add("note", &format!("{note:?}"));

@@ -3,5 +3,5 @@
 mod access;
 mod diagnostics;
 
-pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord};
+pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 pub use diagnostics::{LogGuard, start};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::connectors::TransportConnector;
 use pingora::connectors::l4::BindTo;
@@ -13,8 +14,9 @@ use pingora::upstreams::peer::{
 
 use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, TlsSpec};
 use crate::credentials::Credentials;
-use crate::peer::Reached;
 use crate::peer::tunnel::Tunnel;
+use crate::peer::{Reached, Watch};
+use crate::quota::Count;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 use crate::resolve::Hop;
 
@@ -34,6 +36,10 @@ pub struct Ends<'a> {
     pub hop: &'a Hop,
     /// Keeps its pooled connections apart: see `PoolKeys`.
     pub pool_key: u64,
+    /// How long it is kept for reuse.
+    pub idle_timeout: Duration,
+    /// The tenant's connections, which this one counts among.
+    pub connections: &'a Count,
     pub credentials: &'a Credentials,
     /// Reaches CONNECT proxies.
     pub connector: &'a Arc<TransportConnector>,
@@ -54,15 +60,14 @@ pub fn http_peer(spec: &PeerSpec, ends: Ends<'_>) -> Result<Prepared, PeerError>
     options.total_connection_timeout = Some(spec.timeouts.total_connect);
     options.read_timeout = Some(spec.timeouts.read);
     options.write_timeout = Some(spec.timeouts.write);
-    options.idle_timeout = Some(spec.timeouts.idle);
+    options.idle_timeout = Some(ends.idle_timeout);
     set_http(options, &connection.http);
     if let Some(tls) = &connection.tls {
         set_tls(&mut peer, tls, ends.credentials)?;
     }
     let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
-    if let Some(reached) = &reached {
-        peer.options.tracer = Some(Tracer(Box::new(reached.clone())));
-    }
+    let watch = Watch { reached: reached.clone(), connections: ends.connections.clone() };
+    peer.options.tracer = Some(Tracer(Box::new(watch)));
     if let (Some(proxy), Some(reached)) = (&connection.connect_proxy, &reached) {
         peer.options.custom_l4 = Some(Arc::new(Tunnel {
             proxy: socket_peer(spec, ends.hop)?,

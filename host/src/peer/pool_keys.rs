@@ -13,34 +13,47 @@ use parking_lot::Mutex;
 use crate::check::{ConnectionSpec, PeerSpec};
 
 /// A tenant's connections and their group keys.
-#[derive(Debug, Default)]
-pub struct PoolKeys(Mutex<HashMap<ConnectionSpec, u64>>);
+#[derive(Debug)]
+pub struct PoolKeys {
+    /// Distinct connections that the table holds. A module that makes up more starts it anew: its idle connections are
+    /// then no longer found and end with their idle timeout. No key is ever given twice, so that is all that can happen.
+    most: usize,
+    keys: Mutex<HashMap<ConnectionSpec, u64>>,
+}
+
+/// A group key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolKey {
+    pub key: u64,
+    /// Whether the table had to be started anew for it.
+    pub anew: bool,
+}
 
 /// Pingora's default group key is 0: never given out.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl PoolKeys {
-    /// Distinct connections that a tenant's table holds. A module that makes up more starts the table anew: its idle
-    /// connections are then no longer found and end with their idle timeout. No key is ever given twice, so that is
-    /// all that can happen.
-    const MOST: usize = 4096;
+    pub fn new(most: usize) -> PoolKeys {
+        PoolKeys { most, keys: Mutex::default() }
+    }
 
-    pub fn key(&self, peer: &PeerSpec) -> u64 {
+    pub fn key(&self, peer: &PeerSpec) -> PoolKey {
         if peer.timeouts.idle.is_zero() {
             // It must not be kept, and Pingora pools even such a connection, if only for a moment.
-            return PoolKeys::unique();
+            return PoolKey { key: PoolKeys::unique(), anew: false };
         }
         let connection = &peer.connection;
-        let mut keys = self.0.lock();
+        let mut keys = self.keys.lock();
         if let Some(key) = keys.get(connection) {
-            return *key;
+            return PoolKey { key: *key, anew: false };
         }
-        if keys.len() >= Self::MOST {
+        let anew = keys.len() >= self.most;
+        if anew {
             keys.clear();
         }
         let key = PoolKeys::unique();
         keys.insert(connection.clone(), key);
-        key
+        PoolKey { key, anew }
     }
 
     /// A key that no other connection has.

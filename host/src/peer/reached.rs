@@ -6,11 +6,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use pingora::upstreams::peer::Tracing;
 
+use crate::quota::Count;
 use crate::raw::Stage;
 
 /// Noted while a connection is made, read when that failed.
 #[derive(Debug, Clone, Default)]
 pub struct Reached(Arc<AtomicU8>);
+
+/// What Pingora tells of a connection: that it stands, and that it is gone.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// None where there is nothing but a socket to connect.
+    pub reached: Option<Reached>,
+    /// The tenant's connections.
+    pub connections: Count,
+}
 
 // 0: the socket is being connected.
 const CONNECT_PROXY: u8 = 1;
@@ -31,13 +41,18 @@ impl Reached {
     }
 }
 
-impl Tracing for Reached {
+impl Tracing for Watch {
     /// The socket is connected, through the tunnel if there is one.
     fn on_connected(&self) {
-        self.0.store(TLS, Ordering::Relaxed);
+        self.connections.add();
+        if let Some(Reached(reached)) = &self.reached {
+            reached.store(TLS, Ordering::Relaxed);
+        }
     }
 
-    fn on_disconnected(&self) {}
+    fn on_disconnected(&self) {
+        self.connections.remove();
+    }
 
     fn boxed_clone(&self) -> Box<dyn Tracing> {
         Box::new(self.clone())

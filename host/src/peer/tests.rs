@@ -12,6 +12,7 @@ use crate::check::{CredentialNames, OwnAddresses, Policy, RouteSpec, Target, Ver
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
 use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
+use crate::quota::Count;
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 use crate::resolve::Hop;
 
@@ -137,7 +138,15 @@ fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
         },
     };
     let credentials = Credentials::default();
-    http_peer(&route.peer, Ends { hop: &hop, pool_key, credentials: &credentials, connector: &CONNECTOR })
+    let ends = Ends {
+        hop: &hop,
+        pool_key,
+        idle_timeout: route.peer.timeouts.idle,
+        connections: &Count::default(),
+        credentials: &credentials,
+        connector: &CONNECTOR,
+    };
+    http_peer(&route.peer, ends)
 }
 
 fn everywhere() -> Vec<IpNet> {
@@ -167,7 +176,7 @@ fn follow(decision: raw::Decision) {
     };
     match check(decision, &policy) {
         Ok(Verdict::Connect(route)) => {
-            let key = PoolKeys::default().key(&route.peer);
+            let key = PoolKeys::new(10).key(&route.peer).key;
             match prepare(&route, key) {
                 Ok(Prepared { peer, .. }) => assert_eq!(peer.group_key, key),
                 Err(error) => assert!(error.to_string().starts_with("`peer.")),
@@ -203,19 +212,19 @@ fn route(raw: raw::Route) -> Box<RouteSpec> {
 
 #[test]
 fn pool_keys_are_interned_and_never_given_twice() {
-    let (ours, theirs) = (PoolKeys::default(), PoolKeys::default());
+    let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
     let with = |isolation: u32| {
-        let mut raw = raw::samples::route_to("203.0.113.7:80");
+        let mut raw = raw::Route::to("203.0.113.7:80");
         raw.peer.isolation = Some(isolation.to_string());
         route(raw)
     };
     let first = with(0);
     assert_eq!(ours.key(&first.peer), ours.key(&with(0).peer));
-    let mut given = std::collections::HashSet::from([0, ours.key(&first.peer)]);
+    let mut given = std::collections::HashSet::from([0, ours.key(&first.peer).key]);
     // More than a table holds, in two tables.
     for isolation in 1..6000 {
-        assert!(given.insert(ours.key(&with(isolation).peer)), "{isolation}");
-        assert!(given.insert(theirs.key(&with(isolation).peer)), "{isolation}");
+        assert!(given.insert(ours.key(&with(isolation).peer).key), "{isolation}");
+        assert!(given.insert(theirs.key(&with(isolation).peer).key), "{isolation}");
     }
 }
 
@@ -228,8 +237,8 @@ proptest! {
     }
 
     #[test]
-    fn plain_peers_are_carried_whole(last in any::<u8>(), port in 1_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
-        let mut raw = raw::samples::route_to(&format!("203.0.113.{last}:{port}"));
+    fn plain_peers_are_carried_whole(last in any::<u8>(), port in 20_000_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
+        let mut raw = raw::Route::to(&format!("203.0.113.{last}:{port}"));
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);

@@ -9,10 +9,12 @@ use chrono::{DateTime, Utc};
 use crate::answer::Failure;
 use crate::check::{RouteSpec, Target};
 use crate::credentials::Granted;
+use crate::decide::Fallen;
 use crate::door::{Connection, RequestHead};
 use crate::module::{Digest, Module};
 use crate::peer::Reached;
 use crate::proxy::in_flight::InFlight;
+use crate::quota::Counted;
 use crate::raw;
 use crate::resolve::Hop;
 use crate::tenant::Tenant;
@@ -40,12 +42,17 @@ pub struct Context {
     /// Set when the upstream's status is what fails the attempt.
     pub failed_status: Option<u16>,
     pub decision: Option<Decision>,
+    /// What took the place of the last decision, if it failed.
+    pub fallback: Option<Fallen>,
     pub decision_time: Duration,
     /// What the client is told, or was told.
     pub failure: Option<Failure>,
     /// The answer is written; what Pingora does next must not write another.
     pub answered: bool,
     _in_flight: InFlight,
+    /// The request, and its current attempt, as they count against the tenant's quota.
+    pub counted: Option<Counted>,
+    pub attempt_counted: Option<Counted>,
 }
 
 /// What Pingora's next question for a peer is about.
@@ -94,10 +101,13 @@ impl Context {
             failed: Vec::new(),
             failed_status: None,
             decision: None,
+            fallback: None,
             decision_time: Duration::ZERO,
             failure: None,
             answered: false,
             _in_flight: in_flight,
+            counted: None,
+            attempt_counted: None,
         }
     }
 
@@ -108,6 +118,11 @@ impl Context {
         self.addresses = Vec::new().into_iter();
         self.hop = None;
         self.reached = None;
+        self.attempt_counted = None;
+        if let Some(served) = &self.served {
+            // Bounded by the requests in flight.
+            self.attempt_counted = served.tenant.usage.attempts.enter(usize::MAX);
+        }
     }
 
     /// The route of the current attempt, and whose it is.

@@ -43,6 +43,13 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
     });
     ctx.failure = Some(Failure::Upstream { stage: what.stage, failure: what.failure, address, detail });
     let retry = retry::may_retry(question(session, ctx.attempts, ctx.attempts_allowed(), what.progress));
+    if let Some(served) = &ctx.served {
+        let tenant = &served.tenant;
+        tenant.metrics.attempt_failed(what.failure.name());
+        if !retry && ctx.attempts >= tenant.limits.attempts {
+            tenant.metrics.over_budget("attempts");
+        }
+    }
     if retry {
         // The next decision says how this ends.
         ctx.failure = None;

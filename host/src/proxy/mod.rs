@@ -7,6 +7,7 @@ mod failed;
 mod forwarded;
 mod head;
 mod in_flight;
+mod lines;
 mod record;
 mod rewrite;
 mod steps;

@@ -6,7 +6,7 @@ use pingora::proxy::Session;
 
 use crate::check::Target;
 use crate::door;
-use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord};
+use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 use crate::proxy::context::Context;
 use crate::proxy::head::client_ip;
 use crate::raw::Failure;
@@ -35,6 +35,11 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
         decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
+        fallback: ctx.fallback.as_ref().map(|fallen| FallbackRecord {
+            rung: fallen.rung.name(),
+            code: fallen.because.answer().code,
+            cause: fallen.because.to_string(),
+        }),
         note: ctx.route.as_ref().and_then(|route| route.note.as_deref()),
         upstream: ctx.route.as_ref().map(|route| route.peer.connection.target.to_string()),
         upstream_address: upstream_address(ctx),

@@ -1,6 +1,7 @@
 //! The steps of the walk, each one the question that a room answers. `walk` takes them in Pingora's phases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::Result;
 use pingora::connectors::TransportConnector;
@@ -8,16 +9,19 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
 use crate::answer::Failure;
-use crate::ask::{Wanted, ask};
+use crate::ask::{Question, Wanted};
 use crate::call::Decided;
-use crate::check::Target;
+use crate::check::{Target, Verdict};
+use crate::decide::{decide, fall_back};
 use crate::door;
 use crate::log::AccessLogger;
+use crate::metrics::Metrics;
 use crate::module::Module;
-use crate::peer::{Ends, Prepared, http_peer};
+use crate::peer::{Ends, PoolKey, Prepared, http_peer};
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::note_attempt;
 use crate::proxy::in_flight::Gauge;
+use crate::proxy::lines::tell;
 use crate::proxy::{attempt, head, write};
 use crate::raw;
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
@@ -27,6 +31,7 @@ use crate::tenant::{Tenant, TenantTable};
 pub struct Proxy {
     tenants: TenantTable<Arc<Tenant>>,
     pub(super) access: AccessLogger,
+    metrics: Arc<Metrics>,
     pub(super) in_flight: Gauge,
     error_header: bool,
     resolver: Resolver,
@@ -39,11 +44,12 @@ impl Proxy {
         tenants: TenantTable<Arc<Tenant>>,
         resolver: Resolver,
         access: AccessLogger,
+        metrics: Arc<Metrics>,
         in_flight: Gauge,
         error_header: bool,
     ) -> Proxy {
         let connector = Arc::new(TransportConnector::new(None));
-        Proxy { tenants, access, in_flight, error_header, resolver, connector }
+        Proxy { tenants, access, metrics, in_flight, error_header, resolver, connector }
     }
 
     /// door and tenant: is the head within bounds, and whose is it?
@@ -62,6 +68,9 @@ impl Proxy {
         let Some(tenant) = self.tenants.owner(head.listener(), sni, head.authority()) else {
             return Err(Failure::NoTenant(head.authority().to_owned()));
         };
+        let limit = tenant.quota.concurrent_requests;
+        ctx.counted = tenant.usage.requests.enter(limit);
+        let is_over = ctx.counted.is_none();
         let served = Served {
             tenant: tenant.clone(),
             modules: tenant.modules(),
@@ -69,32 +78,48 @@ impl Proxy {
             turn: 0,
             head: Arc::new(head),
         };
+        if is_over {
+            served.tenant.metrics.over_budget("concurrent_requests");
+        }
         ctx.served = Some(served);
-        Ok(())
+        if is_over { Err(Failure::TooManyRequests { limit }) } else { Ok(()) }
     }
 
-    /// call and check: what do the tenant's modules want?
-    pub(super) fn decide(&self, ctx: &mut Context) -> Result<Wanted, Failure> {
+    /// call and check: what do the tenant's modules want, or its fallback?
+    pub(super) async fn decide(&self, ctx: &mut Context) -> Result<Wanted, Failure> {
         let Some(served) = &mut ctx.served else {
             return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
         };
         let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
-        let (decision, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
+        let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
         let tenant = &served.tenant;
-        let seen = |module: &Module, decided: &Decided| {
+        let seen = |module: &Module, decided: &Decided, _: &Result<Verdict, Failure>| {
             *decision_time += decided.elapsed;
-            *decision = Some(Decision { digest: module.digest(), kind: None });
+            *asked = Some(Decision { digest: module.digest(), kind: None });
             tell(tenant, module, decided);
         };
-        let (modules, credentials) = (&served.modules, &served.credentials.names);
-        let wanted = ask(tenant, modules, credentials, &mut served.turn, &served.head, &attempts, seen)?;
-        if let Some(decision) = decision {
-            decision.kind = Some(match wanted {
+        let question = Question {
+            tenant,
+            modules: &served.modules,
+            credentials: &served.credentials.names,
+            head: &served.head,
+            attempts: &attempts,
+        };
+        let decision = match tenant.usage.turn().await {
+            Ok(_turn) => decide(question, &mut served.turn, seen),
+            Err(over) => {
+                tenant.metrics.over_budget("concurrent_decisions");
+                fall_back(question, over.into(), seen)
+            }
+        };
+        ctx.fallback = decision.fallback;
+        if let Some(asked) = asked {
+            asked.kind = decision.wanted.as_ref().ok().map(|wanted| match wanted {
                 Wanted::Connect(_) => "connect",
                 Wanted::Respond(_) => "respond",
             });
         }
-        Ok(wanted)
+        decision.wanted
     }
 
     /// resolve: the address that the next connection goes to.
@@ -122,9 +147,22 @@ impl Proxy {
     async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
         let hop = self.hop(ctx).await?;
         let (route, served) = ctx.under_way()?;
+        let tenant = &served.tenant;
+        let PoolKey { key: pool_key, anew } = tenant.pool_keys.key(&route.peer);
+        if anew {
+            tenant.metrics.over_budget("peers");
+        }
+        let mut idle_timeout = route.peer.timeouts.idle;
+        if tenant.usage.other_connections() >= tenant.quota.connections && !idle_timeout.is_zero() {
+            // An idle connection may still be taken; whichever it is, it is not kept.
+            tenant.metrics.over_budget("connections");
+            idle_timeout = Duration::ZERO;
+        }
         let ends = Ends {
             hop: &hop,
-            pool_key: served.tenant.pool_keys.key(&route.peer),
+            pool_key,
+            idle_timeout,
+            connections: &tenant.usage.connections,
             credentials: &served.credentials.credentials,
             connector: &self.connector,
         };
@@ -143,7 +181,7 @@ impl Proxy {
         loop {
             let next = std::mem::replace(&mut ctx.next, Next::Ask);
             if next == Next::Ask {
-                match self.decide(ctx)? {
+                match self.decide(ctx).await? {
                     Wanted::Connect(route) => ctx.route = Some(route),
                     Wanted::Respond(response) => {
                         ctx.route = None;
@@ -166,6 +204,18 @@ impl Proxy {
                     }
                 }
             }
+        }
+    }
+
+    /// Counts a request that has ended.
+    pub(super) fn count(&self, session: &Session, ctx: &Context) {
+        match (&ctx.served, &ctx.failure) {
+            (Some(served), _) => {
+                let status = session.response_written().map_or(0, |response| response.status.as_u16());
+                served.tenant.metrics.request(status);
+            }
+            (None, Some(failure)) => self.metrics.unrouted(failure.answer().code),
+            (None, None) => {}
         }
     }
 
@@ -202,18 +252,4 @@ impl From<ResolveError> for Unmade {
 /// Pingora closes the client's connection after a failed attempt; the client must know before it sends another request.
 pub(super) fn announce_close(session: &mut Session) {
     session.as_downstream_mut().set_keepalive(None);
-}
-
-/// Passes a module's log lines on.
-fn tell(tenant: &Tenant, module: &Module, decided: &Decided) {
-    for line in &decided.lines {
-        let (tenant, module) = (&*tenant.name, module.digest());
-        match line.level {
-            raw::Level::Error => tracing::error!(target: "pointsman::module", tenant, %module, "{}", line.message),
-            raw::Level::Warn => tracing::warn!(target: "pointsman::module", tenant, %module, "{}", line.message),
-            raw::Level::Info => tracing::info!(target: "pointsman::module", tenant, %module, "{}", line.message),
-            raw::Level::Debug => tracing::debug!(target: "pointsman::module", tenant, %module, "{}", line.message),
-            raw::Level::Trace => tracing::trace!(target: "pointsman::module", tenant, %module, "{}", line.message),
-        }
-    }
 }

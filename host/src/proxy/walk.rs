@@ -45,7 +45,7 @@ impl ProxyHttp for Proxy {
     /// The first decision, one step before `upstream_peer`: here an answer leaves the client's connection open, while
     /// Pingora closes it when `upstream_peer` gives no peer.
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        match self.decide(ctx) {
+        match self.decide(ctx).await {
             Ok(Wanted::Connect(route)) => {
                 ctx.route = Some(route);
                 ctx.next = Next::Route;
@@ -134,11 +134,15 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         let status = response.status.as_u16();
-        let Some(route) = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status)) else {
-            return Ok(());
-        };
-        let allowed = route.retry.attempts;
-        if !retry::may_retry(question(session, ctx.attempts, allowed, Progress::Sent)) {
+        let route = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status));
+        let allowed = route.map(|route| route.retry.attempts);
+        let retries =
+            allowed.is_some_and(|allowed| retry::may_retry(question(session, ctx.attempts, allowed, Progress::Sent)));
+        if !retries {
+            // Those below 200 come before the response; 101 is one.
+            if let Some(served) = ctx.served.as_ref().filter(|_| status >= 200 || status == 101) {
+                served.tenant.metrics.attempt_answered();
+            }
             return Ok(());
         }
         ctx.failed_status = Some(status);
@@ -170,6 +174,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        self.count(session, ctx);
         if self.access.is_on() {
             record::write(&self.access, session, ctx);
         }

@@ -1,18 +1,24 @@
 //! Whose request is it? Tenants, and the table that finds them.
 
 mod lookup;
+mod usage;
 
 pub use lookup::TenantTable;
+pub use usage::Usage;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::check::{Egress, OwnAddresses};
-use crate::config::{FailureAnswer, Grants, Limits, TenantConfig, UpstreamDefaults};
+use crate::check::{CredentialNames, Egress, OwnAddresses, Policy, Refusal, check};
+use crate::config::{FailureAnswer, FallbackPeer, Grants, Limits, Quota, TenantConfig, UpstreamDefaults};
 use crate::credentials::{Credentials, Granted};
+use crate::local_ports;
+use crate::metrics::{Metrics, TenantMetrics};
 use crate::module::Module;
 use crate::peer::PoolKeys;
+use crate::raw;
 use crate::resolve::Unreachable;
 
 /// A tenant while the proxy runs.
@@ -20,35 +26,85 @@ use crate::resolve::Unreachable;
 pub struct Tenant {
     pub name: Arc<str>,
     pub limits: Limits,
+    pub quota: Quota,
     pub upstream: UpstreamDefaults,
-    pub failure: FailureAnswer,
     pub grants: Grants,
+    pub failure: FailureAnswer,
+    /// Asked when the tenant's modules fail.
+    pub fallback_modules: Vec<Module>,
+    /// Where requests go when those fail as well.
+    pub fallback_route: Option<raw::Route>,
     pub pool_keys: PoolKeys,
     pub unreachable: Unreachable,
     pub own: Arc<OwnAddresses>,
+    pub usage: Usage,
+    pub metrics: TenantMetrics,
     modules: ArcSwap<Vec<Module>>,
     credentials: ArcSwap<Granted>,
 }
 
+/// What a tenant brings.
+pub struct Modules {
+    pub live: Vec<Module>,
+    pub fallback: Vec<Module>,
+}
+
+/// What all tenants of a proxy share.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub credentials: &'a Credentials,
+    pub own: &'a Arc<OwnAddresses>,
+    pub metrics: &'a Metrics,
+    /// Threads that decide.
+    pub threads: usize,
+    /// A tenant's share of them if its quota does not say.
+    pub cpu_percent: u32,
+}
+
 impl Tenant {
-    pub fn new(
-        config: &TenantConfig,
-        modules: Vec<Module>,
-        credentials: &Credentials,
-        own: Arc<OwnAddresses>,
-    ) -> Tenant {
-        Tenant {
+    /// # Errors
+    /// If the fallback's peer is one that the tenant may not use.
+    pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, Refusal> {
+        let metrics = around.metrics.tenant(&config.name);
+        metrics.modules(modules.live.iter().map(Module::digest));
+        let tenant = Tenant {
             name: config.name.as_str().into(),
             limits: config.limits.clone(),
+            quota: config.quota.clone(),
             upstream: config.upstream.clone(),
-            failure: config.failure.clone(),
             grants: config.grants.clone(),
-            pool_keys: PoolKeys::default(),
+            failure: config.failure.answer.clone(),
+            fallback_modules: modules.fallback,
+            fallback_route: config.failure.peer.as_ref().map(route),
+            pool_keys: PoolKeys::new(config.quota.peers),
             unreachable: Unreachable::default(),
-            own,
-            modules: ArcSwap::from_pointee(modules),
-            credentials: ArcSwap::from_pointee(credentials.granted(&config.grants.credentials)),
+            own: around.own.clone(),
+            usage: Usage::new(&config.quota, &config.breaker, around.threads, around.cpu_percent),
+            metrics,
+            modules: ArcSwap::from_pointee(modules.live),
+            credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
+        };
+        if let Some(route) = &tenant.fallback_route {
+            check(raw::Decision::Connect(route.clone()), &tenant.policy(&tenant.credentials().names))?;
         }
+        Ok(tenant)
+    }
+
+    /// What its modules may answer.
+    pub fn policy<'a>(&'a self, credentials: &'a CredentialNames) -> Policy<'a> {
+        Policy {
+            limits: &self.limits,
+            upstream: &self.upstream,
+            grants: &self.grants,
+            credentials,
+            own: &self.own,
+            local_ports: local_ports::system(),
+        }
+    }
+
+    /// Brings those metrics up to date that change with time alone.
+    pub fn refresh_metrics(&self) {
+        self.metrics.breaker(self.usage.breaker.state(Instant::now()));
     }
 
     /// Where its connections may go.
@@ -70,4 +126,21 @@ impl Tenant {
     pub fn modules(&self) -> Arc<Vec<Module>> {
         self.modules.load_full()
     }
+}
+
+/// The route to a fallback's peer, as a module would answer it.
+fn route(peer: &FallbackPeer) -> raw::Route {
+    let mut route = raw::Route::to(&peer.address);
+    if peer.tls {
+        route.peer.tls = Some(raw::Tls {
+            sni: peer.sni.clone(),
+            verify: raw::Verify::Full,
+            alternative_cn: None,
+            ca: peer.ca.clone(),
+            client_cert: None,
+            curves: None,
+            second_key_share: None,
+        });
+    }
+    route
 }

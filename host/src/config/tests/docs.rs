@@ -10,10 +10,11 @@ use super::*;
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
 /// The least of every section, with the keys that it requires.
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 22] = [
     ("[proxy]", ""),
     ("[log]", ""),
     ("[resolver]", ""),
+    ("[admin]", ""),
     ("[[listener]]", "name = \"web\"\naddress = \"127.0.0.1:0\"\n"),
     ("[listener.forwarded]", ""),
     ("[listener.tls]", "certificate = \"server.pem\"\nkey = \"server.key\"\n"),
@@ -24,7 +25,13 @@ const SECTIONS: [(&str, &str); 15] = [
     ("[tenant.limits]", ""),
     ("[tenant.upstream]", ""),
     ("[tenant.upstream.tcp_keepalive]", "idle_s = 60\ninterval_s = 5\ncount = 3\n"),
+    ("[tenant.quota]", ""),
+    ("[tenant.breaker]", ""),
     ("[tenant.failure]", ""),
+    ("[tenant.failure.peer]", "address = \"203.0.113.7:80\"\n"),
+    ("[[tenant.failure.module]]", "path = \"router.wasm\"\n"),
+    ("[[tenant.group]]", "name = \"backends\"\naddresses = [\"203.0.113.7:80\"]\n"),
+    ("[tenant.group.health_check]", ""),
     ("[tenant.grants]", ""),
 ];
 
@@ -119,7 +126,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 43, "defaults that are written as values");
+    assert_eq!(count, 61, "defaults that are written as values");
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 32, "rows with a range");
+    assert_eq!(count, 48, "rows with a range");
 }
 
 #[test]
@@ -159,7 +166,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 9, "rows with choices");
+    assert_eq!(count, 10, "rows with choices");
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn every_value_of_a_file_arrives() {
         }
     );
 
+    assert_eq!(config.admin, Some(AdminConfig { address: SocketAddr::from(([127, 0, 0, 1], 9_999)) }));
     let [plain, tls, h1, _] = &config.listeners[..] else { panic!("{:?}", config.listeners) };
     assert_eq!((plain.name.as_str(), plain.h2c, &plain.tls), ("web", true, &None));
     assert_eq!(
@@ -107,6 +108,7 @@ fn every_value_of_a_file_arrives() {
             instances: 3,
             handles: 50,
             host_call_bytes: 4_096,
+            host_calls: 77,
             log_bytes: 0,
             attempts: 1,
             response_body_bytes: 0,
@@ -129,11 +131,41 @@ fn every_value_of_a_file_arrives() {
             max_h2_streams: 5,
         }
     );
-    assert_eq!(shop.failure.status.map(|status| status.as_u16()), Some(503));
+    assert_eq!(shop.instance_calls, 9);
     assert_eq!(
-        (shop.failure.body.as_str(), shop.failure.content_type.as_str()),
-        ("We will be back soon.", "text/html")
+        shop.quota,
+        Quota {
+            cpu_percent: Some(5),
+            concurrent_decisions: Some(6),
+            concurrent_requests: 7,
+            connections: 13,
+            peers: 8,
+            log_bytes_per_s: 9,
+            shared_bytes: 10,
+        }
     );
+    assert_eq!(shop.breaker, BreakerConfig { failures: 0, open: ms(11), probes: 12 });
+    let fallback = ModuleConfig {
+        path: PathBuf::from("/etc/pointsman/modules/previous.wasm"),
+        config: json!({"address": "203.0.113.7:80"}),
+    };
+    assert_eq!(shop.failure.modules, [fallback]);
+    let peer = FallbackPeer {
+        address: "203.0.113.7:443".to_owned(),
+        tls: true,
+        sni: Some("shop.example".to_owned()),
+        ca: Some("roots".to_owned()),
+    };
+    assert_eq!(shop.failure.peer, Some(peer));
+    let [tcp, http] = &shop.groups[..] else { panic!("{:?}", shop.groups) };
+    let addresses = vec!["203.0.113.7:80".parse().unwrap(), "[2001:db8::7]:80".parse().unwrap()];
+    let check = HealthCheckConfig { probe: Probe::Tcp, interval: ms(10), timeout: ms(1), successes: 4, failures: 5 };
+    assert_eq!(*tcp, GroupConfig { name: "tcp".to_owned(), addresses, health_check: Some(check) });
+    let probe = Probe::Http { path: "/health?deep".to_owned(), host: Some("shop.internal".to_owned()) };
+    assert_eq!(http.health_check.as_ref().map(|check| &check.probe), Some(&probe));
+    let failure = &shop.failure.answer;
+    assert_eq!(failure.status.map(|status| status.as_u16()), Some(503));
+    assert_eq!((failure.body.as_str(), failure.content_type.as_str()), ("We will be back soon.", "text/html"));
     let unix_sockets = vec!["/run/app.sock".to_owned(), "/run/apps/".to_owned()];
     assert_eq!(
         shop.grants,
@@ -185,9 +217,13 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             name: "shop".to_owned(),
             matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}) }],
+            instance_calls: TenantConfig::INSTANCE_CALLS,
             limits: Limits::default(),
+            quota: Quota::default(),
+            breaker: BreakerConfig::default(),
             upstream: UpstreamDefaults::default(),
-            failure: FailureAnswer::default(),
+            failure: Fallback::default(),
+            groups: Vec::new(),
             grants: Grants::default(),
         }]
     );

@@ -1,0 +1,55 @@
+//! `[tenant.failure]` and what stands below it.
+
+use http::{HeaderValue, StatusCode};
+
+use crate::config::claims::Claims;
+use crate::config::problem::shown;
+use crate::config::section::{Section, Unit};
+use crate::config::{FailureAnswer, Fallback, FallbackPeer, module};
+
+pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Fallback {
+    let defaults = FailureAnswer::default();
+    let Some(mut section) = section else { return Fallback::default() };
+    let status = section.number("status", 400..=599_u16, Unit::Things);
+    let answer = FailureAnswer {
+        status: status.and_then(|status| StatusCode::from_u16(status).ok()),
+        body: section.string("body").map_or(defaults.body, |body| body.value.to_owned()),
+        content_type: content_type(&mut section).unwrap_or(defaults.content_type),
+    };
+    let fallback = Fallback {
+        modules: section.tables("module").into_iter().filter_map(module::read).collect(),
+        peer: section.table("peer").and_then(|section| peer(section, claims)),
+        answer,
+    };
+    section.finish();
+    fallback
+}
+
+fn content_type(section: &mut Section<'_>) -> Option<String> {
+    let text = section.string("content_type")?;
+    if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
+        return Some(text.value.to_owned());
+    }
+    let message = "must be a media type that a header can carry, such as \"text/html; charset=utf-8\"";
+    section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
+    None
+}
+
+/// None if there is no address. Whether it may be connected to is judged at the start.
+fn peer<'t>(mut section: Section<'t>, claims: &Claims<'t>) -> Option<FallbackPeer> {
+    section.require("address", "\"203.0.113.7:80\"");
+    let address = section.string("address");
+    let tls = section.boolean("tls").unwrap_or(false);
+    let (sni, ca) = (section.string("sni"), section.string("ca"));
+    if let Some(ca) = &ca {
+        claims.grant(ca);
+    }
+    for (key, given) in [("sni", sni.is_some()), ("ca", ca.is_some())] {
+        if given && !tls {
+            section.problem(key, "means nothing without `tls = true`");
+        }
+    }
+    section.finish();
+    let text = |text: crate::config::section::Placed<&str>| text.value.to_owned();
+    Some(FallbackPeer { address: address?.value.to_owned(), tls, sni: sni.map(text), ca: ca.map(text) })
+}

@@ -1,0 +1,40 @@
+//! `[tenant.quota]` and `[tenant.breaker]`
+
+use crate::config::section::{Section, Unit};
+use crate::config::{BreakerConfig, Quota};
+
+const GIB: usize = 1024 * 1024 * 1024;
+
+/// The ranges end where a number means "without limit" on any machine in sight.
+pub fn read(section: Option<Section<'_>>) -> Quota {
+    let defaults = Quota::default();
+    let Some(mut section) = section else { return defaults };
+    let cpu_percent = section.number("cpu_percent", 1..=100, Unit::Things);
+    let concurrent_decisions = section.number("concurrent_decisions", 1..=1024, Unit::Things);
+    let log_bytes_per_s = section.number("log_bytes_per_s", 0..=1_073_741_824, Unit::Bytes);
+    let mut number = |key, range, unit, default| section.number(key, range, unit).unwrap_or(default);
+    let quota = Quota {
+        cpu_percent,
+        concurrent_decisions,
+        concurrent_requests: number("concurrent_requests", 1..=1_000_000, Unit::Things, defaults.concurrent_requests),
+        connections: number("connections", 1..=1_000_000, Unit::Things, defaults.connections),
+        peers: number("peers", 1..=100_000, Unit::Things, defaults.peers),
+        shared_bytes: number("shared_bytes", 0..=GIB, Unit::Bytes, defaults.shared_bytes),
+        log_bytes_per_s: log_bytes_per_s.unwrap_or(defaults.log_bytes_per_s),
+    };
+    section.finish();
+    quota
+}
+
+pub fn read_breaker(section: Option<Section<'_>>) -> BreakerConfig {
+    let defaults = BreakerConfig::default();
+    let Some(mut section) = section else { return defaults };
+    let breaker = BreakerConfig {
+        failures: section.number("failures", 0..=1_000_000, Unit::Things).unwrap_or(defaults.failures),
+        // An hour: longer, and it is an operator who decides.
+        open: section.milliseconds("open_ms", 1..=3_600_000).unwrap_or(defaults.open),
+        probes: section.number("probes", 1..=1_000, Unit::Things).unwrap_or(defaults.probes),
+    };
+    section.finish();
+    breaker
+}

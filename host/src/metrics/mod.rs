@@ -1,0 +1,168 @@
+//! What can be counted, as Prometheus reads it. Label values come from the configuration and from fixed lists, never
+//! from a request or a module, so the number of series is bounded.
+
+mod listener;
+mod tenant;
+
+pub use listener::Page;
+pub use tenant::{Rung, TenantMetrics};
+
+use prometheus::core::Collector;
+use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// Every metric of a process.
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+}
+
+/// Metrics by tenant; `docs/metrics.md` says what each counts.
+struct Families {
+    requests: IntCounterVec,
+    unrouted: IntCounterVec,
+    decisions: IntCounterVec,
+    decision_seconds: HistogramVec,
+    over_budget: IntCounterVec,
+    fallbacks: IntCounterVec,
+    attempts: IntCounterVec,
+    breaker: IntGaugeVec,
+    modules: IntGaugeVec,
+}
+
+/// In seconds: from a small module on a fast core to the longest decision that can be configured.
+const DECISION_BUCKETS: [f64; 14] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1, 1.0, 10.0];
+
+impl Metrics {
+    pub fn new() -> Result<Metrics, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name, help, labels: &[&str]| {
+            let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registered(&registry, vec)
+        };
+        let gauge = |name, help, labels: &[&str]| {
+            let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registered(&registry, vec)
+        };
+        let decision_seconds =
+            HistogramOpts::new("pointsman_decision_seconds", "Wall time of a module's decision, from call to answer")
+                .buckets(DECISION_BUCKETS.to_vec());
+        let families = Families {
+            requests: counter(
+                "pointsman_requests_total",
+                "Requests that ended, by class of their status; `none`: the client had gone",
+                &["tenant", "status"],
+            )?,
+            unrouted: counter(
+                "pointsman_unrouted_requests_total",
+                "Requests that no tenant could be found for, by failure code",
+                &["code"],
+            )?,
+            decisions: counter(
+                "pointsman_decisions_total",
+                "Decisions that modules were asked for, by what came of them",
+                &["tenant", "outcome"],
+            )?,
+            decision_seconds: registered(&registry, HistogramVec::new(decision_seconds, &["tenant"])?)?,
+            over_budget: counter(
+                "pointsman_over_budget_total",
+                "What was refused or cut for want of budget, by the key that sets it",
+                &["tenant", "key"],
+            )?,
+            fallbacks: counter(
+                "pointsman_fallbacks_total",
+                "Decisions that the tenant's fallback took the place of, by its rung",
+                &["tenant", "rung"],
+            )?,
+            attempts: counter(
+                "pointsman_attempts_total",
+                "Attempts to reach an upstream that ended, by what came of them",
+                &["tenant", "outcome"],
+            )?,
+            breaker: gauge(
+                "pointsman_breaker_state",
+                "Whether the tenant's modules are asked. 0: closed, they are; 1: half open, one at a time; 2: open, they are not",
+                &["tenant"],
+            )?,
+            modules: gauge(
+                "pointsman_module_info",
+                "The tenant's modules, in the order in which they are asked; always 1",
+                &["tenant", "position", "digest"],
+            )?,
+        };
+        Ok(Metrics { registry, families })
+    }
+
+    /// The metrics of one tenant.
+    pub fn tenant(&self, name: &str) -> TenantMetrics {
+        TenantMetrics::new(&self.families, name)
+    }
+
+    /// A request that was nobody's.
+    pub fn unrouted(&self, code: &'static str) {
+        self.families.unrouted.with_label_values(&[code]).inc();
+    }
+
+    /// All of it, in Prometheus' text format.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::module::Digest;
+    use crate::quota::State;
+
+    #[test]
+    fn documented_metrics_are_the_real_ones() {
+        let metrics = Metrics::new().expect("metrics");
+        let tenant = metrics.tenant("shop");
+        tenant.request(200);
+        tenant.decision("trap", Duration::from_micros(7));
+        tenant.over_budget("peers");
+        tenant.fallback(Rung::Peer);
+        tenant.attempt_failed("refused");
+        tenant.breaker(State::Open);
+        tenant.modules(std::iter::once(Digest::of(b"module")));
+        metrics.unrouted("no-tenant");
+        let text = metrics.text().expect("text");
+        let real: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+
+        let docs = include_str!("../../../docs/metrics.md");
+        let rows = docs.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        assert_eq!(rows.collect::<BTreeSet<_>>(), real);
+        for (name, labels) in [
+            ("pointsman_requests_total", r#"{status="2xx",tenant="shop"} 1"#),
+            ("pointsman_decisions_total", r#"{outcome="trap",tenant="shop"} 1"#),
+            ("pointsman_decision_seconds_count", r#"{tenant="shop"} 1"#),
+            ("pointsman_breaker_state", r#"{tenant="shop"} 2"#),
+            ("pointsman_unrouted_requests_total", r#"{code="no-tenant"} 1"#),
+        ] {
+            assert!(text.contains(&format!("{name}{labels}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn status_of_any_class_is_counted() {
+        let metrics = Metrics::new().expect("metrics");
+        let tenant = metrics.tenant("shop");
+        for status in [0, 101, 204, 302, 404, 503, 999] {
+            tenant.request(status);
+        }
+        let text = metrics.text().expect("text");
+        assert!(text.contains(r#"{status="none",tenant="shop"} 1"#), "{text}");
+        assert!(text.contains(r#"{status="5xx",tenant="shop"} 2"#), "{text}");
+    }
+}

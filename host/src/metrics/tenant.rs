@@ -1,0 +1,122 @@
+//! The metrics of one tenant. What happens with each request is looked up once, at the start; what is rare, when it
+//! happens.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use crate::metrics::Families;
+use crate::module::Digest;
+use crate::quota::State;
+
+pub struct TenantMetrics {
+    name: String,
+    /// By the first digit of the status; 0: none.
+    requests: [IntCounter; 6],
+    connects: IntCounter,
+    decisions: IntCounterVec,
+    decision_seconds: Histogram,
+    over_budget: IntCounterVec,
+    fallbacks: IntCounterVec,
+    attempts: IntCounterVec,
+    responses: IntCounter,
+    breaker: IntGauge,
+    modules: prometheus::IntGaugeVec,
+}
+
+/// What took the place of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    Module,
+    Peer,
+    Answer,
+}
+
+impl Rung {
+    pub fn name(self) -> &'static str {
+        match self {
+            Rung::Module => "module",
+            Rung::Peer => "peer",
+            Rung::Answer => "answer",
+        }
+    }
+}
+
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const CONNECT: &str = "connect";
+const RESPONSE: &str = "response";
+
+impl TenantMetrics {
+    pub(super) fn new(families: &Families, name: &str) -> TenantMetrics {
+        TenantMetrics {
+            name: name.to_owned(),
+            requests: CLASSES.map(|class| families.requests.with_label_values(&[name, class])),
+            connects: families.decisions.with_label_values(&[name, CONNECT]),
+            decisions: families.decisions.clone(),
+            decision_seconds: families.decision_seconds.with_label_values(&[name]),
+            over_budget: families.over_budget.clone(),
+            fallbacks: families.fallbacks.clone(),
+            responses: families.attempts.with_label_values(&[name, RESPONSE]),
+            attempts: families.attempts.clone(),
+            breaker: families.breaker.with_label_values(&[name]),
+            modules: families.modules.clone(),
+        }
+    }
+
+    /// A request ended; status 0: the client had gone.
+    pub fn request(&self, status: u16) {
+        let class = usize::from(status / 100).min(self.requests.len() - 1);
+        if let Some(counter) = self.requests.get(class) {
+            counter.inc();
+        }
+    }
+
+    /// A module was asked.
+    pub fn decision(&self, outcome: &'static str, elapsed: Duration) {
+        self.decision_seconds.observe(elapsed.as_secs_f64());
+        match outcome {
+            CONNECT => self.connects.inc(),
+            outcome => self.decisions.with_label_values(&[self.name.as_str(), outcome]).inc(),
+        }
+    }
+
+    /// Something was refused or cut that has this key in `[tenant.limits]` or `[tenant.quota]`.
+    pub fn over_budget(&self, key: &'static str) {
+        self.over_budget.with_label_values(&[self.name.as_str(), key]).inc();
+    }
+
+    pub fn fallback(&self, rung: Rung) {
+        self.fallbacks.with_label_values(&[self.name.as_str(), rung.name()]).inc();
+    }
+
+    /// An attempt ended with a response from the upstream.
+    pub fn attempt_answered(&self) {
+        self.responses.inc();
+    }
+
+    /// An attempt failed.
+    pub fn attempt_failed(&self, failure: &'static str) {
+        self.attempts.with_label_values(&[self.name.as_str(), failure]).inc();
+    }
+
+    pub fn breaker(&self, state: State) {
+        self.breaker.set(match state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        });
+    }
+
+    /// The modules in force, in their order.
+    pub fn modules(&self, digests: impl Iterator<Item = Digest>) {
+        for (position, digest) in digests.enumerate() {
+            self.modules.with_label_values(&[self.name.as_str(), &position.to_string(), &digest.to_string()]).set(1);
+        }
+    }
+}
+
+impl std::fmt::Debug for TenantMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TenantMetrics({})", self.name)
+    }
+}

@@ -1,0 +1,55 @@
+//! How many there are now, and how many there may be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Things that are counted for as long as they live.
+#[derive(Debug, Clone, Default)]
+pub struct Count(Arc<AtomicUsize>);
+
+/// One of them.
+#[derive(Debug)]
+pub struct Counted(Count);
+
+impl Count {
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more, if there are fewer than `most`.
+    pub fn enter(&self, most: usize) -> Option<Counted> {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(self.clone());
+        (before < most).then_some(counted)
+    }
+
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn count_is_of_what_lives() {
+        let count = Count::default();
+        let (one, two) = (count.enter(2), count.enter(2));
+        assert!(one.is_some() && two.is_some() && count.enter(2).is_none());
+        assert_eq!(count.now(), 2);
+        drop(one);
+        assert!(count.enter(2).is_some());
+        assert_eq!(count.now(), 1);
+    }
+}

@@ -1,0 +1,12 @@
+//! What a tenant may use over time, whatever its modules do: shares, rates and counts that all its requests draw on,
+//! and the breaker that stops asking modules which keep failing.
+//!
+//! Everything here is plain data and takes the time as an argument.
+
+mod breaker;
+mod count;
+mod rate;
+
+pub use breaker::{Admission, Breaker, Change, Outcome, State};
+pub use count::{Count, Counted};
+pub use rate::Rate;

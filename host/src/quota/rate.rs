@@ -1,0 +1,86 @@
+//! So many units a second, with a second's worth in reserve.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A rate that may be overdrawn, since what something costs is known only when it is done: whoever is over waits until
+/// it is paid for.
+#[derive(Debug)]
+pub struct Rate {
+    start: Instant,
+    per_second: u64,
+    /// When all that was spent is paid for, in nanoseconds from the start (generic cell rate algorithm).
+    paid_at: AtomicU64,
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// How much may be spent at once after a time of rest.
+const RESERVE: u64 = SECOND;
+
+impl Rate {
+    pub fn per_second(per_second: u64, start: Instant) -> Rate {
+        Rate { start, per_second, paid_at: AtomicU64::new(0) }
+    }
+
+    /// Whether nothing more may be spent for now.
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.per_second == 0 || self.paid_at.load(Ordering::Relaxed) > self.at(now)
+    }
+
+    pub fn spend(&self, units: u64, now: Instant) {
+        let cost = u128::from(units) * u128::from(SECOND) / u128::from(self.per_second.max(1));
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        let least = self.at(now).saturating_sub(RESERVE);
+        let later = |paid: u64| Some(paid.max(least).saturating_add(cost));
+        // Never fails: the closure always has a value.
+        let _ = self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+    }
+
+    fn at(&self, now: Instant) -> u64 {
+        // The reserve is there from the start.
+        let since = now.saturating_duration_since(self.start).saturating_add(Duration::from_nanos(RESERVE));
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_is_in_reserve_and_then_the_rate_holds() {
+        let start = Instant::now();
+        let rate = Rate::per_second(100, start);
+        rate.spend(100, start);
+        assert!(!rate.is_over(start));
+        rate.spend(50, start);
+        assert!(rate.is_over(start + Duration::from_millis(499)));
+        assert!(!rate.is_over(start + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn rest_brings_a_second_back_and_no_more() {
+        let start = Instant::now();
+        let rate = Rate::per_second(100, start);
+        let later = start + Duration::from_secs(3600);
+        rate.spend(101, later);
+        assert!(rate.is_over(later));
+        assert!(!rate.is_over(later + Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_great_debt_is_paid_in_time() {
+        let start = Instant::now();
+        let rate = Rate::per_second(1_000, start);
+        rate.spend(11_000, start);
+        assert!(rate.is_over(start + Duration::from_millis(9_999)));
+        assert!(!rate.is_over(start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn nothing_a_second_is_never_enough() {
+        let start = Instant::now();
+        assert!(Rate::per_second(0, start).is_over(start + Duration::from_secs(10)));
+    }
+}

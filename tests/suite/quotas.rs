@@ -1,0 +1,116 @@
+//! What all requests of a tenant together may use; and that others do not feel it.
+
+use pointsman_tests::{Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
+
+fn over_budget(key: &str) -> String {
+    format!(r#"pointsman_over_budget_total{{key="{key}",tenant="greedy"}}"#)
+}
+
+/// Computes for some milliseconds and answers.
+fn slow() -> Wat {
+    Wat::select_peer(
+        "(loop $again
+           (global.set $at (i32.add (global.get $at) (i32.const 1)))
+           (br_if $again (i32.lt_u (global.get $at) (i32.const 5000000))))
+         (i32.const 128)",
+    )
+}
+
+#[tokio::test]
+async fn tenant_over_its_share_of_cpu_is_served_by_its_fallback_and_recovers() {
+    let live = Upstream::answering("live").start().await;
+    let file = slow().file();
+    let greedy = Tenant::new("greedy").module(file.path(), "").table(&format!(
+        "[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\ncpu_percent = 1\n\
+         [tenant.failure.peer]\naddress = \"{}\"",
+        live.address()
+    ));
+    let good = Tenant::new("good").module(example("fixed"), &format!("address = \"{}\"", live.address()));
+    let proxy = Proxy::with(greedy).and(good).start().await;
+
+    let mut own = 0;
+    let fallen = async || proxy.get("http://greedy.test/").await.body == "live";
+    while !fallen().await {
+        own += 1;
+        assert!(own < 1_000, "no end of its share");
+    }
+    assert!(own > 0, "it has a share");
+    assert!(proxy.metric(&over_budget("cpu_percent")).await > 0.0);
+    let log = proxy.log(own + 1).await;
+    assert_eq!(log[own]["fallback"]["code"], "quota-cpu");
+    assert_eq!(proxy.get("http://good.test/").await.body, "live");
+    eventually_async("its share again", async || (!fallen().await).then_some(())).await;
+}
+
+#[tokio::test]
+async fn decisions_at_the_same_time_wait_for_each_other() {
+    let file = slow().file();
+    let tenant = Tenant::new("greedy").module(file.path(), "");
+    let tenant = tenant.table("[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\nconcurrent_decisions = 1");
+    let proxy = Proxy::with(tenant).start().await;
+    let reply = async || proxy.get("http://greedy.test/").await.status;
+    assert_eq!(tokio::join!(reply(), reply(), reply(), reply()), (200, 200, 200, 200));
+}
+
+#[tokio::test]
+async fn decision_does_not_wait_for_ever() {
+    let file = Wat::select_peer("(loop $again (br $again)) unreachable").file();
+    let tenant = Tenant::new("greedy").module(file.path(), "");
+    let tenant = tenant.table("[tenant.limits]\ndecision_ms = 3000\n[tenant.quota]\nconcurrent_decisions = 1");
+    let proxy = Proxy::with(tenant).start().await;
+    let code = async || proxy.get("http://greedy.test/").await.code().map(str::to_owned);
+    let (one, other) = tokio::join!(code(), code());
+    let mut codes = [one.unwrap_or_default(), other.unwrap_or_default()];
+    codes.sort();
+    assert_eq!(codes, ["module-budget", "quota-decisions"]);
+    assert_eq!(proxy.metric(&over_budget("concurrent_decisions")).await, 1.0);
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_counted() {
+    let slow = Upstream::answering("slow").start().await;
+    let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
+    let good = Tenant::new("good").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
+    let proxy = Proxy::with(greedy.table("[tenant.quota]\nconcurrent_requests = 2")).and(good).start().await;
+    let get = async |tenant: &str| proxy.get(&format!("http://{tenant}.test/")).await.status;
+    slow.hold(3);
+    let (one, two, three, good) = tokio::join!(get("greedy"), get("greedy"), get("greedy"), get("good"));
+    let mut statuses = [one, two, three];
+    statuses.sort();
+    assert_eq!((statuses, good), ([200, 200, 503], 200));
+    assert_eq!(proxy.metric(&over_budget("concurrent_requests")).await, 1.0);
+    assert_eq!(proxy.metric(r#"pointsman_requests_total{status="5xx",tenant="greedy"}"#).await, 1.0);
+    assert_eq!(get("greedy").await, 200);
+}
+
+#[tokio::test]
+async fn connections_are_kept_up_to_the_quota() {
+    let slow = Upstream::answering("slow").start().await;
+    let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
+    let proxy = Proxy::with(greedy.table("[tenant.quota]\nconnections = 2")).start().await;
+    let wave = async || {
+        slow.hold(6);
+        let get = async || proxy.get("http://greedy.test/").await.status;
+        tokio::join!(get(), get(), get(), get(), get(), get())
+    };
+    assert_eq!(wave().await, (200, 200, 200, 200, 200, 200));
+    assert_eq!(slow.connections(), 6);
+    assert_eq!(proxy.metric(&over_budget("connections")).await, 4.0);
+    // Those that are not kept close at once, but not in the same instant.
+    eventually("two connections", || (slow.open() == 2).then_some(())).await;
+    assert_eq!(wave().await, (200, 200, 200, 200, 200, 200));
+    assert_eq!(slow.connections(), 10);
+}
+
+#[tokio::test]
+async fn peers_without_end_start_the_table_anew() {
+    let live = Upstream::answering("live").start().await;
+    let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
+    let proxy = Proxy::with(greedy.table("[tenant.quota]\npeers = 10")).start().await;
+    let mut client = proxy.client().await;
+    for isolation in 0..35 {
+        let order = format!(r#"{{"address": "{}", "isolation": "{isolation}"}}"#, live.address());
+        assert_eq!(client.order(order).await.status, 200);
+    }
+    assert_eq!(proxy.metric(&over_budget("peers")).await, 3.0);
+}
