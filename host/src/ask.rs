@@ -37,7 +37,8 @@ pub fn ask(
 ) -> Result<Wanted, Failure> {
     let policy = question.tenant.policy(question.credentials);
     while let Some(module) = question.modules.get(*turn) {
-        let (answer, decided) = call::decide(module, question.head, question.attempts, &question.tenant.limits);
+        let (answer, decided) =
+            call::decide(module, question.head, question.attempts, &question.tenant.stores, &question.tenant.limits);
         let verdict =
             answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));
         seen(module, &decided, &verdict);

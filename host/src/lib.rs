@@ -32,6 +32,7 @@ pub mod engine;
 pub mod log;
 pub mod metrics;
 pub mod quota;
+pub mod stores;
 pub mod cli;
 
 // Generated from the WIT package.

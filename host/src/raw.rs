@@ -4,10 +4,12 @@
 
 pub use crate::bindings::pointsman::router::log::Level;
 pub use crate::bindings::pointsman::router::request::ClientTls;
+pub use crate::bindings::pointsman::router::shared::Error as SharedError;
 pub use crate::bindings::pointsman::router::types::{
     Alpn, Attempt, BindTo, ConnectProxy, Decision, Failure, Header, HttpOptions, Peer, Quirks, Response, RetryPolicy,
     Rewrite, Route, SocketOptions, Stage, TcpKeepalive, Timeouts, Tls, Upgrade, Verify,
 };
+pub use crate::bindings::pointsman::router::upstreams::{Health, Upstream};
 
 // The names that the WIT package gives to cases, for logs and the command line.
 

@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
-use crate::check::{OwnAddresses, Refusal};
+use crate::check::OwnAddresses;
 use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, Quota, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
@@ -34,7 +34,7 @@ use crate::metrics::{Metrics, Page};
 use crate::module::{LoadError, Loader, Module};
 use crate::proxy::{Gauge, Proxy};
 use crate::resolve::{Resolver, ResolverError};
-use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
+use crate::tenant::{Modules, Surroundings, Tenant, TenantError, TenantTable};
 
 /// A proxy that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,8 @@ pub enum StartError {
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
-    #[error("tenant `{tenant}`: failure.peer: {source}")]
-    FallbackPeer { tenant: String, source: Refusal },
+    #[error("tenant `{tenant}`: {source}")]
+    Tenant { tenant: String, source: TenantError },
     #[error("admin: cannot listen on {address}")]
     Admin { address: SocketAddr, source: std::io::Error },
     #[error("cannot set up metrics: {0}")]
@@ -153,6 +153,17 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     let resolver = Resolver::new(&config.resolver)?;
     let proxy = Proxy::new(table, resolver, access, metrics.clone(), in_flight.clone(), config.proxy.error_header);
     let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
+
+    for tenant in &tenants {
+        for index in 0..tenant.stores.groups.len() {
+            let stores = tenant.stores.clone();
+            runtime.spawn(async move {
+                if let Some(group) = stores.groups.get(index) {
+                    group.check().await;
+                }
+            });
+        }
+    }
 
     let (shutdown, watch) = watch::channel(false);
     let mut addresses = Vec::new();
@@ -270,7 +281,7 @@ fn tenants(
         };
         let modules = Modules { live: load_all(&config.modules)?, fallback: load_all(&config.failure.modules)? };
         let tenant = Tenant::new(config, modules, around);
-        tenant.map(Arc::new).map_err(|source| StartError::FallbackPeer { tenant: config.name.clone(), source })
+        tenant.map(Arc::new).map_err(|source| StartError::Tenant { tenant: config.name.clone(), source })
     };
     config.tenants.iter().map(tenant).collect()
 }

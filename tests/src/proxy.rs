@@ -37,6 +37,11 @@ impl Tenant {
         }
     }
 
+    pub fn named(mut self, name: &str) -> Tenant {
+        self.name = name.to_owned();
+        self
+    }
+
     pub fn hostnames(mut self, hostnames: &[&str]) -> Tenant {
         self.hostnames = hostnames.iter().map(|name| (*name).to_owned()).collect();
         self

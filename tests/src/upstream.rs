@@ -115,7 +115,7 @@ impl Upstream {
         F: Future<Output = ()> + Send + 'static,
     {
         let behave = Arc::new(behave);
-        serve(LOOPBACK, move |stream, number, _, _| {
+        serve(SocketAddr::new(LOOPBACK, 0), move |stream, number, _, _| {
             let behave = behave.clone();
             async move { behave(stream, number).await }
         })
@@ -180,8 +180,14 @@ impl Builder {
     }
 
     pub async fn start(self) -> Upstream {
+        let any = SocketAddr::new(self.ip, 0);
+        self.at(any).await
+    }
+
+    /// Starts on an address that is known to be free.
+    pub async fn at(self, address: SocketAddr) -> Upstream {
         let (handler, tls) = (self.handler, self.tls);
-        serve(self.ip, move |stream, connection, peer, notes| {
+        serve(address, move |stream, connection, peer, notes| {
             let (handler, tls) = (handler.clone(), tls.clone());
             async move {
                 let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None, client: None };
@@ -196,13 +202,13 @@ impl Builder {
 }
 
 async fn serve<F>(
-    ip: IpAddr,
+    address: SocketAddr,
     behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static,
 ) -> Upstream
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
+    let listener = TcpListener::bind(address).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let notes = Arc::new(Notes::default());
     let accept = tokio::spawn({

@@ -11,6 +11,7 @@ mod fallback;
 mod forwarded;
 mod hostile;
 mod http2;
+mod imports;
 mod load;
 mod names;
 mod pools;

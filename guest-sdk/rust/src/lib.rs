@@ -33,19 +33,23 @@ mod allocator;
 mod answer;
 mod attempt;
 mod bindings;
+pub mod clock;
 pub mod config;
 mod connect;
 mod error;
 pub mod hash;
 pub mod log;
 mod peer;
+pub mod random;
 mod request;
 mod response;
 mod route;
 mod router;
+pub mod shared;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod tls;
+pub mod upstreams;
 
 pub use answer::Answer;
 pub use bindings::pointsman::router::request::ClientTls;

@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::Module;
 use crate::raw;
+use crate::stores::Stores;
 use crate::text::printable;
 
 /// Bytes that are kept of a module's reason not to decide; it goes to the log.
@@ -39,10 +40,11 @@ pub fn decide(
     module: &Module,
     head: &Arc<RequestHead>,
     attempts: &Arc<[raw::Attempt]>,
+    stores: &Arc<Stores>,
     limits: &Limits,
 ) -> (Result<raw::Decision, CallError>, Decided) {
     let start = Instant::now();
-    let state = State::new(head.clone(), attempts.clone(), module.settings().clone(), limits);
+    let state = State::new(head.clone(), attempts.clone(), module.settings().clone(), stores.clone(), start, limits);
     let mut store = Store::new(module.engine(), state);
     // All limits stand before the first guest instruction: instantiation runs start functions.
     store.limiter(|state| &mut state.limiter);

@@ -4,14 +4,18 @@
 //! the module said (`raw::Decision`, unchecked), what it read, what it logged and what that cost.
 
 mod budget;
+mod clock;
 mod config;
 mod decide;
 mod error;
 mod limiter;
 mod log;
+mod random;
 mod reads;
 mod request;
+mod shared;
 mod state;
+mod upstreams;
 
 pub use budget::Ticker;
 pub use decide::{Decided, decide};

@@ -1,7 +1,8 @@
 //! What a decision depended on: the accessors that the module called.
 //!
-//! A request head never changes, so a read needs no copy of the value that was seen: the same head answers the same
-//! again (`Reads::seen`). Later work, such as remembering decisions, stands on this list.
+//! A request head never changes, so a read of it needs no copy of the value that was seen: the same head answers the
+//! same again (`Reads::seen`). What is seen of anything else is kept. Later work, such as remembering decisions, stands
+//! on this list.
 
 use std::fmt;
 
@@ -31,6 +32,18 @@ pub enum Read {
     ConfigJson,
     ConfigGet(String),
     ConfigText(String),
+
+    // What follows is not the request's: it comes with what was seen.
+    Now(u64),
+    Random(u64),
+    SharedAdd { key: String, sum: Result<i64, raw::SharedError> },
+    SharedCounter { key: String, count: Option<i64> },
+    SharedGet { key: String, value: Option<Vec<u8>> },
+    SharedSet { key: String, done: Result<(), raw::SharedError> },
+    SharedCompareAndSet { key: String, done: Result<bool, raw::SharedError> },
+    SharedDelete(String),
+    Upstream(Box<raw::Upstream>),
+    Group { name: String, members: Option<Vec<raw::Upstream>> },
 }
 
 /// The reads of one decision, each once, in the order in which they first happened.
@@ -45,14 +58,14 @@ impl Reads {
     /// must not make the host keep a long list.
     const MOST: usize = 256;
 
-    /// Longest argument that is kept, in bytes. Header names are at most 64 KiB, pointers are the module's choice.
-    const LONGEST_ARGUMENT: usize = 1024;
+    /// Longest read that is kept, in bytes. Header names are at most 64 KiB, pointers are the module's choice.
+    const LONGEST: usize = 1024;
 
     pub fn note(&mut self, read: Read) {
         if self.list.contains(&read) {
             return;
         }
-        if self.list.len() >= Self::MOST || read.argument().len() > Self::LONGEST_ARGUMENT {
+        if self.list.len() >= Self::MOST || read.size() > Self::LONGEST {
             self.overflowed = true;
         } else {
             self.list.push(read);
@@ -88,6 +101,15 @@ impl Read {
             Read::ConfigJson => settings.value("").cloned().unwrap_or_default(),
             Read::ConfigGet(pointer) => settings.value(pointer).cloned().unwrap_or_default(),
             Read::ConfigText(pointer) => json!(settings.value(pointer).and_then(Value::as_str)),
+            Read::Now(value) | Read::Random(value) => json!(value),
+            Read::SharedAdd { sum, .. } => of_shared(sum),
+            Read::SharedCounter { count, .. } => json!(count),
+            Read::SharedGet { value, .. } => json!(value.as_ref().map(|value| String::from_utf8_lossy(value))),
+            Read::SharedSet { done, .. } => of_shared(done),
+            Read::SharedCompareAndSet { done, .. } => of_shared(done),
+            Read::SharedDelete(_) => Value::Null,
+            Read::Upstream(upstream) => json!(upstream),
+            Read::Group { members, .. } => json!(members),
         }
     }
 
@@ -95,8 +117,26 @@ impl Read {
         match self {
             Read::Header(name) | Read::HeaderText(name) | Read::HeaderValues(name) => name.as_str(),
             Read::ConfigGet(pointer) | Read::ConfigText(pointer) => pointer,
+            Read::SharedAdd { key, .. }
+            | Read::SharedCounter { key, .. }
+            | Read::SharedGet { key, .. }
+            | Read::SharedSet { key, .. }
+            | Read::SharedCompareAndSet { key, .. }
+            | Read::SharedDelete(key) => key,
+            Read::Upstream(upstream) => &upstream.address,
+            Read::Group { name, .. } => name,
             _ => "",
         }
+    }
+
+    /// Bytes that are kept for it, about.
+    fn size(&self) -> usize {
+        let saw = match self {
+            Read::SharedGet { value: Some(value), .. } => value.len(),
+            Read::Group { members: Some(members), .. } => members.len().saturating_mul(64),
+            _ => 0,
+        };
+        self.argument().len().saturating_add(saw)
     }
 }
 
@@ -120,11 +160,29 @@ impl fmt::Display for Read {
             Read::ConfigJson => "config.json",
             Read::ConfigGet(_) => "config.get",
             Read::ConfigText(_) => "config.get-text",
+            Read::Now(_) => "clock.now-ms",
+            Read::Random(_) => "random.get-u64",
+            Read::SharedAdd { .. } => "shared.add",
+            Read::SharedCounter { .. } => "shared.counter",
+            Read::SharedGet { .. } => "shared.get",
+            Read::SharedSet { .. } => "shared.set",
+            Read::SharedCompareAndSet { .. } => "shared.compare-and-set",
+            Read::SharedDelete(_) => "shared.delete",
+            Read::Upstream(_) => "upstreams.get",
+            Read::Group { .. } => "upstreams.group",
         };
         match self.argument() {
             "" => f.write_str(name),
             argument => write!(f, "{name}({argument:?})"),
         }
+    }
+}
+
+/// The error as the WIT names it.
+fn of_shared<T: serde::Serialize>(result: &Result<T, raw::SharedError>) -> Value {
+    match result {
+        Ok(value) => json!(value),
+        Err(error) => json!({"error": error.name()}),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a store holds while a decision runs: the one request that it is about, and the notes that the host takes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
@@ -9,11 +10,17 @@ use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::ModuleSettings;
 use crate::raw;
+use crate::stores::Stores;
 
 pub(crate) struct State {
     pub head: Arc<RequestHead>,
     pub attempts: Arc<[raw::Attempt]>,
     pub settings: Arc<ModuleSettings>,
+    pub stores: Arc<Stores>,
+    /// When the decision began; time stands still from then on.
+    pub now: Instant,
+    /// The same by the wall's clock, once it was asked for.
+    pub wall_ms: Option<u64>,
     pub reads: Reads,
     pub lines: LogLines,
     pub limiter: Limiter,
@@ -31,12 +38,17 @@ impl State {
         head: Arc<RequestHead>,
         attempts: Arc<[raw::Attempt]>,
         settings: Arc<ModuleSettings>,
+        stores: Arc<Stores>,
+        now: Instant,
         limits: &Limits,
     ) -> State {
         State {
             head,
             attempts,
             settings,
+            stores,
+            now,
+            wall_ms: None,
             reads: Reads::default(),
             lines: LogLines::new(limits.log_bytes),
             limiter: Limiter::new(limits),

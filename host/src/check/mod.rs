@@ -20,6 +20,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use address::target;
 pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
 pub use decision::{Policy, Verdict, check};
 pub use egress::{Egress, Forbidden, OwnAddresses};

@@ -86,22 +86,28 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     }
     let own = Arc::default();
-    let metrics = Metrics::new()?;
-    let around = Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
-    let tenant = match Tenant::new(&config, Modules { live: modules.clone(), fallback: Vec::new() }, around) {
-        Ok(tenant) => tenant,
-        Err(refusal) => {
-            eprintln!("tenant `{}`: failure.peer: {refusal}", config.name);
+    let new_tenant = || {
+        let metrics = Metrics::new()?;
+        let around =
+            Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+        let modules = Modules { live: modules.clone(), fallback: Vec::new() };
+        anyhow::Ok(Tenant::new(&config, modules, around))
+    };
+    // Asked twice, by two tenants: the time shown is that of a proxy which has been running, not of cold code, and what
+    // the modules keep is new.
+    let (warm_up, tenant) = match (new_tenant()?, new_tenant()?) {
+        (Ok(warm_up), Ok(tenant)) => (warm_up, tenant),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("tenant `{}`: {error}", config.name);
             return Ok(Outcome::Refused);
         }
     };
     let granted = tenant.credentials();
-    let question =
-        Question { tenant: &tenant, modules: &modules, credentials: &granted.names, head: &head, attempts: &attempts };
+    let ask_of =
+        |tenant| Question { tenant, modules: &modules, credentials: &granted.names, head: &head, attempts: &attempts };
+    let _ = ask(ask_of(&warm_up), &mut 0, |_, _, _| {});
     let mut asked = Vec::new();
-    // Asked twice: the time shown is that of a proxy which has been running, not of cold code.
-    let _ = ask(question, &mut 0, |_, _, _| {});
-    let wanted = ask(question, &mut 0, |module, decided, verdict| {
+    let wanted = ask(ask_of(&tenant), &mut 0, |module, decided, verdict| {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
         asked.push(Asked::new(path.unwrap_or_default(), module, decided, verdict, &head, &attempts));
     });

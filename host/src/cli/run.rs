@@ -18,7 +18,7 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
     let _log = log::start(&config.log);
     let server = match server::start(&config) {
         Ok(server) => server,
-        Err(error @ server::StartError::Module { .. }) => {
+        Err(error @ (server::StartError::Module { .. } | server::StartError::Tenant { .. })) => {
             eprintln!("{:#}", anyhow::Error::from(error));
             return Ok(Outcome::Refused);
         }

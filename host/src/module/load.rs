@@ -32,6 +32,7 @@ pub struct Module {
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
+    watches_upstreams: bool,
 }
 
 /// SHA-256 of a module file.
@@ -70,7 +71,10 @@ impl Loader {
         let compiled = match known {
             Some(compiled) => compiled,
             None => {
-                let compiled = Arc::new(Compiled { digest, router: self.compile(bytes)? });
+                let router = self.compile(bytes)?;
+                let ty = router.instance_pre().component().component_type();
+                let watches_upstreams = ty.imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
+                let compiled = Arc::new(Compiled { digest, router, watches_upstreams });
                 self.compiled.lock().insert(digest, compiled.clone());
                 compiled
             }
@@ -94,6 +98,11 @@ impl Loader {
 impl Module {
     pub fn digest(&self) -> Digest {
         self.compiled.digest
+    }
+
+    /// Whether it may ask what was seen of upstreams.
+    pub fn watches_upstreams(&self) -> bool {
+        self.compiled.watches_upstreams
     }
 
     pub(crate) fn engine(&self) -> &Engine {

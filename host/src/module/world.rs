@@ -6,12 +6,18 @@ use crate::module::LoadError;
 pub const SUPPORTED: [&str; 1] = ["0.1.0"];
 
 /// Interfaces that a module may import.
-pub const INTERFACES: [&str; 4] = ["types", "request", "log", "config"];
+pub const INTERFACES: [&str; 8] = ["types", "request", "log", "config", "shared", "upstreams", "clock", "random"];
 
 /// The export that makes a component a router.
 pub const EXPORT: &str = "select-peer";
 
 const PACKAGE: &str = "pointsman:router/";
+
+/// Whether an import is what tells of upstreams.
+pub fn is_upstreams(import: &str) -> bool {
+    let name = import.strip_prefix(PACKAGE).unwrap_or_default();
+    name.split('@').next() == Some("upstreams")
+}
 
 /// Checks the names of a component's imports and exports.
 pub fn check_names<'a>(

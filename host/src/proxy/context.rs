@@ -17,6 +17,7 @@ use crate::proxy::in_flight::InFlight;
 use crate::quota::Counted;
 use crate::raw;
 use crate::resolve::Hop;
+use crate::stores::UnderWay;
 use crate::tenant::Tenant;
 
 /// A request on its walk through the rooms.
@@ -53,6 +54,8 @@ pub struct Context {
     /// The request, and its current attempt, as they count against the tenant's quota.
     pub counted: Option<Counted>,
     pub attempt_counted: Option<Counted>,
+    /// The current attempt, as the tenant's modules may ask about it.
+    pub under_way: Option<UnderWay>,
 }
 
 /// What Pingora's next question for a peer is about.
@@ -71,6 +74,8 @@ pub struct Served {
     pub tenant: Arc<Tenant>,
     pub modules: Arc<Vec<Module>>,
     pub credentials: Arc<Granted>,
+    /// Whether any of them asks what was seen of upstreams.
+    pub watches_upstreams: bool,
     /// The module that is asked next: those before it passed.
     pub turn: usize,
     pub head: Arc<RequestHead>,
@@ -108,6 +113,7 @@ impl Context {
             _in_flight: in_flight,
             counted: None,
             attempt_counted: None,
+            under_way: None,
         }
     }
 
@@ -119,14 +125,19 @@ impl Context {
         self.hop = None;
         self.reached = None;
         self.attempt_counted = None;
+        self.under_way = None;
         if let Some(served) = &self.served {
             // Bounded by the requests in flight.
             self.attempt_counted = served.tenant.usage.attempts.enter(usize::MAX);
+            if let Some(route) = self.route.as_ref().filter(|_| served.watches_upstreams) {
+                let target = &route.peer.connection.target;
+                self.under_way = Some(served.tenant.stores.upstreams.begin(target, self.attempt_start));
+            }
         }
     }
 
     /// The route of the current attempt, and whose it is.
-    pub fn under_way(&self) -> Result<(&RouteSpec, &Served), Failure> {
+    pub fn current(&self) -> Result<(&RouteSpec, &Served), Failure> {
         match (&self.route, &self.served) {
             (Some(route), Some(served)) => Ok((route, served)),
             _ => Err(Failure::Internal("an attempt without a route".to_owned())),

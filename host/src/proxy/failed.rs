@@ -1,5 +1,7 @@
 //! An attempt failed: it is noted for the module and the log, and `retry` is asked what may follow.
 
+use std::time::Instant;
+
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
@@ -46,6 +48,9 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
     if let Some(served) = &ctx.served {
         let tenant = &served.tenant;
         tenant.metrics.attempt_failed(what.failure.name());
+        if let Some(under_way) = ctx.under_way.take() {
+            tenant.stores.upstreams.failed(&under_way, Instant::now());
+        }
         if !retry && ctx.attempts >= tenant.limits.attempts {
             tenant.metrics.over_budget("attempts");
         }

@@ -71,9 +71,12 @@ impl Proxy {
         let limit = tenant.quota.concurrent_requests;
         ctx.counted = tenant.usage.requests.enter(limit);
         let is_over = ctx.counted.is_none();
+        let modules = tenant.modules();
+        let watches_upstreams = modules.iter().chain(&tenant.fallback_modules).any(Module::watches_upstreams);
         let served = Served {
             tenant: tenant.clone(),
-            modules: tenant.modules(),
+            modules,
+            watches_upstreams,
             credentials: tenant.credentials(),
             turn: 0,
             head: Arc::new(head),
@@ -127,7 +130,7 @@ impl Proxy {
         if let Some(address) = ctx.addresses.next() {
             return Ok(Hop::Socket(address));
         }
-        let (route, served) = ctx.under_way()?;
+        let (route, served) = ctx.current()?;
         let connection = &route.peer.connection;
         let (host, port) = match connection.next_hop() {
             Target::Socket(address) => return Ok(Hop::Socket(*address)),
@@ -146,7 +149,7 @@ impl Proxy {
     /// resolve and peer: the route of the next attempt, as Pingora connects it.
     async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
         let hop = self.hop(ctx).await?;
-        let (route, served) = ctx.under_way()?;
+        let (route, served) = ctx.current()?;
         let tenant = &served.tenant;
         let PoolKey { key: pool_key, anew } = tenant.pool_keys.key(&route.peer);
         if anew {

@@ -1,5 +1,7 @@
 //! Pingora's phases, each taking the steps that belong to it.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -142,6 +144,9 @@ impl ProxyHttp for Proxy {
             // Those below 200 come before the response; 101 is one.
             if let Some(served) = ctx.served.as_ref().filter(|_| status >= 200 || status == 101) {
                 served.tenant.metrics.attempt_answered();
+                if let Some(under_way) = &ctx.under_way {
+                    under_way.answered(Instant::now());
+                }
             }
             return Ok(());
         }

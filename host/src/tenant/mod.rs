@@ -6,13 +6,14 @@ mod usage;
 pub use lookup::TenantTable;
 pub use usage::Usage;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::check::{CredentialNames, Egress, OwnAddresses, Policy, Refusal, check};
-use crate::config::{FailureAnswer, FallbackPeer, Grants, Limits, Quota, TenantConfig, UpstreamDefaults};
+use crate::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
+use crate::config::{FailureAnswer, FallbackPeer, Grants, GroupConfig, Limits, Quota, TenantConfig, UpstreamDefaults};
 use crate::credentials::{Credentials, Granted};
 use crate::local_ports;
 use crate::metrics::{Metrics, TenantMetrics};
@@ -20,6 +21,7 @@ use crate::module::Module;
 use crate::peer::PoolKeys;
 use crate::raw;
 use crate::resolve::Unreachable;
+use crate::stores::{Group, Shared, Stores, Upstreams};
 
 /// A tenant while the proxy runs.
 #[derive(Debug)]
@@ -38,9 +40,22 @@ pub struct Tenant {
     pub unreachable: Unreachable,
     pub own: Arc<OwnAddresses>,
     pub usage: Usage,
+    /// What its modules may ask for that outlives a decision.
+    pub stores: Arc<Stores>,
     pub metrics: TenantMetrics,
     modules: ArcSwap<Vec<Module>>,
     credentials: ArcSwap<Granted>,
+}
+
+/// A tenant that may not be as its configuration has it.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantError {
+    #[error("failure.peer: {0}")]
+    FallbackPeer(Refusal),
+    #[error("group `{group}`: `{address}` {why}")]
+    GroupAddress { group: String, address: SocketAddr, why: Forbidden },
+    #[error("group `{group}`: {message}")]
+    Group { group: String, message: String },
 }
 
 /// What a tenant brings.
@@ -62,10 +77,14 @@ pub struct Surroundings<'a> {
 }
 
 impl Tenant {
-    /// # Errors
-    /// If the fallback's peer is one that the tenant may not use.
-    pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, Refusal> {
+    pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, TenantError> {
         let metrics = around.metrics.tenant(&config.name);
+        let egress = Egress { grants: &config.grants, own: around.own };
+        let stores = Stores {
+            shared: Shared::new(config.quota.shared_bytes),
+            upstreams: Upstreams::new(config.quota.peers, Instant::now()),
+            groups: config.groups.iter().map(|group| new_group(config, group, egress)).collect::<Result<_, _>>()?,
+        };
         metrics.modules(modules.live.iter().map(Module::digest));
         let tenant = Tenant {
             name: config.name.as_str().into(),
@@ -80,12 +99,14 @@ impl Tenant {
             unreachable: Unreachable::default(),
             own: around.own.clone(),
             usage: Usage::new(&config.quota, &config.breaker, around.threads, around.cpu_percent),
+            stores: Arc::new(stores),
             metrics,
             modules: ArcSwap::from_pointee(modules.live),
             credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
         };
         if let Some(route) = &tenant.fallback_route {
-            check(raw::Decision::Connect(route.clone()), &tenant.policy(&tenant.credentials().names))?;
+            check(raw::Decision::Connect(route.clone()), &tenant.policy(&tenant.credentials().names))
+                .map_err(TenantError::FallbackPeer)?;
         }
         Ok(tenant)
     }
@@ -126,6 +147,14 @@ impl Tenant {
     pub fn modules(&self) -> Arc<Vec<Module>> {
         self.modules.load_full()
     }
+}
+
+fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> Result<Group, TenantError> {
+    for address in &group.addresses {
+        let refused = |why| TenantError::GroupAddress { group: group.name.clone(), address: *address, why };
+        egress.permit(*address).map_err(refused)?;
+    }
+    Group::new(&tenant.name, group).map_err(|message| TenantError::Group { group: group.name.clone(), message })
 }
 
 /// The route to a fallback's peer, as a module would answer it.

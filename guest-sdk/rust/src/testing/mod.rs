@@ -1,4 +1,4 @@
-//! Requests, configuration and log for a plain `cargo test`, without Wasm and without a host.
+//! Requests, configuration, log and all else that a host offers, for a plain `cargo test`, without Wasm and without a host.
 //!
 //! ```
 //! use pointsman_guest::{Error, Peer, Request, config, testing};
@@ -19,13 +19,16 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! Configuration and log belong to the thread, so tests that run at the same time don't meet. A mistake in a test, such
+//! All that a test sets, and all that a module keeps in [`shared`](crate::shared), belongs to the thread, so tests that run at the same time don't meet. A mistake in a test, such
 //! as configuration that is not JSON, is a panic.
 
 mod request;
 mod settings;
+mod stores;
 
 pub(crate) use request::Recorded;
 pub use request::{TestRequest, closed, get, refused, request, status, timed_out};
 pub use settings::{config, log_lines};
 pub(crate) use settings::{log, table};
+pub use stores::{clock, group, random, upstream};
+pub(crate) use stores::{next_random, now_ms, shared, upstreams};

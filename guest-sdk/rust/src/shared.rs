@@ -1,0 +1,88 @@
+//! What the tenant's modules keep from one decision to the next: counters and small values.
+//!
+//! They live in the proxy's memory, are the tenant's own, and are gone when it restarts. What fits is bounded by the
+//! tenant's `quota.shared_bytes`: an [`Error`] is nothing unusual, and a good module says what it does then.
+//!
+//! In a native test they belong to the thread; [`testing::clock`](crate::testing::clock) sets the time.
+
+use std::time::Duration;
+
+pub use crate::bindings::pointsman::router::shared::Error;
+
+#[cfg(target_family = "wasm")]
+use crate::bindings::pointsman::router::shared as store;
+#[cfg(not(target_family = "wasm"))]
+use crate::testing::shared as store;
+
+/// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+pub fn add(key: &str, amount: i64) -> Result<i64, Error> {
+    store::add(key, amount, None)
+}
+
+/// The same; if the counter is made, it is gone after this time. So it counts what happens in that time.
+pub fn add_for(time: Duration, key: &str, amount: i64) -> Result<i64, Error> {
+    store::add(key, amount, Some(millis(time)))
+}
+
+/// A counter. None if there is none.
+pub fn counter(key: &str) -> Option<i64> {
+    store::counter(key)
+}
+
+/// A value. None if there is none.
+pub fn get(key: &str) -> Option<Vec<u8>> {
+    store::get(key)
+}
+
+/// Makes or replaces a value.
+pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
+    store::set(key, value.as_ref(), None)
+}
+
+/// The same; after this time the value is gone.
+pub fn set_for(time: Duration, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
+    store::set(key, value.as_ref(), Some(millis(time)))
+}
+
+/// Makes or replaces a value if it is as expected until then; None: if it is not there. Tells whether it was.
+pub fn compare_and_set(key: &str, expected: Option<&[u8]>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
+    store::compare_and_set(key, expected, value.as_ref(), None)
+}
+
+/// Removes a counter or a value.
+pub fn delete(key: &str) {
+    store::delete(key);
+}
+
+/// At most 49 days, which is what the contract can say.
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_counter_counts_in_its_time() {
+        testing::clock(1_000);
+        assert_eq!(add_for(Duration::from_secs(1), "hits", 1), Ok(1));
+        testing::clock(1_999);
+        assert_eq!((add_for(Duration::from_secs(1), "hits", 1), counter("hits")), (Ok(2), Some(2)));
+        testing::clock(2_000);
+        assert_eq!((counter("hits"), add("hits", 5)), (None, Ok(5)));
+    }
+
+    #[test]
+    fn a_value_is_kept_until_it_is_replaced_or_removed() {
+        assert_eq!(get("colour"), None);
+        assert_eq!(set("colour", "green"), Ok(()));
+        assert_eq!(compare_and_set("colour", Some(b"blue"), "red"), Ok(false));
+        assert_eq!(compare_and_set("colour", Some(b"green"), "red"), Ok(true));
+        assert_eq!(get("colour").as_deref(), Some(&b"red"[..]));
+        assert_eq!(add("colour", 1), Err(Error::OtherKind));
+        delete("colour");
+        assert_eq!(get("colour"), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! The WIT interface `upstreams`: what the proxy saw of them.
+
+use crate::bindings::pointsman::router::upstreams::{Host, Upstream};
+use crate::call::State;
+use crate::call::reads::Read;
+use crate::check::{Target, target};
+use crate::raw::Health;
+use crate::stores::Known;
+
+impl Host for State {
+    fn get(&mut self, address: String) -> wasmtime::Result<Upstream> {
+        let upstream = match target(&address) {
+            Ok(target) => {
+                let in_group = self.stores.groups.iter().flat_map(|group| group.members());
+                let mut health = in_group.filter(|(member, _)| **member == target).map(|(_, health)| health);
+                let health = health.find(|health| *health != Health::Unknown).unwrap_or(Health::Unknown);
+                self.upstream(address, &target, health)
+            }
+            Err(_) => upstream(address, Known::default(), Health::Unknown),
+        };
+        self.note(Read::Upstream(Box::new(upstream.clone())))?;
+        Ok(upstream)
+    }
+
+    fn group(&mut self, name: String) -> wasmtime::Result<Option<Vec<Upstream>>> {
+        let members = self.stores.group(&name).map(|group| {
+            let member = |(target, health): (&Target, Health)| self.upstream(target.to_string(), target, health);
+            group.members().map(member).collect::<Vec<_>>()
+        });
+        self.note(Read::Group { name, members: members.clone() })?;
+        Ok(members)
+    }
+}
+
+impl State {
+    fn upstream(&self, address: String, target: &Target, health: Health) -> Upstream {
+        upstream(address, self.stores.upstreams.known(target, self.now), health)
+    }
+}
+
+fn upstream(address: String, known: Known, health: Health) -> Upstream {
+    Upstream { address, health, in_flight: known.in_flight, latency_us: known.latency_us, failures: known.failures }
+}
