@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::answer::Failure;
-use crate::call::{self, Decided};
+use crate::call::{self, Call, Decided};
 use crate::check::{self, CredentialNames, ResponseSpec, RouteSpec, Verdict};
 use crate::door::RequestHead;
 use crate::module::Module;
@@ -36,9 +36,14 @@ pub fn ask(
     mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
 ) -> Result<Wanted, Failure> {
     let policy = question.tenant.policy(question.credentials);
+    let call = Call {
+        head: question.head,
+        attempts: question.attempts,
+        stores: &question.tenant.stores,
+        limits: &question.tenant.limits,
+    };
     while let Some(module) = question.modules.get(*turn) {
-        let (answer, decided) =
-            call::decide(module, question.head, question.attempts, &question.tenant.stores, &question.tenant.limits);
+        let (answer, decided) = call::decide(module, call);
         let verdict =
             answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));
         seen(module, &decided, &verdict);

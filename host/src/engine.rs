@@ -40,8 +40,8 @@ impl From<wasmtime::Error> for EngineError {
     }
 }
 
-/// An engine for `threads` threads that decide at the same time.
-pub fn engine(threads: usize) -> Result<Engine, EngineError> {
+/// An engine for `threads` threads that decide at the same time, and for instances that are kept beside.
+pub fn engine(threads: usize, kept: usize) -> Result<Engine, EngineError> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -60,13 +60,19 @@ pub fn engine(threads: usize) -> Result<Engine, EngineError> {
         .cranelift_opt_level(OptLevel::Speed)
         // A decision runs on a worker's own stack (2 MiB in Tokio); recursion beyond this traps.
         .max_wasm_stack(512 * 1024)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads)));
-    Ok(Engine::new(&config)?)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads.saturating_add(kept))));
+    Engine::new(&config).map_err(|error| match kept {
+        0 => error.into(),
+        _ => EngineError(format!(
+            "{error:#}; {kept} instances are to be kept for tenants with `instance_calls`, which take address space: \
+             let fewer tenants keep any"
+        )),
+    })
 }
 
-/// A decision never waits, so there are at most as many live instances as threads.
-fn pool(threads: usize) -> PoolingAllocationConfig {
-    let slots = u32::try_from(threads).unwrap_or(u32::MAX - SPARE_SLOTS).saturating_add(SPARE_SLOTS);
+/// A decision never waits, so there are at most as many live instances as threads, and those that are kept.
+fn pool(instances: usize) -> PoolingAllocationConfig {
+    let slots = u32::try_from(instances).unwrap_or(u32::MAX - SPARE_SLOTS).saturating_add(SPARE_SLOTS);
     let instances = u32::try_from(ceiling::INSTANCES).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)

@@ -98,7 +98,7 @@ pub enum Stopped {
 
 /// Loads every module, credential and certificate of a configuration, as a start would. All errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let loader = Loader::new(config.proxy.threads)?;
+    let loader = Loader::new(config.proxy.threads, 0)?;
     let mut errors = Vec::new();
     for tenant in &config.tenants {
         let modules = tenant.modules.iter().chain(&tenant.failure.modules);
@@ -118,7 +118,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
 
 /// Starts a proxy. On return it accepts connections.
 pub fn start(config: &Config) -> Result<Server, StartError> {
-    let loader = Loader::new(config.proxy.threads)?;
+    let loader = Loader::new(config.proxy.threads, kept_instances(config))?;
     let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
@@ -297,12 +297,17 @@ fn machine_addresses() -> Vec<IpAddr> {
     addresses.collect()
 }
 
+/// Instances that tenants may keep to decide again: one for each thread, of each of their modules.
+fn kept_instances(config: &Config) -> usize {
+    let keeping = config.tenants.iter().filter(|tenant| tenant.instance_calls > 1);
+    let modules: usize = keeping.map(|tenant| tenant.modules.len() + tenant.failure.modules.len()).sum();
+    modules.saturating_mul(config.proxy.threads)
+}
+
 fn load(loader: &Loader, tenant: &TenantConfig, module: &ModuleConfig) -> Result<Module, StartError> {
-    loader.load_file(&module.path, module.config.clone(), &tenant.limits).map_err(|source| StartError::Module {
-        tenant: tenant.name.clone(),
-        path: module.path.clone(),
-        source,
-    })
+    let refused = |source| StartError::Module { tenant: tenant.name.clone(), path: module.path.clone(), source };
+    let loaded = loader.load_file(&module.path, module.config.clone(), &tenant.limits).map_err(refused)?;
+    Ok(loaded.with_instance_calls(tenant.instance_calls))
 }
 
 fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {

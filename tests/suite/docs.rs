@@ -100,7 +100,7 @@ fn every_example_is_accepted() {
     let (toml, _) = toml.split_once("\nEND\n").expect("the end of it");
     let config = config::parse(toml, &folder.path().join("pointsman.toml")).expect("a good configuration");
 
-    let loader = Loader::new(1).expect("a loader");
+    let loader = Loader::new(1, 0).expect("a loader");
     let (tenant, credentials) = (&config.tenants[0], Credentials::load(&config.credentials).expect("good files"));
     let module = loader.load_file(&example("lab"), tenant.modules[0].config.clone(), &tenant.limits);
     let modules = vec![module.expect("the module")];

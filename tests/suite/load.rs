@@ -11,7 +11,7 @@ fn check(bytes: &[u8], expected: &str) {
 
 #[track_caller]
 fn check_within(bytes: &[u8], limits: &Limits, expected: &str) {
-    let loader = Loader::new(1).expect("a loader");
+    let loader = Loader::new(1, 0).expect("a loader");
     let refused =
         loader.load(bytes, serde_json::json!({}), limits).map(|_| "loaded").map_err(|error| error.to_string());
     match refused {
@@ -31,7 +31,7 @@ fn of_world(wit: &str, world: &'static str, core: &str) -> Vec<u8> {
 
 #[test]
 fn component_and_typed_core_module_are_loaded() {
-    let loader = Loader::new(1).expect("a loader");
+    let loader = Loader::new(1, 0).expect("a loader");
     for bytes in [passing().bytes(), passing().component()] {
         let loaded = loader.load(&bytes, serde_json::json!({}), &Limits::default());
         assert!(loaded.is_ok(), "{loaded:?}");
@@ -56,7 +56,7 @@ fn truncated_file() {
 
 #[test]
 fn every_truncation_and_many_corruptions_end_in_a_message() {
-    let loader = Loader::new(1).expect("a loader");
+    let loader = Loader::new(1, 0).expect("a loader");
     let whole = passing().component();
     for length in 0..whole.len() {
         let loaded = loader.load(&whole[..length], serde_json::json!({}), &Limits::default());

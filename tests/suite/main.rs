@@ -12,6 +12,7 @@ mod forwarded;
 mod hostile;
 mod http2;
 mod imports;
+mod isolation;
 mod load;
 mod names;
 mod pools;

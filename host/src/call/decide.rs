@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
+use crate::call::instances::Live;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
 use crate::call::{CallError, State, budget};
@@ -35,50 +36,93 @@ pub struct Decided {
     pub memory_bytes: usize,
 }
 
-/// Asks `module` about a request, in a fresh instance within `limits`.
-pub fn decide(
-    module: &Module,
-    head: &Arc<RequestHead>,
-    attempts: &Arc<[raw::Attempt]>,
-    stores: &Arc<Stores>,
-    limits: &Limits,
-) -> (Result<raw::Decision, CallError>, Decided) {
-    let start = Instant::now();
-    let state = State::new(head.clone(), attempts.clone(), module.settings().clone(), stores.clone(), start, limits);
-    let mut store = Store::new(module.engine(), state);
-    // All limits stand before the first guest instruction: instantiation runs start functions.
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(limits.host_call_bytes);
-    store.set_max_component_handles(limits.handles);
-    budget::start(&mut store, limits.decision);
+/// What a module is asked about, and what it may use for that.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub head: &'a Arc<RequestHead>,
+    pub attempts: &'a Arc<[raw::Attempt]>,
+    pub stores: &'a Arc<Stores>,
+    pub limits: &'a Limits,
+}
 
-    let answer = ask(module, &mut store);
-    let state = store.into_data();
+/// Asks `module`, in a fresh instance or in one that may be used again.
+pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallError>, Decided) {
+    let (limits, start) = (call.limits, Instant::now());
+    let (mut live, answer) = ask(module, call, start);
     let answer = match answer {
         Ok(Ok(decision)) => Ok(decision),
         Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
-        Err(error) => Err(CallError::from_trap(&error, &state.limiter, limits)),
+        Err(error) => Err(CallError::from_trap(&error, &live.state().limiter, limits)),
     };
     let said = answer.as_ref().ok().map(|decision| match decision {
         raw::Decision::Connect(_) => "connect",
         raw::Decision::Respond(_) => "respond",
         raw::Decision::Pass => "pass",
     });
+    let state = live.state();
+    let reads = std::mem::take(&mut state.reads);
+    let lines = std::mem::take(&mut state.lines);
+    let memory_bytes = state.limiter.memory_granted();
+    // Whatever failed, and however: what an instance remembers of it is not to be met again.
+    if let (Instance::Alive(live), Ok(_)) = (live, &answer) {
+        module.instances().keep(live);
+    }
     let end = Instant::now();
     let decided = Decided {
         said,
-        reads: state.reads,
-        log_cut: state.lines.is_cut(),
-        lines: state.lines.into_lines(),
+        reads,
+        log_cut: lines.is_cut(),
+        lines: lines.into_lines(),
         elapsed: end.saturating_duration_since(start),
         end,
-        memory_bytes: state.limiter.memory_granted(),
+        memory_bytes,
     };
     (answer, decided)
 }
 
-fn ask(module: &Module, store: &mut Store<State>) -> wasmtime::Result<Result<raw::Decision, String>> {
-    let router = module.router().instantiate(&mut *store)?;
-    // The one request of this store: see `Subject`.
-    router.call_select_peer(&mut *store, Resource::new_borrow(0))
+/// What is left of a call: an instance that answered, or the store of one that did not.
+enum Instance {
+    Alive(Live),
+    Dead(Store<State>),
+}
+
+impl Instance {
+    fn state(&mut self) -> &mut State {
+        match self {
+            Instance::Alive(live) => live.store.data_mut(),
+            Instance::Dead(store) => store.data_mut(),
+        }
+    }
+}
+
+type Answer = wasmtime::Result<Result<raw::Decision, String>>;
+
+fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Answer) {
+    let (mut store, router, calls) = match module.instances().take() {
+        Some(Live { mut store, router, calls }) => {
+            store.data_mut().renew(call, now);
+            (store, Some(router), calls)
+        }
+        None => {
+            let mut store = Store::new(module.engine(), State::new(module.settings().clone(), call, now));
+            store.limiter(|state| &mut state.limiter);
+            store.set_max_component_handles(call.limits.handles);
+            (store, None, 0)
+        }
+    };
+    // All limits stand before the first guest instruction: instantiation runs start functions.
+    store.set_hostcall_fuel(call.limits.host_call_bytes);
+    budget::start(&mut store, call.limits.decision);
+    let router = match router {
+        Some(router) => router,
+        None => match module.router().instantiate(&mut store) {
+            Ok(router) => router,
+            Err(error) => return (Instance::Dead(store), Err(error)),
+        },
+    };
+    // The one request of this call: see `Subject`.
+    match router.call_select_peer(&mut store, Resource::new_borrow(0)) {
+        Ok(answer) => (Instance::Alive(Live { store, router, calls: calls.saturating_add(1) }), Ok(answer)),
+        Err(error) => (Instance::Dead(store), Err(error)),
+    }
 }

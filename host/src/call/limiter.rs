@@ -34,6 +34,11 @@ impl Limiter {
         }
     }
 
+    /// Goes on with the memory that was granted before.
+    pub fn inherit(&mut self, before: &Limiter) {
+        self.granted = before.granted;
+    }
+
     /// Linear memory of the decision, in bytes.
     pub fn memory_granted(&self) -> usize {
         self.granted

@@ -12,7 +12,7 @@ pub struct LogLine {
 }
 
 /// The lines of one decision.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LogLines {
     lines: Vec<LogLine>,
     bytes_left: usize,

@@ -1,4 +1,4 @@
-//! What does the module answer? One decision: a fresh instance, within its budget, its reads noted.
+//! What does the module answer? One decision: an instance, fresh by default, within its budget, its reads noted.
 //!
 //! The room knows nothing of tenants or upstreams. It is given a module, a request head and limits, and gives back what
 //! the module said (`raw::Decision`, unchecked), what it read, what it logged and what that cost.
@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod decide;
 mod error;
+mod instances;
 mod limiter;
 mod log;
 mod random;
@@ -18,8 +19,9 @@ mod state;
 mod upstreams;
 
 pub use budget::Ticker;
-pub use decide::{Decided, decide};
+pub use decide::{Call, Decided, decide};
 pub use error::CallError;
+pub use instances::Instances;
 pub use log::LogLine;
 pub use reads::{Read, Reads};
 pub use request::Subject;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::call::Call;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
 use crate::call::reads::{Read, Reads};
-use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::ModuleSettings;
 use crate::raw;
@@ -34,26 +34,26 @@ pub(crate) struct State {
 pub struct CallsSpent;
 
 impl State {
-    pub fn new(
-        head: Arc<RequestHead>,
-        attempts: Arc<[raw::Attempt]>,
-        settings: Arc<ModuleSettings>,
-        stores: Arc<Stores>,
-        now: Instant,
-        limits: &Limits,
-    ) -> State {
+    pub fn new(settings: Arc<ModuleSettings>, call: Call<'_>, now: Instant) -> State {
         State {
-            head,
-            attempts,
+            head: call.head.clone(),
+            attempts: call.attempts.clone(),
             settings,
-            stores,
+            stores: call.stores.clone(),
             now,
             wall_ms: None,
             reads: Reads::default(),
-            lines: LogLines::new(limits.log_bytes),
-            limiter: Limiter::new(limits),
-            calls_left: limits.host_calls,
+            lines: LogLines::new(call.limits.log_bytes),
+            limiter: Limiter::new(call.limits),
+            calls_left: call.limits.host_calls,
         }
+    }
+
+    /// For the next call of the same instance, which has the memory that it has.
+    pub fn renew(&mut self, call: Call<'_>, now: Instant) {
+        let mut next = State::new(self.settings.clone(), call, now);
+        next.limiter.inherit(&self.limiter);
+        *self = next;
     }
 
     /// To be called first by every function that the host offers.

@@ -73,7 +73,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     };
 
-    let loader = Loader::new(1)?;
+    let loader = Loader::new(1, 0)?;
     let _ticker = Ticker::start(loader.engine())?;
     let mut modules = Vec::new();
     for module in &config.modules {

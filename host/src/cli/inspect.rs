@@ -14,7 +14,7 @@ pub struct Arguments {
 }
 
 pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let loader = Loader::new(1)?;
+    let loader = Loader::new(1, 0)?;
     let inspection = module::inspect(&loader, &arguments.module, &Limits::default())?;
     println!("{}", serde_json::to_string_pretty(&inspection)?);
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })

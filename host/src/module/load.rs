@@ -13,7 +13,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, ResourcesRequired};
 
 use crate::bindings::{Router, RouterPre};
-use crate::call::State;
+use crate::call::{Instances, State};
 use crate::config::Limits;
 use crate::engine::{EngineError, ceiling, engine};
 use crate::module::{LoadError, ModuleSettings, world};
@@ -26,6 +26,7 @@ const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 pub struct Module {
     compiled: Arc<Compiled>,
     settings: Arc<ModuleSettings>,
+    instances: Arc<Instances>,
 }
 
 /// What tenants with the same module file share.
@@ -47,9 +48,10 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with an engine of its own, for modules of which `threads` may decide at the same time.
-    pub fn new(threads: usize) -> Result<Loader, EngineError> {
-        let engine = engine(threads)?;
+    /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
+    /// many instances may be kept to decide again.
+    pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
+        let engine = engine(threads, kept)?;
         let mut linker = Linker::new(&engine);
         Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         Ok(Loader { engine, linker, compiled: Mutex::default() })
@@ -80,7 +82,11 @@ impl Loader {
             }
         };
         check_needs(compiled.router.instance_pre().component(), limits)?;
-        Ok(Module { compiled, settings: Arc::new(ModuleSettings::new(settings)) })
+        Ok(Module {
+            compiled,
+            settings: Arc::new(ModuleSettings::new(settings)),
+            instances: Arc::new(Instances::new(1)),
+        })
     }
 
     fn compile(&self, bytes: &[u8]) -> Result<RouterPre<State>, LoadError> {
@@ -100,6 +106,11 @@ impl Module {
         self.compiled.digest
     }
 
+    /// Lets each of its instances decide so many times.
+    pub fn with_instance_calls(self, calls: u32) -> Module {
+        Module { instances: Arc::new(Instances::new(calls)), ..self }
+    }
+
     /// Whether it may ask what was seen of upstreams.
     pub fn watches_upstreams(&self) -> bool {
         self.compiled.watches_upstreams
@@ -111,6 +122,10 @@ impl Module {
 
     pub(crate) fn router(&self) -> &RouterPre<State> {
         &self.compiled.router
+    }
+
+    pub(crate) fn instances(&self) -> &Instances {
+        &self.instances
     }
 
     pub(crate) fn settings(&self) -> &Arc<ModuleSettings> {

@@ -1,0 +1,50 @@
+//! Instances that decide more than once, where the operator wants that for a tenant (`instance_calls`). Each belongs to
+//! one module of one tenant.
+
+use std::fmt;
+
+use parking_lot::Mutex;
+use wasmtime::Store;
+
+use crate::bindings::Router;
+use crate::call::State;
+
+/// The idle instances of a module: at most one for each thread, since a decision holds its thread.
+pub struct Instances {
+    most_calls: u32,
+    idle: Mutex<Vec<Live>>,
+}
+
+/// An instance, and how often it decided.
+pub(super) struct Live {
+    pub store: Store<State>,
+    pub router: Router,
+    pub calls: u32,
+}
+
+impl Instances {
+    /// Each decides so many times. With 1 none is ever kept.
+    pub fn new(most_calls: u32) -> Instances {
+        Instances { most_calls, idle: Mutex::default() }
+    }
+
+    pub(super) fn take(&self) -> Option<Live> {
+        if self.most_calls <= 1 {
+            return None;
+        }
+        self.idle.lock().pop()
+    }
+
+    /// Keeps an instance that decided without a trap, until it has done so often enough.
+    pub(super) fn keep(&self, live: Live) {
+        if live.calls < self.most_calls {
+            self.idle.lock().push(live);
+        }
+    }
+}
+
+impl fmt::Debug for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instances({} calls)", self.most_calls)
+    }
+}
