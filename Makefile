@@ -26,6 +26,6 @@ setup:
 	.ci/setup host
 	.ci/setup guest
 
-## The examples as Wasm modules, in target/modules/.
+## The examples, and the tests' own modules, as Wasm in target/modules/.
 modules: setup
-	guest-sdk/rust/build-guest $(EXAMPLES)
+	guest-sdk/rust/build-guest $(EXAMPLES) hostile

@@ -5,11 +5,16 @@ use pointsman_tests::{Proxy, Tenant, Upstream, Wat, example};
 /// A hostile tenant beside a good one: the hostile one's requests end with `status` and `code`, each time anew, and the
 /// good one's are served in between.
 async fn check(module: Wat, status: u16, code: &str) {
+    check_with_memory(4, module, status, code).await;
+}
+
+async fn check_with_memory(mebibytes: u32, module: Wat, status: u16, code: &str) {
     let live = Upstream::answering("live").start().await;
     let file = module.file();
-    let proxy = Proxy::with(Tenant::new("hostile").module(file.path(), "").table(
-        "[tenant.limits]\ndecision_ms = 20\nmemory_mib = 4\nhost_call_bytes = 65536\nhost_calls = 50\nhandles = 100\ntable_elements = 1000",
-    ))
+    let proxy = Proxy::with(Tenant::new("hostile").module(file.path(), "").table(&format!(
+        "[tenant.limits]\ndecision_ms = 20\nmemory_mib = {mebibytes}\nhost_call_bytes = 65536\nhost_calls = 50\n\
+             handles = 100\ntable_elements = 1000"
+    )))
     .and(Tenant::new("good").module(example("failover"), &format!("upstreams = [\"{}\"]", live.address())))
     .start()
     .await;
@@ -98,17 +103,17 @@ async fn deep_recursion_ends_at_the_stack() {
     check(module, 500, "module-stack").await;
 }
 
-/// An error text of 2 MiB, where 64 KiB may cross to the host.
+/// An error text of 100 MiB, where 64 KiB may cross to the host.
 #[tokio::test]
 async fn huge_string_is_refused() {
     let module = Wat::select_peer(
         "(i32.store (i32.const 1024) (i32.const 1))
          (i32.store (i32.const 1028) (i32.const 0))
-         (i32.store (i32.const 1032) (i32.const 2097152))
+         (i32.store (i32.const 1032) (i32.const 104857600))
          (i32.const 1024)",
     )
-    .pages(40);
-    check(module, 500, "module-host-call").await;
+    .pages(1700);
+    check_with_memory(128, module, 500, "module-host-call").await;
 }
 
 /// A response with 30,000 headers, all of whose names and values are the same 4 KiB: some 240 MB for the host to copy.

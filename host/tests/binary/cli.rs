@@ -1,23 +1,13 @@
-//! The binary as a user meets it: what it prints, and the exit codes that `--help` promises.
+//! What the binary prints, and the exit codes that `--help` promises.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::running::{Running, config, example, repository};
+
 fn pointsman(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pointsman")).args(arguments).output().expect("the binary runs")
-}
-
-fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("a repository").to_owned()
-}
-
-fn example(name: &str) -> String {
-    let path = repository().join("target/modules").join(format!("{name}.wasm"));
-    assert!(path.exists(), "{} is missing: run `make modules`", path.display());
-    path.display().to_string()
 }
 
 /// Runs a command that must end with this code; gives what it printed.
@@ -33,12 +23,6 @@ fn ends(code: i32, arguments: &[&str]) -> (String, String) {
 #[track_caller]
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn config(text: &str) -> tempfile::NamedTempFile {
-    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
-    file.write_all(text.as_bytes()).expect("written");
-    file
 }
 
 #[test]
@@ -58,7 +42,7 @@ fn wrong_usage_ends_with_2() {
 
 #[test]
 fn check_accepts_every_example() {
-    for name in ["demo", "fixed", "canary", "sticky", "failover", "rewrite", "lab"] {
+    for name in ["demo", "fixed", "canary", "sticky", "failover", "least-loaded", "quota", "rewrite", "lab"] {
         let file = repository().join("examples").join(name).join("pointsman.toml").display().to_string();
         let (printed, _) = ends(0, &["check", "--config", &file]);
         assert!(printed.contains(": ok (listeners: 1"), "{printed}");
@@ -175,64 +159,6 @@ fn inspect_shows_a_module_and_what_refuses_it() {
         json(&printed)["refused"].as_str().is_some_and(|why| why.starts_with("not a WebAssembly file")),
         "{printed}"
     );
-}
-
-/// A proxy that runs as a process of its own.
-struct Running {
-    process: std::process::Child,
-    log: std::io::BufReader<std::process::ChildStderr>,
-    /// All that was read of it.
-    said: String,
-    _config: tempfile::NamedTempFile,
-}
-
-impl Running {
-    /// Starts it with these tables before its listener and its tenant.
-    fn start(tables: &str) -> Running {
-        Running::start_with(tables, "")
-    }
-
-    fn start_with(tables: &str, after: &str) -> Running {
-        let text = format!(
-            "{tables}\n[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\n\
-             hostnames = [\"*\"]\n[[tenant.module]]\npath = \"{}\"\n{after}",
-            example("fixed")
-        );
-        let config = config(&text);
-        let mut process = Command::new(env!("CARGO_BIN_EXE_pointsman"))
-            .args(["run", "--config", &config.path().display().to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let log = std::io::BufReader::new(process.stderr.take().expect("its log"));
-        let mut running = Running { process, log, said: String::new(), _config: config };
-        running.says("listening");
-        running
-    }
-
-    fn signal(&self, name: &str) {
-        let killed = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
-        assert!(killed.expect("kill runs").success());
-    }
-
-    /// Waits for a line of the log.
-    fn says(&mut self, expected: &str) {
-        let mut line = String::new();
-        while !line.contains(expected) {
-            line.clear();
-            let read = std::io::BufRead::read_line(&mut self.log, &mut line).expect("a line");
-            assert!(read > 0, "the log ended before it said `{expected}`");
-            self.said.push_str(&line);
-        }
-    }
-
-    fn ends(mut self, code: i32) {
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.log, &mut rest).expect("the rest of the log");
-        assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{rest}");
-        assert!(rest.contains("stopped"), "{rest}");
-    }
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Every misdeed that the module `hostile` knows, by a tenant of its own, all at once: each has its own outcome, the
+//! process lives, its memory is bounded, and a good tenant is served in between.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use crate::running::{Running, example};
+
+/// A misdeed, the limits that it is done under, and the codes that its requests may end with; none: served.
+const MISDEEDS: [(&str, &str, &[&str]); 14] = [
+    ("spin", "", &["module-budget", "breaker-open"]),
+    ("panic", "", &["module-trap", "breaker-open"]),
+    // Rust keeps a stack of its own in memory, which ends first.
+    ("recurse", "", &["module-trap", "module-stack", "breaker-open"]),
+    ("allocate", "decision_ms = 1_000", &["module-memory", "breaker-open"]),
+    // Forty megabytes of it.
+    ("string", "memory_mib = 256\ndecision_ms = 10_000", &["module-host-call", "breaker-open"]),
+    ("headers", "memory_mib = 64\ndecision_ms = 10_000", &["decision-refused", "module-host-call", "breaker-open"]),
+    ("body", "memory_mib = 64\ndecision_ms = 10_000", &["module-host-call", "breaker-open"]),
+    ("log", "decision_ms = 1_000", &[]),
+    ("imports", "decision_ms = 1_000", &["module-host-calls", "breaker-open"]),
+    ("keys", "decision_ms = 1_000", &[]),
+    ("tenth", "", &["module-trap"]),
+    ("peers", "", &["upstream-refused"]),
+    ("forge", "", &["decision-refused", "breaker-open"]),
+    ("nothing", "", &[]),
+];
+
+fn tenant(does: &str, limits: &str, dead: SocketAddr) -> String {
+    format!(
+        "[[tenant]]\nname = \"{does}\"\nhostnames = [\"{does}.test\"]\n\
+         [[tenant.module]]\npath = \"{}\"\nconfig = {{ does = \"{does}\", address = \"{dead}\" }}\n\
+         [tenant.limits]\n{limits}\n\
+         [tenant.quota]\ncpu_percent = 100\nlog_bytes_per_s = 1_000\n\
+         [tenant.breaker]\nfailures = 20\nopen_ms = 20\n{}\n",
+        example("hostile"),
+        match does {
+            "peers" => "[tenant.grants]\nnetworks = [\"127.0.0.1\"]",
+            _ => "",
+        }
+    )
+}
+
+/// Status and failure code of a request.
+fn get(address: SocketAddr, tenant: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let request = format!("GET / HTTP/1.1\r\nhost: {tenant}.test\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let code = response.lines().find_map(|line| line.strip_prefix("pointsman-error: "));
+    (status.unwrap_or_else(|| panic!("a status in {response}")), code.unwrap_or_default().to_owned())
+}
+
+fn round(address: SocketAddr, requests: usize) {
+    std::thread::scope(|scope| {
+        for (does, _, codes) in MISDEEDS {
+            scope.spawn(move || {
+                for number in 0..requests {
+                    let (status, code) = get(address, does);
+                    let served = code.is_empty() && status == 204;
+                    let may_be_served = codes.is_empty() || does == "tenth";
+                    let expected =
+                        if code.is_empty() { served && may_be_served } else { codes.contains(&code.as_str()) };
+                    assert!(expected, "{does}, request {number}: {status} {code}");
+                    assert_eq!(get(address, "nothing"), (204, String::new()), "beside {does}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
+    let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let tenants: String = MISDEEDS.map(|(does, limits, _)| tenant(does, limits, dead)).concat();
+    let mut proxy = Running::start_tenants("[proxy]\nthreads = 2\n[log]\naccess = \"off\"", &tenants);
+    let address = proxy.address();
+    // The log of a flood is read, or its reader would be what bounds it.
+    let log = proxy.read_log();
+
+    round(address, 20);
+    let before = proxy.resident();
+    round(address, 60);
+    let after = proxy.resident();
+    let growth = after.saturating_sub(before) / 1024 / 1024;
+    assert!(growth < 32, "{growth} MiB more after another 840 misdeeds; {} MiB before", before / 1024 / 1024);
+
+    proxy.signal("TERM");
+    let log = log.join().expect("the log");
+    assert!(log.contains("lines of modules dropped"), "the flood was not bounded");
+    assert!(!log.contains('\u{1b}') && !log.lines().any(|line| line == "forged"), "control characters are escaped");
+}

@@ -1,0 +1,5 @@
+//! The binary as its users, and its enemies, meet it.
+
+mod cli;
+mod hostile;
+mod running;
