@@ -127,8 +127,7 @@ fn note(
     verdict: &Result<Verdict, Failure>,
     seen: &mut impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
 ) {
-    let nanoseconds = u64::try_from(decided.elapsed.as_nanos()).unwrap_or(u64::MAX);
-    tenant.usage.cpu.spend(nanoseconds, decided.end);
+    tenant.usage.decided(decided.elapsed, decided.end);
     tenant.metrics.decision(outcome_label(verdict), decided.elapsed);
     if let Err(Failure::Call(error)) = verdict
         && let Some(key) = error.limit_key()

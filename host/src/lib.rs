@@ -40,6 +40,7 @@ pub mod raw;
 mod bindings;
 
 mod dns_name;
+mod in_parallel;
 mod local_ports;
 mod text;
 mod tls_groups;

@@ -29,6 +29,7 @@ use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, Quot
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
+use crate::in_parallel::in_parallel;
 use crate::log::AccessLogger;
 use crate::metrics::{Metrics, Page};
 use crate::module::{LoadError, Loader, Module};
@@ -100,10 +101,11 @@ pub enum Stopped {
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads, 0)?;
     let mut errors = Vec::new();
-    for tenant in &config.tenants {
+    let of_tenant = |tenant: &TenantConfig| {
         let modules = tenant.modules.iter().chain(&tenant.failure.modules);
-        errors.extend(modules.filter_map(|module| load(&loader, tenant, module).err()));
-    }
+        modules.filter_map(|module| load(&loader, tenant, module).err()).collect::<Vec<_>>()
+    };
+    errors.extend(in_parallel(&config.tenants, of_tenant).into_iter().flatten());
     errors.extend(Credentials::load(&config.credentials).err().map(StartError::from));
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
     for listener in &config.listeners {
@@ -283,7 +285,7 @@ fn tenants(
         let tenant = Tenant::new(config, modules, around);
         tenant.map(Arc::new).map_err(|source| StartError::Tenant { tenant: config.name.clone(), source })
     };
-    config.tenants.iter().map(tenant).collect()
+    in_parallel(&config.tenants, tenant).into_iter().collect()
 }
 
 /// What this machine's interfaces have now.

@@ -305,7 +305,7 @@ impl Default for Limits {
 pub struct Quota {
     /// Time of the worker threads for decisions, in per cent. None: it depends on how many tenants there are.
     pub cpu_percent: Option<u32>,
-    /// Decisions at the same time. None: as many as there are threads.
+    /// Decisions at the same time. None: as many as there are threads, or half of that while they are slow.
     pub concurrent_decisions: Option<usize>,
     /// Requests in flight.
     pub concurrent_requests: usize,

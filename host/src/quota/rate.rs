@@ -1,4 +1,4 @@
-//! So many units a second, with a second's worth in reserve.
+//! So many units a second, with some in reserve.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 pub struct Rate {
     start: Instant,
     per_second: u64,
+    /// How much may be spent at once after a time of rest: what comes in this time, in nanoseconds.
+    reserve: u64,
     /// When all that was spent is paid for, in nanoseconds from the start (generic cell rate algorithm).
     paid_at: AtomicU64,
 }
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How much may be spent at once after a time of rest.
-const RESERVE: u64 = SECOND;
-
 impl Rate {
-    pub fn per_second(per_second: u64, start: Instant) -> Rate {
-        Rate { start, per_second, paid_at: AtomicU64::new(0) }
+    pub fn per_second(per_second: u64, reserve: Duration, start: Instant) -> Rate {
+        let reserve = u64::try_from(reserve.as_nanos()).unwrap_or(u64::MAX);
+        Rate { start, per_second, reserve, paid_at: AtomicU64::new(0) }
     }
 
     /// Whether nothing more may be spent for now.
@@ -31,7 +31,7 @@ impl Rate {
     pub fn spend(&self, units: u64, now: Instant) {
         let cost = u128::from(units) * u128::from(SECOND) / u128::from(self.per_second.max(1));
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
-        let least = self.at(now).saturating_sub(RESERVE);
+        let least = self.at(now).saturating_sub(self.reserve);
         let later = |paid: u64| Some(paid.max(least).saturating_add(cost));
         // Never fails: the closure always has a value.
         let _ = self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
@@ -39,7 +39,7 @@ impl Rate {
 
     fn at(&self, now: Instant) -> u64 {
         // The reserve is there from the start.
-        let since = now.saturating_duration_since(self.start).saturating_add(Duration::from_nanos(RESERVE));
+        let since = now.saturating_duration_since(self.start).saturating_add(Duration::from_nanos(self.reserve));
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
@@ -48,10 +48,12 @@ impl Rate {
 mod tests {
     use super::*;
 
+    const A_SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_second_is_in_reserve_and_then_the_rate_holds() {
         let start = Instant::now();
-        let rate = Rate::per_second(100, start);
+        let rate = Rate::per_second(100, A_SECOND, start);
         rate.spend(100, start);
         assert!(!rate.is_over(start));
         rate.spend(50, start);
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn rest_brings_a_second_back_and_no_more() {
         let start = Instant::now();
-        let rate = Rate::per_second(100, start);
+        let rate = Rate::per_second(100, A_SECOND, start);
         let later = start + Duration::from_secs(3600);
         rate.spend(101, later);
         assert!(rate.is_over(later));
@@ -70,9 +72,19 @@ mod tests {
     }
 
     #[test]
+    fn reserve_may_be_small() {
+        let start = Instant::now();
+        let rate = Rate::per_second(1_000, Duration::from_millis(10), start);
+        rate.spend(10, start);
+        assert!(!rate.is_over(start));
+        rate.spend(1, start);
+        assert!(rate.is_over(start) && !rate.is_over(start + Duration::from_millis(1)));
+    }
+
+    #[test]
     fn a_great_debt_is_paid_in_time() {
         let start = Instant::now();
-        let rate = Rate::per_second(1_000, start);
+        let rate = Rate::per_second(1_000, A_SECOND, start);
         rate.spend(11_000, start);
         assert!(rate.is_over(start + Duration::from_millis(9_999)));
         assert!(!rate.is_over(start + Duration::from_secs(10)));
@@ -81,6 +93,6 @@ mod tests {
     #[test]
     fn nothing_a_second_is_never_enough() {
         let start = Instant::now();
-        assert!(Rate::per_second(0, start).is_over(start + Duration::from_secs(10)));
+        assert!(Rate::per_second(0, A_SECOND, start).is_over(start + Duration::from_secs(10)));
     }
 }

@@ -25,12 +25,36 @@ pub struct Usage {
     pub connections: Count,
     log: Rate,
     lines_dropped: AtomicU64,
-    /// None: as many decisions at a time as there are threads.
-    decisions: Option<(Semaphore, usize)>,
+    turns: Turns,
+    /// What a decision takes, in nanoseconds: an average in which each counts for an eighth.
+    decision_ns: AtomicU64,
 }
+
+/// How many decisions there may be at the same time.
+#[derive(Debug)]
+struct Turns {
+    semaphore: Semaphore,
+    most: usize,
+    who: Who,
+}
+
+/// Who has to wait for a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Nobody,
+    /// Only a tenant whose decisions are slow: it would keep the others from the threads.
+    Slow,
+    All,
+}
+
+/// What decisions may take together after a time of rest: more at once, and other tenants would wait for as long.
+const CPU_RESERVE: Duration = Duration::from_millis(100);
 
 /// How long a decision may wait for its turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Decisions that take longer are slow. Below it, waiting costs others less than turns would cost their tenant.
+const SLOW: Duration = Duration::from_millis(1);
 
 impl Usage {
     /// `threads` decide for all tenants; `cpu_percent` is what the tenant has of them if its quota does not say.
@@ -39,27 +63,50 @@ impl Usage {
         let cpu_percent = quota.cpu_percent.unwrap_or(cpu_percent);
         let threads_u64 = u64::try_from(threads).unwrap_or(u64::MAX);
         let nanoseconds = threads_u64.saturating_mul(u64::from(cpu_percent)).saturating_mul(10_000_000);
-        let decisions = quota.concurrent_decisions.filter(|most| *most < threads);
+        let (most, who) = match quota.concurrent_decisions {
+            Some(most) if most < threads => (most, Who::All),
+            Some(_) => (threads, Who::Nobody),
+            None => ((threads / 2).max(1), Who::Slow),
+        };
         Usage {
-            cpu: Rate::per_second(nanoseconds, start),
+            cpu: Rate::per_second(nanoseconds, CPU_RESERVE, start),
             cpu_percent,
             breaker: Breaker::new(breaker.clone()),
             requests: Count::default(),
             attempts: Count::default(),
             connections: Count::default(),
-            log: Rate::per_second(quota.log_bytes_per_s, start),
+            log: Rate::per_second(quota.log_bytes_per_s, Duration::from_secs(1), start),
             lines_dropped: AtomicU64::new(0),
-            decisions: decisions.map(|most| (Semaphore::new(most), most)),
+            turns: Turns { semaphore: Semaphore::new(most), most, who },
+            decision_ns: AtomicU64::new(0),
         }
     }
 
-    /// Waits until the tenant may decide once more. None: there is nothing to wait for.
+    /// Waits until the tenant may decide once more. None: it need not.
     pub async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, OverQuota> {
-        let Some((semaphore, limit)) = &self.decisions else { return Ok(None) };
+        let Turns { semaphore, most, who } = &self.turns;
+        let waits = match who {
+            Who::Nobody => false,
+            Who::Slow => u128::from(self.decision_ns.load(Ordering::Relaxed)) > SLOW.as_nanos(),
+            Who::All => true,
+        };
+        if !waits {
+            return Ok(None);
+        }
         match timeout(LONGEST_WAIT, semaphore.acquire()).await {
             Ok(Ok(permit)) => Ok(Some(permit)),
-            Ok(Err(_)) | Err(_) => Err(OverQuota::Decisions { limit: *limit }),
+            Ok(Err(_)) | Err(_) => Err(OverQuota::Decisions { limit: *most }),
         }
+    }
+
+    /// Charges a decision that took this long.
+    pub fn decided(&self, elapsed: Duration, now: Instant) {
+        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu.spend(nanoseconds, now);
+        // Two at once may lose one of them: it is an average.
+        let before = self.decision_ns.load(Ordering::Relaxed);
+        let after = before.saturating_sub(before / 8).saturating_add(nanoseconds / 8);
+        self.decision_ns.store(after, Ordering::Relaxed);
     }
 
     /// Upstream connections that there are beside the one of the current attempt, or will be when all attempts under way

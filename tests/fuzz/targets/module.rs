@@ -1,0 +1,44 @@
+//! Any bytes are a module or are refused; what loads is asked once, and ends within its limits.
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method};
+use libfuzzer_sys::fuzz_target;
+use pointsman::call::{Call, Ticker, decide};
+use pointsman::config::Limits;
+use pointsman::door::{Arrival, RequestHead};
+use pointsman::module::Loader;
+use pointsman::stores::{Shared, Stores, Upstreams};
+
+static TICKER: LazyLock<(Loader, Ticker)> = LazyLock::new(|| {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let ticker = Ticker::start(loader.engine()).expect("a thread");
+    (loader, ticker)
+});
+
+fuzz_target!(|data: &[u8]| {
+    let limits = Limits { decision: Duration::from_millis(5), ..Limits::default() };
+    let (loader, _) = &*TICKER;
+    let module = match loader.load(data, serde_json::json!({"address": "203.0.113.7:80"}), &limits) {
+        Ok(module) => module,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    let head = RequestHead::new(Arrival {
+        method: Method::GET,
+        target: b"/".to_vec(),
+        authority: "shop.example".to_owned(),
+        headers: HeaderMap::new(),
+        client_ip: None,
+        listener: "web".into(),
+        tls: None,
+    });
+    let (head, attempts) = (Arc::new(head), Vec::new().into());
+    let stores = Stores { shared: Shared::new(10_000), upstreams: Upstreams::new(10, Instant::now()), groups: Vec::new() };
+    let (_, decided) = decide(&module, Call { head: &head, attempts: &attempts, stores: &Arc::new(stores), limits: &limits });
+    assert!(decided.memory_bytes <= limits.memory_bytes);
+});
