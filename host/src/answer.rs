@@ -51,6 +51,8 @@ pub enum OverQuota {
     Cpu { percent: u32 },
     #[error("more than {limit} decisions of the tenant at the same time (quota.concurrent_decisions)")]
     Decisions { limit: usize },
+    #[error("more than {limit} new peers with `alpn: h2h1` in a minute (quota.peers)")]
+    Peers { limit: usize },
 }
 
 /// Status and code of a failure.
@@ -76,6 +78,7 @@ impl Failure {
             Failure::NoDecision => (StatusCode::SERVICE_UNAVAILABLE, "no-decision"),
             Failure::OverQuota(OverQuota::Cpu { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-cpu"),
             Failure::OverQuota(OverQuota::Decisions { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-decisions"),
+            Failure::OverQuota(OverQuota::Peers { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-peers"),
             Failure::BreakerOpen => (StatusCode::SERVICE_UNAVAILABLE, "breaker-open"),
             Failure::TooManyRequests { .. } => (StatusCode::SERVICE_UNAVAILABLE, "quota-requests"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
@@ -196,6 +199,7 @@ mod tests {
             Failure::NoDecision,
             Failure::OverQuota(OverQuota::Cpu { percent: 0 }),
             Failure::OverQuota(OverQuota::Decisions { limit: 0 }),
+            Failure::OverQuota(OverQuota::Peers { limit: 0 }),
             Failure::BreakerOpen,
             Failure::TooManyRequests { limit: 0 },
             Failure::Internal(String::new()),

@@ -34,6 +34,6 @@ mod tests {
     fn results_come_in_the_order_of_the_items() {
         let items: Vec<usize> = (0..1_000).collect();
         assert_eq!(in_parallel(&items, |item| item * 2), (0..1_000).map(|item| item * 2).collect::<Vec<_>>());
-        assert_eq!(in_parallel(&[], |item: &usize| *item), []);
+        assert_eq!(in_parallel(&[], |item: &usize| *item), Vec::<usize>::new());
     }
 }

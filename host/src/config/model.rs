@@ -313,6 +313,8 @@ pub struct Quota {
     pub connections: usize,
     /// Distinct peers whose connections are told apart.
     pub peers: usize,
+    /// Names that the resolver looks up for the tenant in a second.
+    pub lookups_per_s: u64,
     /// Bytes that the modules may log in a second.
     pub log_bytes_per_s: u64,
     /// What the modules may keep in `shared`.
@@ -333,6 +335,7 @@ impl Default for Quota {
             concurrent_requests: 10_000,
             connections: 512,
             peers: 1_000,
+            lookups_per_s: 100,
             log_bytes_per_s: 64 * 1024,
             shared_bytes: 1024 * 1024,
         }

@@ -10,6 +10,6 @@ mod tunnel;
 mod tests;
 
 pub use http_peer::{Ends, PeerError, Prepared, http_peer};
-pub use pool_keys::{PoolKey, PoolKeys};
+pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
 pub use tunnel::TunnelError;

@@ -25,8 +25,16 @@ pub struct PoolKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolKey {
     pub key: u64,
-    /// Whether the table had to be started anew for it.
-    pub anew: bool,
+    pub found: Found,
+}
+
+/// Whether a connection was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Known,
+    New,
+    /// New, and there was no room for it: the table was started anew.
+    TableAnew,
 }
 
 /// Pingora's default group key is 0: never given out.
@@ -40,20 +48,20 @@ impl PoolKeys {
     pub fn key(&self, peer: &PeerSpec) -> PoolKey {
         if peer.timeouts.idle.is_zero() {
             // It must not be kept, and Pingora pools even such a connection, if only for a moment.
-            return PoolKey { key: PoolKeys::unique(), anew: false };
+            return PoolKey { key: PoolKeys::unique(), found: Found::New };
         }
         let connection = &peer.connection;
         let mut keys = self.keys.lock();
         if let Some(key) = keys.get(connection) {
-            return PoolKey { key: *key, anew: false };
+            return PoolKey { key: *key, found: Found::Known };
         }
-        let anew = keys.len() >= self.most;
-        if anew {
+        let found = if keys.len() >= self.most { Found::TableAnew } else { Found::New };
+        if found == Found::TableAnew {
             keys.clear();
         }
         let key = PoolKeys::unique();
         keys.insert(connection.clone(), key);
-        PoolKey { key, anew }
+        PoolKey { key, found }
     }
 
     /// A key that no other connection has.

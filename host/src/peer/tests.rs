@@ -219,7 +219,7 @@ fn pool_keys_are_interned_and_never_given_twice() {
         route(raw)
     };
     let first = with(0);
-    assert_eq!(ours.key(&first.peer), ours.key(&with(0).peer));
+    assert_eq!(ours.key(&first.peer).key, ours.key(&with(0).peer).key);
     let mut given = std::collections::HashSet::from([0, ours.key(&first.peer).key]);
     // More than a table holds, in two tables.
     for isolation in 1..6000 {

@@ -37,7 +37,7 @@ pub fn resolving(error: &ResolveError) -> What {
             AttemptFailure::Unreachable
         }
         ResolveError::Timeout { .. } => AttemptFailure::Timeout,
-        ResolveError::Failed { .. } => AttemptFailure::Other,
+        ResolveError::Failed { .. } | ResolveError::TooMany(_) => AttemptFailure::Other,
     };
     What::unsent(Stage::Resolve, failure)
 }

@@ -8,7 +8,7 @@ use pingora::connectors::TransportConnector;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
-use crate::answer::Failure;
+use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
 use crate::call::Decided;
 use crate::check::{Target, Verdict};
@@ -17,7 +17,7 @@ use crate::door;
 use crate::log::AccessLogger;
 use crate::metrics::Metrics;
 use crate::module::Module;
-use crate::peer::{Ends, PoolKey, Prepared, http_peer};
+use crate::peer::{Ends, Found, PoolKey, Prepared, http_peer};
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::note_attempt;
 use crate::proxy::in_flight::Gauge;
@@ -139,8 +139,13 @@ impl Proxy {
         };
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
         let family = local.map(|local| Family::of(local.ip()));
-        let may = May { egress: served.tenant.egress(), unreachable: &served.tenant.unreachable };
-        let mut addresses = self.resolver.addresses(host, port, family, &may).await?.into_iter();
+        let tenant = &served.tenant;
+        let may = May { egress: tenant.egress(), unreachable: &tenant.unreachable, lookups: &tenant.usage.lookups };
+        let addresses = self.resolver.addresses(host, port, family, &may).await;
+        if let Err(ResolveError::TooMany(_)) = addresses {
+            tenant.metrics.over_budget("lookups_per_s");
+        }
+        let mut addresses = addresses?.into_iter();
         let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
         ctx.addresses = addresses;
         Ok(Hop::Socket(first))
@@ -151,9 +156,13 @@ impl Proxy {
         let hop = self.hop(ctx).await?;
         let (route, served) = ctx.current()?;
         let tenant = &served.tenant;
-        let PoolKey { key: pool_key, anew } = tenant.pool_keys.key(&route.peer);
-        if anew {
+        let PoolKey { key: pool_key, found } = tenant.pool_keys.key(&route.peer);
+        if found == Found::TableAnew {
             tenant.metrics.over_budget("peers");
+        }
+        if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
+            tenant.metrics.over_budget("peers");
+            return Err(Failure::from(OverQuota::Peers { limit: tenant.quota.peers }).into());
         }
         let mut idle_timeout = route.peer.timeouts.idle;
         if tenant.usage.other_connections() >= tenant.quota.connections && !idle_timeout.is_zero() {

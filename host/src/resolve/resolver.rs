@@ -18,6 +18,7 @@ use moka::future::Cache;
 
 use crate::check::{Egress, Forbidden};
 use crate::config::{Families, ResolverConfig};
+use crate::quota::Rate;
 use crate::resolve::hosts::Hosts;
 use crate::resolve::order::{Family, Unreachable, choose};
 
@@ -52,6 +53,8 @@ pub enum ResolveError {
     NoFamily(String),
     #[error("`{name}` leads to `{address}`, which {why}")]
     Forbidden { name: String, address: IpAddr, why: Forbidden },
+    #[error("`{0}` was not looked up: the tenant has more look-ups than it may (quota.lookups_per_s)")]
+    TooMany(String),
     #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
     Timeout { name: String, timeout: Duration },
     #[error("`{name}` cannot be resolved: {message}")]
@@ -62,6 +65,8 @@ pub enum ResolveError {
 pub struct May<'a> {
     pub egress: Egress<'a>,
     pub unreachable: &'a Unreachable,
+    /// Names that are not in the cache.
+    pub lookups: &'a Rate,
 }
 
 /// Resolves names for all tenants.
@@ -126,7 +131,7 @@ impl Resolver {
         let known = match self.hosts.addresses(name) {
             Some(known) => known,
             None => {
-                looked_up = self.look_up(name).await?;
+                looked_up = self.look_up(name, may.lookups).await?;
                 &looked_up
             }
         };
@@ -148,7 +153,15 @@ impl Resolver {
     }
 
     /// From the cache, or by one look-up for all that wait for it.
-    async fn look_up(&self, name: &str) -> Result<Arc<[IpAddr]>, ResolveError> {
+    async fn look_up(&self, name: &str, lookups: &Rate) -> Result<Arc<[IpAddr]>, ResolveError> {
+        if let Some(answer) = self.cache.get(name).await {
+            return answer.found;
+        }
+        let now = Instant::now();
+        if lookups.is_over(now) {
+            return Err(ResolveError::TooMany(name.to_owned()));
+        }
+        lookups.spend(1, now);
         self.cache.entry_by_ref(name).or_insert_with(self.fresh_or_stale(name)).await.into_value().found
     }
 
@@ -166,7 +179,12 @@ impl Resolver {
                 Some(last) => Answer { ttl: STALE_TTL, ..last },
                 None => answer,
             },
-            Err(ResolveError::NoAddress(_) | ResolveError::NoFamily(_) | ResolveError::Forbidden { .. }) => answer,
+            Err(
+                ResolveError::NoAddress(_)
+                | ResolveError::NoFamily(_)
+                | ResolveError::Forbidden { .. }
+                | ResolveError::TooMany(_),
+            ) => answer,
         }
     }
 

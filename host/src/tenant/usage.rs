@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::answer::OverQuota;
 use crate::config::{BreakerConfig, Quota};
 use crate::quota::{Breaker, Count, Rate};
+use crate::raw::Alpn;
 
 /// Shares, rates and counts of one tenant.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub struct Usage {
     pub attempts: Count,
     /// Upstream connections, in use or idle.
     pub connections: Count,
+    /// Names that were not in the resolver's cache.
+    pub lookups: Rate,
+    /// New peers with which the HTTP version is negotiated, in 60ths.
+    negotiated: Rate,
     log: Rate,
     lines_dropped: AtomicU64,
     turns: Turns,
@@ -75,6 +80,12 @@ impl Usage {
             requests: Count::default(),
             attempts: Count::default(),
             connections: Count::default(),
+            lookups: Rate::per_second(quota.lookups_per_s, Duration::from_secs(1), start),
+            negotiated: Rate::per_second(
+                u64::try_from(quota.peers).unwrap_or(u64::MAX),
+                Duration::from_secs(60),
+                start,
+            ),
             log: Rate::per_second(quota.log_bytes_per_s, Duration::from_secs(1), start),
             lines_dropped: AtomicU64::new(0),
             turns: Turns { semaphore: Semaphore::new(most), most, who },
@@ -113,6 +124,17 @@ impl Usage {
     /// have theirs. Streams that share an HTTP/2 connection count as one each.
     pub fn other_connections(&self) -> usize {
         self.connections.now().max(self.attempts.now().saturating_sub(1))
+    }
+
+    /// Whether a new peer may have its HTTP version negotiated. Pingora remembers for ever what came of it, so a tenant may
+    /// have so many of them in a minute.
+    pub fn may_negotiate(&self, alpn: Alpn) -> bool {
+        let now = Instant::now();
+        let may = alpn != Alpn::H2h1 || !self.negotiated.is_over(now);
+        if may && alpn == Alpn::H2h1 {
+            self.negotiated.spend(60, now);
+        }
+        may
     }
 
     /// Whether a line of this length may be logged. If so: how many lines could not before it.

@@ -126,7 +126,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 61, "defaults that are written as values");
+    assert_eq!(count, 62, "defaults that are written as values");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 48, "rows with a range");
+    assert_eq!(count, 49, "rows with a range");
 }
 
 #[test]

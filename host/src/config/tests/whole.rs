@@ -140,6 +140,7 @@ fn every_value_of_a_file_arrives() {
             concurrent_requests: 7,
             connections: 13,
             peers: 8,
+            lookups_per_s: 14,
             log_bytes_per_s: 9,
             shared_bytes: 10,
         }
