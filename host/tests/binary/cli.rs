@@ -69,6 +69,29 @@ fn check_tells_every_module_that_is_refused() {
 }
 
 #[test]
+fn check_tells_what_a_tenant_may_not() {
+    let text = format!(
+        "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:8080\"\n\
+         [[tenant]]\nname = \"a\"\nhostnames = [\"a\"]\n[[tenant.module]]\npath = {fixed:?}\n\
+         [tenant.failure.peer]\naddress = \"10.0.0.1:80\"\n\
+         [[tenant]]\nname = \"b\"\nhostnames = [\"b\"]\n[[tenant.module]]\npath = {fixed:?}\n\
+         [tenant.grants]\nnetworks = [\"127.0.0.1\"]\n\
+         [[tenant.group]]\nname = \"loop\"\naddresses = [\"127.0.0.1:8080\"]\n",
+        fixed = example("fixed")
+    );
+    let file = config(&text);
+    let (_, errors) = ends(3, &["check", "--config", &file.path().display().to_string()]);
+    assert!(
+        errors.contains("tenant `a`: failure.peer: `peer.address`: `10.0.0.1:80` is of a private network"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("tenant `b`: group `loop`: `127.0.0.1:8080` is a listener of this proxy itself"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn missing_configuration_is_told_by_name() {
     let (_, errors) = ends(3, &["run", "--config", "/no/such.toml"]);
     assert_eq!(errors, "/no/such.toml: cannot be read: No such file or directory (os error 2)\n");

@@ -5,7 +5,9 @@
 //! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
 //! does, and so that a test can run a whole proxy inside its own process.
 
-use std::net::{IpAddr, SocketAddr};
+mod tenants;
+
+use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,18 +26,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::call::Ticker;
-use crate::check::OwnAddresses;
-use crate::config::{Config, CredentialConfig, ListenerConfig, ModuleConfig, Quota, TenantConfig};
+use crate::config::{Config, CredentialConfig, ListenerConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
-use crate::in_parallel::in_parallel;
 use crate::log::AccessLogger;
 use crate::metrics::{Metrics, Page};
-use crate::module::{LoadError, Loader, Module};
+use crate::module::{LoadError, Loader};
 use crate::proxy::{Gauge, Proxy};
 use crate::resolve::{Resolver, ResolverError};
-use crate::tenant::{Modules, Surroundings, Tenant, TenantError, TenantTable};
+use crate::tenant::{Tenant, TenantError, TenantTable};
 
 /// A proxy that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +101,15 @@ pub enum Stopped {
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads, 0)?;
     let mut errors = Vec::new();
-    let of_tenant = |tenant: &TenantConfig| {
-        let modules = tenant.modules.iter().chain(&tenant.failure.modules);
-        modules.filter_map(|module| load(&loader, tenant, module).err()).collect::<Vec<_>>()
-    };
-    errors.extend(in_parallel(&config.tenants, of_tenant).into_iter().flatten());
-    errors.extend(Credentials::load(&config.credentials).err().map(StartError::from));
+    let listeners = config.listeners.iter().map(|listener| listener.address);
+    let own = listeners.chain(config.admin.iter().map(|admin| admin.address)).collect();
+    match Credentials::load(&config.credentials) {
+        Ok(credentials) => {
+            let loaded = tenants::load(&loader, config, &credentials, own, &Metrics::new()?);
+            errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
+        }
+        Err(error) => errors.push(error.into()),
+    }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
     for listener in &config.listeners {
         if let Some(tls) = &listener.tls
@@ -120,7 +123,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
 
 /// Starts a proxy. On return it accepts connections.
 pub fn start(config: &Config) -> Result<Server, StartError> {
-    let loader = Loader::new(config.proxy.threads, kept_instances(config))?;
+    let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
     let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
@@ -146,7 +149,17 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     };
     let own = listening.iter().chain(&admin).map(|(_, address)| *address).collect();
     let metrics = Arc::new(Metrics::new()?);
-    let tenants = tenants(&loader, config, &Arc::new(OwnAddresses::new(own, machine_addresses())), &metrics)?;
+    let credentials = Credentials::load(&config.credentials)?;
+    let (mut tenants, mut refused) = (Vec::new(), Vec::new());
+    for loaded in tenants::load(&loader, config, &credentials, own, &metrics) {
+        match loaded {
+            Ok(tenant) => tenants.push(Arc::new(tenant)),
+            Err(errors) => refused.extend(errors),
+        }
+    }
+    if let Some(error) = refused.into_iter().next() {
+        return Err(error);
+    }
     let claims = config.tenants.iter().map(|tenant| &tenant.matching).zip(tenants.iter().cloned());
     let table = TenantTable::new(claims);
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
@@ -266,50 +279,6 @@ impl Drop for Server {
             runtime.shutdown_background();
         }
     }
-}
-
-fn tenants(
-    loader: &Loader,
-    config: &Config,
-    own: &Arc<OwnAddresses>,
-    metrics: &Metrics,
-) -> Result<Vec<Arc<Tenant>>, StartError> {
-    let credentials = Credentials::load(&config.credentials)?;
-    let cpu_percent = if config.tenants.len() > 1 { Quota::CPU_AMONG_OTHERS } else { Quota::CPU_ALONE };
-    let around = Surroundings { credentials: &credentials, own, metrics, threads: config.proxy.threads, cpu_percent };
-    let tenant = |config: &TenantConfig| {
-        let load_all = |modules: &[ModuleConfig]| {
-            modules.iter().map(|module| load(loader, config, module)).collect::<Result<Vec<_>, _>>()
-        };
-        let modules = Modules { live: load_all(&config.modules)?, fallback: load_all(&config.failure.modules)? };
-        let tenant = Tenant::new(config, modules, around);
-        tenant.map(Arc::new).map_err(|source| StartError::Tenant { tenant: config.name.clone(), source })
-    };
-    in_parallel(&config.tenants, tenant).into_iter().collect()
-}
-
-/// What this machine's interfaces have now.
-fn machine_addresses() -> Vec<IpAddr> {
-    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let addresses = interfaces.filter_map(|interface| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    });
-    addresses.collect()
-}
-
-/// Instances that tenants may keep to decide again: one for each thread, of each of their modules.
-fn kept_instances(config: &Config) -> usize {
-    let keeping = config.tenants.iter().filter(|tenant| tenant.instance_calls > 1);
-    let modules: usize = keeping.map(|tenant| tenant.modules.len() + tenant.failure.modules.len()).sum();
-    modules.saturating_mul(config.proxy.threads)
-}
-
-fn load(loader: &Loader, tenant: &TenantConfig, module: &ModuleConfig) -> Result<Module, StartError> {
-    let refused = |source| StartError::Module { tenant: tenant.name.clone(), path: module.path.clone(), source };
-    let loaded = loader.load_file(&module.path, module.config.clone(), &tenant.limits).map_err(refused)?;
-    Ok(loaded.with_instance_calls(tenant.instance_calls))
 }
 
 fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
