@@ -110,10 +110,11 @@ impl Usage {
         }
     }
 
-    /// Charges a decision that took this long.
+    /// Charges a decision that took this long, up to now.
     pub fn decided(&self, elapsed: Duration, now: Instant) {
         let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.cpu.spend(nanoseconds, now);
+        // From its start on: what its own time paid for is no debt.
+        self.cpu.spend(nanoseconds, now.checked_sub(elapsed).unwrap_or(now));
         // Two at once may lose one of them: it is an average.
         let before = self.decision_ns.load(Ordering::Relaxed);
         let after = before.saturating_sub(before / 8).saturating_add(nanoseconds / 8);
@@ -145,5 +146,53 @@ impl Usage {
         }
         self.log.spend(u64::try_from(bytes).unwrap_or(u64::MAX), now);
         Some(self.lines_dropped.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(threads: usize, cpu_percent: u32) -> Usage {
+        Usage::new(&Quota::default(), &BreakerConfig::default(), threads, cpu_percent)
+    }
+
+    /// All threads decide, one long decision after the other.
+    #[test]
+    fn tenant_that_has_all_threads_is_never_over() {
+        let (usage, start, long) = (usage(2, 100), Instant::now(), Duration::from_secs(3));
+        for turn in 1..100 {
+            let now = start + long * turn;
+            usage.decided(long, now);
+            usage.decided(long, now);
+            assert!(!usage.cpu.is_over(now), "turn {turn}");
+        }
+    }
+
+    #[test]
+    fn tenant_with_a_share_is_over_and_recovers() {
+        let (usage, start, long) = (usage(2, 50), Instant::now(), Duration::from_secs(1));
+        let now = start + long;
+        usage.decided(long, now);
+        assert!(!usage.cpu.is_over(now), "one thread of two is half");
+        usage.decided(long, now);
+        assert!(usage.cpu.is_over(now) && usage.cpu.is_over(now + Duration::from_millis(899)));
+        assert!(!usage.cpu.is_over(now + Duration::from_millis(900)));
+    }
+
+    #[tokio::test]
+    async fn only_a_tenant_that_is_slow_waits_for_its_turn() {
+        let (usage, now) = (usage(4, 100), Instant::now());
+        assert!(usage.turn().await.is_ok_and(|turn| turn.is_none()));
+        for _ in 0..20 {
+            usage.decided(Duration::from_millis(5), now);
+        }
+        let (one, two) = (usage.turn().await, usage.turn().await);
+        assert!(one.as_ref().is_ok_and(Option::is_some) && two.is_ok_and(|turn| turn.is_some()), "half of four");
+        drop(one);
+        for _ in 0..40 {
+            usage.decided(Duration::from_micros(20), now);
+        }
+        assert!(usage.turn().await.is_ok_and(|turn| turn.is_none()), "it is fast again");
     }
 }
