@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method};
 use pointsman::answer::Failure;
 use pointsman::ask::{Question, Wanted, ask};
-use pointsman::config;
+use pointsman::config::{self, Share};
 use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
@@ -105,7 +105,8 @@ fn every_example_is_accepted() {
     let module = loader.load_file(&example("lab"), tenant.modules[0].config.clone(), &tenant.limits);
     let modules = vec![module.expect("the module")];
     let (own, metrics) = (Arc::default(), Metrics::new().expect("metrics"));
-    let around = Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+    let around =
+        Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
     let tenant = Tenant::new(tenant, Modules { live: modules.clone(), fallback: Vec::new() }, around);
     let tenant = tenant.expect("no fallback that could be refused");
 

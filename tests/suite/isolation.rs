@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use pointsman::ask::{Question, Wanted, ask};
-use pointsman::config::Config;
+use pointsman::config::{Config, Share};
 use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
@@ -138,7 +138,8 @@ fn config() -> Config {
 
 fn new_tenant(config: &Config, modules: Modules) -> Tenant {
     let (credentials, own, metrics) = (Credentials::default(), Arc::default(), Metrics::new().expect("metrics"));
-    let around = Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+    let around =
+        Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
     Tenant::new(&config.tenants[0], modules, around).expect("a tenant")
 }
 

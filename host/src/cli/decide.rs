@@ -88,8 +88,13 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let own = Arc::default();
     let new_tenant = || {
         let metrics = Metrics::new()?;
-        let around =
-            Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, cpu_percent: 100 };
+        let around = Surroundings {
+            credentials: &credentials,
+            own: &own,
+            metrics: &metrics,
+            threads: 1,
+            share: config::Share::ALL,
+        };
         let modules = Modules { live: modules.clone(), fallback: Vec::new() };
         anyhow::Ok(Tenant::new(&config, modules, around))
     };

@@ -309,8 +309,8 @@ pub struct Quota {
     pub concurrent_decisions: Option<usize>,
     /// Requests in flight.
     pub concurrent_requests: usize,
-    /// Upstream connections, in use or idle, that are kept for reuse.
-    pub connections: usize,
+    /// Upstream connections, in use or idle, that are kept for reuse. None: it depends on how many tenants there are.
+    pub connections: Option<usize>,
     /// Distinct peers whose connections are told apart.
     pub peers: usize,
     /// Names that the resolver looks up for the tenant in a second.
@@ -321,10 +321,18 @@ pub struct Quota {
     pub shared_bytes: usize,
 }
 
-impl Quota {
-    /// The share of CPU of a tenant that has the proxy for itself, and of one that has not.
-    pub const CPU_ALONE: u32 = 100;
-    pub const CPU_AMONG_OTHERS: u32 = 50;
+/// What a quota leaves open: a tenant's share of what all of them use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub cpu_percent: u32,
+    pub connections: usize,
+}
+
+impl Share {
+    /// Of a tenant that has the proxy for itself.
+    pub const ALL: Share = Share { cpu_percent: 100, connections: usize::MAX };
+    /// Of one among others. Connections: half of what the pool keeps by default.
+    pub const AMONG_OTHERS: Share = Share { cpu_percent: 50, connections: ProxyConfig::IDLE_CONNECTIONS / 2 };
 }
 
 impl Default for Quota {
@@ -333,7 +341,7 @@ impl Default for Quota {
             cpu_percent: None,
             concurrent_decisions: None,
             concurrent_requests: 10_000,
-            connections: 512,
+            connections: None,
             peers: 1_000,
             lookups_per_s: 100,
             log_bytes_per_s: 64 * 1024,

@@ -11,6 +11,7 @@ pub fn read(section: Option<Section<'_>>) -> Quota {
     let Some(mut section) = section else { return defaults };
     let cpu_percent = section.number("cpu_percent", 1..=100, Unit::Things);
     let concurrent_decisions = section.number("concurrent_decisions", 1..=1024, Unit::Things);
+    let connections = section.number("connections", 1..=1_000_000, Unit::Things);
     let lookups_per_s = section.number("lookups_per_s", 1..=1_000_000, Unit::Things);
     let log_bytes_per_s = section.number("log_bytes_per_s", 0..=1_073_741_824, Unit::Bytes);
     let mut number = |key, range, unit, default| section.number(key, range, unit).unwrap_or(default);
@@ -18,7 +19,7 @@ pub fn read(section: Option<Section<'_>>) -> Quota {
         cpu_percent,
         concurrent_decisions,
         concurrent_requests: number("concurrent_requests", 1..=1_000_000, Unit::Things, defaults.concurrent_requests),
-        connections: number("connections", 1..=1_000_000, Unit::Things, defaults.connections),
+        connections,
         peers: number("peers", 1..=100_000, Unit::Things, defaults.peers),
         shared_bytes: number("shared_bytes", 0..=GIB, Unit::Bytes, defaults.shared_bytes),
         lookups_per_s: lookups_per_s.unwrap_or(defaults.lookups_per_s),

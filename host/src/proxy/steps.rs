@@ -165,7 +165,7 @@ impl Proxy {
             return Err(Failure::from(OverQuota::Peers { limit: tenant.quota.peers }).into());
         }
         let mut idle_timeout = route.peer.timeouts.idle;
-        if tenant.usage.other_connections() >= tenant.quota.connections && !idle_timeout.is_zero() {
+        if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
             // An idle connection may still be taken; whichever it is, it is not kept.
             tenant.metrics.over_budget("connections");
             idle_timeout = Duration::ZERO;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::check::OwnAddresses;
-use crate::config::{Config, ModuleConfig, Quota, TenantConfig};
+use crate::config::{Config, ModuleConfig, Share, TenantConfig};
 use crate::credentials::Credentials;
 use crate::in_parallel::in_parallel;
 use crate::metrics::Metrics;
@@ -21,9 +21,8 @@ pub fn load(
     metrics: &Metrics,
 ) -> Vec<Result<Tenant, Vec<StartError>>> {
     let own = Arc::new(OwnAddresses::new(listeners, machine_addresses()));
-    let cpu_percent = if config.tenants.len() > 1 { Quota::CPU_AMONG_OTHERS } else { Quota::CPU_ALONE };
-    let threads = config.proxy.threads;
-    let around = Surroundings { credentials, own: &own, metrics, threads, cpu_percent };
+    let share = if config.tenants.len() > 1 { Share::AMONG_OTHERS } else { Share::ALL };
+    let around = Surroundings { credentials, own: &own, metrics, threads: config.proxy.threads, share };
     in_parallel(&config.tenants, |config| tenant(loader, config, around))
 }
 

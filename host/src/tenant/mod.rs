@@ -13,7 +13,9 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 
 use crate::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
-use crate::config::{FailureAnswer, FallbackPeer, Grants, GroupConfig, Limits, Quota, TenantConfig, UpstreamDefaults};
+use crate::config::{
+    FailureAnswer, FallbackPeer, Grants, GroupConfig, Limits, Quota, Share, TenantConfig, UpstreamDefaults,
+};
 use crate::credentials::{Credentials, Granted};
 use crate::local_ports;
 use crate::metrics::{Metrics, TenantMetrics};
@@ -72,8 +74,8 @@ pub struct Surroundings<'a> {
     pub metrics: &'a Metrics,
     /// Threads that decide.
     pub threads: usize,
-    /// A tenant's share of them if its quota does not say.
-    pub cpu_percent: u32,
+    /// What a tenant has if its quota does not say.
+    pub share: Share,
 }
 
 impl Tenant {
@@ -98,7 +100,7 @@ impl Tenant {
             pool_keys: PoolKeys::new(config.quota.peers),
             unreachable: Unreachable::default(),
             own: around.own.clone(),
-            usage: Usage::new(&config.quota, &config.breaker, around.threads, around.cpu_percent),
+            usage: Usage::new(&config.quota, &config.breaker, around.threads, around.share),
             stores: Arc::new(stores),
             metrics,
             modules: ArcSwap::from_pointee(modules.live),

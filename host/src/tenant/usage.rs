@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::answer::OverQuota;
-use crate::config::{BreakerConfig, Quota};
+use crate::config::{BreakerConfig, Quota, Share};
 use crate::quota::{Breaker, Count, Rate};
 use crate::raw::Alpn;
 
@@ -17,6 +17,8 @@ pub struct Usage {
     /// Time that decisions took, in nanoseconds.
     pub cpu: Rate,
     pub cpu_percent: u32,
+    /// Upstream connections that are kept for reuse.
+    pub connections_kept: usize,
     pub breaker: Breaker,
     /// Requests in flight.
     pub requests: Count,
@@ -62,10 +64,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_millis(1);
 
 impl Usage {
-    /// `threads` decide for all tenants; `cpu_percent` is what the tenant has of them if its quota does not say.
-    pub fn new(quota: &Quota, breaker: &BreakerConfig, threads: usize, cpu_percent: u32) -> Usage {
+    /// `threads` decide for all tenants; `share` is what the tenant has if its quota does not say.
+    pub fn new(quota: &Quota, breaker: &BreakerConfig, threads: usize, share: Share) -> Usage {
         let start = Instant::now();
-        let cpu_percent = quota.cpu_percent.unwrap_or(cpu_percent);
+        let cpu_percent = quota.cpu_percent.unwrap_or(share.cpu_percent);
         let threads_u64 = u64::try_from(threads).unwrap_or(u64::MAX);
         let nanoseconds = threads_u64.saturating_mul(u64::from(cpu_percent)).saturating_mul(10_000_000);
         let (most, who) = match quota.concurrent_decisions {
@@ -76,6 +78,7 @@ impl Usage {
         Usage {
             cpu: Rate::per_second(nanoseconds, CPU_RESERVE, start),
             cpu_percent,
+            connections_kept: quota.connections.unwrap_or(share.connections),
             breaker: Breaker::new(breaker.clone()),
             requests: Count::default(),
             attempts: Count::default(),
@@ -154,7 +157,7 @@ mod tests {
     use super::*;
 
     fn usage(threads: usize, cpu_percent: u32) -> Usage {
-        Usage::new(&Quota::default(), &BreakerConfig::default(), threads, cpu_percent)
+        Usage::new(&Quota::default(), &BreakerConfig::default(), threads, Share { cpu_percent, ..Share::ALL })
     }
 
     /// All threads decide, one long decision after the other.

@@ -126,7 +126,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 62, "defaults that are written as values");
+    assert_eq!(count, 61, "defaults that are written as values");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn every_value_of_a_file_arrives() {
             cpu_percent: Some(5),
             concurrent_decisions: Some(6),
             concurrent_requests: 7,
-            connections: 13,
+            connections: Some(13),
             peers: 8,
             lookups_per_s: 14,
             log_bytes_per_s: 9,
