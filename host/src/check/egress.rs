@@ -30,7 +30,7 @@ pub enum Forbidden {
          to `ports` in `[tenant.grants]`"
     )]
     Port(u16),
-    #[error("is a listener of this proxy itself: the request would come back for ever")]
+    #[error("is a listener of this proxy itself, to which no module may connect")]
     Own,
 }
 

@@ -10,6 +10,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::ask::{Question, ask};
 use crate::call::Ticker;
+use crate::check::OwnAddresses;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::config::{
@@ -65,7 +66,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let head = Arc::new(head(arguments)?);
     let attempts: Arc<[raw::Attempt]> =
         arguments.failed.iter().enumerate().map(|(index, text)| attempt(index, text)).collect::<Result<_, _>>()?;
-    let (config, credentials) = match tenant(arguments, &head)? {
+    let (config, credentials, own) = match tenant(arguments, &head)? {
         Ok(found) => found,
         Err(problems) => {
             eprintln!("{problems}");
@@ -85,7 +86,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         }
     }
-    let own = Arc::default();
+    let own = Arc::new(own);
     let new_tenant = || {
         let metrics = Metrics::new()?;
         let around = Surroundings {
@@ -120,8 +121,12 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 
-/// The tenant that serves the request with all credentials there are, or what is wrong with the configuration.
-fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(TenantConfig, Credentials), String>> {
+/// The tenant that serves a request, all credentials there are, and the proxy's own addresses as far as they are known
+/// offline.
+type Found = (TenantConfig, Credentials, OwnAddresses);
+
+/// What the arguments name, or what is wrong with the configuration.
+fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Found, String>> {
     if let Some(path) = &arguments.module {
         let config = serde_json::from_str(&arguments.module_config).context("--module-config is not valid JSON")?;
         let config = TenantConfig {
@@ -145,7 +150,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
                 credentials: Vec::new(),
             },
         };
-        return Ok(Ok((config, Credentials::default())));
+        return Ok(Ok((config, Credentials::default(), OwnAddresses::default())));
     }
     let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
     let config: Config = match config::load(file) {
@@ -156,7 +161,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<(T
     let sni = head.tls().and_then(|tls| tls.sni.as_deref());
     match TenantTable::new(claims).owner(head.listener(), sni, head.authority()) {
         Some(tenant) => Ok(match Credentials::load(&config.credentials) {
-            Ok(credentials) => Ok(((*tenant).clone(), credentials)),
+            Ok(credentials) => Ok(((*tenant).clone(), credentials, OwnAddresses::new(config.addresses(), Vec::new()))),
             Err(error) => Err(crate::cli::chain(&error)),
         }),
         None => bail!(

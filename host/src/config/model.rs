@@ -23,6 +23,14 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
 }
 
+impl Config {
+    /// Where the proxy is to listen, the admin listener included.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let listeners = self.listeners.iter().map(|listener| listener.address);
+        listeners.chain(self.admin.iter().map(|admin| admin.address)).collect()
+    }
+}
+
 /// `[proxy]`: what the whole process shares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyConfig {

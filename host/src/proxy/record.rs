@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 use crate::check::Target;
 use crate::door;
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
+use crate::metrics::Rung;
 use crate::proxy::context::Context;
 use crate::proxy::head::client_ip;
 use crate::raw::Failure;
@@ -35,7 +36,8 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
         decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
-        fallback: ctx.fallback.as_ref().map(|fallen| FallbackRecord {
+        // That the client got the answer, and why, is told by `error`.
+        fallback: ctx.fallback.as_ref().filter(|fallen| fallen.rung != Rung::Answer).map(|fallen| FallbackRecord {
             rung: fallen.rung.name(),
             code: fallen.because.answer().code,
             cause: fallen.because.to_string(),

@@ -101,11 +101,9 @@ pub enum Stopped {
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads, 0)?;
     let mut errors = Vec::new();
-    let listeners = config.listeners.iter().map(|listener| listener.address);
-    let own = listeners.chain(config.admin.iter().map(|admin| admin.address)).collect();
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
-            let loaded = tenants::load(&loader, config, &credentials, own, &Metrics::new()?);
+            let loaded = tenants::load(&loader, config, &credentials, config.addresses(), &Metrics::new()?);
             errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
         }
         Err(error) => errors.push(error.into()),
