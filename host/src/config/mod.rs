@@ -38,7 +38,7 @@ pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
-    ResolverConfig, Share, TcpKeepalive, TenantConfig, UpstreamDefaults,
+    ResolverConfig, Share, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
 };
 pub use problem::ConfigErrors;
 pub use read::parse;

@@ -334,13 +334,22 @@ pub struct Quota {
 pub struct Share {
     pub cpu_percent: u32,
     pub connections: usize,
+    pub while_slow: WhileSlow,
+}
+
+/// Threads that may decide at the same time for a tenant whose decisions are slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhileSlow {
+    All,
+    Half,
 }
 
 impl Share {
     /// Of a tenant that has the proxy for itself.
-    pub const ALL: Share = Share { cpu_percent: 100, connections: usize::MAX };
+    pub const ALL: Share = Share { cpu_percent: 100, connections: usize::MAX, while_slow: WhileSlow::All };
     /// Of one among others. Connections: half of what the pool keeps by default.
-    pub const AMONG_OTHERS: Share = Share { cpu_percent: 50, connections: ProxyConfig::IDLE_CONNECTIONS / 2 };
+    pub const AMONG_OTHERS: Share =
+        Share { cpu_percent: 50, connections: ProxyConfig::IDLE_CONNECTIONS / 2, while_slow: WhileSlow::Half };
 }
 
 impl Default for Quota {

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::answer::OverQuota;
-use crate::config::{BreakerConfig, Quota, Share};
+use crate::config::{BreakerConfig, Quota, Share, WhileSlow};
 use crate::quota::{Breaker, Count, Rate};
 use crate::raw::Alpn;
 
@@ -73,7 +73,10 @@ impl Usage {
         let (most, who) = match quota.concurrent_decisions {
             Some(most) if most < threads => (most, Who::All),
             Some(_) => (threads, Who::Nobody),
-            None => ((threads / 2).max(1), Who::Slow),
+            None => match share.while_slow {
+                WhileSlow::All => (threads, Who::Nobody),
+                WhileSlow::Half => ((threads / 2).max(1), Who::Slow),
+            },
         };
         Usage {
             cpu: Rate::per_second(nanoseconds, CPU_RESERVE, start),
@@ -185,11 +188,19 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_tenant_that_is_slow_waits_for_its_turn() {
-        let (usage, now) = (usage(4, 100), Instant::now());
+        let among_others = Usage::new(
+            &Quota::default(),
+            &BreakerConfig::default(),
+            4,
+            Share { cpu_percent: 100, ..Share::AMONG_OTHERS },
+        );
+        let (alone, usage, now) = (usage(4, 100), among_others, Instant::now());
         assert!(usage.turn().await.is_ok_and(|turn| turn.is_none()));
         for _ in 0..20 {
             usage.decided(Duration::from_millis(5), now);
+            alone.decided(Duration::from_millis(5), now);
         }
+        assert!(alone.turn().await.is_ok_and(|turn| turn.is_none()), "nobody else wants the threads");
         let (one, two) = (usage.turn().await, usage.turn().await);
         assert!(one.as_ref().is_ok_and(Option::is_some) && two.is_ok_and(|turn| turn.is_some()), "half of four");
         drop(one);
