@@ -20,6 +20,8 @@ pub enum LoadError {
          or make it a component with `wasm-tools component new`"
     )]
     NoComponentType,
+    #[error("the packages of its component type depend on each other in a circle (`{packages}`): build it again")]
+    Circle { packages: String },
     #[error("a core module that imports WASI (`{import}`): {}", WASI_REMEDY)]
     CoreWasi { import: String },
     #[error("a core module that cannot be made a component: {message}")]

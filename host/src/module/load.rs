@@ -16,7 +16,9 @@ use crate::bindings::{Router, RouterPre};
 use crate::call::{Instances, State};
 use crate::config::Limits;
 use crate::engine::{EngineError, ceiling, engine};
+use crate::module::packages::Dependencies;
 use crate::module::{LoadError, ModuleSettings, world};
+use crate::text::printable;
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -192,10 +194,13 @@ pub(super) fn component_bytes(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 
 /// Mistakes in a core module that would otherwise show as an odd encoding error.
 fn check_core(bytes: &[u8]) -> Result<(), LoadError> {
-    let mut typed = false;
+    let (mut typed, mut packages) = (false, Dependencies::default());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
-            Payload::CustomSection(section) => typed |= section.name().starts_with("component-type"),
+            Payload::CustomSection(section) if section.name().starts_with("component-type") => {
+                typed = true;
+                packages.add(section.data());
+            }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let module = import.map_err(invalid)?.module;
@@ -206,6 +211,11 @@ fn check_core(bytes: &[u8]) -> Result<(), LoadError> {
             }
             _ => {}
         }
+    }
+    if let Some(circle) = packages.circle() {
+        const LONGEST: usize = 256;
+        let packages = circle.into_iter().collect::<Vec<_>>().join("`, `");
+        return Err(LoadError::Circle { packages: printable(&packages, LONGEST).0 });
     }
     if typed { Ok(()) } else { Err(LoadError::NoComponentType) }
 }

@@ -3,6 +3,7 @@
 mod error;
 mod inspect;
 mod load;
+mod packages;
 mod settings;
 mod world;
 
