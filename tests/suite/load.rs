@@ -43,6 +43,25 @@ fn empty_file() {
     check(b"", "does not start with `\\0asm`");
 }
 
+/// Found by fuzzing: one digit of a version, and the world's package needs itself in a circle.
+#[test]
+fn packages_in_a_circle() {
+    const NAME: &[u8] = b"pointsman:router/request@0.1.0";
+    let whole = Wat::select_peer("(i32.const 64)").bytes();
+    let found = whole.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let at: Vec<usize> = found.map(|(at, _)| at).collect();
+    let loader = Loader::new(1, 0).expect("a loader");
+    let mut circles = 0;
+    for at in at {
+        let mut bytes = whole.clone();
+        bytes[at + NAME.len() - 5] = b'1';
+        let loaded = loader.load(&bytes, serde_json::json!({}), &Limits::default());
+        let message = loaded.expect_err("another version").to_string();
+        circles += usize::from(message.contains("in a circle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
+    }
+    assert!(circles > 0);
+}
+
 #[test]
 fn text_file() {
     check(b"(module)", "not a WebAssembly file");
