@@ -137,6 +137,10 @@ fn note(
     if decided.log_cut {
         tenant.metrics.over_budget("log_bytes");
     }
+    let refused = tenant.stores.shared.take_refused();
+    if refused > 0 {
+        tenant.metrics.over_budget_times("shared_bytes", refused);
+    }
     seen(module, decided, verdict);
 }
 

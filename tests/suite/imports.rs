@@ -60,6 +60,8 @@ async fn store_that_is_full_takes_no_more() {
     }
     let request = get("http://one.test/").header("x-api-key", "a").body(Full::default()).expect("a request");
     assert_eq!(client.send(request).await.expect("a response").status, 429, "what is there stays");
+    let refused = r#"pointsman_over_budget_total{key="shared_bytes",tenant="one"}"#;
+    assert_eq!(proxy.metric(refused).await, 4.0, "a request of `b` each");
 }
 
 fn least_loaded(addresses: &[std::net::SocketAddr], health_check: &str) -> Tenant {

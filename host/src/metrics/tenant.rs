@@ -82,7 +82,11 @@ impl TenantMetrics {
 
     /// Something was refused or cut that has this key in `[tenant.limits]` or `[tenant.quota]`.
     pub fn over_budget(&self, key: &'static str) {
-        self.over_budget.with_label_values(&[self.name.as_str(), key]).inc();
+        self.over_budget_times(key, 1);
+    }
+
+    pub fn over_budget_times(&self, key: &'static str, times: u64) {
+        self.over_budget.with_label_values(&[self.name.as_str(), key]).inc_by(times);
     }
 
     pub fn fallback(&self, rung: Rung) {

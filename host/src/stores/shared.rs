@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -11,6 +12,8 @@ use parking_lot::Mutex;
 pub struct Shared {
     most_bytes: usize,
     entries: Mutex<Entries>,
+    /// What there was no room for, since it was last asked.
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +54,7 @@ const OVERHEAD: usize = 128;
 
 impl Shared {
     pub fn new(most_bytes: usize) -> Shared {
-        Shared { most_bytes, entries: Mutex::default() }
+        Shared { most_bytes, entries: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
     pub fn add(&self, key: &str, amount: i64, ttl: Option<Duration>, now: Instant) -> Result<i64, SharedError> {
@@ -65,7 +68,7 @@ impl Shared {
             Some(Content::Value(_)) => Err(SharedError::OtherKind),
             None => {
                 let entry = Entry { content: Content::Counter(amount), end: end(ttl, now) };
-                entries.put(key, entry, self.most_bytes)?;
+                self.counted(entries.put(key, entry, self.most_bytes))?;
                 Ok(amount)
             }
         }
@@ -92,7 +95,7 @@ impl Shared {
     pub fn set(&self, key: &str, value: Vec<u8>, ttl: Option<Duration>, now: Instant) -> Result<(), SharedError> {
         let mut entries = self.entries.lock();
         entries.forget_ended(now);
-        entries.set(key, value, end(ttl, now), self.most_bytes)
+        self.counted(entries.set(key, value, end(ttl, now), self.most_bytes))
     }
 
     /// Whether the value was as expected.
@@ -114,12 +117,27 @@ impl Shared {
         if found != expected {
             return Ok(false);
         }
-        entries.set(key, value, end(ttl, now), self.most_bytes)?;
+        self.counted(entries.set(key, value, end(ttl, now), self.most_bytes))?;
         Ok(true)
     }
 
     pub fn delete(&self, key: &str) {
         self.entries.lock().remove(key);
+    }
+
+    /// How often there was no room, since this was last asked.
+    pub fn take_refused(&self) -> u64 {
+        match self.refused.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.refused.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    fn counted(&self, done: Result<(), SharedError>) -> Result<(), SharedError> {
+        if done == Err(SharedError::Full) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        done
     }
 
     /// What all entries take, in bytes.
@@ -259,6 +277,7 @@ mod tests {
         assert_eq!(shared.add("d", 1, None, now), Err(SharedError::Full));
         assert_eq!(shared.set("c", vec![0; 10], None, now), Err(SharedError::Full));
         assert_eq!(shared.get("c", now), Some(vec![0; 9]));
+        assert_eq!((shared.take_refused(), shared.take_refused()), (2, 0));
         assert_eq!(shared.set("c", vec![1; 9], SECOND, now), Ok(()), "it takes the place of the first");
         let end = now + Duration::from_secs(1);
         assert_eq!(shared.add("d", 1, None, end), Ok(1), "the others have ended");
