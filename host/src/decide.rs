@@ -29,11 +29,7 @@ pub struct Fallen {
 
 /// Asks the tenant's modules; if they give no usable decision, its fallback: other modules, a peer, an answer. `seen` is
 /// told of each module that was asked.
-pub fn decide(
-    question: Question<'_>,
-    turn: &mut usize,
-    mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
-) -> Decision {
+pub fn decide(question: Question<'_>, turn: &mut usize, mut seen: impl FnMut(&Module, &Decided)) -> Decision {
     match ask_within_quota(question, turn, &mut seen) {
         Ok(wanted) => Decision { wanted: Ok(wanted), fallback: None },
         Err(because) => fall_back(question, because, seen),
@@ -41,11 +37,7 @@ pub fn decide(
 }
 
 /// What takes the place of a decision that failed, or could not be asked for.
-pub fn fall_back(
-    question: Question<'_>,
-    because: Failure,
-    mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
-) -> Decision {
+pub fn fall_back(question: Question<'_>, because: Failure, mut seen: impl FnMut(&Module, &Decided)) -> Decision {
     let (rung, wanted) = rung(question, &because, &mut seen);
     question.tenant.metrics.fallback(rung);
     Decision { wanted: wanted.ok_or_else(|| because.clone()), fallback: Some(Fallen { rung, because }) }
@@ -54,7 +46,7 @@ pub fn fall_back(
 fn ask_within_quota(
     question: Question<'_>,
     turn: &mut usize,
-    seen: &mut impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
+    seen: &mut impl FnMut(&Module, &Decided),
 ) -> Result<Wanted, Failure> {
     let (tenant, start) = (question.tenant, Instant::now());
     if tenant.usage.cpu.is_over(start) {
@@ -85,11 +77,7 @@ fn outcome(wanted: &Result<Wanted, Failure>) -> Outcome {
 }
 
 /// The rung that serves instead, and what it wants; None: the client gets the tenant's answer.
-fn rung(
-    question: Question<'_>,
-    because: &Failure,
-    seen: &mut impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
-) -> (Rung, Option<Wanted>) {
+fn rung(question: Question<'_>, because: &Failure, seen: &mut impl FnMut(&Module, &Decided)) -> (Rung, Option<Wanted>) {
     let tenant = question.tenant;
     // A tenant that has used up its share of CPU gets none for its fallback either.
     if !tenant.fallback_modules.is_empty() && !matches!(because, Failure::OverQuota(_)) {
@@ -125,7 +113,7 @@ fn note(
     module: &Module,
     decided: &Decided,
     verdict: &Result<Verdict, Failure>,
-    seen: &mut impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
+    seen: &mut impl FnMut(&Module, &Decided),
 ) {
     tenant.usage.decided(decided.elapsed, decided.end);
     tenant.metrics.decision(outcome_label(verdict), decided.elapsed);
@@ -141,7 +129,7 @@ fn note(
     if refused > 0 {
         tenant.metrics.over_budget_times("shared_bytes", refused);
     }
-    seen(module, decided, verdict);
+    seen(module, decided);
 }
 
 fn outcome_label(verdict: &Result<Verdict, Failure>) -> &'static str {

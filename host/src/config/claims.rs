@@ -1,5 +1,5 @@
-//! What may be claimed once in a configuration: names, addresses and hostnames. A second claim is reported with the place of the
-//! first, also where the rest of either table is wrong.
+//! What may be claimed once in a configuration: names, addresses and hostnames. A second claim is reported with the
+//! place of the first, also where the rest of either table is wrong.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -125,6 +125,12 @@ impl<'t> Claims<'t> {
         };
         self.findings.add(place, message);
         false
+    }
+
+    /// A name that is unique among `names`, such as those of one tenant's groups.
+    pub fn name_among(&self, names: &mut HashMap<&'t str, Place>, name: &Placed<&'t str>) {
+        let first = first_claim(names, name.value, &name.place);
+        self.report_second(first, &name.place, name.value);
     }
 
     fn report_second(&self, first: Option<Place>, place: &Place, value: &str) {

@@ -1,11 +1,12 @@
 //! `[tenant.failure]` and what stands below it.
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::config::claims::Claims;
-use crate::config::problem::shown;
 use crate::config::section::{Section, Unit};
 use crate::config::{FailureAnswer, Fallback, FallbackPeer, module};
+
+const CONTENT_TYPE: &str = "must be a media type that a header can carry, such as \"text/html; charset=utf-8\"";
 
 pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Fallback {
     let defaults = FailureAnswer::default();
@@ -14,7 +15,7 @@ pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Fallback {
     let answer = FailureAnswer {
         status: status.and_then(|status| StatusCode::from_u16(status).ok()),
         body: section.string("body").map_or(defaults.body, |body| body.value.to_owned()),
-        content_type: content_type(&mut section).unwrap_or(defaults.content_type),
+        content_type: section.header_value("content_type", CONTENT_TYPE).unwrap_or(defaults.content_type),
     };
     let fallback = Fallback {
         modules: section.tables("module").into_iter().filter_map(module::read).collect(),
@@ -23,16 +24,6 @@ pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Fallback {
     };
     section.finish();
     fallback
-}
-
-fn content_type(section: &mut Section<'_>) -> Option<String> {
-    let text = section.string("content_type")?;
-    if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
-        return Some(text.value.to_owned());
-    }
-    let message = "must be a media type that a header can carry, such as \"text/html; charset=utf-8\"";
-    section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
-    None
 }
 
 /// None if there is no address. Whether it may be connected to is judged at the start.

@@ -14,27 +14,18 @@ const TENANTS: &str = "tenants.d";
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let main = text(path)?;
     let folder = path.parent().unwrap_or(Path::new("")).join(TENANTS);
-    let (mut tenants, mut errors) = (None, None::<ConfigErrors>);
+    let (mut tenants, mut unreadable) = (None, Vec::new());
     if let Some(paths) = tenant_files(&folder)? {
-        let mut texts = Vec::new();
-        for path in paths {
-            match text(&path) {
-                Ok(text) => texts.push(text),
-                Err(found) => {
-                    errors = Some(match errors {
-                        Some(errors) => errors.and(found),
-                        None => found,
-                    });
-                }
-            }
-        }
-        tenants = Some(texts);
+        let texts = paths.iter().filter_map(|path| text(path).map_err(|errors| unreadable.push(errors)).ok());
+        tenants = Some(texts.collect());
     }
     let config = read::files(&Files { main, tenants });
-    match (config, errors) {
-        (config, None) => config,
-        (Ok(_), Some(errors)) => Err(errors),
-        (Err(found), Some(errors)) => Err(found.and(errors)),
+    match unreadable.into_iter().reduce(ConfigErrors::and) {
+        None => config,
+        Some(unreadable) => Err(match config {
+            Ok(_) => unreadable,
+            Err(found) => found.and(unreadable),
+        }),
     }
 }
 

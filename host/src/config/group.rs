@@ -1,6 +1,5 @@
 //! `[[tenant.group]]` and `[tenant.group.health_check]`
 
-use http::HeaderValue;
 use http::uri::PathAndQuery;
 
 use crate::config::problem::shown;
@@ -22,7 +21,8 @@ pub fn read<'t>(mut section: Section<'t>) -> Option<(Placed<&'t str>, GroupConfi
 }
 
 fn health_check(mut section: Section<'_>) -> HealthCheckConfig {
-    let (path, host) = (path(&mut section), host(&mut section));
+    let path = path(&mut section);
+    let host = section.header_value("host", "must be what the header `host` can carry, such as \"backend.internal\"");
     if path.is_none() && host.is_some() {
         section.problem("host", "means nothing without `path`: then nothing is asked for");
     }
@@ -48,16 +48,6 @@ fn path(section: &mut Section<'_>) -> Option<String> {
         return Some(text.value.to_owned());
     }
     let message = "must be a path that a request can carry, such as \"/health\"";
-    section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
-    None
-}
-
-fn host(section: &mut Section<'_>) -> Option<String> {
-    let text = section.string("host")?;
-    if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
-        return Some(text.value.to_owned());
-    }
-    let message = "must be what the header `host` can carry, such as \"backend.internal\"";
     section.findings().add(&text.place, format!("{message}, found `{}`", shown(text.value)));
     None
 }

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::HeaderValue;
 use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -151,6 +152,16 @@ impl<'t> Section<'t> {
                 None
             }
         }
+    }
+
+    /// A string that a header can carry, and not an empty one. `must` begins the message if it is none.
+    pub fn header_value(&mut self, key: &'static str, must: &str) -> Option<String> {
+        let text = self.string(key)?;
+        if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
+            return Some(text.value.to_owned());
+        }
+        self.findings().add(&text.place, format!("{must}, found `{}`", shown(text.value)));
+        None
     }
 
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {

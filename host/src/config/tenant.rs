@@ -1,5 +1,7 @@
 //! `[[tenant]]`, and the smaller tables below it.
 
+use std::collections::HashMap;
+
 use crate::config::claims::{Claim, Claimant, Claims, HasTls};
 use crate::config::hostname::BadHostname;
 use crate::config::problem::{Findings, shown};
@@ -28,7 +30,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
         breaker: quota::read_breaker(section.table("breaker")),
         upstream: upstream::read(section.table("upstream")),
         failure: failure::read(section.table("failure"), claims),
-        groups: groups(&mut section),
+        groups: groups(&mut section, claims),
         grants: grants::read(section.table("grants"), claims),
     };
     section.finish();
@@ -102,21 +104,12 @@ fn patterns(
 }
 
 /// A name stands for one group only.
-fn groups(section: &mut Section<'_>) -> Vec<GroupConfig> {
-    let mut names: Vec<Placed<&str>> = Vec::new();
-    let mut groups = Vec::new();
-    for section in section.tables("group") {
-        let findings = section.findings();
-        let Some((name, group)) = group::read(section) else { continue };
-        if let Some(first) = names.iter().find(|first| first.value == name.value) {
-            let line = findings.line(&first.place, &name.place);
-            findings.add(
-                &name.place,
-                format!("must be unique, but `{}` is {} already, in {line}", name.value, first.place.key),
-            );
-        }
-        names.push(name);
-        groups.push(group);
-    }
-    groups
+fn groups<'t>(section: &mut Section<'t>, claims: &Claims<'t>) -> Vec<GroupConfig> {
+    let mut names = HashMap::new();
+    let groups = section.tables("group").into_iter().filter_map(group::read);
+    let claimed = groups.map(|(name, group)| {
+        claims.name_among(&mut names, &name);
+        group
+    });
+    claimed.collect()
 }

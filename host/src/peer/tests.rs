@@ -8,7 +8,7 @@ use pingora::connectors::TransportConnector;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{CredentialNames, OwnAddresses, Policy, RouteSpec, Target, Verdict, check};
+use crate::check::{CredentialNames, OwnAddresses, Policy, Refusal, RouteSpec, Target, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
 use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
@@ -153,8 +153,20 @@ fn everywhere() -> Vec<IpNet> {
     vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
 }
 
+/// What becomes of a decision under default limits.
+fn check_under(decision: raw::Decision, grants: &Grants, local_ports: Option<(u16, u16)>) -> Result<Verdict, Refusal> {
+    let policy = Policy {
+        limits: &Limits::default(),
+        upstream: &UpstreamDefaults::default(),
+        grants,
+        credentials: &CredentialNames::default(),
+        own: &OwnAddresses::default(),
+        local_ports,
+    };
+    check(decision, &policy)
+}
+
 fn follow(decision: raw::Decision) {
-    let (limits, upstream) = (Limits::default(), UpstreamDefaults::default());
     let unix_sockets = vec!["/".to_owned()];
     let grants = Grants {
         verify_chain_only: true,
@@ -165,16 +177,7 @@ fn follow(decision: raw::Decision) {
         ports: vec![25],
         credentials: Vec::new(),
     };
-    let credentials = CredentialNames::default();
-    let policy = Policy {
-        limits: &limits,
-        upstream: &upstream,
-        grants: &grants,
-        credentials: &credentials,
-        own: &OwnAddresses::default(),
-        local_ports: Some((1, u16::MAX)),
-    };
-    match check(decision, &policy) {
+    match check_under(decision, &grants, Some((1, u16::MAX))) {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::new(10).key(&route.peer).key;
             match prepare(&route, key) {
@@ -194,17 +197,7 @@ fn follow(decision: raw::Decision) {
 
 /// The route that a module's record becomes under default limits.
 fn route(raw: raw::Route) -> Box<RouteSpec> {
-    let (limits, upstream, grants) = (Limits::default(), UpstreamDefaults::default(), Grants::default());
-    let credentials = CredentialNames::default();
-    let policy = Policy {
-        limits: &limits,
-        upstream: &upstream,
-        grants: &grants,
-        credentials: &credentials,
-        own: &OwnAddresses::default(),
-        local_ports: None,
-    };
-    match check(raw::Decision::Connect(raw), &policy) {
+    match check_under(raw::Decision::Connect(raw), &Grants::default(), None) {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),
     }

@@ -11,7 +11,7 @@ use pingora::upstreams::peer::HttpPeer;
 use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
 use crate::call::Decided;
-use crate::check::{Target, Verdict};
+use crate::check::Target;
 use crate::decide::{decide, fall_back};
 use crate::door;
 use crate::log::AccessLogger;
@@ -68,24 +68,23 @@ impl Proxy {
         let Some(tenant) = self.tenants.owner(head.listener(), sni, head.authority()) else {
             return Err(Failure::NoTenant(head.authority().to_owned()));
         };
-        let limit = tenant.quota.concurrent_requests;
-        ctx.counted = tenant.usage.requests.enter(limit);
-        let is_over = ctx.counted.is_none();
         let modules = tenant.modules();
         let watches_upstreams = modules.iter().chain(&tenant.fallback_modules).any(Module::watches_upstreams);
-        let served = Served {
+        ctx.served = Some(Served {
             tenant: tenant.clone(),
             modules,
             watches_upstreams,
             credentials: tenant.credentials(),
             turn: 0,
             head: Arc::new(head),
-        };
-        if is_over {
-            served.tenant.metrics.over_budget("concurrent_requests");
+        });
+        let limit = tenant.quota.concurrent_requests;
+        ctx.counted = tenant.usage.requests.enter(limit);
+        if ctx.counted.is_none() {
+            tenant.metrics.over_budget("concurrent_requests");
+            return Err(Failure::TooManyRequests { limit });
         }
-        ctx.served = Some(served);
-        if is_over { Err(Failure::TooManyRequests { limit }) } else { Ok(()) }
+        Ok(())
     }
 
     /// call and check: what do the tenant's modules want, or its fallback?
@@ -96,7 +95,7 @@ impl Proxy {
         let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
         let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
         let tenant = &served.tenant;
-        let seen = |module: &Module, decided: &Decided, _: &Result<Verdict, Failure>| {
+        let seen = |module: &Module, decided: &Decided| {
             *decision_time += decided.elapsed;
             *asked = Some(Decision { digest: module.digest(), kind: None });
             tell(tenant, module, decided);
