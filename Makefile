@@ -1,6 +1,6 @@
 # Everything here does its own set-up: it works on a fresh Debian 12 with Rust.
 
-EXAMPLES := fixed canary sticky failover least-loaded quota rewrite lab
+EXAMPLES := fixed canary sticky failover least-loaded quota rewrite table lab
 
 .PHONY: demo lab test setup modules
 

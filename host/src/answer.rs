@@ -38,6 +38,8 @@ pub enum Failure {
     BreakerOpen,
     #[error("the tenant has more than {limit} requests in flight (quota.concurrent_requests)")]
     TooManyRequests { limit: usize },
+    #[error("the tenant is drained: it takes no new requests until an operator resumes it")]
+    Drained,
     #[error("{address}: {detail}")]
     Upstream { stage: Stage, failure: AttemptFailure, address: String, detail: String },
     #[error("internal: {0}")]
@@ -81,6 +83,7 @@ impl Failure {
             Failure::OverQuota(OverQuota::Peers { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "quota-peers"),
             Failure::BreakerOpen => (StatusCode::SERVICE_UNAVAILABLE, "breaker-open"),
             Failure::TooManyRequests { .. } => (StatusCode::SERVICE_UNAVAILABLE, "quota-requests"),
+            Failure::Drained => (StatusCode::SERVICE_UNAVAILABLE, "tenant-drained"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
@@ -91,6 +94,27 @@ impl Failure {
     pub fn status(&self, tenant: Option<&FailureAnswer>) -> StatusCode {
         let own = tenant.filter(|_| self.is_the_modules()).and_then(|own| own.status);
         own.unwrap_or_else(|| self.answer().status)
+    }
+
+    /// Whether a module did what none should: the breaker counts it, and a version that is new may be taken back for it.
+    /// A module that declines or passes does what it is there for.
+    pub fn is_defect(&self) -> bool {
+        match self {
+            Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot),
+            Failure::Refused(_) | Failure::Peer(_) => true,
+            Failure::HeadTooLarge { .. }
+            | Failure::BadRequest(_)
+            | Failure::RequestTimeout
+            | Failure::ClientClosed
+            | Failure::NoTenant(_)
+            | Failure::NoDecision
+            | Failure::OverQuota(_)
+            | Failure::BreakerOpen
+            | Failure::TooManyRequests { .. }
+            | Failure::Drained
+            | Failure::Upstream { .. }
+            | Failure::Internal(_) => false,
+        }
     }
 
     /// Whether the tenant's own failure answer (`[tenant.failure]`) takes the place of the status above: when its
@@ -109,6 +133,7 @@ impl Failure {
             | Failure::ClientClosed
             | Failure::NoTenant(_)
             | Failure::TooManyRequests { .. }
+            | Failure::Drained
             | Failure::Upstream { .. }
             | Failure::Internal(_) => false,
         }
@@ -202,6 +227,7 @@ mod tests {
             Failure::OverQuota(OverQuota::Peers { limit: 0 }),
             Failure::BreakerOpen,
             Failure::TooManyRequests { limit: 0 },
+            Failure::Drained,
             Failure::Internal(String::new()),
         ];
         all.extend(calls.map(Failure::Call));

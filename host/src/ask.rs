@@ -9,10 +9,11 @@ use crate::check::{self, CredentialNames, ResponseSpec, RouteSpec, Verdict};
 use crate::door::RequestHead;
 use crate::module::Module;
 use crate::raw;
+use crate::stores::Stores;
 use crate::tenant::Tenant;
 
 /// What a tenant's modules want, checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Wanted {
     Connect(Box<RouteSpec>),
     Respond(ResponseSpec),
@@ -23,6 +24,8 @@ pub enum Wanted {
 pub struct Question<'a> {
     pub tenant: &'a Tenant,
     pub modules: &'a [Module],
+    /// What they may use that outlives the decision: the tenant's, or another in a trial.
+    pub stores: &'a Arc<Stores>,
     pub credentials: &'a CredentialNames,
     pub head: &'a Arc<RequestHead>,
     pub attempts: &'a Arc<[raw::Attempt]>,
@@ -39,8 +42,8 @@ pub fn ask(
     let call = Call {
         head: question.head,
         attempts: question.attempts,
-        stores: &question.tenant.stores,
-        limits: &question.tenant.limits,
+        stores: Some(question.stores),
+        limits: &question.tenant.config.limits,
     };
     while let Some(module) = question.modules.get(*turn) {
         let (answer, decided) = call::decide(module, call);

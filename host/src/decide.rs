@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted, ask};
-use crate::call::{CallError, Decided};
+use crate::call::Decided;
 use crate::check::{self, Refusal, Verdict};
 use crate::metrics::Rung;
 use crate::module::Module;
 use crate::quota::{Change, Outcome};
 use crate::raw;
+use crate::release::{Serving, Version};
 use crate::tenant::Tenant;
 
 /// What is done with a request.
@@ -27,24 +28,46 @@ pub struct Fallen {
     pub because: Failure,
 }
 
-/// Asks the tenant's modules; if they give no usable decision, its fallback: other modules, a peer, an answer. `seen` is
-/// told of each module that was asked.
-pub fn decide(question: Question<'_>, turn: &mut usize, mut seen: impl FnMut(&Module, &Decided)) -> Decision {
-    match ask_within_quota(question, turn, &mut seen) {
+/// Whose decision it is.
+#[derive(Clone, Copy)]
+pub struct Released<'a> {
+    pub serving: &'a Serving,
+    pub version: &'a Version,
+}
+
+/// Asks a version of the tenant's modules; if it gives no usable decision, the tenant's fallback: the version before, other
+/// modules, a peer, an answer. `seen` is told of each module that was asked.
+pub fn decide(
+    question: Question<'_>,
+    released: Released<'_>,
+    turn: &mut usize,
+    mut seen: impl FnMut(&Module, &Decided),
+) -> Decision {
+    match ask_within_quota(question, released, turn, &mut seen) {
         Ok(wanted) => Decision { wanted: Ok(wanted), fallback: None },
-        Err(because) => fall_back(question, because, seen),
+        Err(because) => {
+            let before = released.serving.in_place_of(released.version, Instant::now());
+            fall_back(question, before.filter(|_| because.is_defect()).map(|version| &**version), because, seen)
+        }
     }
 }
 
-/// What takes the place of a decision that failed, or could not be asked for.
-pub fn fall_back(question: Question<'_>, because: Failure, mut seen: impl FnMut(&Module, &Decided)) -> Decision {
-    let (rung, wanted) = rung(question, &because, &mut seen);
+/// What takes the place of a decision that failed, or could not be asked for. `before` is the version that served until
+/// a moment ago.
+pub fn fall_back(
+    question: Question<'_>,
+    before: Option<&Version>,
+    because: Failure,
+    mut seen: impl FnMut(&Module, &Decided),
+) -> Decision {
+    let (rung, wanted) = rung(question, before, &because, &mut seen);
     question.tenant.metrics.fallback(rung);
     Decision { wanted: wanted.ok_or_else(|| because.clone()), fallback: Some(Fallen { rung, because }) }
 }
 
 fn ask_within_quota(
     question: Question<'_>,
+    released: Released<'_>,
     turn: &mut usize,
     seen: &mut impl FnMut(&Module, &Decided),
 ) -> Result<Wanted, Failure> {
@@ -55,7 +78,13 @@ fn ask_within_quota(
     }
     let Some(admission) = tenant.usage.breaker.admit(start) else { return Err(Failure::BreakerOpen) };
     let wanted = ask(question, turn, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
-    match tenant.usage.breaker.note(admission, outcome(&wanted), Instant::now()) {
+    let defect = wanted.as_ref().err().filter(|failure| failure.is_defect());
+    if released.serving.is_on_trial(released.version) {
+        let defect = defect.map(Failure::to_string);
+        tenant.releases.note(released.serving, released.version, defect.as_deref(), &tenant.config.release);
+    }
+    let outcome = if defect.is_some() { Outcome::Failure } else { Outcome::Success };
+    match tenant.usage.breaker.note(admission, outcome, Instant::now()) {
         None => {}
         Some(Change::Opened) => {
             let cause = wanted.as_ref().err().map(Failure::to_string).unwrap_or_default();
@@ -66,25 +95,25 @@ fn ask_within_quota(
     wanted
 }
 
-/// Whether the breaker counts it. A module that declines or passes does what it is there for.
-fn outcome(wanted: &Result<Wanted, Failure>) -> Outcome {
-    match wanted {
-        Ok(_) | Err(Failure::Call(CallError::Declined(_) | CallError::NoSlot) | Failure::NoDecision) => {
-            Outcome::Success
-        }
-        Err(_) => Outcome::Failure,
-    }
-}
-
 /// The rung that serves instead, and what it wants; None: the client gets the tenant's answer.
-fn rung(question: Question<'_>, because: &Failure, seen: &mut impl FnMut(&Module, &Decided)) -> (Rung, Option<Wanted>) {
+fn rung(
+    question: Question<'_>,
+    before: Option<&Version>,
+    because: &Failure,
+    seen: &mut impl FnMut(&Module, &Decided),
+) -> (Rung, Option<Wanted>) {
     let tenant = question.tenant;
     // A tenant that has used up its share of CPU gets none for its fallback either.
-    if !tenant.fallback_modules.is_empty() && !matches!(because, Failure::OverQuota(_)) {
-        let question = Question { modules: &tenant.fallback_modules, ..question };
+    let others = if matches!(because, Failure::OverQuota(_)) {
+        [None, None]
+    } else {
+        [before.map(|version| (Rung::Version, &version.modules)), Some((Rung::Module, &tenant.fallback_modules))]
+    };
+    for (rung, modules) in others.into_iter().flatten().filter(|(_, modules)| !modules.is_empty()) {
+        let question = Question { modules, ..question };
         let wanted = ask(question, &mut 0, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
         if let Ok(wanted) = wanted {
-            return (Rung::Module, Some(wanted));
+            return (rung, Some(wanted));
         }
     }
     match fallback_peer(question) {

@@ -34,6 +34,12 @@ const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
 #[error("cannot start the Wasm engine: {0}")]
 pub struct EngineError(String);
 
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> EngineError {
+        EngineError(format!("its clock: {error}"))
+    }
+}
+
 impl From<wasmtime::Error> for EngineError {
     fn from(error: wasmtime::Error) -> EngineError {
         EngineError(format!("{error:#}"))

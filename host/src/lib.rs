@@ -6,7 +6,6 @@
 // Nothing that a module, a client or a file says may panic the process.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
-#![forbid(unsafe_code)]
 
 // The walk.
 pub mod door;
@@ -23,15 +22,18 @@ pub mod proxy;
 pub mod ask;
 pub mod decide;
 pub mod answer;
+pub mod outcome;
 pub mod server;
 
 // Beside the walk.
+pub mod admin;
 pub mod config;
 pub mod credentials;
 pub mod engine;
 pub mod log;
 pub mod metrics;
 pub mod quota;
+pub mod release;
 pub mod stores;
 pub mod cli;
 

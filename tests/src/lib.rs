@@ -18,7 +18,7 @@ pub use certs::Authority;
 pub use client::{Client, Reply};
 pub use connect_proxy::ConnectProxy;
 pub use dns::NameServer;
-pub use modules::{Wat, example};
+pub use modules::{Live, Wat, example};
 pub use proxy::{Proxy, Tenant};
 pub use upstream::{Answer, Seen, Upstream};
 pub use wait::{eventually, eventually_async};

@@ -42,6 +42,11 @@ impl Wat {
         ))
     }
 
+    /// A router that answers every request with this status.
+    pub fn answering(status: u16) -> Wat {
+        Wat::select_peer(&format!("(i32.store16 (i32.const 136) (i32.const {status})) (i32.const 128)"))
+    }
+
     /// A core module with these fields beside the memory and the allocator.
     pub fn core(fields: &str) -> Wat {
         Wat { body: fields.to_owned(), pages: 1, wit: String::new(), world: "pointsman:router/router" }
@@ -111,6 +116,43 @@ impl Wat {
     /// A file with the module, for as long as it is held.
     pub fn file(&self) -> NamedTempFile {
         module_file(&self.bytes())
+    }
+}
+
+/// A module file of a tenant that is replaced while a proxy watches it.
+pub struct Live {
+    folder: tempfile::TempDir,
+}
+
+impl Live {
+    pub fn new(module: &Wat) -> Live {
+        Live::of(&module.bytes())
+    }
+
+    pub fn of(bytes: &[u8]) -> Live {
+        let live = Live { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::write(live.path(), bytes).expect("the module is written");
+        live
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder().join("router.wasm")
+    }
+
+    /// Puts other bytes in its place at once.
+    pub fn replace(&self, bytes: &[u8]) {
+        let new = self.folder().join("router.wasm.new");
+        std::fs::write(&new, bytes).expect("the module is written");
+        std::fs::rename(new, self.path()).expect("the module is replaced");
+    }
+
+    /// The tests beside the module.
+    pub fn tests(&self, json: &str) {
+        std::fs::write(self.folder().join("router.tests.json"), json).expect("the tests are written");
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pointsman::config;
-use pointsman::server::{self, Server, Stopped};
+use pointsman::server::{self, Changes, Control, Launch, Server, Stopped};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -13,6 +14,9 @@ use tokio::net::TcpStream;
 use crate::certs::{Authority, Leaf};
 use crate::client::{Client, Reply};
 use crate::wait::eventually;
+
+/// The name of the configuration.
+const CONFIG: &str = "pointsman.toml";
 
 /// A tenant to be configured.
 pub struct Tenant {
@@ -100,6 +104,7 @@ pub struct Builder {
     credentials: String,
     resolver: String,
     files: Vec<(String, String)>,
+    admin: String,
 }
 
 /// A running proxy. Its listener `plain` takes HTTP/1.1 and HTTP/2 without TLS, `tls` (if asked for) both with TLS.
@@ -120,13 +125,14 @@ impl Proxy {
             credentials: String::new(),
             resolver: String::new(),
             files: Vec::new(),
+            admin: String::new(),
         }
     }
 
     /// The address of a listener.
     pub fn address_of(&self, listener: &str) -> SocketAddr {
         let server = self.server.as_ref().expect("a running server");
-        let found = server.addresses().iter().find(|(name, _)| name == listener);
+        let found = server.addresses().find(|(name, _)| *name == listener);
         found.unwrap_or_else(|| panic!("a listener `{listener}`")).1
     }
 
@@ -134,10 +140,13 @@ impl Proxy {
         self.address_of("plain")
     }
 
+    pub fn admin_address(&self) -> SocketAddr {
+        self.server.as_ref().and_then(Server::admin_address).expect("an admin listener")
+    }
+
     /// The value of a metric, by its name and labels as `/metrics` has them; 0 if it is not there.
     pub async fn metric(&self, series: &str) -> f64 {
-        let admin = self.server.as_ref().and_then(Server::admin_address).expect("an admin listener");
-        let reply = Client::http1(admin).await.get("http://admin.test/metrics").await;
+        let reply = Client::http1(self.admin_address()).await.get("http://admin.test/metrics").await;
         assert_eq!(reply.status, 200);
         let line = reply.body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().expect("a number"))
@@ -180,9 +189,26 @@ impl Proxy {
         }
     }
 
-    /// Reads all credentials again as SIGHUP does, or tells what the log would tell.
-    pub fn reload_credentials(&self) -> Result<(), String> {
-        self.server.as_ref().expect("a running server").reload_credentials().map_err(|error| error.to_string())
+    /// What may change while it serves.
+    pub fn control(&self) -> Arc<Control> {
+        self.server.as_ref().expect("a running server").control().clone()
+    }
+
+    /// Reads the configuration again as SIGHUP does, or tells what the log would tell.
+    pub async fn reload(&self) -> Result<Changes, String> {
+        let control = self.control();
+        let reloaded = tokio::task::spawn_blocking(move || control.reload()).await.expect("a reload");
+        reloaded.map_err(|error| error.to_string())
+    }
+
+    /// The folder of the configuration.
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The configuration, to be changed and reloaded.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder().join(CONFIG)
     }
 
     /// Stops as SIGTERM does, and tells how that went.
@@ -215,6 +241,13 @@ impl Builder {
     /// Serves with this many threads instead of two.
     pub fn threads(mut self, threads: usize) -> Builder {
         self.threads = threads;
+        self
+    }
+
+    /// Adds keys to `[admin]`, in TOML.
+    pub fn admin(mut self, toml: &str) -> Builder {
+        self.admin.push_str(toml);
+        self.admin.push('\n');
         self
     }
 
@@ -266,7 +299,7 @@ impl Builder {
             std::fs::write(directory.join("trusted.pem"), pem).expect("a file");
             toml.push_str("ca_file = \"trusted.pem\"\n");
         }
-        toml.push_str("[admin]\naddress = \"127.0.0.1:0\"\n");
+        let _ = writeln!(toml, "[admin]\naddress = \"127.0.0.1:0\"\n{}", self.admin);
         toml.push_str("[log]\nformat = \"json\"\naccess = { file = \"access.log\" }\n");
         let _ = writeln!(toml, "[resolver]\n{}", self.resolver);
         let _ = writeln!(toml, "[[listener]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
@@ -296,10 +329,12 @@ impl Builder {
     pub async fn try_start(self) -> Result<Proxy, String> {
         let directory = TempDir::new().expect("a directory");
         let toml = self.toml(directory.path());
-        let config = config::parse(&toml, &directory.path().join("pointsman.toml"))
-            .map_err(|errors| format!("{errors}\n{toml}"))?;
+        let file = directory.path().join(CONFIG);
+        std::fs::write(&file, &toml).expect("a file");
+        let config = config::load(&file).map_err(|errors| format!("{errors}\n{toml}"))?;
+        let launch = Launch { file: Some(file), ..Launch::new(config) };
         // Compiling takes a while: not on the threads that serve the fake upstreams.
-        let started = tokio::task::spawn_blocking(move || server::start(&config)).await.expect("a start");
+        let started = tokio::task::spawn_blocking(move || server::start(launch)).await.expect("a start");
         match started {
             Ok(server) => Ok(Proxy { server: Some(server), directory }),
             Err(error) => Err(error.to_string()),

@@ -109,7 +109,7 @@ async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
 
     proxy.exchange("ours", &new.client("pointsman", 7));
     assert_eq!(issuer().await, "old", "files alone change nothing");
-    proxy.reload_credentials().expect("the new files are good");
+    proxy.reload().await.expect("the new files are good");
     assert_eq!(issuer().await, "new");
     assert_eq!(issuer().await, "new");
     assert_eq!(upstream.connections(), 2);
@@ -117,7 +117,7 @@ async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
     let mut broken = new.client("pointsman", 8);
     broken.key = old.client("pointsman", 8).key;
     proxy.exchange("ours", &broken);
-    let refused = proxy.reload_credentials().expect_err("the key is another's");
+    let refused = proxy.reload().await.expect_err("the key is another's");
     assert!(refused.contains("does not belong to the first certificate"), "{refused}");
     assert_eq!(issuer().await, "new", "what was good stays in use");
 }

@@ -11,6 +11,7 @@ use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
 use pointsman::module::Loader;
+use pointsman::release::Origin;
 use pointsman::tenant::{Modules, Surroundings, Tenant};
 use pointsman_tests::{Authority, example, modules};
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
@@ -107,7 +108,11 @@ fn every_example_is_accepted() {
     let (own, metrics) = (Arc::default(), Metrics::new().expect("metrics"));
     let around =
         Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
-    let tenant = Tenant::new(tenant, Modules { live: modules.clone(), fallback: Vec::new() }, around);
+    let tenant = Tenant::new(
+        tenant,
+        Modules { live: modules.clone(), fallback: Vec::new(), origin: (Origin::Start, 1) },
+        around,
+    );
     let tenant = tenant.expect("no fallback that could be refused");
 
     let examples: Vec<&str> = DOCS.split("```json\n").skip(1).flat_map(|part| part.split("```").take(1)).collect();
@@ -127,6 +132,7 @@ fn every_example_is_accepted() {
         let granted = tenant.credentials();
         let (head, attempts) = (Arc::new(head), Vec::new().into());
         let question = Question {
+            stores: &tenant.stores,
             tenant: &tenant,
             modules: &modules,
             credentials: &granted.names,

@@ -9,6 +9,7 @@ use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
 use pointsman::module::Loader;
+use pointsman::release::Origin;
 use pointsman::tenant::{Modules, Surroundings, Tenant};
 use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
 
@@ -107,7 +108,10 @@ fn nothing_is_left_for_the_next_decision_of_any_tenant() {
     let tenant = |pages| {
         let limits = &config.tenants[0].limits;
         let module = loader.load(&Wat::core(NOSY).pages(pages).bytes(), serde_json::Value::Null, limits);
-        new_tenant(&config, Modules { live: vec![module.expect("the module")], fallback: Vec::new() })
+        new_tenant(
+            &config,
+            Modules { live: vec![module.expect("the module")], fallback: Vec::new(), origin: (Origin::Start, 1) },
+        )
     };
     // Another size makes another module.
     let (a, b) = (tenant(1), tenant(2));
@@ -125,7 +129,7 @@ fn module_that_looks_finds_what_is_left() {
     let loader = Loader::new(1, 1).expect("a loader");
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);
     let live = vec![module.expect("the module").with_instance_calls(2)];
-    let tenant = new_tenant(&config, Modules { live, fallback: Vec::new() });
+    let tenant = new_tenant(&config, Modules { live, fallback: Vec::new(), origin: (Origin::Start, 1) });
     assert_eq!(answer(&tenant), Ok(()));
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }
@@ -153,10 +157,16 @@ fn answer(tenant: &Tenant) -> Result<(), String> {
         listener: "web".into(),
         tls: None,
     });
-    let (modules, credentials) = (tenant.modules(), tenant.credentials());
+    let (version, credentials) = (tenant.releases.live(), tenant.credentials());
     let (head, attempts) = (Arc::new(head), Vec::new().into());
-    let question =
-        Question { tenant, modules: &modules, credentials: &credentials.names, head: &head, attempts: &attempts };
+    let question = Question {
+        tenant,
+        modules: &version.modules,
+        stores: &tenant.stores,
+        credentials: &credentials.names,
+        head: &head,
+        attempts: &attempts,
+    };
     match ask(question, &mut 0, |_, _, _| {}) {
         Ok(Wanted::Respond(_)) => Ok(()),
         other => Err(format!("{other:?}")),

@@ -1,5 +1,6 @@
 //! The whole proxy, tested over real sockets. One binary; a module for each subject.
 
+mod admin;
 mod attempts;
 mod credentials;
 mod decisions;
@@ -19,6 +20,8 @@ mod pools;
 mod quirks;
 mod quotas;
 mod real;
+mod reload;
+mod releases;
 mod retries;
 mod sockets;
 mod tenants;

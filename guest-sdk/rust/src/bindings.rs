@@ -11,3 +11,13 @@ wit_bindgen::generate!({
     pub_export_macro: true,
     additional_derives: [PartialEq, Eq],
 });
+
+/// The optional export: a world of its own, so that a module without it does not have to export it.
+pub mod configured {
+    wit_bindgen::generate!({
+        path: "../../wit/0.1",
+        world: "configured",
+        pub_export_macro: true,
+        export_macro_name: "export_configure",
+    });
+}

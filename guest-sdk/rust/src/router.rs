@@ -13,8 +13,65 @@
 ///     Peer::http("127.0.0.1:9101")
 /// }
 /// ```
+///
+/// A module that makes something of its configuration does so once, when it is loaded, and every decision starts with the
+/// result. Name a function that makes it, and its type:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use pointsman_guest::{Error, Peer, Request, config, router};
+///
+/// router!(select_peer, configure => Table);
+///
+/// type Table = HashMap<String, String>;
+///
+/// fn configure() -> Result<Table, Error> {
+///     let table = config::json();
+///     serde_json::from_str(&table).map_err(Error::new)
+/// }
+///
+/// fn select_peer(request: &Request, table: &Table) -> Result<Peer, Error> {
+///     let address = table.get(&request.authority()).ok_or(Error::new("no such site"))?;
+///     Ok(Peer::http(address))
+/// }
+/// ```
 #[macro_export]
 macro_rules! router {
+    ($select_peer:path, $configure:path => $state:ty) => {
+        const _: () = {
+            static STATE: ::std::sync::OnceLock<$state> = ::std::sync::OnceLock::new();
+
+            fn with_state(
+                request: &$crate::Request,
+            ) -> ::core::result::Result<$crate::Decision, ::std::string::String> {
+                match STATE.get() {
+                    Some(state) => $crate::Answer::into_answer($select_peer(request, state)),
+                    None => Err(::std::string::String::from("`configure` was not called")),
+                }
+            }
+
+            struct Configured;
+
+            impl $crate::__private::ConfiguredGuest for Configured {
+                fn configure(_config: ::std::string::String) -> ::core::result::Result<(), ::std::string::String> {
+                    let state: $state = $configure().map_err(|error| ::std::string::ToString::to_string(&error))?;
+                    STATE.set(state).map_err(|_| ::std::string::String::from("`configure` was called before"))
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+    $crate::__private::export_configure!(Configured with_types_in $crate::__private::configured);
+
+            // Natively nothing calls it; see below.
+            #[cfg(not(target_family = "wasm"))]
+            #[used]
+            static CONFIGURE: fn(::std::string::String) -> ::core::result::Result<(), ::std::string::String> =
+                <Configured as $crate::__private::ConfiguredGuest>::configure;
+
+            $crate::router!(with_state);
+        };
+    };
     ($select_peer:path) => {
         const _: () = {
             struct Router;
@@ -44,6 +101,8 @@ macro_rules! router {
 
 #[doc(hidden)]
 pub mod private {
+    pub use crate::bindings::configured::Guest as ConfiguredGuest;
+    pub use crate::bindings::configured::export_configure;
     pub use crate::bindings::*;
     pub use crate::bindings::{Request as HostRequest, export};
 }

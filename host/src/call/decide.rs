@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
+use crate::bindings::Router;
+use crate::call::configure::configure;
 use crate::call::instances::Live;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
 use crate::call::{CallError, State, budget};
 use crate::config::Limits;
 use crate::door::RequestHead;
-use crate::module::Module;
+use crate::module::{Module, ModuleSettings};
 use crate::raw;
 use crate::stores::Stores;
 use crate::text::printable;
@@ -41,7 +43,8 @@ pub struct Decided {
 pub struct Call<'a> {
     pub head: &'a Arc<RequestHead>,
     pub attempts: &'a Arc<[raw::Attempt]>,
-    pub stores: &'a Arc<Stores>,
+    /// None in `configure`.
+    pub stores: Option<&'a Arc<Stores>>,
     pub limits: &'a Limits,
 }
 
@@ -95,6 +98,35 @@ impl Instance {
     }
 }
 
+/// A store with all of its limits but the budget.
+pub(super) fn new_store(
+    engine: &wasmtime::Engine,
+    settings: Arc<ModuleSettings>,
+    call: Call<'_>,
+    now: Instant,
+) -> Store<State> {
+    let mut store = Store::new(engine, State::new(settings, call, now));
+    store.limiter(|state| &mut state.limiter);
+    store.set_max_component_handles(call.limits.handles);
+    store.set_hostcall_fuel(call.limits.host_call_bytes);
+    store
+}
+
+/// An instance that is configured, if it is to be: by its snapshot, or here.
+fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<Router> {
+    let Some(index) = module.configured_by_call() else { return module.router().instantiate(store) };
+    let instance = module.router().instance_pre().instantiate(&mut *store)?;
+    match configure(store, &instance, index, limits) {
+        Ok(()) => Router::new(store, &instance),
+        Err(error) => Err(NotConfigured(error).into()),
+    }
+}
+
+/// `configure` failed in this instance, though it passed when the module was loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("`configure` failed: {0}")]
+pub(super) struct NotConfigured(pub CallError);
+
 type Answer = wasmtime::Result<Result<raw::Decision, String>>;
 
 fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Answer) {
@@ -103,19 +135,13 @@ fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Answer) {
             store.data_mut().renew(call, now);
             (store, Some(router), calls)
         }
-        None => {
-            let mut store = Store::new(module.engine(), State::new(module.settings().clone(), call, now));
-            store.limiter(|state| &mut state.limiter);
-            store.set_max_component_handles(call.limits.handles);
-            (store, None, 0)
-        }
+        None => (new_store(module.engine(), module.settings().clone(), call, now), None, 0),
     };
     // All limits stand before the first guest instruction: instantiation runs start functions.
-    store.set_hostcall_fuel(call.limits.host_call_bytes);
     budget::start(&mut store, call.limits.decision);
     let router = match router {
         Some(router) => router,
-        None => match module.router().instantiate(&mut store) {
+        None => match instantiate(module, &mut store, call.limits) {
             Ok(router) => router,
             Err(error) => return (Instance::Dead(store), Err(error)),
         },

@@ -1,6 +1,7 @@
 //! Why a module gave no answer.
 
 use crate::call::budget::BudgetSpent;
+use crate::call::decide::NotConfigured;
 use crate::call::limiter::{Limiter, Refused};
 use crate::call::state::CallsSpent;
 use crate::config::Limits;
@@ -65,6 +66,9 @@ impl CallError {
     pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
         if error.is::<BudgetSpent>() {
             return CallError::Budget { budget_ms: limits.decision.as_millis() };
+        }
+        if let Some(NotConfigured(cause)) = error.downcast_ref() {
+            return cause.clone();
         }
         if error.is::<CallsSpent>() {
             return CallError::HostCalls { limit: limits.host_calls };

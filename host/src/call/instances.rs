@@ -12,7 +12,8 @@ use crate::call::State;
 /// The idle instances of a module: at most one for each thread, since a decision holds its thread.
 pub struct Instances {
     most_calls: u32,
-    idle: Mutex<Vec<Live>>,
+    /// None: whatever comes back is let go, since the module does not serve.
+    idle: Mutex<Option<Vec<Live>>>,
 }
 
 /// An instance, and how often it decided.
@@ -25,20 +26,31 @@ pub(super) struct Live {
 impl Instances {
     /// Each decides so many times. With 1 none is ever kept.
     pub fn new(most_calls: u32) -> Instances {
-        Instances { most_calls, idle: Mutex::default() }
+        Instances { most_calls, idle: Mutex::new(Some(Vec::new())) }
     }
 
     pub(super) fn take(&self) -> Option<Live> {
         if self.most_calls <= 1 {
             return None;
         }
-        self.idle.lock().pop()
+        self.idle.lock().as_mut()?.pop()
     }
 
     /// Keeps an instance that decided without a trap, until it has done so often enough.
     pub(super) fn keep(&self, live: Live) {
-        if live.calls < self.most_calls {
-            self.idle.lock().push(live);
+        if live.calls < self.most_calls
+            && let Some(idle) = self.idle.lock().as_mut()
+        {
+            idle.push(live);
+        }
+    }
+
+    /// Keeps none from now on, and lets go of those that wait; or keeps them again.
+    pub fn keep_any(&self, keep: bool) {
+        let mut idle = self.idle.lock();
+        match keep {
+            true => _ = idle.get_or_insert_default(),
+            false => *idle = None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod budget;
 mod clock;
 mod config;
+mod configure;
 mod decide;
 mod error;
 mod instances;
@@ -19,6 +20,7 @@ mod state;
 mod upstreams;
 
 pub use budget::Ticker;
+pub(crate) use configure::{configure, store_to_configure, take_lines};
 pub use decide::{Call, Decided, decide};
 pub use error::CallError;
 pub use instances::Instances;

@@ -98,7 +98,7 @@ impl Read {
             Read::Listener => json!(head.listener()),
             Read::Tls => json!(head.tls().map(|tls| json!({"sni": tls.sni, "version": tls.version}))),
             Read::Attempts => json!(attempts.len()),
-            Read::ConfigJson => settings.value("").cloned().unwrap_or_default(),
+            Read::ConfigJson => settings.whole().clone(),
             Read::ConfigGet(pointer) => settings.value(pointer).cloned().unwrap_or_default(),
             Read::ConfigText(pointer) => json!(settings.value(pointer).and_then(Value::as_str)),
             Read::Now(value) | Read::Random(value) => json!(value),

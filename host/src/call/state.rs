@@ -16,7 +16,8 @@ pub(crate) struct State {
     pub head: Arc<RequestHead>,
     pub attempts: Arc<[raw::Attempt]>,
     pub settings: Arc<ModuleSettings>,
-    pub stores: Arc<Stores>,
+    /// None in `configure`.
+    pub stores: Option<Arc<Stores>>,
     /// When the decision began; time stands still from then on.
     pub now: Instant,
     /// The same by the wall's clock, once it was asked for.
@@ -33,13 +34,18 @@ pub(crate) struct State {
 #[error("the decision's calls of the host are spent")]
 pub struct CallsSpent;
 
+/// Called in `configure`: what outlives a decision is not to be had there.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not to be called in `configure`: its state is made once and used by every decision")]
+pub struct NotInConfigure(&'static str);
+
 impl State {
     pub fn new(settings: Arc<ModuleSettings>, call: Call<'_>, now: Instant) -> State {
         State {
             head: call.head.clone(),
             attempts: call.attempts.clone(),
             settings,
-            stores: call.stores.clone(),
+            stores: call.stores.cloned(),
             now,
             wall_ms: None,
             reads: Reads::default(),
@@ -60,6 +66,11 @@ impl State {
     pub fn count_call(&mut self) -> wasmtime::Result<()> {
         self.calls_left = self.calls_left.checked_sub(1).ok_or(CallsSpent)?;
         Ok(())
+    }
+
+    /// What outlives a decision, for the function of this name.
+    pub fn stores(&self, function: &'static str) -> wasmtime::Result<&Stores> {
+        Ok(self.stores.as_deref().ok_or(NotInConfigure(function))?)
     }
 
     /// Counts a call that reads something.

@@ -1,20 +1,23 @@
 //! The WIT interface `upstreams`: what the proxy saw of them.
 
+use std::time::Instant;
+
 use crate::bindings::pointsman::router::upstreams::{Host, Upstream};
 use crate::call::State;
 use crate::call::reads::Read;
 use crate::check::{Target, target};
 use crate::raw::Health;
-use crate::stores::Known;
+use crate::stores::{Known, Stores};
 
 impl Host for State {
     fn get(&mut self, address: String) -> wasmtime::Result<Upstream> {
+        let stores = self.stores("upstreams.get")?;
         let upstream = match target(&address) {
             Ok(target) => {
-                let in_group = self.stores.groups.iter().flat_map(|group| group.members());
+                let in_group = stores.groups.iter().flat_map(|group| group.members());
                 let mut health = in_group.filter(|(member, _)| **member == target).map(|(_, health)| health);
                 let health = health.find(|health| *health != Health::Unknown).unwrap_or(Health::Unknown);
-                self.upstream(address, &target, health)
+                seen(stores, self.now, address, &target, health)
             }
             Err(_) => upstream(address, Known::default(), Health::Unknown),
         };
@@ -23,8 +26,10 @@ impl Host for State {
     }
 
     fn group(&mut self, name: String) -> wasmtime::Result<Option<Vec<Upstream>>> {
-        let members = self.stores.group(&name).map(|group| {
-            let member = |(target, health): (&Target, Health)| self.upstream(target.to_string(), target, health);
+        let stores = self.stores("upstreams.group")?;
+        let members = stores.group(&name).map(|group| {
+            let member =
+                |(target, health): (&Target, Health)| seen(stores, self.now, target.to_string(), target, health);
             group.members().map(member).collect::<Vec<_>>()
         });
         self.note(Read::Group { name, members: members.clone() })?;
@@ -32,10 +37,8 @@ impl Host for State {
     }
 }
 
-impl State {
-    fn upstream(&self, address: String, target: &Target, health: Health) -> Upstream {
-        upstream(address, self.stores.upstreams.known(target, self.now), health)
-    }
+fn seen(stores: &Stores, now: Instant, address: String, target: &Target, health: Health) -> Upstream {
+    upstream(address, stores.upstreams.known(target, now), health)
 }
 
 fn upstream(address: String, known: Known, health: Health) -> Upstream {

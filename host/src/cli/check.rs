@@ -15,7 +15,7 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
     };
     let errors = server::check_files(&config)?;
     for error in &errors {
-        eprintln!("{}", crate::cli::chain(error));
+        eprintln!("{}", crate::text::chain(error));
     }
     if !errors.is_empty() {
         return Ok(Outcome::Refused);

@@ -1,26 +1,27 @@
 //! `pointsman decide`: one request, offline, through call and check.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{Method, Uri};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::ask::{Question, ask};
-use crate::call::Ticker;
 use crate::check::OwnAddresses;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::config::{
-    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Limits, Matching, ModuleConfig, Quota, TenantConfig,
+    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Limits, Matching, ModuleConfig, Quota, ReleaseConfig,
+    TenantConfig,
 };
 use crate::credentials::Credentials;
-use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
+use crate::door::{OfflineRequest, RequestHead};
 use crate::metrics::Metrics;
 use crate::module::Loader;
 use crate::raw;
+use crate::release::Origin;
 use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
 pub const EXAMPLES: &str = "\
@@ -75,13 +76,12 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
 
     let loader = Loader::new(1, 0)?;
-    let _ticker = Ticker::start(loader.engine())?;
     let mut modules = Vec::new();
     for module in &config.modules {
         match loader.load_file(&module.path, module.config.clone(), &config.limits) {
             Ok(loaded) => modules.push(loaded),
             Err(error) => {
-                eprintln!("module `{}`: {}", module.path.display(), crate::cli::chain(&error));
+                eprintln!("module `{}`: {}", module.path.display(), crate::text::chain(&error));
                 return Ok(Outcome::Refused);
             }
         }
@@ -96,7 +96,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             threads: 1,
             share: config::Share::ALL,
         };
-        let modules = Modules { live: modules.clone(), fallback: Vec::new() };
+        let modules = Modules { live: modules.clone(), fallback: Vec::new(), origin: (Origin::Start, 1) };
         anyhow::Ok(Tenant::new(&config, modules, around))
     };
     // Asked twice, by two tenants: the time shown is that of a proxy which has been running, not of cold code, and what
@@ -109,8 +109,14 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     };
     let granted = tenant.credentials();
-    let ask_of =
-        |tenant| Question { tenant, modules: &modules, credentials: &granted.names, head: &head, attempts: &attempts };
+    let ask_of = |tenant| Question {
+        tenant,
+        modules: &modules,
+        stores: &tenant.stores,
+        credentials: &granted.names,
+        head: &head,
+        attempts: &attempts,
+    };
     let _ = ask(ask_of(&warm_up), &mut 0, |_, _, _| {});
     let mut asked = Vec::new();
     let wanted = ask(ask_of(&tenant), &mut 0, |module, decided, verdict| {
@@ -128,28 +134,7 @@ type Found = (TenantConfig, Credentials, OwnAddresses);
 /// What the arguments name, or what is wrong with the configuration.
 fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Found, String>> {
     if let Some(path) = &arguments.module {
-        let config = serde_json::from_str(&arguments.module_config).context("--module-config is not valid JSON")?;
-        let config = TenantConfig {
-            name: "cli".to_owned(),
-            matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
-            modules: vec![ModuleConfig { path: path.clone(), config }],
-            instance_calls: TenantConfig::INSTANCE_CALLS,
-            limits: Limits::default(),
-            quota: Quota::default(),
-            breaker: BreakerConfig::default(),
-            upstream: Default::default(),
-            failure: Fallback::default(),
-            groups: Vec::new(),
-            grants: Grants {
-                verify_chain_only: true,
-                verify_none: true,
-                bind_to: true,
-                networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
-                ports: (1..=u16::MAX).collect(),
-                unix_sockets: vec!["/".to_owned()],
-                credentials: Vec::new(),
-            },
-        };
+        let config = tenant_of_module("cli", path, &arguments.module_config)?;
         return Ok(Ok((config, Credentials::default(), OwnAddresses::default())));
     }
     let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
@@ -162,7 +147,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Fo
     match TenantTable::new(claims).owner(head.listener(), sni, head.authority()) {
         Some(tenant) => Ok(match Credentials::load(&config.credentials) {
             Ok(credentials) => Ok(((*tenant).clone(), credentials, OwnAddresses::new(config.addresses(), Vec::new()))),
-            Err(error) => Err(crate::cli::chain(&error)),
+            Err(error) => Err(crate::text::chain(&error)),
         }),
         None => bail!(
             "no tenant of {} has the host `{}` on listener `{}`; see --listener",
@@ -173,33 +158,48 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Fo
     }
 }
 
+/// A tenant that has every hostname, this module, default limits and every grant.
+pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result<TenantConfig> {
+    let config = serde_json::from_str(config).context("--module-config is not valid JSON")?;
+    Ok(TenantConfig {
+        name: name.to_owned(),
+        matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
+        modules: vec![ModuleConfig { path: path.to_owned(), config }],
+        instance_calls: TenantConfig::INSTANCE_CALLS,
+        limits: Limits::default(),
+        quota: Quota::default(),
+        breaker: BreakerConfig::default(),
+        upstream: Default::default(),
+        failure: Fallback::default(),
+        groups: Vec::new(),
+        release: ReleaseConfig::default(),
+        grants: Grants {
+            verify_chain_only: true,
+            verify_none: true,
+            bind_to: true,
+            networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+            ports: (1..=u16::MAX).collect(),
+            unix_sockets: vec!["/".to_owned()],
+            credentials: Vec::new(),
+        },
+    })
+}
+
 fn head(arguments: &Arguments) -> anyhow::Result<RequestHead> {
-    let mut headers = HeaderMap::new();
+    let mut headers = Vec::new();
     for header in &arguments.headers {
         let (name, value) =
             header.split_once(':').with_context(|| format!("-H `{header}`: a header is `name: value`"))?;
-        let name = HeaderName::from_bytes(name.trim().as_bytes()).with_context(|| format!("-H `{header}`"))?;
-        headers.append(name, HeaderValue::from_str(value.trim()).with_context(|| format!("-H `{header}`"))?);
+        headers.push((name.trim(), value.trim()));
     }
-    let tls = match arguments.url.scheme_str() {
-        Some("http") => None,
-        Some("https") => Some(Arc::new(DownstreamTls {
-            sni: arguments.url.host().map(str::to_ascii_lowercase),
-            version: "TLSv1.3".to_owned(),
-            cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
-            client_cert_sha256: None,
-        })),
-        _ => bail!("`{}`: the URL must start with http:// or https://", arguments.url),
-    };
-    Ok(RequestHead::new(Arrival {
+    let request = OfflineRequest {
         method: arguments.method.clone(),
-        target: arguments.url.path_and_query().map_or("/", |target| target.as_str()).as_bytes().to_vec(),
-        authority: authority(&arguments.url, &headers),
+        url: &arguments.url,
         headers,
-        client_ip: Some(arguments.client_ip),
-        listener: arguments.listener.as_str().into(),
-        tls,
-    }))
+        client_ip: arguments.client_ip,
+        listener: &arguments.listener,
+    };
+    Ok(request.head()?)
 }
 
 /// `192.0.2.1:80=connect/refused`

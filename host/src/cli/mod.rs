@@ -1,7 +1,9 @@
 //! The command line.
 
+mod admin;
 mod check;
 mod decide;
+mod dev;
 mod inspect;
 mod report;
 mod run;
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::module;
 
 /// A reverse proxy that asks a WebAssembly component which upstream each request goes to, and how to connect to it.
 #[derive(Debug, Parser)]
@@ -28,8 +32,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve traffic until SIGTERM, SIGQUIT or SIGINT; SIGHUP reads credentials again
-    Run(ConfigFile),
+    /// Serve traffic until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR2 upgrades the program
+    Run(run::Arguments),
     /// Check a configuration and load its modules, without serving
     Check(ConfigFile),
     /// Ask a module offline about one request, and show what it read, what it decided and what the host makes of it
@@ -37,6 +41,15 @@ enum Command {
     Decide(Box<decide::Arguments>),
     /// Show a module's imports, exports and needs, and what would refuse it
     Inspect(inspect::Arguments),
+    /// Run a module while writing it: every decision is told, and what is saved is loaded at once
+    #[command(after_help = dev::EXAMPLES)]
+    Dev(Box<dev::Arguments>),
+    /// Show and change what a running proxy serves
+    #[command(after_help = admin::EXAMPLES)]
+    Admin(Box<admin::Arguments>),
+    /// Build a module that comes on standard input; what `run` starts for each
+    #[command(name = module::BUILD_COMMAND, hide = true)]
+    BuildModule,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,10 +71,16 @@ impl Cli {
     /// Runs the command. Its results go to standard output, its errors to standard error.
     pub fn run(self) -> ExitCode {
         let result = match self.command {
-            Command::Run(file) => run::run(&file.config),
+            Command::Run(arguments) => run::run(&arguments),
             Command::Check(file) => check::check(&file.config),
             Command::Decide(arguments) => decide::decide(&arguments),
             Command::Inspect(arguments) => inspect::inspect(&arguments),
+            Command::Dev(arguments) => dev::dev(&arguments),
+            Command::Admin(arguments) => admin::admin(&arguments),
+            Command::BuildModule => match module::serve_build() {
+                Ok(code) => std::process::exit(code),
+                Err(error) => Err(error),
+            },
         };
         match result {
             Ok(Outcome::Success) => ExitCode::SUCCESS,
@@ -72,16 +91,4 @@ impl Cli {
             }
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    line
 }

@@ -6,10 +6,11 @@ use serde_json::Value;
 use crate::answer::Failure;
 use crate::ask::Wanted;
 use crate::call::Decided;
-use crate::check::{ResponseSpec, RouteSpec, Verdict};
+use crate::check::Verdict;
 use crate::config::TenantConfig;
 use crate::door::RequestHead;
 use crate::module::Module;
+use crate::outcome::Outcome;
 use crate::raw;
 
 /// A whole decision.
@@ -46,26 +47,9 @@ struct LogRecord {
     message: String,
 }
 
-/// What the proxy would do.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outcome<'a> {
-    Connect(&'a RouteSpec),
-    Respond(&'a ResponseSpec),
-    Refused { because: String, code: &'static str, client_gets_status: u16 },
-}
-
 impl<'a> Report<'a> {
     pub fn new(config: &'a TenantConfig, asked: Vec<Asked>, wanted: &'a Result<Wanted, Failure>) -> Report<'a> {
-        let outcome = match wanted {
-            Ok(Wanted::Connect(route)) => Outcome::Connect(route),
-            Ok(Wanted::Respond(response)) => Outcome::Respond(response),
-            Err(failure) => Outcome::Refused {
-                because: failure.to_string(),
-                code: failure.answer().code,
-                client_gets_status: failure.status(Some(&config.failure.answer)).as_u16(),
-            },
-        };
+        let outcome = Outcome::new(wanted, &config.failure.answer);
         Report { tenant: &config.name, asked, outcome }
     }
 }

@@ -1,13 +1,29 @@
 //! `pointsman run`
 
-use std::path::Path;
+use std::num::NonZeroI32;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Command;
 
-use crate::cli::{self, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::cli::{ConfigFile, Outcome};
 use crate::config::Grants;
-use crate::server::{self, Order, Stopped};
+use crate::module::BuildIn;
+use crate::server::{self, Changes, Launch, Order, StartError, Stopped};
 use crate::{config, log};
 
-pub fn run(file: &Path) -> anyhow::Result<Outcome> {
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Take the listeners of the running process PID over, which ends when its requests have
+    #[arg(long, value_name = "PID")]
+    upgrade: Option<NonZeroI32>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let file = &arguments.file.config;
     let config = match config::load(file) {
         Ok(config) => config,
         Err(errors) => {
@@ -16,9 +32,16 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
         }
     };
     let _log = log::start(&config.log);
-    let server = match server::start(&config) {
+    let launch = Launch {
+        config: config.clone(),
+        file: Some(file.clone()),
+        build_in: BuildIn::ChildProcess,
+        dev: false,
+        takes_over: arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get())),
+    };
+    let server = match server::start(launch) {
         Ok(server) => server,
-        Err(error @ (server::StartError::Module { .. } | server::StartError::Tenant { .. })) => {
+        Err(error @ (StartError::Module { .. } | StartError::Tenant { .. } | StartError::Release { .. })) => {
             eprintln!("{:#}", anyhow::Error::from(error));
             return Ok(Outcome::Refused);
         }
@@ -38,14 +61,29 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
     if let Some(address) = server.admin_address() {
         tracing::info!(%address, "admin: metrics on /metrics");
     }
+    if let Some(socket) = config.admin.as_ref().and_then(|admin| admin.socket.as_ref()) {
+        tracing::info!(socket = %socket.display(), "admin: see `pointsman admin`");
+    }
+    tell_service_manager();
+    if let Some(predecessor) = arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get()))
+        && let Err(error) = kill_process(predecessor, Signal::TERM)
+    {
+        tracing::error!(%error, "upgrade: the process before this one cannot be told to end");
+    }
     let signal = loop {
         match next_order() {
             Order::Stop { signal } => break signal,
-            Order::Reload => match server.reload_credentials() {
-                Ok(()) => tracing::info!("credentials reloaded"),
-                Err(error) => {
-                    tracing::error!(error = cli::chain(&error), "credentials not reloaded; the old ones stay in use");
+            Order::Reload => match server.control().reload() {
+                Ok(Changes { added, changed, removed, unchanged }) => {
+                    tracing::info!(?added, ?changed, ?removed, unchanged, "configuration reloaded");
                 }
+                Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),
+            },
+            Order::Upgrade => start_successor(),
+            // It ends this process with SIGTERM once it serves.
+            Order::HandOver => match server.hand_over() {
+                Ok(()) => tracing::info!("upgrade: the successor has the listeners too"),
+                Err(error) => tracing::error!(%error, "the listeners were not handed over; this process goes on"),
             },
         }
     };
@@ -55,6 +93,57 @@ pub fn run(file: &Path) -> anyhow::Result<Outcome> {
         Stopped::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
     }
     Ok(Outcome::Success)
+}
+
+/// Starts this program anew, as it is on disk now, to take this process's place.
+fn start_successor() {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_else(|| "pointsman".into());
+    // Without what told this process whose place to take.
+    let mut own = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        if text == "--upgrade" {
+            arguments.next();
+        } else if !text.starts_with("--upgrade=") {
+            own.push(argument);
+        }
+    }
+    let pid = std::process::id().to_string();
+    match Command::new(&program).args(own).args(["--upgrade", &pid]).spawn() {
+        Ok(mut successor) => {
+            tracing::info!(pid = successor.id(), "upgrade: the successor is loading");
+            let waits = std::thread::Builder::new().name("successor".to_owned()).spawn(move || {
+                if let Ok(status) = successor.wait() {
+                    tracing::error!(%status, "upgrade: the successor ended; this process goes on");
+                }
+            });
+            if let Err(error) = waits {
+                tracing::error!(%error, "nobody waits for the successor");
+            }
+        }
+        Err(error) => tracing::error!(%error, program = %program.display(), "upgrade: the successor cannot be started"),
+    }
+}
+
+/// Tells systemd that this process serves, and that it is the main one now.
+fn tell_service_manager() {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let told = || {
+        let notify = UnixDatagram::unbound()?;
+        let message = format!("READY=1\nMAINPID={}\n", std::process::id());
+        match socket.to_string_lossy().strip_prefix('@') {
+            Some(name) => {
+                let address = SocketAddr::from_abstract_name(name)?;
+                notify.send_to_addr(message.as_bytes(), &address)
+            }
+            None => notify.send_to(message.as_bytes(), &socket),
+        }
+    };
+    let told: std::io::Result<usize> = told();
+    if let Err(error) = told {
+        tracing::warn!(%error, "the service manager cannot be told that the proxy serves (NOTIFY_SOCKET)");
+    }
 }
 
 /// What an operator should see at every start: where modules may do more than by default.

@@ -12,11 +12,13 @@ pub fn read(section: Option<Section<'_>>) -> Limits {
     let defaults = Limits::default();
     let Some(mut section) = section else { return defaults };
     let decision = section.milliseconds("decision_ms", 1..=10_000);
+    let configure = section.milliseconds("configure_ms", 1..=60_000);
     let mebibytes: Option<usize> = section.number("memory_mib", 1..=256, Unit::Mebibytes);
     let attempts = section.number("attempts", 1..=16, Unit::Things);
     let mut number = |key, range, unit, default| section.number(key, range, unit).unwrap_or(default);
     let limits = Limits {
         decision: decision.unwrap_or(defaults.decision),
+        configure: configure.unwrap_or(defaults.configure),
         memory_bytes: mebibytes.map_or(defaults.memory_bytes, |mebibytes| mebibytes.saturating_mul(MIB)),
         table_elements: number("table_elements", 1..=20_000, Unit::Things, defaults.table_elements),
         instances: number("instances", 1..=100, Unit::Things, defaults.instances),

@@ -17,6 +17,7 @@ mod module;
 mod proxy;
 mod quota;
 mod read;
+mod release;
 mod resolver;
 mod tenant;
 mod upstream;
@@ -38,7 +39,7 @@ pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
-    ResolverConfig, Share, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
+    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
 };
 pub use problem::ConfigErrors;
 pub use read::parse;

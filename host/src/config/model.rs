@@ -3,12 +3,14 @@
 //! Nothing here reads TOML (that is `read`), and every default is a constant of this file, which
 //! `docs/configuration.md` repeats and a test compares.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use http::StatusCode;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +29,7 @@ impl Config {
     /// Where the proxy is to listen, the admin listener included.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let listeners = self.listeners.iter().map(|listener| listener.address);
-        listeners.chain(self.admin.iter().map(|admin| admin.address)).collect()
+        listeners.chain(self.admin.iter().filter_map(|admin| admin.address)).collect()
     }
 }
 
@@ -44,12 +46,41 @@ pub struct ProxyConfig {
     pub error_header: bool,
     /// How long requests in flight may go on after SIGTERM or SIGQUIT.
     pub shutdown_timeout: Duration,
+    /// Whether module files are watched, and loaded when they change.
+    pub watch: bool,
+    /// Where built modules are kept. None: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// What they may take there, in bytes.
+    pub cache_bytes: u64,
+    /// Where it is kept which version served each tenant last. None: nowhere.
+    pub state_dir: Option<PathBuf>,
+    /// Where a process hands its listeners to the one that takes its place.
+    pub upgrade_socket: Option<PathBuf>,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        ProxyConfig {
+            threads: available_parallelism().map_or(1, usize::from),
+            idle_connections: ProxyConfig::IDLE_CONNECTIONS,
+            ca_file: None,
+            error_header: ProxyConfig::ERROR_HEADER,
+            shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
+            watch: ProxyConfig::WATCH,
+            cache_dir: None,
+            cache_bytes: ProxyConfig::CACHE_BYTES,
+            state_dir: None,
+            upgrade_socket: None,
+        }
+    }
 }
 
 impl ProxyConfig {
     pub const IDLE_CONNECTIONS: usize = 1024;
     pub const ERROR_HEADER: bool = true;
     pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+    pub const WATCH: bool = true;
+    pub const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
 }
 
 /// `[log]`
@@ -134,15 +165,20 @@ pub enum Families {
     Ipv6,
 }
 
-/// `[admin]`: where the proxy is watched.
+/// `[admin]`: where the proxy is watched and told what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
-    pub address: SocketAddr,
+    /// A Unix socket, which only the user may open whom the proxy runs as.
+    pub socket: Option<PathBuf>,
+    /// Metrics for everybody, and the API for those who have the token.
+    pub address: Option<SocketAddr>,
+    /// A file with the token. None: the API is on the socket only.
+    pub token_file: Option<PathBuf>,
 }
 
 impl AdminConfig {
-    /// Loopback: metrics name tenants and modules.
-    pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+    /// The socket if neither it nor an address is given, beside the configuration.
+    pub const SOCKET: &str = "pointsman.sock";
 }
 
 /// `[[listener]]`
@@ -229,6 +265,67 @@ pub struct TenantConfig {
     pub failure: Fallback,
     pub groups: Vec<GroupConfig>,
     pub grants: Grants,
+    pub release: ReleaseConfig,
+}
+
+/// `[tenant.release]`: how far a new version is let, and what brings the old one back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseConfig {
+    /// Where a version that passed its tests begins.
+    pub stage: Stage,
+    /// Share of the clients that a canary serves. 0: a candidate goes from shadow to live.
+    pub canary_percent: u32,
+    /// Good decisions after which a candidate goes one stage on. 0: their number promotes nothing.
+    pub promote_after: u64,
+    /// Time after which it does, if it made any. Zero: time promotes nothing.
+    pub promote_after_time: Duration,
+    /// Failed decisions that end a candidate's trial. 0: none do.
+    pub abort_failures: u64,
+    /// Failed decisions of a version that is new that bring back the one before. 0: none do.
+    pub rollback_failures: u64,
+    /// For how long it is new.
+    pub rollback_window: Duration,
+    /// Versions that are kept, compiled, beside those that serve.
+    pub history: usize,
+}
+
+impl Default for ReleaseConfig {
+    fn default() -> Self {
+        ReleaseConfig {
+            stage: Stage::Live,
+            canary_percent: 10,
+            promote_after: 0,
+            promote_after_time: Duration::ZERO,
+            abort_failures: 5,
+            rollback_failures: 5,
+            rollback_window: Duration::from_secs(60),
+            history: 5,
+        }
+    }
+}
+
+/// How far a version is let.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// It decides beside the live version, without effect.
+    Shadow,
+    /// It serves a share of the clients.
+    Canary,
+    /// It serves all.
+    Live,
+}
+
+impl Stage {
+    pub const ALL: [(&str, Stage); 3] = [("shadow", Stage::Shadow), ("canary", Stage::Canary), ("live", Stage::Live)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Shadow => "shadow",
+            Stage::Canary => "canary",
+            Stage::Live => "live",
+        }
+    }
 }
 
 impl TenantConfig {
@@ -267,10 +364,12 @@ pub struct ModuleConfig {
 }
 
 /// `[tenant.limits]`: what one decision may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// CPU time of a decision.
     pub decision: Duration,
+    /// CPU time of `configure`.
+    pub configure: Duration,
     /// Linear memory, all memories of the module together, in bytes.
     pub memory_bytes: usize,
     /// Elements of one table.
@@ -295,6 +394,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             decision: Duration::from_millis(10),
+            configure: Duration::from_secs(2),
             memory_bytes: 16 * 1024 * 1024,
             table_elements: 10_000,
             instances: 64,

@@ -1,18 +1,10 @@
 //! `[proxy]`
 
-use std::thread::available_parallelism;
-
 use crate::config::ProxyConfig;
 use crate::config::section::{DAY_MS, Section, Unit};
 
 pub fn read(section: Option<Section<'_>>) -> ProxyConfig {
-    let defaults = ProxyConfig {
-        threads: available_parallelism().map_or(1, usize::from),
-        idle_connections: ProxyConfig::IDLE_CONNECTIONS,
-        ca_file: None,
-        error_header: ProxyConfig::ERROR_HEADER,
-        shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
-    };
+    let defaults = ProxyConfig::default();
     let Some(mut section) = section else { return defaults };
     let config = ProxyConfig {
         // Each thread costs address space for module instances; no machine in sight has more cores.
@@ -24,6 +16,13 @@ pub fn read(section: Option<Section<'_>>) -> ProxyConfig {
         ca_file: section.path("ca_file"),
         error_header: section.boolean("error_header").unwrap_or(defaults.error_header),
         shutdown_timeout: section.milliseconds("shutdown_timeout_ms", 0..=DAY_MS).unwrap_or(defaults.shutdown_timeout),
+        watch: section.boolean("watch").unwrap_or(defaults.watch),
+        cache_dir: section.path("cache_dir"),
+        cache_bytes: section
+            .number("cache_mib", 1..=1_048_576_u64, Unit::Mebibytes)
+            .map_or(defaults.cache_bytes, |mebibytes| mebibytes.saturating_mul(1024 * 1024)),
+        state_dir: section.path("state_dir"),
+        upgrade_socket: section.path("upgrade_socket"),
     };
     section.finish();
     config

@@ -230,6 +230,11 @@ impl<'t> Section<'t> {
         Some(self.source.folder.join(path.value))
     }
 
+    /// A file of this name in the folder of the configuration.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.source.folder.join(name)
+    }
+
     /// A table, to be read and finished.
     pub fn table(&mut self, key: &'static str) -> Option<Section<'t>> {
         let value = self.get(key)?;

@@ -7,7 +7,8 @@ use crate::config::hostname::BadHostname;
 use crate::config::problem::{Findings, shown};
 use crate::config::section::{Placed, Section, Unit};
 use crate::config::{
-    GroupConfig, HostPattern, Matching, TenantConfig, failure, grants, group, hostname, limits, module, quota, upstream,
+    GroupConfig, HostPattern, Matching, TenantConfig, failure, grants, group, hostname, limits, module, quota, release,
+    upstream,
 };
 
 pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConfig {
@@ -32,6 +33,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
         failure: failure::read(section.table("failure"), claims),
         groups: groups(&mut section, claims),
         grants: grants::read(section.table("grants"), claims),
+        release: release::read(section.table("release")),
     };
     section.finish();
     config

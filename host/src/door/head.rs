@@ -112,6 +112,10 @@ impl RequestHead {
     }
 
     /// Empty if the client has no IP address (a Unix socket).
+    pub fn client_ip_address(&self) -> Option<IpAddr> {
+        self.client_ip
+    }
+
     pub fn client_ip(&self) -> String {
         self.client_ip.map(|ip| ip.to_string()).unwrap_or_default()
     }

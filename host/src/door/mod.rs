@@ -3,6 +3,7 @@
 mod app;
 mod head;
 mod listener;
+mod offline;
 mod stream;
 mod tls;
 mod watch;
@@ -10,5 +11,6 @@ mod watch;
 pub use app::Door;
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
 pub use listener::Listener;
+pub use offline::{OfflineError, OfflineRequest};
 pub use tls::{TlsError, tls_settings};
 pub use watch::{CONNECTION, Connection, Phase};

@@ -28,6 +28,9 @@ pub struct Access<'a> {
     pub duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<&'a str>,
+    /// The version of the tenant's modules that served the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// Digest of the module that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,

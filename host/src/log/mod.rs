@@ -2,6 +2,8 @@
 
 mod access;
 mod diagnostics;
+mod explain;
 
 pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 pub use diagnostics::{LogGuard, start};
+pub use explain::Explain;

@@ -1,10 +1,8 @@
 //! What can be counted, as Prometheus reads it. Label values come from the configuration and from fixed lists, never
 //! from a request or a module, so the number of series is bounded.
 
-mod listener;
 mod tenant;
 
-pub use listener::Page;
 pub use tenant::{Rung, TenantMetrics};
 
 use prometheus::core::Collector;
@@ -27,6 +25,8 @@ struct Families {
     attempts: IntCounterVec,
     breaker: IntGaugeVec,
     modules: IntGaugeVec,
+    versions: IntGaugeVec,
+    releases: IntCounterVec,
 }
 
 /// In seconds: from a small module on a fast core to the longest decision that can be configured.
@@ -88,6 +88,16 @@ impl Metrics {
                 "The tenant's modules, in the order in which they are asked; always 1",
                 &["tenant", "position", "digest"],
             )?,
+            versions: gauge(
+                "pointsman_live_version",
+                "The number of the version of its modules that serves the tenant",
+                &["tenant"],
+            )?,
+            releases: counter(
+                "pointsman_releases_total",
+                "New versions of a tenant's modules, by what became of them: `refused`, `live`, `rolled-back`",
+                &["tenant", "outcome"],
+            )?,
         };
         Ok(Metrics { registry, families })
     }
@@ -134,7 +144,8 @@ mod tests {
         tenant.fallback(Rung::Peer);
         tenant.attempt_failed("refused");
         tenant.breaker(State::Open);
-        tenant.modules(std::iter::once(Digest::of(b"module")));
+        tenant.version(1, [Digest::of(b"module")].into_iter());
+        tenant.release("refused");
         metrics.unrouted("no-tenant");
         let text = metrics.text().expect("text");
         let real: BTreeSet<&str> =

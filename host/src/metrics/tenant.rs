@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use crate::metrics::Families;
@@ -22,11 +23,16 @@ pub struct TenantMetrics {
     responses: IntCounter,
     breaker: IntGauge,
     modules: prometheus::IntGaugeVec,
+    live: Mutex<Option<Live>>,
+    versions: IntGauge,
+    releases: IntCounterVec,
 }
 
 /// What took the place of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rung {
+    /// The version before one that is new.
+    Version,
     Module,
     Peer,
     Answer,
@@ -35,11 +41,19 @@ pub enum Rung {
 impl Rung {
     pub fn name(self) -> &'static str {
         match self {
+            Rung::Version => "version",
             Rung::Module => "module",
             Rung::Peer => "peer",
             Rung::Answer => "answer",
         }
     }
+}
+
+/// What the tenant's series say serves.
+#[derive(Debug)]
+struct Live {
+    number: u64,
+    digests: Vec<String>,
 }
 
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -60,6 +74,9 @@ impl TenantMetrics {
             attempts: families.attempts.clone(),
             breaker: families.breaker.with_label_values(&[name]),
             modules: families.modules.clone(),
+            live: Mutex::default(),
+            versions: families.versions.with_label_values(&[name]),
+            releases: families.releases.clone(),
         }
     }
 
@@ -111,11 +128,35 @@ impl TenantMetrics {
         });
     }
 
-    /// The modules in force, in their order.
-    pub fn modules(&self, digests: impl Iterator<Item = Digest>) {
-        for (position, digest) in digests.enumerate() {
-            self.modules.with_label_values(&[self.name.as_str(), &position.to_string(), &digest.to_string()]).set(1);
+    /// A version serves from now on.
+    pub fn version(&self, number: u64, digests: impl Iterator<Item = Digest>) {
+        let mut live = self.live.lock();
+        if live.as_ref().is_some_and(|live| live.number == number) {
+            return;
         }
+        let now = Live { number, digests: digests.map(|digest| digest.to_string()).collect() };
+        let labels = |live: &Live| {
+            let labels =
+                |(position, digest): (usize, &String)| [self.name.clone(), position.to_string(), digest.clone()];
+            live.digests.iter().enumerate().map(labels).collect::<Vec<_>>()
+        };
+        for labels in live.iter().flat_map(labels) {
+            // It is there: it was set when that version went live.
+            let _ = self.modules.remove_label_values(&labels);
+        }
+        for labels in labels(&now) {
+            self.modules.with_label_values(&labels).set(1);
+        }
+        self.versions.set(i64::try_from(now.number).unwrap_or(i64::MAX));
+        if live.is_some() {
+            self.release("live");
+        }
+        *live = Some(now);
+    }
+
+    /// A new version, or what became of one: `refused`, `live`, `rolled-back`.
+    pub fn release(&self, outcome: &'static str) {
+        self.releases.with_label_values(&[self.name.as_str(), outcome]).inc();
     }
 }
 

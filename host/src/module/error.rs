@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::call::CallError;
+use crate::config::Limits;
 use crate::module::world::SUPPORTED;
 
 /// A module that was refused at load.
@@ -40,6 +42,48 @@ pub enum LoadError {
     NeedsTooMuch { what: &'static str, needed: u64, limit: u64, key: Option<&'static str> },
     #[error("it cannot be compiled: {message}")]
     Compile { message: String },
+    #[error("it cannot be started: {message}")]
+    Start { message: String },
+    #[error("its `configure` refused its `config` table: {0}")]
+    ConfigureDeclined(String),
+    #[error("its `configure` took more than {budget_ms} ms of CPU time (limits.configure_ms)")]
+    ConfigureTime { budget_ms: u128 },
+    #[error("its `configure` failed: {0}")]
+    Configure(CallError),
+    #[error("building it took more than {seconds} s of CPU time: make it smaller, or split it into several modules")]
+    BuildTime { seconds: u64 },
+    #[error(
+        "building it ended with signal {signal}, as it does when it needs more than {memory_mib} MiB of memory: \
+         make the module smaller"
+    )]
+    BuildDied { signal: i32, memory_mib: u64 },
+    #[error("the build could not be run: {message}")]
+    Builder { message: String },
+    /// What the process said that built it.
+    #[error("{message}")]
+    Told { at_configure: bool, message: String },
+}
+
+impl LoadError {
+    /// What came of a `configure` that failed.
+    pub(super) fn of_configure(error: CallError, limits: &Limits) -> LoadError {
+        match error {
+            CallError::Declined(reason) => LoadError::ConfigureDeclined(reason),
+            CallError::Budget { .. } => LoadError::ConfigureTime { budget_ms: limits.configure.as_millis() },
+            other => LoadError::Configure(other),
+        }
+    }
+
+    /// Whether the module itself is sound, but not with this configuration.
+    pub fn is_of_configure(&self) -> bool {
+        matches!(
+            self,
+            LoadError::ConfigureDeclined(_)
+                | LoadError::ConfigureTime { .. }
+                | LoadError::Configure(_)
+                | LoadError::Told { at_configure: true, .. }
+        )
+    }
 }
 
 const WASI_REMEDY: &str = "modules have no WASI here; build for `wasm32-unknown-unknown`, or with your toolchain's \

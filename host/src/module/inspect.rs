@@ -6,7 +6,8 @@ use std::path::Path;
 use wasmtime::component::Component;
 
 use crate::config::Limits;
-use crate::module::load::{component_bytes, memory_bytes, needs_host, read};
+use crate::module::encode::component_bytes;
+use crate::module::load::{memory_bytes, needs_host, read};
 use crate::module::{Digest, LoadError, Loader};
 
 /// A module, taken apart.
@@ -44,7 +45,12 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspecti
         imports: Vec::new(),
         exports: Vec::new(),
         needs: None,
-        refused: loader.load(&bytes, serde_json::Value::Null, limits).err().map(|error| error.to_string()),
+        refused: match loader.load(&bytes, serde_json::json!({}), limits) {
+            // What `configure` needs is in the configuration of a tenant.
+            Ok(_) => None,
+            Err(error) if error.is_of_configure() => None,
+            Err(error) => Some(error.to_string()),
+        },
     };
     // A module that is refused for its imports can still show them.
     if let Ok(component) = component_bytes(&bytes).and_then(|bytes| {

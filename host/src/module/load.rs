@@ -1,27 +1,28 @@
-//! From bytes to a module that can be asked. Compiling is the slow step and happens here only, never with a request.
+//! From a module file to a module that can be asked. Building is the slow step: it is done once for all tenants with the
+//! same file, kept on disk, and never done with a request.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
-use wasmparser::{Parser, Payload, Validator};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, Linker};
 use wasmtime::{Engine, ResourcesRequired};
 
-use crate::bindings::{Router, RouterPre};
-use crate::call::{Instances, State};
+use crate::bindings::RouterPre;
+use crate::call::{Instances, State, Ticker};
 use crate::config::Limits;
 use crate::engine::{EngineError, ceiling, engine};
-use crate::module::packages::Dependencies;
-use crate::module::{LoadError, ModuleSettings, world};
-use crate::text::printable;
+use crate::module::artefact::{Artefact, Configure};
+use crate::module::build::{Source, build, configure_export, exports_configure, linker, wrong_type};
+use crate::module::cache::{Cache, Key};
+use crate::module::child::build_in_child;
+use crate::module::{CacheError, Digest, LoadError, ModuleSettings, world};
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
-const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
 /// A module that is ready to decide.
 #[derive(Clone)]
@@ -31,22 +32,33 @@ pub struct Module {
     instances: Arc<Instances>,
 }
 
-/// What tenants with the same module file share.
+/// What tenants share that have the same module file and, if it has `configure`, the same configuration.
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
     watches_upstreams: bool,
+    /// To be called in each instance.
+    configure: Option<ComponentExportIndex>,
 }
 
-/// SHA-256 of a module file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest([u8; 32]);
+/// Where modules are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildIn {
+    /// For one's own modules: nothing bounds a build.
+    ThisProcess,
+    /// This program must be `pointsman` itself.
+    ChildProcess,
+}
 
-/// Loads modules for one engine. A file that two tenants use is compiled once.
+/// Loads modules for one engine. What two tenants share is built once.
 pub struct Loader {
     engine: Engine,
     linker: Linker<State>,
-    compiled: Mutex<HashMap<Digest, Arc<Compiled>>>,
+    build_in: BuildIn,
+    cache: Option<Cache>,
+    /// Modules that are in use somewhere.
+    known: Mutex<HashMap<Key, Weak<Compiled>>>,
+    _ticker: Ticker,
 }
 
 impl Loader {
@@ -54,9 +66,19 @@ impl Loader {
     /// many instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
         let engine = engine(threads, kept)?;
-        let mut linker = Linker::new(&engine);
-        Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        Ok(Loader { engine, linker, compiled: Mutex::default() })
+        let linker = linker(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
+        Ok(Loader { engine, linker, build_in, cache: None, known, _ticker: ticker })
+    }
+
+    pub fn build_in(self, build_in: BuildIn) -> Loader {
+        Loader { build_in, ..self }
+    }
+
+    /// Keeps what it builds in this folder, which may grow to so many bytes.
+    pub fn with_cache(self, folder: &Path, most_bytes: u64) -> Result<Loader, CacheError> {
+        Ok(Loader { cache: Some(Cache::open(folder, most_bytes, &self.engine)?), ..self })
     }
 
     pub fn engine(&self) -> &Engine {
@@ -70,37 +92,66 @@ impl Loader {
 
     /// Loads a module from memory.
     pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &Limits) -> Result<Module, LoadError> {
-        let digest = Digest::of(bytes);
-        let known = self.compiled.lock().get(&digest).cloned();
+        let settings = Arc::new(ModuleSettings::new(settings));
+        let source = Source { bytes, settings: &settings, limits };
+        let configured = exports_configure(bytes).then(|| what_configures(&settings, limits));
+        let key = Key { module: Digest::of(bytes), configured };
+        let known = self.known.lock().get(&key).and_then(Weak::upgrade);
         let compiled = match known {
             Some(compiled) => compiled,
             None => {
-                let router = self.compile(bytes)?;
-                let ty = router.instance_pre().component().component_type();
-                let watches_upstreams = ty.imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
-                let compiled = Arc::new(Compiled { digest, router, watches_upstreams });
-                self.compiled.lock().insert(digest, compiled.clone());
+                let compiled = Arc::new(self.compiled(&key, &source)?);
+                let mut known = self.known.lock();
+                if known.len() == known.capacity() {
+                    known.retain(|_, compiled| compiled.strong_count() > 0);
+                }
+                known.insert(key, Arc::downgrade(&compiled));
                 compiled
             }
         };
         check_needs(compiled.router.instance_pre().component(), limits)?;
-        Ok(Module {
-            compiled,
-            settings: Arc::new(ModuleSettings::new(settings)),
-            instances: Arc::new(Instances::new(1)),
-        })
+        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<RouterPre<State>, LoadError> {
-        let component = component_bytes(bytes)?;
-        let component = Component::new(&self.engine, &component).map_err(compile_error)?;
-        let ty = component.component_type();
-        world::check_names(
-            ty.imports(&self.engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
-            ty.exports(&self.engine).map(|(name, _)| name),
-        )?;
-        self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)
+    fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
+        let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
+        if let Some(compiled) = kept.and_then(|artefact| self.linked(key, &artefact).ok()) {
+            return Ok(compiled);
+        }
+        let artefact = match self.build_in {
+            BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
+            BuildIn::ChildProcess => build_in_child(source)?,
+        };
+        let compiled = self.linked(key, &artefact)?;
+        let module = key.module;
+        for line in &artefact.facts.log {
+            tracing::info!(target: "pointsman::module", %module, "configure: {line}");
+        }
+        if let Configure::EachInstance { because } = &artefact.facts.configure {
+            tracing::warn!(%module, because, "no snapshot can be made: `configure` is called in each decision");
+        }
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
+            tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+        }
+        Ok(compiled)
     }
+
+    fn linked(&self, key: &Key, artefact: &Artefact) -> Result<Compiled, LoadError> {
+        let component = artefact.component(&self.engine)?;
+        let watches_upstreams =
+            component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
+        let configure = match artefact.facts.configure {
+            Configure::Absent | Configure::Snapshot => None,
+            Configure::EachInstance { .. } => Some(configure_export(&component)?),
+        };
+        let router = self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
+        Ok(Compiled { digest: key.module, router, watches_upstreams, configure })
+    }
+}
+
+/// All that the state after `configure` may depend on beside the module.
+fn what_configures(settings: &ModuleSettings, limits: &Limits) -> Digest {
+    Digest::of(format!("{limits:?}\n{}", settings.json()).as_bytes())
 }
 
 impl Module {
@@ -111,6 +162,11 @@ impl Module {
     /// Lets each of its instances decide so many times.
     pub fn with_instance_calls(self, calls: u32) -> Module {
         Module { instances: Arc::new(Instances::new(calls)), ..self }
+    }
+
+    /// Whether instances are kept to decide again, where the tenant's configuration has it so.
+    pub fn keep_instances(&self, keep: bool) {
+        self.instances.keep_any(keep);
     }
 
     /// Whether it may ask what was seen of upstreams.
@@ -124,6 +180,11 @@ impl Module {
 
     pub(crate) fn router(&self) -> &RouterPre<State> {
         &self.compiled.router
+    }
+
+    /// What to call in each instance before it decides.
+    pub(crate) fn configured_by_call(&self) -> Option<&ComponentExportIndex> {
+        self.compiled.configure.as_ref()
     }
 
     pub(crate) fn instances(&self) -> &Instances {
@@ -141,95 +202,14 @@ impl fmt::Debug for Module {
     }
 }
 
-impl Digest {
-    pub fn of(bytes: &[u8]) -> Digest {
-        Digest(Sha256::digest(bytes).into())
-    }
-
-    /// All 64 hexadecimal digits.
-    pub fn full(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// The first 12 hexadecimal digits: enough for people to tell versions apart.
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// Reads a module file, but never more than a module may have.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(failed)?.len();
     if size > LARGEST_FILE {
         return Err(LoadError::TooLarge { size, limit: LARGEST_FILE });
     }
     std::fs::read(path).map_err(failed)
-}
-
-/// The bytes of a component, encoded here if they are a core module that carries its component type.
-pub(super) fn component_bytes(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    if !bytes.starts_with(b"\0asm") {
-        return Err(LoadError::NotWasm);
-    }
-    Validator::new().validate_all(bytes).map_err(invalid)?;
-    if Parser::is_component(bytes) {
-        return Ok(bytes.to_owned());
-    }
-    check_core(bytes)?;
-    wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(bytes)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| LoadError::Encode { message: format!("{error:#}") })
-}
-
-/// Mistakes in a core module that would otherwise show as an odd encoding error.
-fn check_core(bytes: &[u8]) -> Result<(), LoadError> {
-    let (mut typed, mut packages) = (false, Dependencies::default());
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(invalid)? {
-            Payload::CustomSection(section) if section.name().starts_with("component-type") => {
-                typed = true;
-                packages.add(section.data());
-            }
-            Payload::ImportSection(imports) => {
-                for import in imports.into_imports() {
-                    let module = import.map_err(invalid)?.module;
-                    if module.starts_with("wasi_snapshot_preview1") || module == "wasi_unstable" {
-                        return Err(LoadError::CoreWasi { import: module.to_owned() });
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    if let Some(circle) = packages.circle() {
-        const LONGEST: usize = 256;
-        let packages = circle.into_iter().collect::<Vec<_>>().join("`, `");
-        return Err(LoadError::Circle { packages: printable(&packages, LONGEST).0 });
-    }
-    if typed { Ok(()) } else { Err(LoadError::NoComponentType) }
-}
-
-fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
-    LoadError::Invalid { offset: error.offset(), message: error.message().to_owned() }
-}
-
-fn compile_error(error: wasmtime::Error) -> LoadError {
-    LoadError::Compile { message: format!("{error:#}") }
-}
-
-fn wrong_type(error: wasmtime::Error) -> LoadError {
-    LoadError::WrongType { message: format!("{error:#}") }
 }
 
 /// Imported types are declarations of what `use` brings into the world; only instances and functions come from the host.

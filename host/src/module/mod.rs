@@ -1,5 +1,11 @@
 //! A tenant's Wasm module: from a file to something that can be asked, or a message that says why not.
 
+mod artefact;
+mod build;
+mod cache;
+mod child;
+mod digest;
+mod encode;
 mod error;
 mod inspect;
 mod load;
@@ -7,7 +13,10 @@ mod packages;
 mod settings;
 mod world;
 
+pub use cache::CacheError;
+pub use child::{COMMAND as BUILD_COMMAND, serve_build};
+pub use digest::Digest;
 pub use error::LoadError;
 pub use inspect::{Inspection, inspect};
-pub use load::{Digest, Loader, Module};
+pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use settings::ModuleSettings;

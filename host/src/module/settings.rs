@@ -20,6 +20,10 @@ impl ModuleSettings {
         &self.json
     }
 
+    pub fn whole(&self) -> &Value {
+        &self.value
+    }
+
     /// One value, by JSON Pointer (RFC 6901).
     pub fn value(&self, pointer: &str) -> Option<&Value> {
         self.value.pointer(pointer)

@@ -11,11 +11,12 @@ use crate::check::{RouteSpec, Target};
 use crate::credentials::Granted;
 use crate::decide::Fallen;
 use crate::door::{Connection, RequestHead};
-use crate::module::{Digest, Module};
+use crate::module::Digest;
 use crate::peer::Reached;
 use crate::proxy::in_flight::InFlight;
 use crate::quota::Counted;
 use crate::raw;
+use crate::release::{Serving, Version};
 use crate::resolve::Hop;
 use crate::stores::UnderWay;
 use crate::tenant::Tenant;
@@ -72,7 +73,9 @@ pub enum Next {
 /// Who serves a request: taken once, so that a reload never mixes versions within it.
 pub struct Served {
     pub tenant: Arc<Tenant>,
-    pub modules: Arc<Vec<Module>>,
+    /// What serves the tenant, and which version of it serves this request.
+    pub serving: Arc<Serving>,
+    pub version: Arc<Version>,
     pub credentials: Arc<Granted>,
     /// Whether any of them asks what was seen of upstreams.
     pub watches_upstreams: bool,
@@ -154,7 +157,7 @@ impl Context {
     pub fn attempts_allowed(&self) -> u32 {
         match (&self.route, &self.served) {
             (Some(route), _) => route.retry.attempts,
-            (None, Some(served)) => served.tenant.limits.attempts,
+            (None, Some(served)) => served.tenant.config.limits.attempts,
             (None, None) => 1,
         }
     }

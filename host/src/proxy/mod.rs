@@ -3,6 +3,7 @@
 
 mod attempt;
 mod context;
+mod explain;
 mod failed;
 mod forwarded;
 mod head;
@@ -15,4 +16,4 @@ mod walk;
 mod write;
 
 pub use in_flight::{Gauge, InFlight};
-pub use steps::Proxy;
+pub use steps::{Parts, Proxy};

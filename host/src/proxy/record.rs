@@ -33,6 +33,7 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         bytes: session.body_bytes_sent(),
         duration_ms: ctx.start.elapsed().as_secs_f64() * 1000.0,
         tenant: served.map(|served| &*served.tenant.name),
+        version: served.map(|served| served.version.number),
         module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
         decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),

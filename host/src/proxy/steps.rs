@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pingora::Result;
 use pingora::connectors::TransportConnector;
 use pingora::proxy::Session;
@@ -12,9 +13,9 @@ use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
 use crate::call::Decided;
 use crate::check::Target;
-use crate::decide::{decide, fall_back};
+use crate::decide::{self, Released, decide, fall_back};
 use crate::door;
-use crate::log::AccessLogger;
+use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::module::Module;
 use crate::peer::{Ends, Found, PoolKey, Prepared, http_peer};
@@ -22,15 +23,18 @@ use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::note_attempt;
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::lines::tell;
-use crate::proxy::{attempt, head, write};
+use crate::proxy::{attempt, explain, head, write};
 use crate::raw;
+use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
 use crate::tenant::{Tenant, TenantTable};
 
 /// The proxy: all listeners and tenants share one.
 pub struct Proxy {
-    tenants: TenantTable<Arc<Tenant>>,
+    tenants: Arc<ArcSwap<TenantTable<Arc<Tenant>>>>,
+    shadow: Shadow,
     pub(super) access: AccessLogger,
+    explain: Option<Explain>,
     metrics: Arc<Metrics>,
     pub(super) in_flight: Gauge,
     error_header: bool,
@@ -39,17 +43,24 @@ pub struct Proxy {
     connector: Arc<TransportConnector>,
 }
 
+/// What a proxy is made of.
+pub struct Parts {
+    pub tenants: Arc<ArcSwap<TenantTable<Arc<Tenant>>>>,
+    pub shadow: Shadow,
+    pub resolver: Resolver,
+    pub access: AccessLogger,
+    /// Tells an author of each decision.
+    pub explain: Option<Explain>,
+    pub metrics: Arc<Metrics>,
+    pub in_flight: Gauge,
+    pub error_header: bool,
+}
+
 impl Proxy {
-    pub fn new(
-        tenants: TenantTable<Arc<Tenant>>,
-        resolver: Resolver,
-        access: AccessLogger,
-        metrics: Arc<Metrics>,
-        in_flight: Gauge,
-        error_header: bool,
-    ) -> Proxy {
+    pub fn new(parts: Parts) -> Proxy {
+        let Parts { tenants, shadow, resolver, access, explain, metrics, in_flight, error_header } = parts;
         let connector = Arc::new(TransportConnector::new(None));
-        Proxy { tenants, access, metrics, in_flight, error_header, resolver, connector }
+        Proxy { tenants, shadow, access, explain, metrics, in_flight, error_header, resolver, connector }
     }
 
     /// door and tenant: is the head within bounds, and whose is it?
@@ -65,24 +76,31 @@ impl Proxy {
         let authority = door::authority(&header.uri, &header.headers);
         let head = head::take(session, connection, authority);
         let sni = head.tls().and_then(|tls| tls.sni.as_deref());
-        let Some(tenant) = self.tenants.owner(head.listener(), sni, head.authority()) else {
+        let tenants = self.tenants.load();
+        let Some(tenant) = tenants.owner(head.listener(), sni, head.authority()) else {
             return Err(Failure::NoTenant(head.authority().to_owned()));
         };
-        let modules = tenant.modules();
-        let watches_upstreams = modules.iter().chain(&tenant.fallback_modules).any(Module::watches_upstreams);
+        let serving = tenant.releases.serving();
+        let version = serving.version_for(head.client_ip_address()).clone();
+        let watches_upstreams =
+            version.watches_upstreams || tenant.fallback_modules.iter().any(Module::watches_upstreams);
         ctx.served = Some(Served {
             tenant: tenant.clone(),
-            modules,
+            serving,
+            version,
             watches_upstreams,
             credentials: tenant.credentials(),
             turn: 0,
             head: Arc::new(head),
         });
-        let limit = tenant.quota.concurrent_requests;
+        let limit = tenant.config.quota.concurrent_requests;
         ctx.counted = tenant.usage.requests.enter(limit);
         if ctx.counted.is_none() {
             tenant.metrics.over_budget("concurrent_requests");
             return Err(Failure::TooManyRequests { limit });
+        }
+        if tenant.is_drained() {
+            return Err(Failure::Drained);
         }
         Ok(())
     }
@@ -94,26 +112,38 @@ impl Proxy {
         };
         let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
         let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
-        let tenant = &served.tenant;
+        let (tenant, version) = (&served.tenant, &served.version);
+        let mut explained = self.explain.as_ref().map(|_| explain::Explained::new(&served.head, version.number));
+        let (head, failed) = (&served.head, &attempts);
         let seen = |module: &Module, decided: &Decided| {
+            if let Some(explained) = &mut explained {
+                explained.seen(module, decided, head, failed);
+            }
             *decision_time += decided.elapsed;
             *asked = Some(Decision { digest: module.digest(), kind: None });
             tell(tenant, module, decided);
         };
         let question = Question {
             tenant,
-            modules: &served.modules,
+            modules: &version.modules,
+            stores: &tenant.stores,
             credentials: &served.credentials.names,
             head: &served.head,
             attempts: &attempts,
         };
         let decision = match tenant.usage.turn().await {
-            Ok(_turn) => decide(question, &mut served.turn, seen),
+            Ok(_turn) => decide(question, Released { serving: &served.serving, version }, &mut served.turn, seen),
             Err(over) => {
                 tenant.metrics.over_budget("concurrent_decisions");
-                fall_back(question, over.into(), seen)
+                fall_back(question, None, over.into(), seen)
             }
         };
+        if let (Some(explain), Some(explained)) = (&self.explain, explained) {
+            explain.write(&explained.text(&decision));
+        }
+        if attempts.is_empty() {
+            self.shadow(served, &decision);
+        }
         ctx.fallback = decision.fallback;
         if let Some(asked) = asked {
             asked.kind = decision.wanted.as_ref().ok().map(|wanted| match wanted {
@@ -122,6 +152,22 @@ impl Proxy {
             });
         }
         decision.wanted
+    }
+
+    /// A candidate that is to decide as well does so elsewhere.
+    fn shadow(&self, served: &Served, decision: &decide::Decision) {
+        let Some(candidate) = served.serving.shadow() else { return };
+        let live = match &decision.fallback {
+            None => decision.wanted.clone(),
+            Some(fallen) => Err(fallen.because.clone()),
+        };
+        self.shadow.ask(ShadowJob {
+            tenant: served.tenant.clone(),
+            candidate: candidate.clone(),
+            credentials: served.credentials.clone(),
+            head: served.head.clone(),
+            live,
+        });
     }
 
     /// resolve: the address that the next connection goes to.
@@ -161,7 +207,7 @@ impl Proxy {
         }
         if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
             tenant.metrics.over_budget("peers");
-            return Err(Failure::from(OverQuota::Peers { limit: tenant.quota.peers }).into());
+            return Err(Failure::from(OverQuota::Peers { limit: tenant.config.quota.peers }).into());
         }
         let mut idle_timeout = route.peer.timeouts.idle;
         if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
@@ -232,7 +278,7 @@ impl Proxy {
 
     /// Answers a failure, and remembers it for the log.
     pub(super) async fn answer(&self, session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<u16> {
-        let tenant = ctx.served.as_ref().map(|served| &served.tenant.failure);
+        let tenant = ctx.served.as_ref().map(|served| &served.tenant.config.failure.answer);
         let written = write::failure(session, &failure, tenant, self.error_header).await;
         ctx.failure = Some(failure);
         ctx.answered = true;

@@ -5,51 +5,67 @@
 //! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
 //! does, and so that a test can run a whole proxy inside its own process.
 
+pub mod control;
+mod listen;
 mod tenants;
+mod upgrade;
+mod watch;
 
+pub use control::{Changes, Control, ReloadError};
+pub use listen::Listening;
+pub use upgrade::UpgradeError;
+
+use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use pingora::apps::ServerApp;
 use pingora::proxy::http_proxy;
-use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
-use pingora::services::Service as _;
 use pingora::services::listening::Service;
-use tokio::net::TcpSocket;
+use rustix::process::Pid;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-use crate::call::Ticker;
-use crate::config::{Config, CredentialConfig, ListenerConfig};
+use crate::admin::{Access, Admin};
+use crate::config::Config;
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
-use crate::log::AccessLogger;
-use crate::metrics::{Metrics, Page};
-use crate::module::{LoadError, Loader};
-use crate::proxy::{Gauge, Proxy};
+use crate::log::{AccessLogger, Explain};
+use crate::metrics::Metrics;
+use crate::module::{BuildIn, CacheError, LoadError, Loader};
+use crate::proxy::{Gauge, Parts, Proxy};
+use crate::release::{Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
-use crate::tenant::{Tenant, TenantError, TenantTable};
+use crate::server::control::Beginning;
+use crate::tenant::TenantError;
 
 /// A proxy that could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("tenant `{tenant}`: module `{path}`: {source}")]
-    Module { tenant: String, path: PathBuf, source: LoadError },
+    Module { tenant: String, path: PathBuf, source: Box<LoadError> },
     #[error("listener `{name}`: cannot listen on {address}")]
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
     #[error("tenant `{tenant}`: {source}")]
     Tenant { tenant: String, source: TenantError },
+    #[error("tenant `{tenant}`: {message}")]
+    Release { tenant: String, message: String },
     #[error("admin: cannot listen on {address}")]
-    Admin { address: SocketAddr, source: std::io::Error },
+    Admin { address: String, source: std::io::Error },
+    #[error("admin.token_file: cannot use `{path}`: {message}")]
+    Token { path: PathBuf, message: String },
+    #[error("proxy.cache_dir `{path}`: {source}")]
+    Cache { path: PathBuf, source: CacheError },
+    #[error("proxy.state_dir: {0}")]
+    State(#[from] StoreError),
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeError),
     #[error("cannot set up metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error(transparent)]
@@ -68,24 +84,46 @@ pub enum StartError {
 
 /// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
 pub struct Server {
-    addresses: Vec<(String, SocketAddr)>,
-    admin: Option<SocketAddr>,
     runtime: Option<Runtime>,
-    shutdown: watch::Sender<bool>,
+    shutdown: tokio::sync::watch::Sender<bool>,
     in_flight: Gauge,
     shutdown_timeout: Duration,
-    credentials: Vec<CredentialConfig>,
-    tenants: Vec<Arc<Tenant>>,
-    _ticker: Ticker,
+    control: Arc<Control>,
+    listening: Vec<Listening>,
+    upgrade_socket: Option<PathBuf>,
+}
+
+/// How a proxy is started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub config: Config,
+    /// Where the configuration came from, to be read again.
+    pub file: Option<PathBuf>,
+    pub build_in: BuildIn,
+    /// For an author: each decision is told on standard output, and the configuration is watched too.
+    pub dev: bool,
+    /// Takes the listeners of a running process over, instead of listening anew.
+    pub takes_over: Option<Pid>,
+}
+
+impl Launch {
+    /// A start from nothing, by a program that is not `pointsman` itself.
+    pub fn new(config: Config) -> Launch {
+        Launch { config, file: None, build_in: BuildIn::ThisProcess, dev: false, takes_over: None }
+    }
 }
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// By SIGTERM, SIGQUIT or SIGINT.
+    /// By SIGTERM or SIGINT, and by SIGQUIT where no `proxy.upgrade_socket` is configured.
     Stop { signal: &'static str },
     /// By SIGHUP.
     Reload,
+    /// By SIGUSR2: start the program anew, to take this one's place.
+    Upgrade,
+    /// By SIGQUIT: the process that takes this one's place is ready for its listeners.
+    HandOver,
 }
 
 /// How a shutdown went.
@@ -97,13 +135,14 @@ pub enum Stopped {
     CutOff(usize),
 }
 
-/// Loads every module, credential and certificate of a configuration, as a start would. All errors.
+/// Loads every module, credential and certificate of a configuration, and runs all tests, as a start would. All errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let loader = Loader::new(config.proxy.threads, 0)?;
+    let publisher = Publisher::new(Loader::new(config.proxy.threads, 0)?, None);
     let mut errors = Vec::new();
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
-            let loaded = tenants::load(&loader, config, &credentials, config.addresses(), &Metrics::new()?);
+            let own = tenants::own_addresses(config.addresses());
+            let loaded = tenants::load(&publisher, config, &credentials, &own, &Metrics::new()?);
             errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
         }
         Err(error) => errors.push(error.into()),
@@ -116,40 +155,35 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
             errors.push(StartError::Tls { name: listener.name.clone(), source });
         }
     }
+    errors.extend(config.admin.as_ref().and_then(|admin| Access::of(admin).err()));
     Ok(errors)
 }
 
 /// Starts a proxy. On return it accepts connections.
-pub fn start(config: &Config) -> Result<Server, StartError> {
-    let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
-    let ticker = Ticker::start(loader.engine()).map_err(|source| StartError::Threads { source })?;
+pub fn start(launch: Launch) -> Result<Server, StartError> {
+    let Launch { config, file, build_in, dev, takes_over } = launch;
+    let publisher = publisher(&config, build_in)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
         .thread_name("worker")
         .enable_all()
         .build()
         .map_err(|source| StartError::Threads { source })?;
-    let listening = {
-        let _inside = runtime.enter();
-        let bind = |listener: &ListenerConfig| {
-            let refused =
-                |source| StartError::Listen { name: listener.name.clone(), address: listener.address, source };
-            bind(listener.address).map_err(refused)
-        };
-        config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?
+    // A process that takes over is given its listeners when all else is ready.
+    let listening = match takes_over {
+        Some(_) => None,
+        None => Some(listen::all(&config, &runtime)?),
     };
-    let admin = match &config.admin {
-        Some(admin) => {
-            let refused = |source| StartError::Admin { address: admin.address, source };
-            Some(runtime.block_on(async { bind(admin.address) }).map_err(refused)?)
-        }
-        None => None,
+    let addresses = match &listening {
+        Some(listening) => listening.iter().map(|listening| listening.address).collect(),
+        None => config.addresses(),
     };
-    let own = listening.iter().chain(&admin).map(|(_, address)| *address).collect();
+    let own = tenants::own_addresses(addresses);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
+    let access_to_admin = config.admin.as_ref().map(Access::of).transpose()?;
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
-    for loaded in tenants::load(&loader, config, &credentials, own, &metrics) {
+    for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
         match loaded {
             Ok(tenant) => tenants.push(Arc::new(tenant)),
             Err(errors) => refused.extend(errors),
@@ -158,75 +192,111 @@ pub fn start(config: &Config) -> Result<Server, StartError> {
     if let Some(error) = refused.into_iter().next() {
         return Err(error);
     }
-    let claims = config.tenants.iter().map(|tenant| &tenant.matching).zip(tenants.iter().cloned());
-    let table = TenantTable::new(claims);
+    publisher.sweep(tenants.iter());
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
-
     let in_flight = Gauge::default();
     let resolver = Resolver::new(&config.resolver)?;
-    let proxy = Proxy::new(table, resolver, access, metrics.clone(), in_flight.clone(), config.proxy.error_header);
-    let proxy = Arc::new(http_proxy(&pingora_conf(config)?, proxy));
+    let control = Arc::new(Control::new(Beginning {
+        publisher,
+        metrics: metrics.clone(),
+        file,
+        config: config.clone(),
+        own,
+        tenants,
+        runtime: runtime.handle().clone(),
+    }));
+    let proxy = Proxy::new(Parts {
+        tenants: control.routes(),
+        shadow: Shadow::start().map_err(|source| StartError::Threads { source })?,
+        resolver,
+        access,
+        explain: dev.then(Explain::start),
+        metrics,
+        in_flight: in_flight.clone(),
+        error_header: config.proxy.error_header,
+    });
+    let proxy = Arc::new(http_proxy(&pingora_conf(&config)?, proxy));
 
-    for tenant in &tenants {
-        for index in 0..tenant.stores.groups.len() {
-            let stores = tenant.stores.clone();
-            runtime.spawn(async move {
-                if let Some(group) = stores.groups.get(index) {
-                    group.check().await;
-                }
-            });
-        }
+    let (shutdown, watch) = tokio::sync::watch::channel(false);
+    let mut certificates = Vec::new();
+    for listener in &config.listeners {
+        let refused = |source| StartError::Tls { name: listener.name.clone(), source };
+        certificates.push(listener.tls.as_ref().map(tls_settings).transpose().map_err(refused)?);
     }
-
-    let (shutdown, watch) = watch::channel(false);
-    let mut addresses = Vec::new();
-    for (listener, (socket, address)) in config.listeners.iter().zip(listening) {
+    let listening = match (listening, takes_over) {
+        (Some(listening), _) => listening,
+        (None, Some(from)) => upgrade::take_over(&config, from)?,
+        (None, None) => Vec::new(),
+    };
+    let mut sockets = listening.iter();
+    for ((listener, tls), listening) in config.listeners.iter().zip(certificates).zip(&mut sockets) {
         let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
         let mut service = Service::new(listener.name.clone(), door);
-        match &listener.tls {
-            None => service.add_tcp(&address.to_string()),
-            Some(tls) => {
-                let settings =
-                    tls_settings(tls).map_err(|source| StartError::Tls { name: listener.name.clone(), source })?;
-                service.add_tls_with_settings(&address.to_string(), None, settings);
-            }
+        let address = listening.address.to_string();
+        match tls {
+            None => service.add_tcp(&address),
+            Some(settings) => service.add_tls_with_settings(&address, None, settings),
         }
-        serve(&runtime, service, socket, address, &watch);
-        addresses.push((listener.name.clone(), address));
+        listen::serve(&runtime, service, &address, listening.copy()?, &watch);
     }
-    let admin_address = admin.as_ref().map(|(_, address)| *address);
-    if let Some((socket, address)) = admin {
-        let of_breakers = tenants.clone();
-        let refresh = move || of_breakers.iter().for_each(|tenant| tenant.refresh_metrics());
-        let mut service = Service::new("admin".to_owned(), Page::new(metrics, refresh));
-        service.add_tcp(&address.to_string());
-        serve(&runtime, service, socket, address, &watch);
+    if let (Some(admin), Some(access)) = (&config.admin, access_to_admin) {
+        for listening in sockets {
+            let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), access.clone()));
+            let address = listening.address.to_string();
+            service.add_tcp(&address);
+            listen::serve(&runtime, service, &address, listening.copy()?, &watch);
+        }
+        if let Some(path) = &admin.socket {
+            let socket = listen::unix(path, takes_over.is_some(), &runtime)?;
+            let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), Access::Full));
+            let address = path.to_string_lossy();
+            // Pingora would let everybody open it.
+            service.add_uds(&address, Some(Permissions::from_mode(listen::OWNER_ONLY)));
+            listen::serve(&runtime, service, &address, socket, &watch);
+        }
     }
+    watch::start(&control, config.proxy.watch, dev).map_err(|source| StartError::Threads { source })?;
     Ok(Server {
-        addresses,
-        admin: admin_address,
         runtime: Some(runtime),
         shutdown,
         in_flight,
         shutdown_timeout: config.proxy.shutdown_timeout,
-        credentials: config.credentials.clone(),
-        tenants,
-        _ticker: ticker,
+        control,
+        listening,
+        upgrade_socket: config.proxy.upgrade_socket.clone(),
     })
+}
+
+/// What prepares versions, with the folders that are configured for it.
+fn publisher(config: &Config, build_in: BuildIn) -> Result<Publisher, StartError> {
+    let mut loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?.build_in(build_in);
+    if let Some(path) = &config.proxy.cache_dir {
+        let refused = |source| StartError::Cache { path: path.clone(), source };
+        loader = loader.with_cache(path, config.proxy.cache_bytes).map_err(refused)?;
+    }
+    let store = config.proxy.state_dir.as_ref().map(|path| Store::open(path)).transpose()?;
+    Ok(Publisher::new(loader, store))
 }
 
 impl Server {
     /// Listeners by name, with the address that each really has.
-    pub fn addresses(&self) -> &[(String, SocketAddr)] {
-        &self.addresses
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        let listeners = self.listening.iter().filter(|listening| listening.name != listen::ADMIN);
+        listeners.map(|listening| (listening.name.as_str(), listening.address))
     }
 
     /// The admin listener's address, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
+        let admin = self.listening.iter().find(|listening| listening.name == listen::ADMIN);
+        admin.map(|listening| listening.address)
     }
 
-    /// Takes over SIGTERM, SIGQUIT, SIGINT and SIGHUP; the result waits for the next one.
+    /// What may change while it serves.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Takes over SIGTERM, SIGQUIT, SIGINT, SIGHUP and SIGUSR2; the result waits for the next one.
     pub fn signals(&self) -> std::io::Result<impl FnMut() -> Order + use<>> {
         let runtime = self.runtime.as_ref().map(Runtime::handle).cloned().ok_or(std::io::ErrorKind::NotConnected)?;
         let _inside = runtime.enter();
@@ -234,27 +304,28 @@ impl Server {
         let mut quit = signal(SignalKind::quit())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        let mut second = signal(SignalKind::user_defined2())?;
         let runtime = runtime.clone();
+        let hands_over = self.upgrade_socket.is_some();
         Ok(move || {
             runtime.block_on(async {
                 tokio::select! {
                     _ = terminate.recv() => Order::Stop { signal: "SIGTERM" },
-                    _ = quit.recv() => Order::Stop { signal: "SIGQUIT" },
+                    _ = quit.recv() => if hands_over { Order::HandOver } else { Order::Stop { signal: "SIGQUIT" } },
                     _ = interrupt.recv() => Order::Stop { signal: "SIGINT" },
                     _ = hang_up.recv() => Order::Reload,
+                    _ = second.recv() => Order::Upgrade,
                 }
             })
         })
     }
 
-    /// Reads the files of all credentials again. Requests that come from now on use them; if any can't be used, all
-    /// stay as they are.
-    pub fn reload_credentials(&self) -> Result<(), CredentialError> {
-        let credentials = Credentials::load(&self.credentials)?;
-        for tenant in &self.tenants {
-            tenant.exchange_credentials(&credentials);
+    /// Gives its listeners to the process that takes its place, and goes on serving until it is stopped.
+    pub fn hand_over(&self) -> Result<(), UpgradeError> {
+        match &self.upgrade_socket {
+            Some(socket) => upgrade::hand_over(&self.listening, socket),
+            None => Err(UpgradeError::NoSocket),
         }
-        Ok(())
     }
 
     /// Stops accepting, lets requests in flight end, and no longer than the configured time.
@@ -301,35 +372,4 @@ fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
         max_retries: 128,
         ..ServerConf::default()
     }))
-}
-
-/// Lets a service take the connections of a socket that listens already.
-fn serve<A>(
-    runtime: &Runtime,
-    mut service: Service<A>,
-    socket: std::net::TcpListener,
-    address: SocketAddr,
-    shutdown: &watch::Receiver<bool>,
-) where
-    A: ServerApp + Send + Sync + 'static,
-{
-    let mut fds = Fds::new();
-    fds.add(address.to_string(), socket.into_raw_fd());
-    let (watch, fds) = (shutdown.clone(), Arc::new(Mutex::new(fds)));
-    runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
-}
-
-/// Listens before Pingora does, since with port 0 it could not tell which port it got.
-fn bind(address: SocketAddr) -> std::io::Result<(std::net::TcpListener, SocketAddr)> {
-    /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
-    const BACKLOG: u32 = 65_535;
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let socket = socket.listen(BACKLOG)?.into_std()?;
-    let address = socket.local_addr()?;
-    Ok((socket, address))
 }

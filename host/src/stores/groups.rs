@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::raw::Health;
 
 /// Upstreams of one name.
 pub struct Group {
-    pub name: String,
+    pub config: GroupConfig,
     members: Vec<Member>,
     health: Option<Checked>,
 }
@@ -63,7 +64,7 @@ impl Group {
                 Some(Checked { backends, interval: check.interval, tried: AtomicBool::new(false) })
             }
         };
-        Ok(Group { name: config.name.clone(), members, health })
+        Ok(Group { config: config.clone(), members, health })
     }
 
     /// Its members, in their order.
@@ -71,15 +72,20 @@ impl Group {
         self.members.iter().map(|member| (&member.target, self.health_of(&member.backend)))
     }
 
-    /// Makes health checks for ever, if there are any to be made.
-    pub async fn check(&self) {
-        let Some(checked) = &self.health else { return };
-        // Takes over the members; they are static, so this never fails.
-        let _ = checked.backends.update(|_| {}).await;
-        loop {
+    /// Makes health checks for as long as there is the group, if there are any to be made.
+    pub async fn check(group: Weak<Group>) {
+        let mut first = true;
+        while let Some(group) = group.upgrade() {
+            let Some(checked) = &group.health else { return };
+            if std::mem::take(&mut first) {
+                // Takes over the members; they are static, so this never fails.
+                let _ = checked.backends.update(|_| {}).await;
+            }
             checked.backends.run_health_check(true).await;
             checked.tried.store(true, Ordering::Release);
-            tokio::time::sleep(checked.interval).await;
+            let interval = checked.interval;
+            drop(group);
+            tokio::time::sleep(interval).await;
         }
     }
 
@@ -146,6 +152,6 @@ impl HealthObserve for Observer {
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Group({})", self.name)
+        write!(f, "Group({})", self.config.name)
     }
 }

@@ -8,44 +8,44 @@ pub use usage::Usage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use crate::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
-use crate::config::{
-    FailureAnswer, FallbackPeer, Grants, GroupConfig, Limits, Quota, Share, TenantConfig, UpstreamDefaults,
-};
+use crate::config::{FallbackPeer, GroupConfig, Share, TenantConfig};
 use crate::credentials::{Credentials, Granted};
 use crate::local_ports;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::module::Module;
 use crate::peer::PoolKeys;
 use crate::raw;
+use crate::release::{Origin, Releases};
 use crate::resolve::Unreachable;
 use crate::stores::{Group, Shared, Stores, Upstreams};
 
-/// A tenant while the proxy runs.
+/// A tenant while the proxy runs, as one configuration has it. Another configuration makes another one, which goes on
+/// with what this one had: its versions, its stores, its counts.
 #[derive(Debug)]
 pub struct Tenant {
     pub name: Arc<str>,
-    pub limits: Limits,
-    pub quota: Quota,
-    pub upstream: UpstreamDefaults,
-    pub grants: Grants,
-    pub failure: FailureAnswer,
+    pub config: Arc<TenantConfig>,
     /// Asked when the tenant's modules fail.
     pub fallback_modules: Vec<Module>,
     /// Where requests go when those fail as well.
     pub fallback_route: Option<raw::Route>,
-    pub pool_keys: PoolKeys,
-    pub unreachable: Unreachable,
     pub own: Arc<OwnAddresses>,
-    pub usage: Usage,
+    share: Share,
+    pub unreachable: Unreachable,
+    pub pool_keys: Arc<PoolKeys>,
+    pub usage: Arc<Usage>,
     /// What its modules may ask for that outlives a decision.
     pub stores: Arc<Stores>,
-    pub metrics: TenantMetrics,
-    modules: ArcSwap<Vec<Module>>,
+    pub metrics: Arc<TenantMetrics>,
+    /// The versions of its modules.
+    pub releases: Arc<Releases>,
+    drained: Arc<AtomicBool>,
     credentials: ArcSwap<Granted>,
 }
 
@@ -64,6 +64,8 @@ pub enum TenantError {
 pub struct Modules {
     pub live: Vec<Module>,
     pub fallback: Vec<Module>,
+    /// Where the live ones come from, and the number of their version.
+    pub origin: (Origin, u64),
 }
 
 /// What all tenants of a proxy share.
@@ -79,46 +81,107 @@ pub struct Surroundings<'a> {
 }
 
 impl Tenant {
+    /// A tenant that was not there before.
     pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, TenantError> {
-        let metrics = around.metrics.tenant(&config.name);
-        let egress = Egress { grants: &config.grants, own: around.own };
+        let (name, metrics) = (Arc::<str>::from(config.name.as_str()), Arc::new(around.metrics.tenant(&config.name)));
+        let now = Instant::now();
         let stores = Stores {
-            shared: Shared::new(config.quota.shared_bytes),
-            upstreams: Upstreams::new(config.quota.peers, Instant::now()),
-            groups: config.groups.iter().map(|group| new_group(config, group, egress)).collect::<Result<_, _>>()?,
+            shared: Arc::new(Shared::new(config.quota.shared_bytes)),
+            upstreams: Arc::new(Upstreams::new(config.quota.peers, now)),
+            groups: groups(config, &[], around)?,
         };
-        metrics.modules(modules.live.iter().map(Module::digest));
         let tenant = Tenant {
-            name: config.name.as_str().into(),
-            limits: config.limits.clone(),
-            quota: config.quota.clone(),
-            upstream: config.upstream.clone(),
-            grants: config.grants.clone(),
-            failure: config.failure.answer.clone(),
+            releases: Arc::new(Releases::new(name.clone(), modules.live, modules.origin, metrics.clone())),
+            name,
+            config: Arc::new(config.clone()),
             fallback_modules: modules.fallback,
             fallback_route: config.failure.peer.as_ref().map(route),
-            pool_keys: PoolKeys::new(config.quota.peers),
+            pool_keys: Arc::new(PoolKeys::new(config.quota.peers)),
             unreachable: Unreachable::default(),
             own: around.own.clone(),
-            usage: Usage::new(&config.quota, &config.breaker, around.threads, around.share),
+            usage: Arc::new(Usage::new(&config.quota, &config.breaker, around.threads, around.share)),
+            share: around.share,
             stores: Arc::new(stores),
             metrics,
-            modules: ArcSwap::from_pointee(modules.live),
+            drained: Arc::default(),
             credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
         };
-        if let Some(route) = &tenant.fallback_route {
-            check(raw::Decision::Connect(route.clone()), &tenant.policy(&tenant.credentials().names))
-                .map_err(TenantError::FallbackPeer)?;
-        }
+        tenant.check_fallback()?;
         Ok(tenant)
+    }
+
+    /// The same tenant as another configuration has it. What that does not touch stays: a counter in `shared` goes on
+    /// counting, a connection stays pooled, and the versions are the same.
+    pub fn reconfigured(
+        &self,
+        config: &TenantConfig,
+        fallback_modules: Vec<Module>,
+        around: Surroundings<'_>,
+    ) -> Result<Tenant, TenantError> {
+        let (before, quota) = (&self.config, &config.quota);
+        let same_peers = before.quota.peers == quota.peers;
+        let stores = Stores {
+            shared: match before.quota.shared_bytes == quota.shared_bytes {
+                true => self.stores.shared.clone(),
+                false => Arc::new(Shared::new(quota.shared_bytes)),
+            },
+            upstreams: match same_peers {
+                true => self.stores.upstreams.clone(),
+                false => Arc::new(Upstreams::new(quota.peers, Instant::now())),
+            },
+            groups: groups(config, &self.stores.groups, around)?,
+        };
+        let same_usage = before.quota == *quota && before.breaker == config.breaker && self.share == around.share;
+        let tenant = Tenant {
+            name: self.name.clone(),
+            config: Arc::new(config.clone()),
+            fallback_modules,
+            fallback_route: config.failure.peer.as_ref().map(route),
+            pool_keys: if same_peers { self.pool_keys.clone() } else { Arc::new(PoolKeys::new(quota.peers)) },
+            unreachable: Unreachable::default(),
+            own: around.own.clone(),
+            usage: match same_usage {
+                true => self.usage.clone(),
+                false => Arc::new(Usage::new(quota, &config.breaker, around.threads, around.share)),
+            },
+            share: around.share,
+            stores: Arc::new(stores),
+            metrics: self.metrics.clone(),
+            releases: self.releases.clone(),
+            drained: self.drained.clone(),
+            credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
+        };
+        tenant.check_fallback()?;
+        Ok(tenant)
+    }
+
+    fn check_fallback(&self) -> Result<(), TenantError> {
+        let Some(route) = &self.fallback_route else { return Ok(()) };
+        let checked = check(raw::Decision::Connect(route.clone()), &self.policy(&self.credentials().names));
+        checked.map(|_| ()).map_err(TenantError::FallbackPeer)
+    }
+
+    /// Whether another configuration leaves it as it is.
+    pub fn is_as(&self, config: &TenantConfig, share: Share) -> bool {
+        *self.config == *config && self.share == share
+    }
+
+    /// Whether it takes no new requests.
+    pub fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
+    }
+
+    /// Lets it take no new requests, or take them again.
+    pub fn drain(&self, drained: bool) {
+        self.drained.store(drained, Ordering::Relaxed);
     }
 
     /// What its modules may answer.
     pub fn policy<'a>(&'a self, credentials: &'a CredentialNames) -> Policy<'a> {
         Policy {
-            limits: &self.limits,
-            upstream: &self.upstream,
-            grants: &self.grants,
+            limits: &self.config.limits,
+            upstream: &self.config.upstream,
+            grants: &self.config.grants,
             credentials,
             own: &self.own,
             local_ports: local_ports::system(),
@@ -132,7 +195,7 @@ impl Tenant {
 
     /// Where its connections may go.
     pub fn egress(&self) -> Egress<'_> {
-        Egress { grants: &self.grants, own: &self.own }
+        Egress { grants: &self.config.grants, own: &self.own }
     }
 
     /// The credentials in force now, to be taken once by a request as well.
@@ -142,13 +205,23 @@ impl Tenant {
 
     /// Uses these from the next request on.
     pub fn exchange_credentials(&self, credentials: &Credentials) {
-        self.credentials.store(Arc::new(credentials.granted(&self.grants.credentials)));
+        self.credentials.store(Arc::new(credentials.granted(&self.config.grants.credentials)));
     }
+}
 
-    /// The modules in force now. A request takes them once, so that it never mixes versions.
-    pub fn modules(&self) -> Arc<Vec<Module>> {
-        self.modules.load_full()
-    }
+/// The groups of a configuration; those that are as they were go on.
+fn groups(
+    config: &TenantConfig,
+    before: &[Arc<Group>],
+    around: Surroundings<'_>,
+) -> Result<Vec<Arc<Group>>, TenantError> {
+    let egress = Egress { grants: &config.grants, own: around.own };
+    let groups = config.groups.iter().map(|group| {
+        let made = new_group(config, group, egress)?;
+        let same = before.iter().find(|before| before.config == *group);
+        Ok(same.cloned().unwrap_or_else(|| Arc::new(made)))
+    });
+    groups.collect()
 }
 
 fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> Result<Group, TenantError> {

@@ -42,7 +42,7 @@ fn wrong_usage_ends_with_2() {
 
 #[test]
 fn check_accepts_every_example() {
-    for name in ["demo", "fixed", "canary", "sticky", "failover", "least-loaded", "quota", "rewrite", "lab"] {
+    for name in ["demo", "fixed", "canary", "sticky", "failover", "least-loaded", "quota", "rewrite", "table", "lab"] {
         let file = repository().join("examples").join(name).join("pointsman.toml").display().to_string();
         let (printed, _) = ends(0, &["check", "--config", &file]);
         assert!(printed.contains(": ok (listeners: 1"), "{printed}");

@@ -6,22 +6,17 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 use libfuzzer_sys::fuzz_target;
-use pointsman::call::{Call, Ticker, decide};
+use pointsman::call::{Call, decide};
 use pointsman::config::Limits;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::module::Loader;
 use pointsman::stores::{Shared, Stores, Upstreams};
 
-static TICKER: LazyLock<(Loader, Ticker)> = LazyLock::new(|| {
-    let loader = Loader::new(1, 0).expect("a loader");
-    let ticker = Ticker::start(loader.engine()).expect("a thread");
-    (loader, ticker)
-});
+static LOADER: LazyLock<Loader> = LazyLock::new(|| Loader::new(1, 0).expect("a loader"));
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits { decision: Duration::from_millis(5), ..Limits::default() };
-    let (loader, _) = &*TICKER;
-    let module = match loader.load(data, serde_json::json!({"address": "203.0.113.7:80"}), &limits) {
+    let module = match LOADER.load(data, serde_json::json!({"address": "203.0.113.7:80"}), &limits) {
         Ok(module) => module,
         Err(error) => {
             assert!(!error.to_string().is_empty());
@@ -39,6 +34,6 @@ fuzz_target!(|data: &[u8]| {
     });
     let (head, attempts) = (Arc::new(head), Vec::new().into());
     let stores = Stores { shared: Shared::new(10_000), upstreams: Upstreams::new(10, Instant::now()), groups: Vec::new() };
-    let (_, decided) = decide(&module, Call { head: &head, attempts: &attempts, stores: &Arc::new(stores), limits: &limits });
+    let (_, decided) = decide(&module, Call { head: &head, attempts: &attempts, stores: Some(&Arc::new(stores)), limits: &limits });
     assert!(decided.memory_bytes <= limits.memory_bytes);
 });

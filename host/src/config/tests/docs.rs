@@ -10,11 +10,11 @@ use super::*;
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
 /// The least of every section, with the keys that it requires.
-const SECTIONS: [(&str, &str); 22] = [
+const SECTIONS: [(&str, &str); 23] = [
     ("[proxy]", ""),
     ("[log]", ""),
     ("[resolver]", ""),
-    ("[admin]", ""),
+    ("[admin]", "address = \"127.0.0.1:0\"\n"),
     ("[[listener]]", "name = \"web\"\naddress = \"127.0.0.1:0\"\n"),
     ("[listener.forwarded]", ""),
     ("[listener.tls]", "certificate = \"server.pem\"\nkey = \"server.key\"\n"),
@@ -27,6 +27,7 @@ const SECTIONS: [(&str, &str); 22] = [
     ("[tenant.upstream.tcp_keepalive]", "idle_s = 60\ninterval_s = 5\ncount = 3\n"),
     ("[tenant.quota]", ""),
     ("[tenant.breaker]", ""),
+    ("[tenant.release]", ""),
     ("[tenant.failure]", ""),
     ("[tenant.failure.peer]", "address = \"203.0.113.7:80\"\n"),
     ("[[tenant.failure.module]]", "path = \"router.wasm\"\n"),
@@ -126,7 +127,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 61, "defaults that are written as values");
+    assert_eq!(count, 71, "defaults that are written as values");
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 49, "rows with a range");
+    assert_eq!(count, 58, "rows with a range");
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 10, "rows with choices");
+    assert_eq!(count, 12, "rows with choices");
 }
 
 #[test]

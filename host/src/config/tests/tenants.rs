@@ -67,7 +67,7 @@ fn problems_of_all_files_are_told_at_once() {
 tenants.d/1.toml:3: tenant[0].hostnames[1]: tenant `twin` claims `shop.example`, which tenant `shop` has already, as \
 tenant[0].hostnames[0] in line 12 of pointsman.toml
 tenants.d/1.toml:4: tenant[0].colour: unknown key; known here: name, hostnames, sni, listeners, module, \
-instance_calls, limits, quota, breaker, upstream, failure, group, grants
+instance_calls, limits, quota, breaker, upstream, failure, group, grants, release
 tenants.d/2.toml:1: log: unknown key; known here: tenant
 tenants.d/2.toml:4: tenant[0].name: must be unique, but `shop` is tenant[0].name already, in line 11 of pointsman.toml
 tenants.d/3.toml:1: tenant: is missing: add at least one `[[tenant]]`";

@@ -36,6 +36,11 @@ fn every_value_of_a_file_arrives() {
             ca_file: Some(PathBuf::from("/etc/pointsman/roots.pem")),
             error_header: false,
             shutdown_timeout: Duration::ZERO,
+            watch: false,
+            cache_dir: Some(PathBuf::from("/var/cache/pointsman")),
+            cache_bytes: 64 * 1024 * 1024,
+            state_dir: Some(PathBuf::from("/etc/pointsman/state")),
+            upgrade_socket: Some(PathBuf::from("/run/pointsman/upgrade.sock")),
         }
     );
     let access = AccessLog::File(PathBuf::from("/etc/pointsman/logs/access.log"));
@@ -57,7 +62,12 @@ fn every_value_of_a_file_arrives() {
         }
     );
 
-    assert_eq!(config.admin, Some(AdminConfig { address: SocketAddr::from(([127, 0, 0, 1], 9_999)) }));
+    let admin = AdminConfig {
+        socket: Some(PathBuf::from("/run/admin.sock")),
+        address: Some(SocketAddr::from(([127, 0, 0, 1], 9_999))),
+        token_file: Some(PathBuf::from("/etc/pointsman/token")),
+    };
+    assert_eq!(config.admin, Some(admin));
     let [plain, tls, h1, _] = &config.listeners[..] else { panic!("{:?}", config.listeners) };
     assert_eq!((plain.name.as_str(), plain.h2c, &plain.tls), ("web", true, &None));
     assert_eq!(
@@ -103,6 +113,7 @@ fn every_value_of_a_file_arrives() {
         shop.limits,
         Limits {
             decision: ms(20),
+            configure: ms(30),
             memory_bytes: 2 * 1024 * 1024,
             table_elements: 500,
             instances: 3,
@@ -112,6 +123,19 @@ fn every_value_of_a_file_arrives() {
             log_bytes: 0,
             attempts: 1,
             response_body_bytes: 0,
+        }
+    );
+    assert_eq!(
+        shop.release,
+        ReleaseConfig {
+            stage: Stage::Shadow,
+            canary_percent: 1,
+            promote_after: 2,
+            promote_after_time: ms(3),
+            abort_failures: 4,
+            rollback_failures: 6,
+            rollback_window: ms(7),
+            history: 8,
         }
     );
     assert_eq!(
@@ -195,6 +219,11 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             ca_file: None,
             error_header: ProxyConfig::ERROR_HEADER,
             shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
+            watch: ProxyConfig::WATCH,
+            cache_dir: None,
+            cache_bytes: ProxyConfig::CACHE_BYTES,
+            state_dir: None,
+            upgrade_socket: None,
         }
     );
     let log = LogConfig { level: LogConfig::LEVEL, format: LogConfig::FORMAT, access: LogConfig::ACCESS };
@@ -226,6 +255,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             failure: Fallback::default(),
             groups: Vec::new(),
             grants: Grants::default(),
+            release: ReleaseConfig::default(),
         }]
     );
 }

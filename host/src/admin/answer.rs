@@ -1,0 +1,99 @@
+//! What the API answers when it can't do what it was asked.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// A request that was not done. `{"error": {"code": ..., "message": ...}}`
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub code: Code,
+    pub message: String,
+    /// The step at which a new version was refused.
+    pub step: Option<&'static str>,
+}
+
+/// The kinds of errors; programs tell them apart by these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    NoSuchTenant,
+    NoSuchVersion,
+    NoSuchModule,
+    NoCandidate,
+    NothingToRollBackTo,
+    AlreadyLive,
+    NoStateDir,
+    TooLarge,
+    Refused,
+    ConfigRefused,
+    Internal,
+}
+
+impl Code {
+    pub const ALL: [Code; 16] = [
+        Code::BadRequest,
+        Code::Unauthorized,
+        Code::Forbidden,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::NoSuchTenant,
+        Code::NoSuchVersion,
+        Code::NoSuchModule,
+        Code::NoCandidate,
+        Code::NothingToRollBackTo,
+        Code::AlreadyLive,
+        Code::NoStateDir,
+        Code::TooLarge,
+        Code::Refused,
+        Code::ConfigRefused,
+        Code::Internal,
+    ];
+
+    pub fn name(self) -> &'static str {
+        self.answer().1
+    }
+
+    pub fn status(self) -> StatusCode {
+        self.answer().0
+    }
+
+    fn answer(self) -> (StatusCode, &'static str) {
+        match self {
+            Code::BadRequest => (StatusCode::BAD_REQUEST, "bad-request"),
+            Code::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Code::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Code::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Code::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Code::NoSuchTenant => (StatusCode::NOT_FOUND, "no-such-tenant"),
+            Code::NoSuchVersion => (StatusCode::NOT_FOUND, "no-such-version"),
+            Code::NoSuchModule => (StatusCode::NOT_FOUND, "no-such-module"),
+            Code::NoCandidate => (StatusCode::CONFLICT, "no-candidate"),
+            Code::NothingToRollBackTo => (StatusCode::CONFLICT, "nothing-to-roll-back-to"),
+            Code::AlreadyLive => (StatusCode::CONFLICT, "already-live"),
+            Code::NoStateDir => (StatusCode::CONFLICT, "no-state-dir"),
+            Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Code::Refused => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
+            Code::ConfigRefused => (StatusCode::UNPROCESSABLE_ENTITY, "config-refused"),
+            Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl ApiError {
+    pub fn new(code: Code, message: impl Into<String>) -> ApiError {
+        ApiError { code, message: message.into(), step: None }
+    }
+
+    pub fn json(&self) -> Value {
+        let mut error = json!({"code": self.code.name(), "message": self.message});
+        if let (Some(step), Some(error)) = (self.step, error.as_object_mut()) {
+            error.insert("step".to_owned(), step.into());
+        }
+        json!({"error": error})
+    }
+}

@@ -1,0 +1,106 @@
+//! `pointsman dev`: the loop of a module's author.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::cli::Outcome;
+use crate::cli::decide::tenant_of_module;
+use crate::config::{
+    self, AccessLog, Config, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ProxyConfig, ResolverConfig,
+};
+use crate::log;
+use crate::module::BuildIn;
+use crate::server::{self, Launch, Order};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pointsman dev --module router.wasm --module-config '{\"address\": \"127.0.0.1:9101\"}'
+  pointsman dev --config pointsman.toml
+
+Save the module, and the next request is decided by it. Beside it, router.tests.json may hold tests.";
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("whose").required(true).args(["config", "module"])))]
+pub struct Arguments {
+    /// Run this configuration, and reload it when it changes
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Run this module for every hostname, with default limits and every grant
+    #[arg(short, long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// The configuration of `--module`, as JSON
+    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
+    module_config: String,
+    /// Where `--module` is served
+    #[arg(long, value_name = "IP:PORT", requires = "module", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let (mut config, file) = match (&arguments.config, &arguments.module) {
+        (Some(file), _) => match config::load(file) {
+            Ok(config) => (config, Some(file.clone())),
+            Err(errors) => {
+                eprintln!("{errors}");
+                return Ok(Outcome::Refused);
+            }
+        },
+        (None, Some(module)) => (of_module(module, arguments)?, None),
+        (None, None) => anyhow::bail!("either --config or --module is needed"),
+    };
+    // What it tells of a decision takes the place of the access log.
+    let _log = log::start(&LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off });
+    if file.is_none() {
+        config.log.access = AccessLog::Off;
+    }
+    config.proxy.watch = true;
+    let launch = Launch { config, file, build_in: BuildIn::ThisProcess, dev: true, takes_over: None };
+    let server = match server::start(launch) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("{}", crate::text::chain(&error));
+            return Ok(Outcome::Refused);
+        }
+    };
+    let mut next_order = server.signals()?;
+    for (listener, address) in server.addresses() {
+        println!("listening on {address} ({listener}); save a module, and the next request is decided by it");
+    }
+    loop {
+        match next_order() {
+            Order::Stop { .. } => break,
+            Order::Reload => {
+                if let Err(error) = server.control().reload() {
+                    eprintln!("{error}");
+                }
+            }
+            Order::Upgrade | Order::HandOver => eprintln!("`pointsman dev` is not upgraded: start it again"),
+        }
+    }
+    server.stop();
+    Ok(Outcome::Success)
+}
+
+/// A configuration for one module.
+fn of_module(module: &Path, arguments: &Arguments) -> anyhow::Result<Config> {
+    let none: Option<ListenerTls> = None;
+    let listener = ListenerConfig {
+        name: "dev".to_owned(),
+        address: arguments.listen,
+        tls: none,
+        h2c: ListenerConfig::H2C,
+        max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
+        head_timeout: ListenerConfig::HEAD_TIMEOUT,
+        keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
+        forwarded: Default::default(),
+    };
+    Ok(Config {
+        proxy: ProxyConfig::default(),
+        log: LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off },
+        resolver: ResolverConfig::default(),
+        admin: None,
+        listeners: vec![listener],
+        credentials: Vec::new(),
+        tenants: vec![tenant_of_module("dev", module, &arguments.module_config)?],
+    })
+}

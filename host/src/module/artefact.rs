@@ -1,0 +1,84 @@
+//! What building a module gives: machine code that can be kept, and what is to be known of it.
+
+use serde::{Deserialize, Serialize};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::module::LoadError;
+
+/// A built module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Artefact {
+    pub facts: Facts,
+    /// As Wasmtime serializes a component.
+    code: Vec<u8>,
+}
+
+/// What is to be known of a built module beside its code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub configure: Configure,
+    /// What the module logged in `configure`.
+    pub log: Vec<String>,
+}
+
+/// How a module's `configure` is dealt with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Configure {
+    /// It exports none.
+    Absent,
+    /// It was called: an instance starts with the state that it left.
+    Snapshot,
+    /// It is called in each instance, since no snapshot can be made.
+    EachInstance { because: String },
+}
+
+impl Artefact {
+    pub fn compile(engine: &Engine, component: &[u8], facts: Facts) -> Result<Artefact, LoadError> {
+        let code = engine
+            .precompile_component(component)
+            .map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
+        Ok(Artefact { facts, code })
+    }
+
+    /// The component, for an engine with the settings of the one that it was compiled for.
+    ///
+    /// The code is run as it is, so an artefact must come from here: from this process, or from a file or a process that
+    /// is ours alone (`Cache`, `Builder`).
+    pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
+        #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
+        let component = unsafe { Component::deserialize(engine, &self.code) };
+        component.map_err(|error| LoadError::Compile { message: format!("{error:#}") })
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let facts = serde_json::to_vec(&self.facts).unwrap_or_default();
+        let length = u32::try_from(facts.len()).unwrap_or(u32::MAX).to_le_bytes();
+        [length.as_slice(), &facts, &self.code].concat()
+    }
+
+    /// None if the bytes are not those of an artefact.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Artefact> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (facts, code) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        Some(Artefact { facts: serde_json::from_slice(facts).ok()?, code: code.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_make_the_same_artefact_again() {
+        let facts =
+            Facts { configure: Configure::EachInstance { because: "x".to_owned() }, log: vec!["é".to_owned()] };
+        let artefact = Artefact { facts, code: vec![1, 2, 3] };
+        let bytes = artefact.to_bytes();
+        assert_eq!(Artefact::from_bytes(&bytes), Some(artefact));
+        assert_eq!(Artefact::from_bytes(&bytes[..6]), None);
+        assert_eq!(Artefact::from_bytes(&[]), None);
+        assert_eq!(Artefact::from_bytes(&[255; 8]), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Building in a process of its own: what a module makes the compiler do is bounded in time and memory, and ends that
+//! process at worst.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
+use serde::{Deserialize, Serialize};
+
+use crate::call::Ticker;
+use crate::config::Limits;
+use crate::engine::engine;
+use crate::module::artefact::Artefact;
+use crate::module::build::{Source, build, linker};
+use crate::module::{LoadError, ModuleSettings};
+
+/// The subcommand that the child runs.
+pub const COMMAND: &str = "build-module";
+
+/// CPU time of a build. A CPython module of 18 MB takes 7 to 36 s.
+const CPU_SECONDS: u64 = 120;
+
+/// Memory that a build may write to, in bytes. A module of 18 MB takes about 1 GiB.
+const MEMORY_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+
+/// A module of this size compiles for long enough that traffic would feel it.
+const LARGE: usize = 1024 * 1024;
+
+/// Of a scheduler's 20 steps: a large build gets a tenth of a core that is wanted otherwise.
+const NICE: i32 = 10;
+
+/// How the child tells that it refused the module, and that the module refused its configuration.
+const REFUSED: i32 = 3;
+const NOT_CONFIGURED: i32 = 4;
+
+/// What the child is told before the module's bytes.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    settings: serde_json::Value,
+    limits: Limits,
+}
+
+/// Builds in a child.
+pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
+    let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
+    // Even if the program was replaced on disk meanwhile, this is the one that runs.
+    let mut child = Command::new("/proc/self/exe")
+        .arg(COMMAND)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let order = Order { settings: source.settings.whole().clone(), limits: source.limits.clone() };
+    let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
+        // A child that ended early has said why, or its status tells.
+        let _ = [length.as_slice(), &order, source.bytes].into_iter().try_for_each(|part| stdin.write_all(part));
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => Artefact::from_bytes(&output.stdout)
+            .ok_or_else(|| LoadError::Builder { message: "the build's result is not complete".to_owned() }),
+        Some(code @ (REFUSED | NOT_CONFIGURED)) => {
+            Err(LoadError::Told { at_configure: code == NOT_CONFIGURED, message: said.trim_end().to_owned() })
+        }
+        Some(code) => Err(LoadError::Builder { message: format!("it ended with status {code}: {}", last_line(&said)) }),
+        None => {
+            let signal = output.status.signal().unwrap_or_default();
+            Err(match signal == Signal::XCPU.as_raw() || signal == Signal::KILL.as_raw() {
+                true => LoadError::BuildTime { seconds: CPU_SECONDS },
+                false => LoadError::BuildDied { signal, memory_mib: MEMORY_BYTES / 1024 / 1024 },
+            })
+        }
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end().lines().next_back().unwrap_or_default()
+}
+
+/// What the child does: reads an order from standard input, writes an artefact to standard output.
+pub fn serve_build() -> anyhow::Result<i32> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    limit(Resource::Cpu, CPU_SECONDS)?;
+    limit(Resource::Data, MEMORY_BYTES)?;
+    limit(Resource::Core, 0)?;
+
+    let mut input = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut input)?;
+    let incomplete = || anyhow::anyhow!("the order is not complete");
+    let (length, rest) = input.split_first_chunk().ok_or_else(incomplete)?;
+    let (order, bytes) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).ok_or_else(incomplete)?;
+    if bytes.len() >= LARGE {
+        nice(NICE)?;
+    }
+    let order: Order = serde_json::from_slice(order)?;
+    let engine = engine(1, 0)?;
+    let _ticker = Ticker::start(&engine)?;
+    let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let settings = Arc::new(ModuleSettings::new(order.settings));
+    match build(&engine, &linker, &Source { bytes, settings: &settings, limits: &order.limits }) {
+        Ok(artefact) => {
+            std::io::stdout().lock().write_all(&artefact.to_bytes())?;
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            Ok(if error.is_of_configure() { NOT_CONFIGURED } else { REFUSED })
+        }
+    }
+}

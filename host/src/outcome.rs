@@ -1,0 +1,38 @@
+//! What comes of a decision, in the form in which people read it: `pointsman decide`, a tenant's tests, and the
+//! differences between two versions.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::Failure;
+use crate::ask::Wanted;
+use crate::check::{ResponseSpec, RouteSpec};
+use crate::config::FailureAnswer;
+
+/// What the proxy would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome<'a> {
+    Connect(&'a RouteSpec),
+    Respond(&'a ResponseSpec),
+    Refused { because: String, code: &'static str, client_gets_status: u16 },
+}
+
+impl<'a> Outcome<'a> {
+    /// `answer` is the tenant's own to failures.
+    pub fn new(wanted: &'a Result<Wanted, Failure>, answer: &FailureAnswer) -> Outcome<'a> {
+        match wanted {
+            Ok(Wanted::Connect(route)) => Outcome::Connect(route),
+            Ok(Wanted::Respond(response)) => Outcome::Respond(response),
+            Err(failure) => Outcome::Refused {
+                because: failure.to_string(),
+                code: failure.answer().code,
+                client_gets_status: failure.status(Some(answer)).as_u16(),
+            },
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,194 @@
+//! A tenant's own tests: requests, and what its modules are to decide. They stand in a file beside the module, and a
+//! version that fails one does not go live.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{Method, Uri};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::ask::{Question, ask};
+use crate::door::OfflineRequest;
+use crate::module::Module;
+use crate::outcome::Outcome;
+use crate::raw;
+use crate::stores::Stores;
+use crate::tenant::Tenant;
+
+/// One of a file's tests.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    name: String,
+    request: Request,
+    /// What `pointsman decide` prints as `outcome`, or part of it.
+    expect: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Request {
+    url: String,
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    #[serde(default = "localhost")]
+    client_ip: IpAddr,
+    #[serde(default = "listener")]
+    listener: String,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn listener() -> String {
+    "test".to_owned()
+}
+
+fn localhost() -> IpAddr {
+    Ipv4Addr::LOCALHOST.into()
+}
+
+/// Tests that did not pass, or could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum TestError {
+    #[error("`{path}` cannot be read: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` is not a list of tests: {message}; see docs/reload.md")]
+    Form { path: PathBuf, message: String },
+    #[error("`{path}`: test `{name}`: {message}")]
+    Request { path: PathBuf, name: String, message: String },
+    #[error("`{path}`: test `{name}`: {message}{}", more(.others))]
+    Failed { path: PathBuf, name: String, message: String, others: usize },
+}
+
+fn more(others: &usize) -> String {
+    if *others > 0 { format!("; {others} more failed") } else { String::new() }
+}
+
+/// Largest file of tests, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The file of tests that belongs to a module: `router.tests.json` to `router.wasm`.
+pub fn tests_beside(module: &Path) -> PathBuf {
+    module.with_extension("tests.json")
+}
+
+/// Runs the tests of one file, if there is one. Tells how many there were.
+pub fn run(path: &Path, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
+    let unreadable = |source| TestError::Read { path: path.to_owned(), source };
+    let text = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(unreadable(error)),
+        Ok(about) if about.len() > LARGEST => {
+            let message = format!("it has {} bytes; {LARGEST} are allowed", about.len());
+            return Err(TestError::Form { path: path.to_owned(), message });
+        }
+        Ok(_) => std::fs::read(path).map_err(unreadable)?,
+    };
+    let tests: Vec<Test> = serde_json::from_slice(&text)
+        .map_err(|error| TestError::Form { path: path.to_owned(), message: error.to_string() })?;
+    let stores = tenant.stores.to_try_out(&tenant.config.quota);
+    let mut failed: Option<TestError> = None;
+    let mut others: usize = 0;
+    for test in &tests {
+        match one(path, test, tenant, modules, &stores) {
+            Ok(()) => {}
+            Err(_) if failed.is_some() => others = others.saturating_add(1),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        None => Ok(tests.len()),
+        Some(TestError::Failed { path, name, message, .. }) => Err(TestError::Failed { path, name, message, others }),
+        Some(error) => Err(error),
+    }
+}
+
+fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> Result<(), TestError> {
+    let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
+    let Request { url, method, headers, client_ip, listener } = &test.request;
+    let url: Uri = url.parse().map_err(|error| wrong(format!("`url`: {error}")))?;
+    let request = OfflineRequest {
+        method: Method::from_bytes(method.as_bytes()).map_err(|error| wrong(format!("`method`: {error}")))?,
+        url: &url,
+        headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        client_ip: *client_ip,
+        listener,
+    };
+    let head = Arc::new(request.head().map_err(|error| wrong(error.to_string()))?);
+    let credentials = tenant.credentials();
+    let attempts: Arc<[raw::Attempt]> = Arc::new([]);
+    let question =
+        Question { tenant, modules, stores, credentials: &credentials.names, head: &head, attempts: &attempts };
+    let wanted = ask(question, &mut 0, |_, _, _| {});
+    let found = Outcome::new(&wanted, &tenant.config.failure.answer).json();
+    match difference("", &Value::Object(test.expect.clone()), &found) {
+        None => Ok(()),
+        Some((key, expected, found)) => Err(TestError::Failed {
+            path: path.to_owned(),
+            name: test.name.clone(),
+            message: format!("`{key}` is {found}, expected {expected}"),
+            others: 0,
+        }),
+    }
+}
+
+/// Where `found` lacks something of `expected`, or has something else: the key, what was expected, what was found.
+fn difference(key: &str, expected: &Value, found: &Value) -> Option<(String, String, String)> {
+    match (expected, found) {
+        (Value::Object(expected), Value::Object(found)) => expected.iter().find_map(|(name, expected)| {
+            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            let inner = match found.get(name) {
+                Some(inner) => inner,
+                // Told as a whole: what is there instead says more than that something is not.
+                None if !key.contains('.') => {
+                    return Some((
+                        name.clone(),
+                        "there".to_owned(),
+                        format!("missing; the outcome is {}", Value::Object(found.clone())),
+                    ));
+                }
+                None => &Value::Null,
+            };
+            difference(&key, expected, inner)
+        }),
+        (expected, found) if expected == found => None,
+        (expected, found) => Some((key.to_owned(), expected.to_string(), found.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(expected: Value, found: Value, key: Option<&str>) {
+        assert_eq!(difference("", &expected, &found).map(|(key, _, _)| key).as_deref(), key);
+    }
+
+    #[test]
+    fn part_of_the_outcome_is_enough() {
+        let found = json!({"connect": {"peer": {"address": "a:1", "tls": {"sni": "a"}}, "note": "x"}});
+        check(json!({"connect": {}}), found.clone(), None);
+        check(json!({"connect": {"peer": {"address": "a:1"}}}), found.clone(), None);
+        check(json!({"connect": {"peer": {"address": "b:1"}}}), found.clone(), Some("connect.peer.address"));
+        check(json!({"connect": {"rewrite": {"authority": "b"}}}), found.clone(), Some("connect.rewrite"));
+        check(json!({"respond": {"status": 200}}), found, Some("respond"));
+    }
+
+    #[test]
+    fn lists_are_compared_as_a_whole() {
+        check(
+            json!({"respond": {"headers": [["a", "b"]]}}),
+            json!({"respond": {"headers": [["a", "b"], ["c", "d"]]}}),
+            Some("respond.headers"),
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! One version of a tenant's modules.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::module::{Digest, Module};
+
+/// All modules of a tenant, as they serve together.
+#[derive(Debug)]
+pub struct Version {
+    /// Counts up for each tenant, from 1.
+    pub number: u64,
+    pub modules: Vec<Module>,
+    pub origin: Origin,
+    pub made: DateTime<Utc>,
+    /// Whether any of them asks what was seen of upstreams.
+    pub watches_upstreams: bool,
+}
+
+/// Where a version came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The configuration, when the proxy started.
+    Start,
+    /// What served before the proxy was started, kept in `proxy.state_dir`.
+    State,
+    /// The configuration, when it was read again.
+    Config,
+    /// A module file that changed.
+    File,
+    /// The admin API.
+    Upload,
+}
+
+impl Version {
+    pub fn new(number: u64, modules: Vec<Module>, origin: Origin) -> Version {
+        let watches_upstreams = modules.iter().any(Module::watches_upstreams);
+        Version { number, modules, origin, made: Utc::now(), watches_upstreams }
+    }
+
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.modules.iter().map(Module::digest)
+    }
+
+    /// Whether its modules are these.
+    pub fn is_of(&self, digests: &[Digest]) -> bool {
+        self.digests().eq(digests.iter().copied())
+    }
+
+    /// It serves from now on, or serves no longer: then no instance of it is kept.
+    pub(super) fn keep_instances(&self, keep: bool) {
+        self.modules.iter().for_each(|module| module.keep_instances(keep));
+    }
+}
+
+impl Origin {
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Start => "start",
+            Origin::State => "state",
+            Origin::Config => "config",
+            Origin::File => "file",
+            Origin::Upload => "upload",
+        }
+    }
+}

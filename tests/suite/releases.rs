@@ -1,0 +1,178 @@
+//! Versions that go live in steps, and versions that go back.
+
+use std::sync::Arc;
+
+use pointsman::config::Stage;
+use pointsman::release::Standing;
+use pointsman::tenant::Tenant as Running;
+use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
+
+async fn proxy(live: &Live, release: &str) -> (Proxy, Arc<Running>) {
+    let tenant = Tenant::new("shop").module(live.path(), "").table(&format!("[tenant.release]\n{release}"));
+    let proxy = Proxy::with(tenant).proxy("watch = false").start().await;
+    let tenant = proxy.control().tenants()["shop"].clone();
+    (proxy, tenant)
+}
+
+/// Puts a module in the live one's place and has it loaded.
+async fn release(proxy: &Proxy, live: &Live, bytes: &[u8]) {
+    live.replace(bytes);
+    proxy.reload().await.expect("a good configuration");
+}
+
+async fn status(proxy: &Proxy) -> u16 {
+    proxy.get("http://shop.test/").await.status
+}
+
+fn standings(tenant: &Running) -> Vec<(u64, Standing)> {
+    tenant.releases.entries().into_iter().map(|entry| (entry.version.number, entry.standing)).collect()
+}
+
+#[tokio::test]
+async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "rollback_failures = 3").await;
+    release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
+    for _ in 0..5 {
+        assert_eq!(status(&proxy).await, 201, "the version before decides where the new one fails");
+    }
+    let standings = standings(&tenant);
+    let [(1, Standing::Live), (2, Standing::RolledBack { because })] = &standings[..] else { panic!("{standings:?}") };
+    assert!(
+        because.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
+        "{because}"
+    );
+    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{rung="version",tenant="shop"}"#).await, 3.0);
+    assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
+    let lines = proxy.log(5).await;
+    assert_eq!((&lines[0]["fallback"]["rung"], &lines[0]["version"]), (&"version".into(), &2.into()));
+    assert_eq!((&lines[4]["fallback"]["rung"], &lines[4]["version"]), (&serde_json::Value::Null, &1.into()));
+    // The same file is not loaded again.
+    proxy.reload().await.expect("a good configuration");
+    assert_eq!(tenant.releases.live().number, 1);
+}
+
+#[tokio::test]
+async fn version_that_is_no_longer_new_stays_whatever_it_does() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "rollback_window_ms = 0").await;
+    release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
+    for _ in 0..10 {
+        assert_eq!(status(&proxy).await, 500);
+    }
+    assert_eq!(tenant.releases.live().number, 2);
+}
+
+#[tokio::test]
+async fn history_is_gone_back_to_at_once_and_is_bounded() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "history = 2").await;
+    for status in 202..=205 {
+        release(&proxy, &live, &Wat::answering(status).bytes()).await;
+    }
+    let numbers: Vec<u64> = standings(&tenant).into_iter().map(|(number, _)| number).collect();
+    assert_eq!(numbers, [3, 4, 5]);
+    let control = proxy.control();
+    assert_eq!(control.publisher.roll_back(&tenant, None).expect("a version").number, 4);
+    assert_eq!(status(&proxy).await, 204);
+    assert_eq!(control.publisher.roll_back(&tenant, Some(3)).expect("a version").number, 3);
+    assert_eq!(status(&proxy).await, 203);
+    assert!(
+        control.publisher.roll_back(&tenant, Some(1)).is_err()
+            && control.publisher.roll_back(&tenant, Some(3)).is_err()
+    );
+}
+
+#[tokio::test]
+async fn shadow_decides_beside_without_effect_and_is_promoted_by_its_agreements() {
+    let live = Live::new(&Wat::answering(201));
+    let keys = "stage = \"shadow\"\ncanary_percent = 0\npromote_after = 20";
+    let (proxy, tenant) = proxy(&live, keys).await;
+    // Differs in everything.
+    release(&proxy, &live, &Wat::answering(202).bytes()).await;
+    for _ in 0..10 {
+        assert_eq!(status(&proxy).await, 201);
+    }
+    let report =
+        eventually("10 differences", || tenant.releases.candidate().filter(|report| report.differences == 10)).await;
+    assert_eq!((report.version, report.stage, report.agreements), (2, Stage::Shadow, 0));
+    let example = &report.examples[0];
+    assert_eq!((example.method.as_str(), example.authority.as_str()), ("GET", "shop.test"));
+    assert_eq!(example.live["respond"]["status"], 201);
+    assert_eq!(example.candidate["respond"]["status"], 202);
+    // Another takes its place, which agrees: the same answers, other bytes.
+    release(&proxy, &live, &Wat::answering(201).component()).await;
+    for _ in 0..20 {
+        assert_eq!(status(&proxy).await, 201);
+    }
+    eventually("a promotion", || (tenant.releases.live().number == 3).then_some(())).await;
+    let aborted = Standing::Aborted { because: "replaced by version 3".to_owned() };
+    assert_eq!(standings(&tenant), [(1, Standing::Replaced), (2, aborted), (3, Standing::Live)]);
+}
+
+#[tokio::test]
+async fn shadow_that_fails_is_aborted() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "stage = \"shadow\"\nabort_failures = 2").await;
+    release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
+    for _ in 0..3 {
+        assert_eq!(status(&proxy).await, 201);
+    }
+    eventually("an abort", || tenant.releases.candidate().is_none().then_some(())).await;
+    let standings = standings(&tenant);
+    assert!(
+        matches!(&standings[1].1, Standing::Aborted { because } if because.contains("release.abort_failures")),
+        "{standings:?}"
+    );
+}
+
+/// What a shadow keeps in `shared` is its own.
+#[tokio::test]
+async fn shadow_does_not_count_in_the_tenants_counters() {
+    let upstream = Upstream::answering("up").start().await;
+    let config = format!("upstream = \"{}\"\nper_minute = 6", upstream.address());
+    let live = Live::of(&std::fs::read(example("quota")).expect("the module"));
+    let tenant = Tenant::new("shop").module(live.path(), &config).table("[tenant.release]\nstage = \"shadow\"");
+    let proxy = Proxy::with(tenant).proxy("watch = false").start().await;
+    let mut other = std::fs::read(example("quota")).expect("the module");
+    // An empty custom section: other bytes, the same module.
+    other.extend_from_slice(&[0, 2, 1, b'x']);
+    release(&proxy, &live, &other).await;
+    let tenant = proxy.control().tenants()["shop"].clone();
+    for number in 1..=6 {
+        assert_eq!(status(&proxy).await, 200, "request {number}");
+    }
+    assert_eq!(status(&proxy).await, 429);
+    eventually("7 agreements", || tenant.releases.candidate().filter(|report| report.agreements == 7)).await;
+}
+
+#[tokio::test]
+async fn canary_serves_its_clients_and_the_live_version_where_it_fails() {
+    let live = Live::new(&Wat::answering(201));
+    let keys = "stage = \"canary\"\ncanary_percent = 100\nabort_failures = 3";
+    let (proxy, tenant) = proxy(&live, keys).await;
+    release(&proxy, &live, &Wat::answering(202).bytes()).await;
+    assert_eq!(status(&proxy).await, 202);
+    assert_eq!(tenant.releases.live().number, 1);
+    release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
+    for _ in 0..5 {
+        assert_eq!(status(&proxy).await, 201);
+    }
+    assert!(tenant.releases.candidate().is_none(), "three failures end it");
+    release(&proxy, &live, &Wat::answering(203).bytes()).await;
+    assert_eq!(tenant.releases.promote(None, "by hand", &tenant.config.release).expect("a candidate"), Stage::Live);
+    assert_eq!((status(&proxy).await, tenant.releases.live().number), (203, 4));
+    assert!(tenant.releases.promote(None, "by hand", &tenant.config.release).is_err());
+}
+
+#[tokio::test]
+async fn candidate_is_promoted_by_time() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "stage = \"canary\"\ncanary_percent = 100\npromote_after_ms = 1").await;
+    release(&proxy, &live, &Wat::answering(202).bytes()).await;
+    eventually_async("a promotion", async || {
+        status(&proxy).await;
+        (tenant.releases.live().number == 2).then_some(())
+    })
+    .await;
+}
