@@ -55,6 +55,14 @@ struct Source {
     digest: Digest,
 }
 
+/// What the file of a module is now, and the digest of the tests beside it, if there are any.
+fn files(module: &ModuleConfig) -> Result<(Source, Option<Digest>), LoadError> {
+    let bytes = read(&module.path)?;
+    let digest = Digest::of(&bytes);
+    let tests = std::fs::read(vectors::tests_beside(&module.path)).ok().map(|tests| Digest::of(&tests));
+    Ok((Source { bytes, digest }, tests))
+}
+
 impl Publisher {
     pub fn new(loader: Loader, store: Option<Store>) -> Publisher {
         Publisher { loader, store }
@@ -89,8 +97,8 @@ impl Publisher {
     pub fn file_digests(&self, config: &TenantConfig) -> Result<Vec<Digest>, LoadError> {
         let mut digests = Vec::new();
         for module in &config.modules {
-            digests.push(Digest::of(&read(&module.path)?));
-            digests.extend(std::fs::read(vectors::tests_beside(&module.path)).ok().map(|tests| Digest::of(&tests)));
+            let (source, tests) = files(module)?;
+            digests.extend([Some(source.digest), tests].into_iter().flatten());
         }
         Ok(digests)
     }
@@ -150,14 +158,12 @@ impl Publisher {
     }
 
     fn of_files(&self, tenant: &Tenant, origin: Origin) -> Result<Option<Arc<Version>>, Arc<Refused>> {
-        let mut sources = Vec::new();
+        let (mut sources, mut digests) = (Vec::new(), Vec::new());
         for module in &tenant.config.modules {
-            let bytes = read(&module.path).map_err(|error| Refused::by_load(&module.path, None, &error))?;
-            let digest = Digest::of(&bytes);
-            sources.push(Source { bytes, digest });
+            let (source, tests) = files(module).map_err(|error| Refused::by_load(&module.path, None, &error))?;
+            digests.extend([Some(source.digest), tests].into_iter().flatten());
+            sources.push(source);
         }
-        let first = tenant.config.modules.first().map(|module| module.path.clone()).unwrap_or_default();
-        let digests = self.file_digests(&tenant.config).map_err(|error| Refused::by_load(&first, None, &error))?;
         if !tenant.releases.files_are_new(digests) {
             return Ok(None);
         }

@@ -67,9 +67,9 @@ impl Store {
     /// Keeps a module.
     pub fn add(&self, module: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(module);
-        let path = self.module(&digest.full());
-        if !path.exists() {
-            write(&path, module)?;
+        let digest_text = digest.full();
+        if self.get(&digest_text).is_none() {
+            write(&self.module(&digest_text), module)?;
         }
         Ok(digest)
     }
@@ -95,7 +95,8 @@ impl Store {
         for entry in std::fs::read_dir(&modules).map_err(|error| failed(&modules, error))?.flatten() {
             let path = entry.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if path.extension().is_some_and(|extension| extension == "wasm") && !used.contains(&name) {
+            // Or what a write left that was cut off; before the start no other is under way.
+            if !used.contains(&name) {
                 std::fs::remove_file(&path).map_err(|error| failed(&path, error))?;
             }
         }
@@ -161,6 +162,8 @@ mod tests {
         let digest = store.add(b"one").expect("kept");
         std::fs::write(store.module(&digest.full()), b"eno").expect("written");
         assert_eq!(store.get(&digest.full()), None);
+        store.add(b"one").expect("kept");
+        assert_eq!(store.get(&digest.full()), Some(b"one".to_vec()));
         std::fs::write(store.tenant("shop"), b"{").expect("written");
         assert!(store.kept("shop").is_err());
     }

@@ -182,6 +182,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
     let access_to_admin = config.admin.as_ref().map(Access::of).transpose()?;
+    let marks = config.proxy.watch.then(|| watch::marks(&config));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
     for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
         match loaded {
@@ -192,7 +193,9 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     if let Some(error) = refused.into_iter().next() {
         return Err(error);
     }
-    publisher.sweep(tenants.iter());
+    if takes_over.is_none() {
+        publisher.sweep(tenants.iter());
+    }
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
     let in_flight = Gauge::default();
     let resolver = Resolver::new(&config.resolver)?;
@@ -255,7 +258,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
             listen::serve(&runtime, service, &address, socket, &watch);
         }
     }
-    watch::start(&control, config.proxy.watch, dev).map_err(|source| StartError::Threads { source })?;
+    watch::start(&control, marks, dev).map_err(|source| StartError::Threads { source })?;
     Ok(Server {
         runtime: Some(runtime),
         shutdown,
@@ -333,6 +336,8 @@ impl Server {
         let Some(runtime) = self.runtime.take() else { return Stopped::Clean };
         // Fails only if every listener has ended already.
         let _ = self.shutdown.send(true);
+        // Or the system would go on queueing connections, which nobody would take.
+        self.listening.clear();
         let drained =
             runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, self.in_flight.drained()).await });
         let left = self.in_flight.requests();

@@ -16,6 +16,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
 
+use crate::config::{Config, TenantConfig};
 use crate::release::{Origin, tests_beside};
 use crate::server::control::Control;
 
@@ -23,15 +24,25 @@ use crate::server::control::Control;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What tells one content of a file from another, without reading it. None: there is no file.
-type Mark = Option<(u64, u64, u64, i64, i64)>;
+pub type Mark = Option<(u64, u64, u64, i64, i64)>;
+
+/// The files of a configuration's modules; to be taken before they are loaded.
+pub fn marks(config: &Config) -> HashMap<PathBuf, Mark> {
+    config.tenants.iter().flat_map(files).map(|path| (path.clone(), mark(&path))).collect()
+}
+
+/// What makes a new version of a tenant when it changes.
+fn files(tenant: &TenantConfig) -> impl Iterator<Item = PathBuf> {
+    tenant.modules.iter().flat_map(|module| [module.path.clone(), tests_beside(&module.path)])
+}
 
 /// Starts the thread. It ends when the proxy does.
-pub fn start(control: &Arc<Control>, files: bool, config: bool) -> std::io::Result<()> {
+pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, config: bool) -> std::io::Result<()> {
     let config = control.file().filter(|_| config).map(Path::to_owned);
     let control = Arc::downgrade(control);
     let (sender, events) = channel();
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
-        let mut watch = files.then(|| Watch::new(sender, config));
+        let mut watch = files.map(|at_start| Watch::new(sender, at_start, config));
         run(&control, &events, watch.as_mut());
     })?;
     Ok(())
@@ -68,6 +79,8 @@ struct Watch {
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
     files: BTreeMap<PathBuf, Watched>,
+    /// Files that it was not looked at yet, as they were before they were loaded.
+    at_start: HashMap<PathBuf, Mark>,
     /// The configuration, and what was loaded of it, if it is watched as well.
     config: Option<(PathBuf, Mark)>,
     /// Tenants whose files wait to be loaded: a change that comes meanwhile is loaded with them.
@@ -83,7 +96,7 @@ struct Watched {
 }
 
 impl Watch {
-    fn new(sender: Sender<Event>, config: Option<PathBuf>) -> Watch {
+    fn new(sender: Sender<Event>, at_start: HashMap<PathBuf, Mark>, config: Option<PathBuf>) -> Watch {
         let told = move |event: notify::Result<Event>| {
             if let Ok(event) = event {
                 // The thread is gone when the proxy is.
@@ -99,7 +112,7 @@ impl Watch {
             (path, now)
         });
         let (folders, files) = (BTreeSet::new(), BTreeMap::new());
-        Watch { watcher: watcher.ok(), folders, files, config, pending: Arc::default() }
+        Watch { watcher: watcher.ok(), folders, files, at_start, config, pending: Arc::default() }
     }
 
     /// Something happened in a folder.
@@ -131,25 +144,26 @@ impl Watch {
 
     /// Looks at all files: the tenants may have changed, and the system may not have told.
     fn look(&mut self, control: &Arc<Control>) {
-        let mut files: HashMap<PathBuf, Vec<String>> = HashMap::new();
+        let mut paths: HashMap<PathBuf, Vec<String>> = HashMap::new();
         for (name, tenant) in control.tenants().iter() {
-            for module in &tenant.config.modules {
-                for path in [module.path.clone(), tests_beside(&module.path)] {
-                    files.entry(path).or_default().push(name.clone());
-                }
+            for path in self::files(&tenant.config) {
+                paths.entry(path).or_default().push(name.clone());
             }
         }
         if let Some((path, _)) = &self.config {
             self.watch_folders(&path.clone());
         }
-        self.files.retain(|path, _| files.contains_key(path));
+        self.files.retain(|path, _| paths.contains_key(path));
         let mut changed = BTreeSet::new();
-        for (path, tenants) in files {
+        for (path, tenants) in paths {
             let now = mark(&path);
             self.watch_folders(&path);
             match self.files.get_mut(&path) {
-                // It is new, and was loaded a moment ago.
-                None => drop(self.files.insert(path, Watched { tenants, loaded: now, seen: now })),
+                // Without a mark its digest will tell whether it changed since it was loaded.
+                None => {
+                    let loaded = self.at_start.remove(&path).flatten();
+                    self.files.insert(path, Watched { tenants, loaded, seen: now });
+                }
                 Some(watched) => {
                     watched.tenants = tenants;
                     if now.is_some() && now != watched.loaded && now == watched.seen {

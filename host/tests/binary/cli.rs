@@ -209,10 +209,10 @@ fn hang_up_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
     std::fs::copy("/etc/ssl/certs/ca-certificates.crt", roots.path()).expect("the system's roots");
     let mut running = Running::start(&format!("[[ca]]\nname = \"inner\"\nfile = {:?}", roots.path()));
     running.signal("HUP");
-    running.says("credentials reloaded");
+    running.says("configuration reloaded");
     std::fs::write(roots.path(), pem).expect("a file");
     running.signal("HUP");
-    running.says("credentials not reloaded; the old ones stay in use");
+    running.says("configuration not reloaded; the old one stays in force");
     running.signal("TERM");
     running.ends(0);
 }

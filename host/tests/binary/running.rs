@@ -1,9 +1,14 @@
 //! The binary, running.
 
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Longer than anything takes that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("a repository").to_owned()
@@ -24,11 +29,11 @@ pub fn config(text: &str) -> tempfile::NamedTempFile {
 /// A proxy that runs as a process of its own.
 pub struct Running {
     process: std::process::Child,
-    /// None: a thread reads it.
-    log: Option<std::io::BufReader<std::process::ChildStderr>>,
+    /// Lines of its log, which a thread reads.
+    log: Receiver<String>,
     /// All that was read of it.
     pub said: String,
-    _config: tempfile::NamedTempFile,
+    _config: Option<tempfile::NamedTempFile>,
 }
 
 impl Running {
@@ -49,16 +54,36 @@ impl Running {
     pub fn start_tenants(tables: &str, tenants: &str) -> Running {
         let text = format!("{tables}\n[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n{tenants}");
         let config = config(&text);
+        let mut running = Running::start_file("run", config.path());
+        running._config = Some(config);
+        running
+    }
+
+    /// The same with a configuration that outlives it.
+    pub fn start_file(command: &str, config: &Path) -> Running {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pointsman"))
-            .args(["run", "--config", &config.path().display().to_string()])
+            .args([command, "--config", &config.display().to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let log = std::io::BufReader::new(process.stderr.take().expect("its log"));
-        let mut running = Running { process, log: Some(log), said: String::new(), _config: config };
+        let errors = BufReader::new(process.stderr.take().expect("its log"));
+        let (lines, log) = channel();
+        std::thread::spawn(move || {
+            for line in errors.lines() {
+                let Ok(line) = line else { return };
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut running = Running { process, log, said: String::new(), _config: None };
         running.says("listening");
         running
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where it listens.
@@ -82,30 +107,45 @@ impl Running {
 
     /// Waits for a line of the log.
     pub fn says(&mut self, expected: &str) {
-        let mut line = String::new();
-        while !line.contains(expected) {
-            line.clear();
-            let read = std::io::BufRead::read_line(self.log.as_mut().expect("the log"), &mut line).expect("a line");
-            assert!(read > 0, "the log ended before it said `{expected}`");
-            self.said.push_str(&line);
+        loop {
+            let line = self.line().unwrap_or_else(|| panic!("`{expected}` is not in the log:\n{}", self.said));
+            if line.contains(expected) {
+                return;
+            }
         }
     }
 
-    /// Reads the log in a thread of its own, to its end.
-    pub fn read_log(&mut self) -> std::thread::JoinHandle<String> {
-        let mut log = self.log.take().expect("the log");
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            std::io::Read::read_to_end(&mut log, &mut text).expect("the log");
-            String::from_utf8(text).expect("a log in UTF-8")
-        })
+    /// The next line of the log, if there is one.
+    fn line(&mut self) -> Option<String> {
+        match self.log.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.said.push_str(&line);
+                self.said.push('\n');
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing new in the log for {PATIENCE:?}:\n{}", self.said),
+        }
     }
 
-    pub fn ends(mut self, code: i32) {
-        let mut rest = String::new();
-        let mut log = self.log.take().expect("the log");
-        std::io::Read::read_to_string(&mut log, &mut rest).expect("the rest of the log");
-        assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{rest}");
-        assert!(rest.contains("stopped"), "{rest}");
+    /// Waits for its end; the whole log.
+    pub fn ends(mut self, code: i32) -> String {
+        while self.line().is_some() {}
+        assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{}", self.said);
+        assert!(self.said.contains("stopped"), "{}", self.said);
+        std::mem::take(&mut self.said)
+    }
+
+    /// Ends it as a power cut would.
+    pub fn is_killed(mut self) {
+        self.process.kill().and_then(|()| self.process.wait()).expect("an end");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
