@@ -28,4 +28,4 @@ setup:
 
 ## The examples, and the tests' own modules, as Wasm in target/modules/.
 modules: setup
-	guest-sdk/rust/build-guest $(EXAMPLES) hostile
+	guest-sdk/rust/build-guest $(EXAMPLES) hostile versioned

@@ -1,0 +1,253 @@
+//! New versions of modules, of the configuration and of the program, on a proxy that serves.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::cli::{ends, json};
+use crate::running::{PATIENCE, Running, example};
+
+/// An upstream that answers with its name.
+fn upstream(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(&stream);
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                    if line == "\r\n" {
+                        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len());
+                        let _ = (&stream).write_all(response.as_bytes());
+                    }
+                    line.clear();
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Status line and body.
+fn get(address: SocketAddr) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n").expect("a request");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {response}"));
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A folder with all that a proxy needs: the modules `fixed` and `canary`, with one configuration for both, lead to
+/// upstreams that tell which of them decided.
+struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { folder: tempfile::tempdir().expect("a folder") };
+        let (fixed, canary) = (upstream("fixed"), upstream("canary"));
+        std::fs::copy(example("fixed"), site.path("router.wasm")).expect("a module");
+        let config = format!(
+            "[proxy]\nstate_dir = \"state\"\ncache_dir = \"cache\"\nupgrade_socket = \"upgrade.sock\"\n\
+             [admin]\nsocket = \"admin.sock\"\n\
+             [[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
+             [[tenant]]\nname = \"shop\"\nhostnames = [\"*\"]\n[tenant.grants]\nnetworks = [\"127.0.0.0/8\"]\n\
+             [[tenant.module]]\npath = \"router.wasm\"\n[tenant.module.config]\n\
+             address = \"{fixed}\"\nstable = \"{canary}\"\ncanary = \"{canary}\"\npercent = 0\n"
+        );
+        std::fs::write(site.path("pointsman.toml"), config).expect("a configuration");
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn start(&self) -> Running {
+        let mut proxy = Running::start_file("run", &self.path("pointsman.toml"));
+        proxy.says("see `pointsman admin`");
+        proxy
+    }
+
+    fn arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let config = self.path("pointsman.toml").display().to_string();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        ["admin".to_owned(), "--config".to_owned(), config].into_iter().chain(arguments).collect()
+    }
+
+    /// Runs `pointsman admin`, which must end with this code; what it printed.
+    #[track_caller]
+    fn admin(&self, code: i32, arguments: &[&str]) -> (String, String) {
+        let arguments = self.arguments(arguments);
+        ends(code, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn push(&self, module: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_pointsman"))
+            .args(self.arguments(&["push", "shop", &example(module)]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    /// Names of the modules that are kept, and what is kept of the tenant.
+    fn state(&self) -> (usize, String) {
+        let modules = std::fs::read_dir(self.path("state/modules")).expect("kept modules").count();
+        (modules, std::fs::read_to_string(self.path("state/tenants/shop.json")).unwrap_or_default())
+    }
+}
+
+#[test]
+fn upload_is_there_after_a_kill_at_any_point() {
+    let site = Site::new();
+    let proxy = site.start();
+    assert_eq!(get(proxy.address()).1, "fixed");
+    site.admin(0, &["push", "shop", &example("canary")]);
+    assert_eq!(get(proxy.address()).1, "canary");
+    proxy.kill();
+
+    let (mut old, mut new) = ("canary", "fixed");
+    for point in ["begun", "module kept", "version kept", "over"] {
+        let proxy = site.start();
+        assert_eq!(get(proxy.address()).1, old, "before {point}");
+        let before = site.state();
+        let mut push = site.push(new);
+        match point {
+            "begun" => {}
+            "module kept" => eventually(point, || site.state().0 > before.0),
+            "version kept" => eventually(point, || site.state().1 != before.1),
+            _ => assert!(push.wait().expect("an end").success()),
+        }
+        proxy.kill();
+        push.wait().expect("an end");
+
+        let proxy = site.start();
+        let serves = get(proxy.address()).1;
+        let expected: &[&str] = if ["version kept", "over"].contains(&point) { &[new] } else { &[old, new] };
+        assert!(expected.contains(&&*serves), "{serves} after {point}");
+        if serves == new {
+            (old, new) = (new, old);
+        }
+        proxy.signal("TERM");
+        proxy.ends(0);
+    }
+}
+
+#[test]
+fn upgrade_loses_no_request_and_one_that_fails_changes_nothing() {
+    let site = Site::new();
+    let mut proxy = site.start();
+    let address = proxy.address();
+    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(get(address), ("HTTP/1.1 200 OK".to_owned(), "fixed".to_owned()));
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let more = |requests: usize| {
+            let before = served.load(Ordering::Relaxed);
+            eventually("more requests", || served.load(Ordering::Relaxed) >= before + requests);
+        };
+        more(50);
+        std::fs::rename(site.path("router.wasm"), site.path("away.wasm")).expect("renamed");
+        std::fs::rename(site.path("state"), site.path("state-away")).expect("renamed");
+        proxy.signal("USR2");
+        proxy.says("upgrade: the successor ended; this process goes on");
+        more(50);
+        std::fs::rename(site.path("away.wasm"), site.path("router.wasm")).expect("renamed");
+        std::fs::remove_dir_all(site.path("state")).expect("removed");
+        std::fs::rename(site.path("state-away"), site.path("state")).expect("renamed");
+        proxy.signal("USR2");
+        proxy.says("upgrade: the successor is loading");
+        proxy.says("stopped");
+        more(50);
+        done.store(true, Ordering::Relaxed);
+    });
+    let mut pids =
+        proxy.said.lines().filter_map(|line| line.split_once("the successor is loading pid=")).map(|(_, pid)| pid);
+    let successor = pids.next_back().expect("a process").trim().to_owned();
+    site.admin(0, &["tenants"]);
+    let ended = Command::new("kill").args(["-s", "TERM", &successor]).status().expect("kill runs");
+    assert!(ended.success());
+    proxy.ends(0);
+}
+
+#[test]
+fn admin_commands_do_what_they_say() {
+    let site = Site::new();
+    let (_, errors) = site.admin(1, &["tenants"]);
+    assert!(errors.contains("cannot reach the proxy at `"), "{errors}");
+    let proxy = site.start();
+    let fixed = || get(proxy.address()).1;
+    let (printed, _) = site.admin(0, &["tenants"]);
+    assert_eq!(json(&printed)["tenants"][0]["live"], 1);
+
+    let readme = site.path("pointsman.toml").display().to_string();
+    for command in ["validate", "push"] {
+        let (_, errors) = site.admin(3, &[command, "shop", &readme]);
+        assert!(errors.starts_with("refused at the step `build`: ") && errors.contains("not a Web"), "{errors}");
+    }
+    let (printed, _) = site.admin(0, &["failures"]);
+    assert_eq!(json(&printed)["failures"].as_array().map(Vec::len), Some(1), "{printed}");
+    site.admin(0, &["validate", "shop", &example("canary")]);
+    assert_eq!(fixed(), "fixed");
+
+    site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);
+    assert_eq!(fixed(), "fixed");
+    let (printed, _) = site.admin(0, &["show", "shop"]);
+    assert_eq!(json(&printed)["candidate"]["stage"], "shadow", "{printed}");
+    site.admin(0, &["abort", "shop"]);
+    let (_, errors) = site.admin(3, &["promote", "shop"]);
+    assert!(errors.contains("there is no candidate"), "{errors}");
+    site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);
+    site.admin(0, &["promote", "shop", "--to", "live"]);
+    assert_eq!(fixed(), "canary");
+    site.admin(0, &["rollback", "shop"]);
+    assert_eq!(fixed(), "fixed");
+
+    site.admin(0, &["drain", "shop"]);
+    assert!(get(proxy.address()).0.contains("503"));
+    site.admin(0, &["resume", "shop"]);
+    assert_eq!(fixed(), "fixed");
+    let (printed, _) = site.admin(0, &["reload"]);
+    assert_eq!(json(&printed)["unchanged"], 1, "{printed}");
+    let (_, errors) = site.admin(3, &["show", "shoe"]);
+    assert!(errors.starts_with("no-such-tenant: "), "{errors}");
+}
+
+#[test]
+fn dev_tells_decisions_and_reloads_what_is_saved() {
+    let site = Site::new();
+    let mut dev = Running::start_file("dev", &site.path("pointsman.toml"));
+    assert_eq!(get(dev.address()).1, "fixed");
+    dev.says("GET http://shop.test/ -> connect 127.0.0.1:");
+    dev.says("read config.get-text(\"/address\") = \"127.0.0.1:");
+    std::fs::copy(example("canary"), site.path("new.wasm")).expect("a module");
+    std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
+    eventually("the new module", || get(dev.address()).1 == "canary");
+    dev.says("[version 2]");
+    dev.says("read config.get-text(\"/stable\") = \"127.0.0.1:");
+    dev.signal("TERM");
+    dev.ends(0);
+}
