@@ -96,6 +96,11 @@ impl Failure {
         own.unwrap_or_else(|| self.answer().status)
     }
 
+    /// Whether the modules were asked, and none wanted to decide.
+    pub fn is_declined(&self) -> bool {
+        matches!(self, Failure::Call(CallError::Declined(_)) | Failure::NoDecision)
+    }
+
     /// Whether a module did what none should: the breaker counts it, and a version that is new may be taken back for it.
     /// A module that declines or passes does what it is there for.
     pub fn is_defect(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::metrics::Rung;
 use crate::module::Module;
 use crate::quota::{Change, Outcome};
 use crate::raw;
-use crate::release::{Serving, Version};
+use crate::release::{Judged, Serving, Version};
 use crate::tenant::Tenant;
 
 /// What is done with a request.
@@ -78,12 +78,14 @@ fn ask_within_quota(
     }
     let Some(admission) = tenant.usage.breaker.admit(start) else { return Err(Failure::BreakerOpen) };
     let wanted = ask(question, turn, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
-    let defect = wanted.as_ref().err().filter(|failure| failure.is_defect());
-    if released.serving.is_on_trial(released.version) {
-        let defect = defect.map(Failure::to_string);
-        tenant.releases.note(released.serving, released.version, defect.as_deref(), &tenant.config.release);
+    if released.serving.is_on_trial(released.version)
+        && let Some(judged) = judged(&wanted)
+    {
+        let because = wanted.as_ref().err().map(Failure::to_string).unwrap_or_default();
+        tenant.releases.note(released.serving, released.version, judged, &because, &tenant.config.release);
     }
-    let outcome = if defect.is_some() { Outcome::Failure } else { Outcome::Success };
+    let is_defect = wanted.as_ref().is_err_and(Failure::is_defect);
+    let outcome = if is_defect { Outcome::Failure } else { Outcome::Success };
     match tenant.usage.breaker.note(admission, outcome, Instant::now()) {
         None => {}
         Some(Change::Opened) => {
@@ -93,6 +95,16 @@ fn ask_within_quota(
         Some(Change::Closed) => tracing::info!(tenant = %tenant.name, "modules are asked again"),
     }
     wanted
+}
+
+/// What a decision says of the version that made it. None: nothing, since it was not asked.
+fn judged(wanted: &Result<Wanted, Failure>) -> Option<Judged> {
+    match wanted {
+        Ok(_) => Some(Judged::Agreed),
+        Err(failure) if failure.is_defect() => Some(Judged::Failed),
+        Err(failure) if failure.is_declined() => Some(Judged::Declined),
+        Err(_) => None,
+    }
 }
 
 /// The rung that serves instead, and what it wants; None: the client gets the tenant's answer.

@@ -18,8 +18,11 @@ pub mod ceiling {
     pub const TABLES: u32 = 16;
 }
 
-/// Instances beside those that serve traffic: `check`, loads and probes.
-const SPARE_SLOTS: u32 = 4;
+/// Instances that a tenant's own tests may have at the same time, beside those that serve traffic.
+pub const SPARE_TO_TEST: usize = 2;
+
+/// One for shadows, which decide on one thread, and one for `decide` and the like.
+const SPARE_SLOTS: u32 = 2;
 
 /// Bytes of a memory slot that stay resident when an instance ends and are cleared by hand: all of a module that starts
 /// with a stack of 64 KiB and 64 KiB more, as our SDKs build them. Such a decision makes no system call and no page
@@ -78,6 +81,9 @@ pub fn engine(threads: usize, kept: usize) -> Result<Engine, EngineError> {
 
 /// A decision never waits, so there are at most as many live instances as threads, and those that are kept.
 fn pool(instances: usize) -> PoolingAllocationConfig {
+    // A `configure` that is called in this process needs an instance too; there is one build for each core at most.
+    let builds = std::thread::available_parallelism().map_or(1, usize::from);
+    let instances = instances.saturating_add(builds).saturating_add(SPARE_TO_TEST);
     let slots = u32::try_from(instances).unwrap_or(u32::MAX - SPARE_SLOTS).saturating_add(SPARE_SLOTS);
     let instances = u32::try_from(ceiling::INSTANCES).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();

@@ -11,7 +11,7 @@ use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
 use pointsman::module::Loader;
-use pointsman::release::Origin;
+use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Surroundings, Tenant};
 use pointsman_tests::{Authority, example, modules};
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
@@ -110,7 +110,7 @@ fn every_example_is_accepted() {
         Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
     let tenant = Tenant::new(
         tenant,
-        Modules { live: modules.clone(), fallback: Vec::new(), origin: (Origin::Start, 1) },
+        Modules { live: Version::new(1, modules.clone(), Origin::Start), fallback: Vec::new() },
         around,
     );
     let tenant = tenant.expect("no fallback that could be refused");

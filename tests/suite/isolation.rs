@@ -9,7 +9,7 @@ use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
 use pointsman::module::Loader;
-use pointsman::release::Origin;
+use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Surroundings, Tenant};
 use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
 
@@ -110,7 +110,7 @@ fn nothing_is_left_for_the_next_decision_of_any_tenant() {
         let module = loader.load(&Wat::core(NOSY).pages(pages).bytes(), serde_json::Value::Null, limits);
         new_tenant(
             &config,
-            Modules { live: vec![module.expect("the module")], fallback: Vec::new(), origin: (Origin::Start, 1) },
+            Modules { live: Version::new(1, vec![module.expect("the module")], Origin::Start), fallback: Vec::new() },
         )
     };
     // Another size makes another module.
@@ -129,7 +129,7 @@ fn module_that_looks_finds_what_is_left() {
     let loader = Loader::new(1, 1).expect("a loader");
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);
     let live = vec![module.expect("the module").with_instance_calls(2)];
-    let tenant = new_tenant(&config, Modules { live, fallback: Vec::new(), origin: (Origin::Start, 1) });
+    let tenant = new_tenant(&config, Modules { live: Version::new(1, live, Origin::Start), fallback: Vec::new() });
     assert_eq!(answer(&tenant), Ok(()));
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }

@@ -27,15 +27,18 @@ pub enum Code {
     NoCandidate,
     NothingToRollBackTo,
     AlreadyLive,
+    OnTrial,
+    UpgradeUnderWay,
     NoStateDir,
     TooLarge,
     Refused,
     ConfigRefused,
+    NotKept,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 19] = [
         Code::BadRequest,
         Code::Unauthorized,
         Code::Forbidden,
@@ -47,10 +50,13 @@ impl Code {
         Code::NoCandidate,
         Code::NothingToRollBackTo,
         Code::AlreadyLive,
+        Code::OnTrial,
+        Code::UpgradeUnderWay,
         Code::NoStateDir,
         Code::TooLarge,
         Code::Refused,
         Code::ConfigRefused,
+        Code::NotKept,
         Code::Internal,
     ];
 
@@ -75,10 +81,13 @@ impl Code {
             Code::NoCandidate => (StatusCode::CONFLICT, "no-candidate"),
             Code::NothingToRollBackTo => (StatusCode::CONFLICT, "nothing-to-roll-back-to"),
             Code::AlreadyLive => (StatusCode::CONFLICT, "already-live"),
+            Code::OnTrial => (StatusCode::CONFLICT, "on-trial"),
+            Code::UpgradeUnderWay => (StatusCode::CONFLICT, "upgrade-under-way"),
             Code::NoStateDir => (StatusCode::CONFLICT, "no-state-dir"),
             Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Code::Refused => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
             Code::ConfigRefused => (StatusCode::UNPROCESSABLE_ENTITY, "config-refused"),
+            Code::NotKept => (StatusCode::INTERNAL_SERVER_ERROR, "not-kept"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }

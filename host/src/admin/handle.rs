@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Code, views};
 use crate::config::Stage;
-use crate::module::LARGEST_FILE;
-use crate::release::{CannotRollBack, NoCandidate, Refused};
+use crate::module::{Digest, LARGEST_FILE, Module};
+use crate::release::{CannotRollBack, NoCandidate, Refused, Trial, Uploaded};
+use crate::server::control::NoTenant;
 use crate::server::{Control, ReloadError};
 use crate::tenant::Tenant;
 
@@ -68,89 +69,72 @@ impl Admin {
             }
             Action::ShowTenant => Ok(views::details(&*tenant.ok_or_else(no_tenant)?)),
             Action::Upload => {
-                let stage = call.parameter("stage").map(stage).transpose()?;
                 if !control.publisher.keeps_state() {
                     let message = "an upload has to outlive the process: configure `proxy.state_dir`";
                     return Err(ApiError::new(Code::NoStateDir, message));
                 }
-                let (tenant, position) = (tenant.ok_or_else(no_tenant)?, call.number("position")?.unwrap_or(0));
-                has_module(&tenant, position)?;
-                let stage = stage.unwrap_or(tenant.config.release.stage);
-                blocking(move || {
-                    let (prepared, version) =
-                        control.publisher.from_upload(&tenant, position, body, Some(stage)).map_err(refused)?;
-                    let mut view = version.map(|version| views::version(&version)).unwrap_or_default();
-                    if let Some(view) = view.as_object_mut() {
-                        view.insert("stage".to_owned(), json!(stage));
-                        view.insert("tests".to_owned(), json!(prepared.tests));
-                    }
-                    Ok(view)
-                })
-                .await
+                let tenant = tenant.ok_or_else(no_tenant)?;
+                let trial = trial(call, Trial::of(&tenant.config.release))?;
+                upload(control, tenant, call.number("position")?.unwrap_or(0), body, Some(trial)).await
             }
             Action::Validate => {
-                let (tenant, position) = (tenant.ok_or_else(no_tenant)?, call.number("position")?.unwrap_or(0));
-                has_module(&tenant, position)?;
-                blocking(move || {
-                    let (prepared, _) =
-                        control.publisher.from_upload(&tenant, position, body, None).map_err(refused)?;
-                    let digests: Vec<String> = prepared.modules.iter().map(|module| module.digest().full()).collect();
-                    Ok(json!({"valid": true, "modules": digests, "tests": prepared.tests}))
-                })
-                .await
+                let tenant = tenant.ok_or_else(no_tenant)?;
+                upload(control, tenant, call.number("position")?.unwrap_or(0), body, None).await
             }
             Action::Promote => {
-                let to = call.parameter("to").map(stage).transpose()?;
-                let tenant = tenant.ok_or_else(no_tenant)?;
+                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.parameter("to").map(stage).transpose()?);
+                let percent = percent(call)?;
+                if to == Some(Stage::Canary) && percent.unwrap_or(tenant.config.release.canary_percent) == 0 {
+                    return Err(serves_nobody());
+                }
                 blocking(move || {
-                    let stage = control.publisher.promote(&tenant, to).map_err(no_candidate)?;
-                    Ok(json!({"stage": stage, "live": tenant.releases.live().number}))
+                    may_change(&control)?;
+                    let trial = control.publisher.promote(&tenant, to, percent).map_err(no_candidate)?;
+                    Ok(json!({"stage": trial.stage, "percent": share(trial), "live": tenant.releases.live().number}))
                 })
                 .await
             }
             Action::Abort => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
-                tenant.releases.abort("by order").map_err(no_candidate)?;
-                Ok(views::summary(&tenant))
+                blocking(move || {
+                    may_change(&control)?;
+                    control.publisher.abort(&tenant).map_err(no_candidate)?;
+                    Ok(views::summary(&tenant))
+                })
+                .await
             }
             Action::RollBack => {
                 let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.number("version")?);
                 blocking(move || {
+                    may_change(&control)?;
                     let version = control.publisher.roll_back(&tenant, to).map_err(cannot_roll_back)?;
                     Ok(views::version(&version))
                 })
                 .await
             }
             Action::Drain | Action::Resume => {
-                let tenant = tenant.ok_or_else(no_tenant)?;
-                tenant.drain(call.action == Action::Drain);
-                tracing::warn!(tenant = %tenant.name, drained = tenant.is_drained(), "by order");
-                Ok(json!({"drained": tenant.is_drained(), "requests_in_flight": tenant.usage.requests.now()}))
+                let (tenant, drained) = (tenant.ok_or_else(no_tenant)?, call.action == Action::Drain);
+                blocking(move || {
+                    may_change(&control)?;
+                    control.publisher.drain(&tenant, drained);
+                    tracing::warn!(tenant = %tenant.name, drained, "requested by an operator");
+                    Ok(json!({"drained": drained, "requests_in_flight": tenant.usage.requests.now()}))
+                })
+                .await
             }
             Action::Failures => {
                 let tenants = control.tenants();
                 let of_tenants = tenants.values().flat_map(|tenant| {
                     let failures = tenant.releases.failures();
-                    let view = |failed| {
-                        let mut view = views::failure(failed);
-                        if let Some(view) = view.as_object_mut() {
-                            view.insert("tenant".to_owned(), json!(&*tenant.name));
-                        }
-                        view
-                    };
-                    failures.iter().map(view).collect::<Vec<_>>()
+                    failures.iter().map(|failed| (failed.at, views::failure(failed, &tenant.name))).collect::<Vec<_>>()
                 });
-                Ok(json!({"failures": of_tenants.collect::<Vec<_>>()}))
+                let of_reloads = control.failures();
+                let of_reloads = of_reloads.iter().map(|failed| (failed.at, views::failed_reload(failed)));
+                let mut all: Vec<_> = of_tenants.chain(of_reloads).collect();
+                all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+                Ok(json!({"failures": all.into_iter().map(|(_, view)| view).collect::<Vec<_>>()}))
             }
-            Action::Reload => {
-                blocking(move || {
-                    let changes = control.reload().map_err(config_refused)?;
-                    tracing::info!(added = ?changes.added, changed = ?changes.changed, removed = ?changes.removed,
-                        "configuration reloaded");
-                    Ok(json!(changes))
-                })
-                .await
-            }
+            Action::Reload => blocking(move || Ok(json!(control.reload().map_err(config_refused)?))).await,
         }
     }
 
@@ -205,6 +189,79 @@ async fn blocking(work: impl FnOnce() -> Result<Value, ApiError> + Send + 'stati
     }
 }
 
+/// Takes a module through every step; with `trial`, to what serves.
+async fn upload(
+    control: Arc<Control>,
+    tenant: Arc<Tenant>,
+    position: usize,
+    body: Vec<u8>,
+    trial: Option<Trial>,
+) -> Result<Value, ApiError> {
+    has_module(&tenant, position)?;
+    blocking(move || {
+        if trial.is_some() {
+            may_change(&control)?;
+        }
+        let done = control.alone(&tenant.name, |tenant| control.publisher.upload(tenant, position, body, trial));
+        let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
+        let Uploaded { modules, tests, version, not_kept } = done.map_err(gone)?.map_err(refused)?;
+        let Some((version, trial)) = version.zip(trial) else {
+            let digests: Vec<Digest> = modules.iter().map(Module::digest).collect();
+            return Ok(json!({"valid": true, "modules": digests, "tests": tests}));
+        };
+        if let Some(error) = not_kept {
+            let number = version.number;
+            let message = format!("version {number} serves, but a restart would not find it: {error}");
+            return Err(ApiError::new(Code::NotKept, message));
+        }
+        let mut view = views::version(&version);
+        if let Some(view) = view.as_object_mut() {
+            view.insert("stage".to_owned(), json!(trial.stage));
+            view.insert("percent".to_owned(), json!(share(trial)));
+            view.insert("tests".to_owned(), json!(tests));
+        }
+        Ok(view)
+    })
+    .await
+}
+
+/// Nothing of it may change while another process takes this one's place: that one has read what there was.
+fn may_change(control: &Control) -> Result<(), ApiError> {
+    match control.is_frozen() {
+        false => Ok(()),
+        true => Err(ApiError::new(Code::UpgradeUnderWay, "the program is being upgraded: try again in a moment")),
+    }
+}
+
+/// What a request says of a trial, where it differs from the tenant's configuration.
+fn trial(call: &Call<'_>, configured: Trial) -> Result<Trial, ApiError> {
+    let stage = call.parameter("stage").map(stage).transpose()?.unwrap_or(configured.stage);
+    let percent = percent(call)?.unwrap_or(configured.percent);
+    match stage == Stage::Canary && percent == 0 {
+        true => Err(serves_nobody()),
+        false => Ok(Trial { stage, percent }),
+    }
+}
+
+fn percent(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
+    match call.number("percent")? {
+        Some(percent) if !(1..=100).contains(&percent) => {
+            Err(ApiError::new(Code::BadRequest, "`percent` is from 1 to 100"))
+        }
+        percent => Ok(percent),
+    }
+}
+
+fn serves_nobody() -> ApiError {
+    let message = "a canary of 0 % (release.canary_percent) serves nobody: say how many with `percent`";
+    ApiError::new(Code::BadRequest, message)
+}
+
+/// Of the clients, where that is what a trial is about.
+fn share(trial: Trial) -> Option<u32> {
+    (trial.stage == Stage::Canary).then_some(trial.percent)
+}
+
 fn stage(text: &str) -> Result<Stage, ApiError> {
     let found = Stage::ALL.iter().find(|(name, _)| *name == text);
     found
@@ -236,10 +293,16 @@ fn cannot_roll_back(error: CannotRollBack) -> ApiError {
         CannotRollBack::NoPrevious => Code::NothingToRollBackTo,
         CannotRollBack::Unknown(_) => Code::NoSuchVersion,
         CannotRollBack::IsLive(_) => Code::AlreadyLive,
+        CannotRollBack::OnTrial(_) => Code::OnTrial,
+        CannotRollBack::NotLoaded { .. } => Code::Refused,
     };
     ApiError::new(code, error.to_string())
 }
 
 fn config_refused(error: ReloadError) -> ApiError {
-    ApiError::new(Code::ConfigRefused, error.to_string())
+    let code = match error {
+        ReloadError::Frozen => Code::UpgradeUnderWay,
+        _ => Code::ConfigRefused,
+    };
+    ApiError::new(code, error.to_string())
 }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use crate::module::Digest;
 use crate::release::{Entry, FailedRelease, Version};
+use crate::server::control::FailedReload;
 use crate::tenant::Tenant;
 
 /// One of a list.
@@ -21,11 +23,11 @@ pub fn summary(tenant: &Tenant) -> Value {
 /// All of one.
 pub fn details(tenant: &Tenant) -> Value {
     let mut view = summary(tenant);
-    let entries = tenant.releases.entries();
+    let (entries, failures) = (tenant.releases.entries(), tenant.releases.failures());
     let more = json!({
         "candidate": tenant.releases.candidate(),
         "versions": entries.iter().rev().map(entry).collect::<Vec<_>>(),
-        "failures": tenant.releases.failures().iter().rev().map(failure).collect::<Vec<_>>(),
+        "failures": failures.iter().rev().map(|failed| failure(failed, &tenant.name)).collect::<Vec<_>>(),
         "paths": tenant.config.modules.iter().map(|module| module.path.display().to_string()).collect::<Vec<_>>(),
     });
     if let (Some(view), Value::Object(more)) = (view.as_object_mut(), more) {
@@ -43,29 +45,37 @@ pub fn version(version: &Version) -> Value {
     })
 }
 
-/// A version that was refused.
-pub fn failure(failure: &FailedRelease) -> Value {
+/// A version of a tenant that was refused.
+pub fn failure(failure: &FailedRelease, tenant: &str) -> Value {
     json!({
         "at": time(failure.at),
+        "tenant": tenant,
         "origin": failure.origin,
         "step": failure.refused.step.name(),
         "path": failure.refused.path.display().to_string(),
-        "sha256": failure.refused.digest.map(|digest| digest.full()),
+        "sha256": failure.refused.digest,
         "message": failure.refused.to_string(),
     })
 }
 
-fn entry(entry: &Entry) -> Value {
-    let mut view = version(&entry.version);
-    if let Some(view) = view.as_object_mut() {
-        view.insert("standing".to_owned(), json!(entry.standing));
-        view.insert("since".to_owned(), time(entry.since).into());
-    }
-    view
+/// A configuration that was refused as a whole.
+pub fn failed_reload(failure: &FailedReload) -> Value {
+    json!({"at": time(failure.at), "tenant": null, "step": "config", "message": failure.message})
 }
 
-fn digests(version: &Version) -> Vec<String> {
-    version.digests().map(|digest| digest.full()).collect()
+fn entry(entry: &Entry) -> Value {
+    json!({
+        "version": entry.number,
+        "modules": entry.modules,
+        "origin": entry.origin,
+        "made": time(entry.made),
+        "standing": entry.standing,
+        "since": time(entry.since),
+    })
+}
+
+fn digests(version: &Version) -> Vec<Digest> {
+    version.digests().collect()
 }
 
 fn time(time: DateTime<Utc>) -> String {

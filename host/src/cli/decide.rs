@@ -21,7 +21,7 @@ use crate::door::{OfflineRequest, RequestHead};
 use crate::metrics::Metrics;
 use crate::module::Loader;
 use crate::raw;
-use crate::release::Origin;
+use crate::release::{Origin, Version};
 use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
 pub const EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             threads: 1,
             share: config::Share::ALL,
         };
-        let modules = Modules { live: modules.clone(), fallback: Vec::new(), origin: (Origin::Start, 1) };
+        let modules = Modules { live: Version::new(1, modules.clone(), Origin::Start), fallback: Vec::new() };
         anyhow::Ok(Tenant::new(&config, modules, around))
     };
     // Asked twice, by two tenants: the time shown is that of a proxy which has been running, not of cold code, and what

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::cli::{ConfigFile, Outcome};
 use crate::config::Grants;
 use crate::module::BuildIn;
-use crate::server::{self, Changes, Launch, Order, StartError, Stopped};
+use crate::server::{self, Launch, Order, StartError, Stopped};
 use crate::{config, log};
 
 #[derive(Debug, clap::Args)]
@@ -73,12 +73,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let signal = loop {
         match next_order() {
             Order::Stop { signal } => break signal,
-            Order::Reload => match server.control().reload() {
-                Ok(Changes { added, changed, removed, unchanged }) => {
-                    tracing::info!(?added, ?changed, ?removed, unchanged, "configuration reloaded");
-                }
-                Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),
-            },
+            // What comes of it is logged.
+            Order::Reload => _ = server.control().reload(),
             Order::Upgrade => start_successor(),
             // It ends this process with SIGTERM once it serves.
             Order::HandOver => match server.hand_over() {

@@ -305,7 +305,7 @@ impl Default for ReleaseConfig {
 }
 
 /// How far a version is let.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// It decides beside the live version, without effect.

@@ -27,6 +27,8 @@ struct Families {
     modules: IntGaugeVec,
     versions: IntGaugeVec,
     releases: IntCounterVec,
+    candidates: IntCounterVec,
+    reloads: IntCounterVec,
 }
 
 /// In seconds: from a small module on a fast core to the longest decision that can be configured.
@@ -95,8 +97,18 @@ impl Metrics {
             )?,
             releases: counter(
                 "pointsman_releases_total",
-                "New versions of a tenant's modules, by what became of them: `refused`, `live`, `rolled-back`",
+                "New versions of a tenant's modules, by what became of them: `refused`, `live`, `rolled-back`, `aborted`",
                 &["tenant", "outcome"],
+            )?,
+            candidates: counter(
+                "pointsman_candidate_decisions_total",
+                "Decisions of versions on trial, by what came of them",
+                &["tenant", "outcome"],
+            )?,
+            reloads: counter(
+                "pointsman_config_reloads_total",
+                "Times that the configuration was read again: `done`, or `refused` as a whole",
+                &["outcome"],
             )?,
         };
         Ok(Metrics { registry, families })
@@ -110,6 +122,11 @@ impl Metrics {
     /// A request that was nobody's.
     pub fn unrouted(&self, code: &'static str) {
         self.families.unrouted.with_label_values(&[code]).inc();
+    }
+
+    /// The configuration was read again: `done`, or `refused`.
+    pub fn reload(&self, outcome: &'static str) {
+        self.families.reloads.with_label_values(&[outcome]).inc();
     }
 
     /// All of it, in Prometheus' text format.
@@ -146,6 +163,8 @@ mod tests {
         tenant.breaker(State::Open);
         tenant.version(1, [Digest::of(b"module")].into_iter());
         tenant.release("refused");
+        tenant.candidate("agreed");
+        metrics.reload("done");
         metrics.unrouted("no-tenant");
         let text = metrics.text().expect("text");
         let real: BTreeSet<&str> =

@@ -26,6 +26,7 @@ pub struct TenantMetrics {
     live: Mutex<Option<Live>>,
     versions: IntGauge,
     releases: IntCounterVec,
+    candidates: IntCounterVec,
 }
 
 /// What took the place of a decision.
@@ -77,6 +78,7 @@ impl TenantMetrics {
             live: Mutex::default(),
             versions: families.versions.with_label_values(&[name]),
             releases: families.releases.clone(),
+            candidates: families.candidates.clone(),
         }
     }
 
@@ -148,13 +150,15 @@ impl TenantMetrics {
             self.modules.with_label_values(&labels).set(1);
         }
         self.versions.set(i64::try_from(now.number).unwrap_or(i64::MAX));
-        if live.is_some() {
-            self.release("live");
-        }
         *live = Some(now);
     }
 
-    /// A new version, or what became of one: `refused`, `live`, `rolled-back`.
+    /// A candidate decided, or could not.
+    pub fn candidate(&self, outcome: &'static str) {
+        self.candidates.with_label_values(&[self.name.as_str(), outcome]).inc();
+    }
+
+    /// A new version, or what became of one: `refused`, `live`, `rolled-back`, `aborted`.
     pub fn release(&self, outcome: &'static str) {
         self.releases.with_label_values(&[self.name.as_str(), outcome]).inc();
     }

@@ -14,7 +14,7 @@ use crate::config::Limits;
 use crate::engine::engine;
 use crate::module::artefact::Artefact;
 use crate::module::build::{Source, build, linker};
-use crate::module::{LoadError, ModuleSettings};
+use crate::module::{LoadError, LoadStep, ModuleSettings};
 
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
@@ -31,9 +31,9 @@ const LARGE: usize = 1024 * 1024;
 /// Of a scheduler's 20 steps: a large build gets a tenth of a core that is wanted otherwise.
 const NICE: i32 = 10;
 
-/// How the child tells that it refused the module, and that the module refused its configuration.
-const REFUSED: i32 = 3;
-const NOT_CONFIGURED: i32 = 4;
+/// How the child tells at which step it refused the module.
+const REFUSED_AT: [(i32, LoadStep); 4] =
+    [(3, LoadStep::Build), (4, LoadStep::Configure), (5, LoadStep::Limits), (6, LoadStep::Read)];
 
 /// What the child is told before the module's bytes.
 #[derive(Serialize, Deserialize)]
@@ -62,16 +62,17 @@ pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     }
     let output = child.wait_with_output().map_err(failed)?;
     let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => Artefact::from_bytes(&output.stdout)
+    let refused_at = REFUSED_AT.iter().find(|(code, _)| output.status.code() == Some(*code));
+    match (output.status.code(), refused_at) {
+        (Some(0), _) => Artefact::from_bytes(&output.stdout)
             .ok_or_else(|| LoadError::Builder { message: "the build's result is not complete".to_owned() }),
-        Some(code @ (REFUSED | NOT_CONFIGURED)) => {
-            Err(LoadError::Told { at_configure: code == NOT_CONFIGURED, message: said.trim_end().to_owned() })
+        (_, Some((_, step))) => Err(LoadError::Told { step: *step, message: said.trim_end().to_owned() }),
+        (Some(code), None) => {
+            Err(LoadError::Builder { message: format!("it ended with status {code}: {}", last_line(&said)) })
         }
-        Some(code) => Err(LoadError::Builder { message: format!("it ended with status {code}: {}", last_line(&said)) }),
-        None => {
+        (None, None) => {
             let signal = output.status.signal().unwrap_or_default();
-            Err(match signal == Signal::XCPU.as_raw() || signal == Signal::KILL.as_raw() {
+            Err(match signal == Signal::XCPU.as_raw() {
                 true => LoadError::BuildTime { seconds: CPU_SECONDS },
                 false => LoadError::BuildDied { signal, memory_mib: MEMORY_BYTES / 1024 / 1024 },
             })
@@ -87,7 +88,8 @@ fn last_line(text: &str) -> &str {
 pub fn serve_build() -> anyhow::Result<i32> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    limit(Resource::Cpu, CPU_SECONDS)?;
+    // The first second over it is told by a signal of its own; the system's killing for want of memory is another.
+    setrlimit(Resource::Cpu, Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS + 1) })?;
     limit(Resource::Data, MEMORY_BYTES)?;
     limit(Resource::Core, 0)?;
 
@@ -111,7 +113,8 @@ pub fn serve_build() -> anyhow::Result<i32> {
         }
         Err(error) => {
             eprintln!("{error}");
-            Ok(if error.is_of_configure() { NOT_CONFIGURED } else { REFUSED })
+            let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
+            code.ok_or_else(|| error.into())
         }
     }
 }

@@ -61,7 +61,17 @@ pub enum LoadError {
     Builder { message: String },
     /// What the process said that built it.
     #[error("{message}")]
-    Told { at_configure: bool, message: String },
+    Told { step: LoadStep, message: String },
+}
+
+/// A step of the way from a file to a module that can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadStep {
+    Read,
+    Build,
+    /// What an instance needs at its start.
+    Limits,
+    Configure,
 }
 
 impl LoadError {
@@ -74,15 +84,31 @@ impl LoadError {
         }
     }
 
-    /// Whether the module itself is sound, but not with this configuration.
-    pub fn is_of_configure(&self) -> bool {
-        matches!(
-            self,
-            LoadError::ConfigureDeclined(_)
-                | LoadError::ConfigureTime { .. }
-                | LoadError::Configure(_)
-                | LoadError::Told { at_configure: true, .. }
-        )
+    pub fn step(&self) -> LoadStep {
+        match self {
+            LoadError::Read { .. } | LoadError::TooLarge { .. } => LoadStep::Read,
+            LoadError::NeedsTooMuch { .. } => LoadStep::Limits,
+            LoadError::ConfigureDeclined(_) | LoadError::ConfigureTime { .. } | LoadError::Configure(_) => {
+                LoadStep::Configure
+            }
+            LoadError::Told { step, .. } => *step,
+            LoadError::NotWasm
+            | LoadError::Invalid { .. }
+            | LoadError::NoComponentType
+            | LoadError::Circle { .. }
+            | LoadError::CoreWasi { .. }
+            | LoadError::Encode { .. }
+            | LoadError::Wasi { .. }
+            | LoadError::UnsupportedVersion { .. }
+            | LoadError::UnknownImport { .. }
+            | LoadError::MissingExport { .. }
+            | LoadError::WrongType { .. }
+            | LoadError::Compile { .. }
+            | LoadError::Start { .. }
+            | LoadError::BuildTime { .. }
+            | LoadError::BuildDied { .. }
+            | LoadError::Builder { .. } => LoadStep::Build,
+        }
     }
 }
 

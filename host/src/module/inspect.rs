@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use crate::config::Limits;
 use crate::module::encode::component_bytes;
 use crate::module::load::{memory_bytes, needs_host, read};
-use crate::module::{Digest, LoadError, Loader};
+use crate::module::{Digest, LoadError, LoadStep, Loader};
 
 /// A module, taken apart.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspecti
         refused: match loader.load(&bytes, serde_json::json!({}), limits) {
             // What `configure` needs is in the configuration of a tenant.
             Ok(_) => None,
-            Err(error) if error.is_of_configure() => None,
+            Err(error) if error.step() == LoadStep::Configure => None,
             Err(error) => Some(error.to_string()),
         },
     };

@@ -39,6 +39,8 @@ struct Compiled {
     watches_upstreams: bool,
     /// To be called in each instance.
     configure: Option<ComponentExportIndex>,
+    /// The file, if another configuration makes another module of it.
+    source: Option<Arc<[u8]>>,
 }
 
 /// Where modules are built.
@@ -113,16 +115,31 @@ impl Loader {
         Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
     }
 
+    /// The same module with other settings, or for a tenant with other limits.
+    pub fn load_again(
+        &self,
+        module: &Module,
+        settings: serde_json::Value,
+        limits: &Limits,
+    ) -> Result<Module, LoadError> {
+        if let Some(bytes) = &module.compiled.source {
+            return self.load(bytes, settings, limits);
+        }
+        let (compiled, settings) = (module.compiled.clone(), Arc::new(ModuleSettings::new(settings)));
+        check_needs(compiled.router.instance_pre().component(), limits)?;
+        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+    }
+
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
         let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
-        if let Some(compiled) = kept.and_then(|artefact| self.linked(key, &artefact).ok()) {
+        if let Some(compiled) = kept.and_then(|artefact| self.linked(key, &artefact, source).ok()) {
             return Ok(compiled);
         }
         let artefact = match self.build_in {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
             BuildIn::ChildProcess => build_in_child(source)?,
         };
-        let compiled = self.linked(key, &artefact)?;
+        let compiled = self.linked(key, &artefact, source)?;
         let module = key.module;
         for line in &artefact.facts.log {
             tracing::info!(target: "pointsman::module", %module, "configure: {line}");
@@ -136,7 +153,7 @@ impl Loader {
         Ok(compiled)
     }
 
-    fn linked(&self, key: &Key, artefact: &Artefact) -> Result<Compiled, LoadError> {
+    fn linked(&self, key: &Key, artefact: &Artefact, source: &Source<'_>) -> Result<Compiled, LoadError> {
         let component = artefact.component(&self.engine)?;
         let watches_upstreams =
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
@@ -145,7 +162,8 @@ impl Loader {
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
         let router = self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
-        Ok(Compiled { digest: key.module, router, watches_upstreams, configure })
+        let source = key.configured.map(|_| source.bytes.into());
+        Ok(Compiled { digest: key.module, router, watches_upstreams, configure, source })
     }
 }
 

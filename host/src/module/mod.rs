@@ -16,7 +16,7 @@ mod world;
 pub use cache::CacheError;
 pub use child::{COMMAND as BUILD_COMMAND, serve_build};
 pub use digest::Digest;
-pub use error::LoadError;
+pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use settings::ModuleSettings;

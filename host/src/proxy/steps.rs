@@ -161,6 +161,10 @@ impl Proxy {
             None => decision.wanted.clone(),
             Some(fallen) => Err(fallen.because.clone()),
         };
+        // What the live version was not asked says nothing of another one.
+        if live.as_ref().is_err_and(|failure| !failure.is_defect() && !failure.is_declined()) {
+            return;
+        }
         self.shadow.ask(ShadowJob {
             tenant: served.tenant.clone(),
             candidate: candidate.clone(),

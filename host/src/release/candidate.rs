@@ -3,31 +3,60 @@
 use std::collections::VecDeque;
 use std::hash::Hasher as _;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twox_hash::XxHash64;
 
 use crate::config::{ReleaseConfig, Stage};
+use crate::metrics::TenantMetrics;
+use crate::quota::{Count, Counted};
 use crate::release::Version;
+use crate::stores::Stores;
+use crate::tenant::Tenant;
+
+/// How far a version goes before it has proven itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    pub stage: Stage,
+    /// Of the clients, where it serves a share.
+    pub percent: u32,
+}
 
 /// A version in its trial.
 #[derive(Debug)]
 pub struct Candidate {
     pub version: Arc<Version>,
-    pub stage: Stage,
-    /// Of the clients, where it serves a share.
-    pub percent: u32,
+    pub trial: Trial,
+    /// What it keeps in `shared` as a shadow: its own, for as long as it is on trial.
+    stores: OnceLock<Arc<Stores>>,
     since: Instant,
     agreements: AtomicU64,
+    declined: AtomicU64,
     differences: AtomicU64,
     failures: AtomicU64,
     skipped: AtomicU64,
+    waiting: Count,
     examples: Mutex<VecDeque<Difference>>,
+    metrics: Arc<TenantMetrics>,
+}
+
+/// What came of one decision of a candidate.
+#[derive(Debug)]
+pub enum Judged {
+    /// In shadow: as the live version decided. As a canary: a decision that could be used.
+    Agreed,
+    /// As a canary: it refused to decide, or passed.
+    Declined,
+    Differed(Difference),
+    /// A trap, a spent budget, a refused record.
+    Failed,
+    /// It was not asked.
+    Skipped,
 }
 
 /// A request that two versions decided differently.
@@ -49,6 +78,8 @@ pub struct CandidateReport {
     pub percent: Option<u32>,
     /// In shadow: decisions that were the same. As a canary: decisions that could be used.
     pub agreements: u64,
+    /// As a canary: requests that it refused to decide, or passed.
+    pub declined: u64,
     pub differences: u64,
     /// Decisions that failed: a trap, a spent budget, a refused record.
     pub failures: u64,
@@ -69,25 +100,39 @@ pub enum Verdict {
 /// Differences that are kept as examples.
 const EXAMPLES: usize = 10;
 
+/// Requests that may wait for one candidate: the queue is for all tenants.
+const WAITING: usize = 64;
+
+impl Trial {
+    /// As a tenant is configured.
+    pub fn of(config: &ReleaseConfig) -> Trial {
+        Trial { stage: config.stage, percent: config.canary_percent }
+    }
+}
+
 impl Candidate {
-    pub fn new(version: Arc<Version>, stage: Stage, config: &ReleaseConfig, now: Instant) -> Candidate {
+    pub fn new(version: Arc<Version>, trial: Trial, metrics: Arc<TenantMetrics>, now: Instant) -> Candidate {
         Candidate {
             version,
-            stage,
-            percent: config.canary_percent,
+            trial,
+            stores: OnceLock::new(),
             since: now,
             agreements: AtomicU64::new(0),
+            declined: AtomicU64::new(0),
             differences: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
+            waiting: Count::default(),
             examples: Mutex::default(),
+            metrics,
         }
     }
 
     /// Whether a client is among those that a canary serves. Always the same for a client and a version; another share
-    /// of them for another version, so that not the same clients meet all that is new.
+    /// of them for another version, so that not the same clients meet all that is new. A larger share has all clients of
+    /// a smaller one.
     pub fn serves(&self, client: Option<IpAddr>) -> bool {
-        if self.stage != Stage::Canary {
+        if self.trial.stage != Stage::Canary {
             return false;
         }
         let mut hash = XxHash64::with_seed(self.version.number);
@@ -96,28 +141,35 @@ impl Candidate {
             Some(IpAddr::V6(ip)) => hash.write(&ip.octets()),
             None => {}
         }
-        hash.finish() % 100 < u64::from(self.percent)
+        hash.finish() % 100 < u64::from(self.trial.percent)
     }
 
-    pub fn agreed(&self) {
-        self.agreements.fetch_add(1, Ordering::Relaxed);
+    pub fn stores(&self, tenant: &Tenant) -> &Arc<Stores> {
+        self.stores.get_or_init(|| tenant.stores.to_try_out(&tenant.config.quota))
     }
 
-    pub fn failed(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+    /// Whether one more request may wait for it. If so: for as long as the result is held.
+    pub fn may_wait(&self) -> Option<Counted> {
+        self.waiting.enter(WAITING)
     }
 
-    pub fn skipped(&self) {
-        self.skipped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn differed(&self, difference: Difference) {
-        self.differences.fetch_add(1, Ordering::Relaxed);
-        let mut examples = self.examples.lock();
-        if examples.len() == EXAMPLES {
-            examples.pop_front();
+    pub fn count(&self, judged: Judged) {
+        let (counter, outcome) = match &judged {
+            Judged::Agreed => (&self.agreements, "agreed"),
+            Judged::Declined => (&self.declined, "declined"),
+            Judged::Differed(_) => (&self.differences, "differed"),
+            Judged::Failed => (&self.failures, "failed"),
+            Judged::Skipped => (&self.skipped, "skipped"),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.metrics.candidate(outcome);
+        if let Judged::Differed(difference) = judged {
+            let mut examples = self.examples.lock();
+            if examples.len() == EXAMPLES {
+                examples.pop_front();
+            }
+            examples.push_back(difference);
         }
-        examples.push_back(difference);
     }
 
     pub fn verdict(&self, config: &ReleaseConfig, now: Instant) -> Verdict {
@@ -140,9 +192,10 @@ impl Candidate {
     pub fn report(&self) -> CandidateReport {
         CandidateReport {
             version: self.version.number,
-            stage: self.stage,
-            percent: (self.stage == Stage::Canary).then_some(self.percent),
+            stage: self.trial.stage,
+            percent: (self.trial.stage == Stage::Canary).then_some(self.trial.percent),
             agreements: self.agreements.load(Ordering::Relaxed),
+            declined: self.declined.load(Ordering::Relaxed),
             differences: self.differences.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
@@ -156,19 +209,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::metrics::Metrics;
     use crate::release::Origin;
 
-    fn candidate(stage: Stage, number: u64, config: &ReleaseConfig, now: Instant) -> Candidate {
-        Candidate::new(Arc::new(Version::new(number, Vec::new(), Origin::Upload)), stage, config, now)
+    fn candidate(stage: Stage, number: u64, now: Instant) -> Candidate {
+        let metrics = Arc::new(Metrics::new().expect("metrics").tenant("shop"));
+        let version = Arc::new(Version::new(number, Vec::new(), Origin::Upload));
+        Candidate::new(version, Trial { stage, percent: 20 }, metrics, now)
     }
 
     #[test]
     fn canary_serves_its_share_and_always_the_same_clients() {
-        let config = ReleaseConfig { canary_percent: 20, ..ReleaseConfig::default() };
-        let (one, two) = (
-            candidate(Stage::Canary, 1, &config, Instant::now()),
-            candidate(Stage::Canary, 2, &config, Instant::now()),
-        );
+        let (one, two) = (candidate(Stage::Canary, 1, Instant::now()), candidate(Stage::Canary, 2, Instant::now()));
         let clients: Vec<IpAddr> = (0..10_000_u32).map(|client| IpAddr::V4((client * 7919).into())).collect();
         let served =
             |candidate: &Candidate| clients.iter().map(|client| candidate.serves(Some(*client))).collect::<Vec<_>>();
@@ -176,7 +228,10 @@ mod tests {
         assert!((1_800..2_200).contains(&share), "{share} of 10,000");
         assert_eq!(served(&one), served(&one));
         assert_ne!(served(&one), served(&two));
-        assert!(!candidate(Stage::Shadow, 1, &config, Instant::now()).serves(Some(clients[0])));
+        let more =
+            Candidate { trial: Trial { percent: 50, ..one.trial }, ..candidate(Stage::Canary, 1, Instant::now()) };
+        assert!(clients.iter().all(|client| !one.serves(Some(*client)) || more.serves(Some(*client))));
+        assert!(!candidate(Stage::Shadow, 1, Instant::now()).serves(Some(clients[0])));
     }
 
     #[test]
@@ -188,18 +243,28 @@ mod tests {
             ..ReleaseConfig::default()
         };
         let now = Instant::now();
-        let by_count = candidate(Stage::Shadow, 1, &config, now);
-        (0..2).for_each(|_| by_count.agreed());
-        by_count.failed();
+        let by_count = candidate(Stage::Shadow, 1, now);
+        (0..2).for_each(|_| by_count.count(Judged::Agreed));
+        by_count.count(Judged::Failed);
         assert_eq!(by_count.verdict(&config, now + Duration::from_secs(59)), Verdict::GoOn);
         assert!(matches!(by_count.verdict(&config, now + Duration::from_secs(60)), Verdict::Promote { .. }));
-        by_count.agreed();
+        by_count.count(Judged::Agreed);
         assert!(matches!(by_count.verdict(&config, now), Verdict::Promote { .. }));
-        by_count.failed();
+        by_count.count(Judged::Failed);
         assert!(matches!(by_count.verdict(&config, now), Verdict::Abort { .. }));
-        let idle = candidate(Stage::Shadow, 1, &config, now);
+        let idle = candidate(Stage::Shadow, 1, now);
+        (0..9).for_each(|_| idle.count(Judged::Declined));
         assert_eq!(idle.verdict(&config, now + Duration::from_secs(600)), Verdict::GoOn, "it has shown nothing");
         let by_hand = ReleaseConfig::default();
         assert_eq!(by_count.verdict(&by_hand, now + Duration::from_secs(600)), Verdict::GoOn);
+    }
+
+    #[test]
+    fn so_many_requests_wait_for_one_candidate() {
+        let candidate = candidate(Stage::Shadow, 1, Instant::now());
+        let mut waiting: Vec<Counted> = (0..WAITING).filter_map(|_| candidate.may_wait()).collect();
+        assert!(waiting.len() == WAITING && candidate.may_wait().is_none());
+        waiting.pop();
+        assert!(candidate.may_wait().is_some());
     }
 }

@@ -1,22 +1,29 @@
-//! What became of a tenant's versions, newest last, and of those that never became one.
+//! What became of a tenant's versions, and of those that never became one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::release::{Refused, Version};
+use crate::module::Digest;
+use crate::release::{Origin, Refused, Version};
 
 /// A version, and what became of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
-    pub version: Arc<Version>,
+    pub number: u64,
+    pub modules: Vec<Digest>,
+    pub origin: Origin,
+    pub made: DateTime<Utc>,
     pub standing: Standing,
     pub since: DateTime<Utc>,
+    /// None: it was not needed since the proxy was started. Its modules are in `proxy.state_dir`.
+    #[serde(skip)]
+    pub version: Option<Arc<Version>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     Live,
@@ -33,18 +40,11 @@ pub enum Standing {
     },
 }
 
-impl Standing {
-    /// Whether a rollback may come to it without being told to.
-    fn is_good(&self) -> bool {
-        matches!(self, Standing::Replaced)
-    }
-}
-
 /// A version that did not pass.
 #[derive(Debug, Clone)]
 pub struct FailedRelease {
     pub at: DateTime<Utc>,
-    pub origin: crate::release::Origin,
+    pub origin: Origin,
     pub refused: Arc<Refused>,
 }
 
@@ -65,11 +65,16 @@ impl History {
         self.last_number
     }
 
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
     /// Numbers go on from here.
     pub fn go_on_from(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
     }
 
+    /// By number.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -85,43 +90,103 @@ impl History {
         }
     }
 
+    /// Takes an entry over that there was before the proxy was started.
+    pub fn remember(&mut self, entry: Entry) {
+        self.go_on_from(entry.number);
+        match self.entries.iter_mut().find(|known| known.number == entry.number) {
+            Some(known) => known.since = entry.since,
+            None => {
+                self.entries.push(entry);
+                self.entries.sort_by_key(|entry| entry.number);
+            }
+        }
+    }
+
     /// Notes what a version is now; it may be new.
     pub fn set(&mut self, version: &Arc<Version>, standing: Standing) {
         let since = Utc::now();
-        match self.entries.iter_mut().find(|entry| entry.version.number == version.number) {
+        match self.entries.iter_mut().find(|entry| entry.number == version.number) {
+            Some(entry) if entry.standing == standing && entry.version.is_some() => {}
             Some(entry) => {
-                entry.standing = standing;
-                entry.since = since;
+                (entry.standing, entry.since, entry.version) = (standing, since, Some(version.clone()));
             }
-            None => self.entries.push(Entry { version: version.clone(), standing, since }),
+            None => self.entries.push(Entry {
+                number: version.number,
+                modules: version.digests().collect(),
+                origin: version.origin,
+                made: version.made,
+                standing,
+                since,
+                version: Some(version.clone()),
+            }),
         }
     }
 
-    pub fn set_live(&mut self, version: &Arc<Version>) {
-        let is_live = |entry: &Entry| entry.version.number == version.number && entry.standing == Standing::Live;
-        if !self.entries.iter().any(is_live) {
-            self.set(version, Standing::Live);
-        }
+    /// Forgets the oldest until so many are left beside those that serve. The one that is gone back to is not forgotten
+    /// for the sake of others, nor is `needed`.
+    pub fn keep(&mut self, most: usize, needed: Option<u64>) {
+        let previous = self.previous().map(|entry| entry.number).filter(|_| most > 0);
+        let stays = |entry: &Entry| {
+            matches!(entry.standing, Standing::Live | Standing::Candidate)
+                || [previous, needed].contains(&Some(entry.number))
+        };
+        let mut others: Vec<_> = self.entries.iter().filter(|entry| !stays(entry)).collect();
+        others.sort_by_key(|entry| entry.since);
+        let room = most.saturating_sub(usize::from(previous.is_some()));
+        let go: Vec<u64> = others.iter().take(others.len().saturating_sub(room)).map(|entry| entry.number).collect();
+        self.entries.retain(|entry| !go.contains(&entry.number));
     }
 
-    /// Forgets the oldest until so many are left beside those that serve.
-    pub fn keep(&mut self, most: usize) {
-        let serves = |entry: &Entry| matches!(entry.standing, Standing::Live | Standing::Candidate);
-        let mut over = self.entries.iter().filter(|entry| !serves(entry)).count().saturating_sub(most);
-        self.entries.retain(|entry| {
-            let goes = over > 0 && !serves(entry);
-            over = over.saturating_sub(usize::from(goes));
-            !goes
-        });
-    }
-
-    pub fn version(&self, number: u64) -> Option<&Arc<Version>> {
-        self.entries.iter().map(|entry| &entry.version).find(|version| version.number == number)
+    pub fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.number == number)
     }
 
     /// The last one that served well.
-    pub fn previous(&self) -> Option<&Arc<Version>> {
-        let good = self.entries.iter().filter(|entry| entry.standing.is_good());
-        good.max_by_key(|entry| entry.since).map(|entry| &entry.version)
+    pub fn previous(&self) -> Option<&Entry> {
+        let good = self.entries.iter().filter(|entry| entry.standing == Standing::Replaced);
+        good.max_by_key(|entry| entry.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(standings: &[Standing]) -> History {
+        let mut history = History::default();
+        for standing in standings {
+            let number = history.next_number();
+            history.set(&Arc::new(Version::new(number, Vec::new(), Origin::File)), standing.clone());
+        }
+        history
+    }
+
+    fn numbers(history: &History) -> Vec<u64> {
+        history.entries().iter().map(|entry| entry.number).collect()
+    }
+
+    #[test]
+    fn oldest_goes_first_and_what_serves_stays() {
+        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Replaced, Standing::Live]);
+        history.keep(2, None);
+        assert_eq!(numbers(&history), [2, 3, 4]);
+        history.keep(0, None);
+        assert_eq!(numbers(&history), [4]);
+    }
+
+    #[test]
+    fn candidates_that_fail_do_not_push_the_last_good_version_out() {
+        let aborted = || Standing::Aborted { because: "x".to_owned() };
+        let mut history = history(&[Standing::Replaced, Standing::Live, aborted(), aborted(), aborted()]);
+        history.keep(2, None);
+        assert_eq!(numbers(&history), [1, 2, 5]);
+        assert_eq!(history.previous().map(|entry| entry.number), Some(1));
+    }
+
+    #[test]
+    fn version_that_decides_where_the_new_one_fails_stays_whatever_its_age() {
+        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Live]);
+        history.keep(0, Some(1));
+        assert_eq!(numbers(&history), [1, 3]);
     }
 }

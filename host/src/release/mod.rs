@@ -4,19 +4,25 @@
 //! and only by what has passed every step.
 
 mod candidate;
+mod files;
 mod history;
 mod publish;
+mod refused;
 mod releases;
+mod serving;
 mod shadow;
 mod store;
 mod vectors;
 mod version;
 
-pub use candidate::{Candidate, CandidateReport, Difference};
+pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
+pub use files::{Asked, Files};
 pub use history::{Entry, FailedRelease, Standing};
-pub use publish::{Prepared, Publisher, Refused, Step};
-pub use releases::{CannotRollBack, NoCandidate, Releases, Serving};
+pub use publish::{LastServed, Publisher, Released, Source, Uploaded, files};
+pub use refused::{Refused, Step};
+pub use releases::{CannotRollBack, NoCandidate, Releases};
+pub use serving::Serving;
 pub use shadow::{Shadow, ShadowJob};
-pub use store::{Store, StoreError};
-pub use vectors::tests_beside;
+pub use store::{Kept, Store, StoreError};
+pub use vectors::{Tests, tests_beside};
 pub use version::{Origin, Version};

@@ -1,71 +1,87 @@
 //! How a new version comes about: read, build, configure, test; then it is taken, and kept for the next start.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
 use std::sync::Arc;
-
-use serde_json::Value;
+use std::thread::available_parallelism;
 
 use crate::config::{ModuleConfig, Stage, TenantConfig};
+use crate::engine::SPARE_TO_TEST;
 use crate::module::{Digest, LoadError, Loader, Module, read};
+use crate::permits::Permits;
+use crate::release::files::{Files, News};
 use crate::release::store::{Kept, Store, StoreError};
-use crate::release::vectors::{self, TestError};
-use crate::release::{CannotRollBack, NoCandidate, Origin, Version};
-use crate::server::StartError;
+use crate::release::vectors::{self, Tests};
+use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version};
 use crate::tenant::Tenant;
 
 /// Prepares versions, and keeps what has to outlive the process.
 pub struct Publisher {
     pub loader: Loader,
     store: Option<Store>,
+    /// Builds at the same time: as many as there are cores.
+    builds: Permits,
+    /// Tests at the same time. They decide beside the traffic, in slots of the pool that are spared for them.
+    tests: Permits,
 }
 
-/// A step of the way from a file to what serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Read,
-    Build,
-    Configure,
-    Limits,
-    Test,
-    Keep,
-}
-
-/// A new version that did not pass a step.
-#[derive(Debug)]
-pub struct Refused {
-    pub step: Step,
-    /// The module's file, as the configuration names it.
-    pub path: PathBuf,
-    pub digest: Option<Digest>,
-    message: String,
-}
-
-/// A version that has passed every step.
-#[derive(Debug)]
-pub struct Prepared {
-    pub modules: Vec<Module>,
-    /// Tests that were run.
-    pub tests: usize,
-}
-
-/// A module of a new version.
-struct Source {
+/// The file of a module, read once.
+pub struct Source {
     bytes: Vec<u8>,
     digest: Digest,
 }
 
-/// What the file of a module is now, and the digest of the tests beside it, if there are any.
-fn files(module: &ModuleConfig) -> Result<(Source, Option<Digest>), LoadError> {
-    let bytes = read(&module.path)?;
-    let digest = Digest::of(&bytes);
-    let tests = std::fs::read(vectors::tests_beside(&module.path)).ok().map(|tests| Digest::of(&tests));
-    Ok((Source { bytes, digest }, tests))
+/// What became of a tenant's files.
+#[derive(Debug)]
+pub enum Released {
+    Nothing,
+    /// The tests changed, and what serves passes them: so many.
+    Tests(usize),
+    Version(Arc<Version>),
+}
+
+/// A module that was uploaded and passed every step.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// All modules of the version.
+    pub modules: Vec<Module>,
+    /// Tests that were run.
+    pub tests: usize,
+    /// None: it was only tried.
+    pub version: Option<Arc<Version>>,
+    /// Why the next start would not find it, if it would not.
+    pub not_kept: Option<StoreError>,
+}
+
+/// What served a tenant when another process ended.
+pub struct LastServed {
+    pub live: Version,
+    pub rest: Rest,
+}
+
+/// What is to be known of it beside the live version.
+pub struct Rest {
+    candidate: Option<(Version, Trial)>,
+    previous: Option<Version>,
+}
+
+impl Source {
+    pub fn of(bytes: Vec<u8>) -> Source {
+        Source { digest: Digest::of(&bytes), bytes }
+    }
+
+    pub fn read(module: &ModuleConfig) -> Result<Source, LoadError> {
+        read(&module.path).map(Source::of)
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
 }
 
 impl Publisher {
     pub fn new(loader: Loader, store: Option<Store>) -> Publisher {
-        Publisher { loader, store }
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        Publisher { loader, store, builds: Permits::new(cores), tests: Permits::new(SPARE_TO_TEST) }
     }
 
     pub fn keeps_state(&self) -> bool {
@@ -73,122 +89,148 @@ impl Publisher {
     }
 
     /// Loads a module for a tenant.
-    pub fn load(&self, config: &TenantConfig, module: &ModuleConfig) -> Result<Module, LoadError> {
-        self.built(config, module, &read(&module.path)?)
-    }
-
-    /// Loads a module that is kept, if it is.
-    pub fn load_kept(
-        &self,
-        config: &TenantConfig,
-        module: &ModuleConfig,
-        digest: Digest,
-    ) -> Option<Result<Module, LoadError>> {
-        let bytes = self.store.as_ref()?.get(&digest.full())?;
-        Some(self.built(config, module, &bytes))
-    }
-
-    fn built(&self, config: &TenantConfig, module: &ModuleConfig, bytes: &[u8]) -> Result<Module, LoadError> {
-        let loaded = self.loader.load(bytes, module.config.clone(), &config.limits)?;
+    pub fn build(&self, config: &TenantConfig, module: &ModuleConfig, source: &Source) -> Result<Module, LoadError> {
+        let _permit = self.builds.wait();
+        let loaded = self.loader.load(&source.bytes, module.config.clone(), &config.limits)?;
         Ok(loaded.with_instance_calls(config.instance_calls))
     }
 
-    /// What the files of a tenant are now: its modules, and the tests beside them.
-    pub fn file_digests(&self, config: &TenantConfig) -> Result<Vec<Digest>, LoadError> {
-        let mut digests = Vec::new();
-        for module in &config.modules {
-            let (source, tests) = files(module)?;
-            digests.extend([Some(source.digest), tests].into_iter().flatten());
-        }
-        Ok(digests)
+    /// Loads a module again, for another configuration.
+    pub fn build_again(
+        &self,
+        config: &TenantConfig,
+        module: &ModuleConfig,
+        loaded: &Module,
+    ) -> Result<Module, LoadError> {
+        let _permit = self.builds.wait();
+        let loaded = self.loader.load_again(loaded, module.config.clone(), &config.limits)?;
+        Ok(loaded.with_instance_calls(config.instance_calls))
     }
 
-    /// What served a tenant last, if its modules are there still.
-    pub fn last_good(&self, config: &TenantConfig) -> Option<(Kept, Vec<Module>)> {
-        let store = self.store.as_ref()?;
-        let kept = match store.kept(&config.name) {
-            Ok(kept) => kept?,
-            Err(error) => {
-                tracing::error!(tenant = %config.name, %error, "what served last is not known");
-                return None;
-            }
+    /// Runs tests on modules as they would serve a tenant; the number there were.
+    pub fn test(&self, tenant: &Tenant, tests: &[Option<Tests>], modules: &[Module]) -> Result<usize, Refused> {
+        let _permit = self.tests.wait();
+        let mut passed: usize = 0;
+        for ((tests, config), module) in tests.iter().zip(&tenant.config.modules).zip(modules) {
+            let run = tests.as_ref().map_or(Ok(0), |tests| vectors::run(tests, tenant, modules));
+            let run = run.map_err(|error| Refused::by_tests(&config.path, Some(module.digest()), &error))?;
+            passed = passed.saturating_add(run);
+        }
+        Ok(passed)
+    }
+
+    /// What is kept of a tenant.
+    pub fn kept(&self, tenant: &str) -> Option<Kept> {
+        let kept = self.store.as_ref()?.kept(tenant);
+        kept.unwrap_or_else(|error| {
+            tracing::error!(tenant, %error, "what served last is not known");
+            None
+        })
+    }
+
+    /// What served a tenant when another process ended, or why it can't be loaded.
+    pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, String> {
+        let live = self.load_entry(config, kept.live().ok_or("no version is live")?)?;
+        let version = |entry: &Entry| {
+            let told = |why: &String| {
+                tracing::error!(tenant = %config.name, version = entry.number, why, "it cannot be loaded again");
+            };
+            self.load_entry(config, entry).inspect_err(told).ok()
         };
-        if kept.modules.len() != config.modules.len() {
-            return None;
+        let candidate = kept.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
+        let previous = kept.previous().and_then(version);
+        Ok(LastServed { live, rest: Rest { candidate, previous } })
+    }
+
+    /// Lets a tenant go on where another process ended.
+    pub fn go_on(&self, tenant: &Tenant, kept: Kept, rest: Rest) {
+        tenant.drain(kept.drained);
+        tenant.releases.go_on(kept, rest.candidate, rest.previous, &tenant.config.release);
+    }
+
+    /// The modules of a version that is kept.
+    fn load_entry(&self, config: &TenantConfig, entry: &Entry) -> Result<Version, String> {
+        if entry.modules.len() != config.modules.len() {
+            return Err(format!("it has {} modules, the tenant has {}", entry.modules.len(), config.modules.len()));
         }
         let mut modules = Vec::new();
-        for (digest, module) in kept.modules.iter().zip(&config.modules) {
-            match store.get(digest).map(|bytes| self.built(config, module, &bytes)) {
-                Some(Ok(loaded)) => modules.push(loaded),
-                Some(Err(error)) => {
-                    tracing::error!(tenant = %config.name, module = digest, %error, "what served last cannot be loaded");
-                    return None;
-                }
-                None => {
-                    tracing::error!(tenant = %config.name, module = digest, "what served last is gone from proxy.state_dir");
-                    return None;
-                }
-            }
+        for (digest, module) in entry.modules.iter().zip(&config.modules) {
+            let bytes = self.store.as_ref().and_then(|store| store.get(*digest));
+            let bytes = bytes.ok_or_else(|| format!("its module {digest} is gone from proxy.state_dir"))?;
+            let built = self.build(config, module, &Source::of(bytes));
+            modules.push(built.map_err(|error| crate::text::chain(&error))?);
         }
-        Some((kept, modules))
+        Ok(Version::again(entry, modules))
     }
 
-    /// Runs the tests of a tenant's modules; the number there were.
-    pub fn test(&self, tenant: &Tenant, modules: &[Module]) -> Result<usize, Refused> {
-        let mut tests: usize = 0;
-        for (module, config) in modules.iter().zip(&tenant.config.modules) {
-            let run = vectors::run(&vectors::tests_beside(&config.path), tenant, modules);
-            tests = tests.saturating_add(run.map_err(|error| Refused::by_tests(&config.path, module, &error))?);
-        }
-        Ok(tests)
-    }
-
-    /// Makes a version of what the tenant's files are now. None: they are what they were.
-    pub fn from_files(&self, tenant: &Tenant, origin: Origin) -> Result<Option<Arc<Version>>, Arc<Refused>> {
-        let _one_at_a_time = tenant.releases.preparing.lock();
-        let taken = self.of_files(tenant, origin);
-        if let Err(refused) = &taken {
+    /// Looks at a tenant's files, and makes a version of them if their modules are new. Whoever calls it holds
+    /// `Releases::preparing`.
+    pub fn release_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
+        let released = self.of_files(tenant, origin, asked);
+        if let Err(refused) = &released {
             tenant.releases.refuse(origin, refused.clone());
         }
-        let taken = taken?;
-        if taken.is_some() {
-            self.keep(tenant);
-        }
-        Ok(taken)
+        released
     }
 
-    fn of_files(&self, tenant: &Tenant, origin: Origin) -> Result<Option<Arc<Version>>, Arc<Refused>> {
-        let (mut sources, mut digests) = (Vec::new(), Vec::new());
-        for module in &tenant.config.modules {
-            let (source, tests) = files(module).map_err(|error| Refused::by_load(&module.path, None, &error))?;
-            digests.extend([Some(source.digest), tests].into_iter().flatten());
-            sources.push(source);
+    fn of_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
+        let config = &tenant.config;
+        let mut sources = Vec::new();
+        for module in &config.modules {
+            sources.push(Source::read(module).map_err(|error| Refused::by_load(&module.path, None, &error))?);
         }
-        if !tenant.releases.files_are_new(digests) {
-            return Ok(None);
+        let tests = self.tests(config)?;
+        let files = files(&sources, &tests);
+        let news = tenant.releases.seen.lock().news(&files, asked);
+        let done = match news {
+            News::Nothing => return Ok(Released::Nothing),
+            News::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
+            News::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
+        };
+        let mut seen = tenant.releases.seen.lock();
+        match &done {
+            Ok(_) => seen.pass(files),
+            Err(_) => seen.refuse(files),
         }
-        let Prepared { modules, .. } = self.prepare(tenant, &sources)?;
-        Ok(Some(tenant.releases.take(modules, origin, tenant.config.release.stage, &tenant.config.release)))
+        drop(seen);
+        let _keeping = tenant.releases.keeping.lock();
+        self.keep_or_tell(tenant);
+        Ok(done?)
     }
 
-    /// Makes a version of the live one with another module at a position. With `stage` None it is only tried.
-    pub fn from_upload(
+    fn of_sources(
+        &self,
+        tenant: &Tenant,
+        sources: &[Source],
+        tests: &[Option<Tests>],
+        origin: Origin,
+    ) -> Result<Arc<Version>, Refused> {
+        let config = &tenant.config;
+        let mut modules = Vec::new();
+        for (module, source) in config.modules.iter().zip(sources) {
+            let built = self.build(config, module, source);
+            modules.push(built.map_err(|error| Refused::by_load(&module.path, Some(source.digest), &error))?);
+        }
+        self.test(tenant, tests, &modules)?;
+        let _keeping = tenant.releases.keeping.lock();
+        self.add(tenant, sources)?;
+        Ok(tenant.releases.take(modules, origin, Trial::of(&config.release), &config.release))
+    }
+
+    /// Makes a version of the live one with another module at a position. Without `trial` it is only tried. Whoever calls
+    /// it holds `Releases::preparing`.
+    pub fn upload(
         &self,
         tenant: &Tenant,
         position: usize,
         bytes: Vec<u8>,
-        stage: Option<Stage>,
-    ) -> Result<(Prepared, Option<Arc<Version>>), Arc<Refused>> {
-        let _one_at_a_time = tenant.releases.preparing.lock();
-        let done = self.of_upload(tenant, position, bytes, stage);
-        if let (Err(refused), Some(_)) = (&done, stage) {
+        trial: Option<Trial>,
+    ) -> Result<Uploaded, Arc<Refused>> {
+        let done = self.of_upload(tenant, position, bytes, trial);
+        if let (Err(refused), Some(_)) = (&done, trial) {
             tenant.releases.refuse(Origin::Upload, refused.clone());
         }
-        let done = done?;
-        if done.1.is_some() {
-            self.keep(tenant);
-        }
-        Ok(done)
+        done
     }
 
     fn of_upload(
@@ -196,162 +238,153 @@ impl Publisher {
         tenant: &Tenant,
         position: usize,
         bytes: Vec<u8>,
-        stage: Option<Stage>,
-    ) -> Result<(Prepared, Option<Arc<Version>>), Arc<Refused>> {
-        let path = tenant.config.modules.get(position).map(|module| module.path.clone()).unwrap_or_default();
-        let source = Source { digest: Digest::of(&bytes), bytes };
-        if let (Some(store), Some(_)) = (&self.store, stage) {
-            store.add(&source.bytes).map_err(|error| Refused::by_store(&path, source.digest, &error))?;
-        }
-        let mut modules = tenant.releases.live().modules.clone();
-        let built = self.build(tenant, position, &source)?;
-        if let Some(place) = modules.get_mut(position) {
-            *place = built;
-        }
-        let tests = self.test(tenant, &modules)?;
-        let version =
-            stage.map(|stage| tenant.releases.take(modules.clone(), Origin::Upload, stage, &tenant.config.release));
-        Ok((Prepared { modules, tests }, version))
-    }
-
-    /// Takes modules that were loaded, and tested, for a new configuration.
-    pub fn take_configured(&self, tenant: &Tenant, modules: Vec<Module>) {
-        let _one_at_a_time = tenant.releases.preparing.lock();
-        // They could be read a moment ago.
-        tenant.releases.files_are_new(self.file_digests(&tenant.config).unwrap_or_default());
-        tenant.releases.take(modules, Origin::Config, tenant.config.release.stage, &tenant.config.release);
-        self.keep_first(tenant);
-    }
-
-    fn prepare(&self, tenant: &Tenant, sources: &[Source]) -> Result<Prepared, Arc<Refused>> {
-        let mut modules = Vec::new();
-        for (position, source) in sources.iter().enumerate() {
-            modules.push(self.build(tenant, position, source)?);
-        }
-        let tests = self.test(tenant, &modules)?;
-        if let (Some(store), Some(module)) = (&self.store, tenant.config.modules.first()) {
-            for source in sources {
-                store.add(&source.bytes).map_err(|error| Refused::by_store(&module.path, source.digest, &error))?;
+        trial: Option<Trial>,
+    ) -> Result<Uploaded, Arc<Refused>> {
+        let config = &tenant.config;
+        let Some(module) = config.modules.get(position) else {
+            return Err(Arc::new(Refused::no_position(config, position)));
+        };
+        let source = Source::of(bytes);
+        let built = self.build(config, module, &source);
+        let built = built.map_err(|error| Refused::by_load(&module.path, Some(source.digest), &error))?;
+        loop {
+            let live = tenant.releases.live();
+            let mut modules = live.modules.clone();
+            if let Some(place) = modules.get_mut(position) {
+                *place = built.clone();
             }
+            let tests = self.test(tenant, &self.tests(config)?, &modules)?;
+            let Some(trial) = trial else {
+                return Ok(Uploaded { modules, tests, version: None, not_kept: None });
+            };
+            let _keeping = tenant.releases.keeping.lock();
+            if !Arc::ptr_eq(&live, &tenant.releases.live()) {
+                // It was rolled back meanwhile: what was tested is not what would serve.
+                continue;
+            }
+            self.add(tenant, std::slice::from_ref(&source))?;
+            let version = tenant.releases.take(modules.clone(), Origin::Upload, trial, &config.release);
+            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.keep(tenant).err() });
         }
-        Ok(Prepared { modules, tests })
     }
 
-    fn build(&self, tenant: &Tenant, position: usize, source: &Source) -> Result<Module, Refused> {
-        let missing = ModuleConfig { path: PathBuf::new(), config: Value::Null };
-        let module = tenant.config.modules.get(position).unwrap_or(&missing);
-        self.built(&tenant.config, module, &source.bytes)
-            .map_err(|error| Refused::by_load(&module.path, Some(source.digest), &error))
+    /// Takes modules that were loaded and tested for a new configuration. `sources` are those that came from files.
+    pub fn take_configured(&self, tenant: &Tenant, modules: Vec<Module>, sources: &[Source], tests: &[Option<Tests>]) {
+        let _keeping = tenant.releases.keeping.lock();
+        self.add_or_tell(tenant, sources);
+        tenant.releases.seen.lock().pass(files(sources, tests));
+        tenant.releases.take(modules, Origin::Config, Trial::of(&tenant.config.release), &tenant.config.release);
+        self.keep_or_tell(tenant);
+    }
+
+    /// Keeps the first version of a tenant, which came from its files.
+    pub fn keep_first(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>]) {
+        let _keeping = tenant.releases.keeping.lock();
+        self.add_or_tell(tenant, sources);
+        tenant.releases.seen.lock().pass(files(sources, tests));
+        self.keep_or_tell(tenant);
     }
 
     /// Lets the candidate go on, and keeps what serves then.
-    pub fn promote(&self, tenant: &Tenant, to: Option<Stage>) -> Result<Stage, NoCandidate> {
-        let _one_at_a_time = tenant.releases.preparing.lock();
-        let stage = tenant.releases.promote(to, "by order", &tenant.config.release)?;
-        self.keep(tenant);
-        Ok(stage)
+    pub fn promote(&self, tenant: &Tenant, to: Option<Stage>, percent: Option<u32>) -> Result<Trial, NoCandidate> {
+        let _keeping = tenant.releases.keeping.lock();
+        let trial = tenant.releases.promote(to, percent, BY_ORDER, &tenant.config.release)?;
+        self.keep_or_tell(tenant);
+        Ok(trial)
     }
 
-    /// Goes back, and keeps what serves then.
+    /// Ends the candidate's trial.
+    pub fn abort(&self, tenant: &Tenant) -> Result<(), NoCandidate> {
+        let _keeping = tenant.releases.keeping.lock();
+        tenant.releases.abort(BY_ORDER, &tenant.config.release)?;
+        self.keep_or_tell(tenant);
+        Ok(())
+    }
+
+    /// Goes back, and keeps what serves then. At once, unless the version has not been needed since the proxy was started.
     pub fn roll_back(&self, tenant: &Tenant, to: Option<u64>) -> Result<Arc<Version>, CannotRollBack> {
-        let _one_at_a_time = tenant.releases.preparing.lock();
-        let version = tenant.releases.roll_back(to, "by order", &tenant.config.release)?;
-        self.keep(tenant);
+        let entry = tenant.releases.rollback_target(to)?;
+        let version = match &entry.version {
+            Some(version) => version.clone(),
+            None => {
+                let failed = |message| CannotRollBack::NotLoaded { number: entry.number, message };
+                Arc::new(self.load_entry(&tenant.config, &entry).map_err(failed)?)
+            }
+        };
+        let _keeping = tenant.releases.keeping.lock();
+        if tenant.releases.live().number == version.number {
+            return Err(CannotRollBack::IsLive(version.number));
+        }
+        tenant.releases.roll_back(&version, BY_ORDER, &tenant.config.release);
+        self.keep_or_tell(tenant);
         Ok(version)
     }
 
-    /// Keeps the modules of a tenant's first version, which came from its files.
-    pub fn keep_first(&self, tenant: &Tenant) {
-        if let Some(store) = &self.store {
-            for module in &tenant.config.modules {
-                let added = read(&module.path).map_err(|error| error.to_string());
-                let added = added.and_then(|bytes| store.add(&bytes).map_err(|error| error.to_string()));
-                if let Err(error) = added {
-                    tracing::error!(tenant = %tenant.name, error, "a module cannot be kept in proxy.state_dir");
-                    return;
-                }
-            }
-            self.keep(tenant);
+    /// Lets a tenant take no new requests, or take them again; also after a restart.
+    pub fn drain(&self, tenant: &Tenant, drained: bool) {
+        let _keeping = tenant.releases.keeping.lock();
+        tenant.drain(drained);
+        self.keep_or_tell(tenant);
+    }
+
+    /// Keeps what changed by itself.
+    pub fn keep_changed(&self, tenant: &Tenant) {
+        let _keeping = tenant.releases.keeping.lock();
+        if tenant.releases.is_to_be_kept() {
+            self.keep_or_tell(tenant);
+        }
+    }
+
+    fn keep_or_tell(&self, tenant: &Tenant) {
+        if let Err(error) = self.keep(tenant) {
+            tracing::error!(tenant = %tenant.name, %error, "what serves now is not kept for the next start");
         }
     }
 
     /// Notes what serves a tenant, for the next start.
-    pub fn keep(&self, tenant: &Tenant) {
-        let Some(store) = &self.store else { return };
-        let live = tenant.releases.live();
-        let kept = Kept {
-            number: live.number,
-            modules: live.digests().map(|digest| digest.full()).collect(),
-            files: tenant.releases.files().iter().map(Digest::full).collect(),
-        };
-        match store.keep(&tenant.name, &kept) {
-            Ok(()) => tenant.releases.kept(live.number),
-            Err(error) => {
-                tracing::error!(tenant = %tenant.name, %error, "what serves now is not kept for the next start");
-            }
+    fn keep(&self, tenant: &Tenant) -> Result<(), StoreError> {
+        let kept = tenant.releases.to_keep(tenant.is_drained());
+        let Some(store) = &self.store else { return Ok(()) };
+        store.keep(&tenant.name, &kept).inspect_err(|_| tenant.releases.is_still_to_be_kept())
+    }
+
+    fn add(&self, tenant: &Tenant, sources: &[Source]) -> Result<(), Refused> {
+        let Some(store) = &self.store else { return Ok(()) };
+        for source in sources {
+            let added = store.add(&tenant.name, &source.bytes);
+            added.map_err(|error| Refused::by_store(tenant, source.digest, &error))?;
+        }
+        Ok(())
+    }
+
+    fn add_or_tell(&self, tenant: &Tenant, sources: &[Source]) {
+        if let Err(refused) = self.add(tenant, sources) {
+            tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
         }
     }
 
-    /// Lets go of modules that no version of these tenants has.
-    pub fn sweep<'t>(&self, tenants: impl Iterator<Item = &'t Arc<Tenant>>) {
-        let Some(store) = &self.store else { return };
-        let in_use: Vec<Digest> = tenants
-            .flat_map(|tenant| tenant.releases.entries())
-            .flat_map(|entry| entry.version.digests().collect::<Vec<_>>())
-            .collect();
-        if let Err(error) = store.sweep(&in_use) {
+    /// The tests beside a tenant's modules.
+    pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, Refused> {
+        let read = |module: &ModuleConfig| {
+            Tests::beside(&module.path).map_err(|error| Refused::by_tests(&module.path, None, &error))
+        };
+        config.modules.iter().map(read).collect()
+    }
+
+    /// Removes what no tenant refers to.
+    pub fn sweep(&self) {
+        if let Some(Err(error)) = self.store.as_ref().map(Store::sweep) {
             tracing::warn!(%error, "old modules stay in proxy.state_dir");
         }
     }
 }
 
-impl Refused {
-    fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
-        let step = match error {
-            LoadError::Read { .. } | LoadError::TooLarge { .. } => Step::Read,
-            LoadError::NeedsTooMuch { .. } => Step::Limits,
-            error if error.is_of_configure() => Step::Configure,
-            _ => Step::Build,
-        };
-        Refused { step, path: path.to_owned(), digest, message: crate::text::chain(error) }
-    }
+/// What the history says of a change that an operator wanted.
+const BY_ORDER: &str = "requested by an operator";
 
-    /// For a tenant whose files could not be loaded when the proxy started.
-    pub fn at_start(config: &TenantConfig, error: Option<&StartError>) -> Refused {
-        let first = config.modules.first().map(|module| module.path.clone()).unwrap_or_default();
-        match error {
-            Some(StartError::Module { path, source, .. }) => Refused::by_load(path, None, source),
-            Some(other) => Refused { step: Step::Build, path: first, digest: None, message: other.to_string() },
-            None => Refused { step: Step::Build, path: first, digest: None, message: String::new() },
-        }
-    }
-
-    fn by_tests(path: &Path, module: &Module, error: &TestError) -> Refused {
-        Refused { step: Step::Test, path: path.to_owned(), digest: Some(module.digest()), message: error.to_string() }
-    }
-
-    fn by_store(path: &Path, digest: Digest, error: &StoreError) -> Refused {
-        Refused { step: Step::Keep, path: path.to_owned(), digest: Some(digest), message: error.to_string() }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "module `{}`: {}", self.path.display(), self.message)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl Step {
-    pub fn name(self) -> &'static str {
-        match self {
-            Step::Read => "read",
-            Step::Build => "build",
-            Step::Configure => "configure",
-            Step::Limits => "limits",
-            Step::Test => "test",
-            Step::Keep => "keep",
-        }
+pub fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
+    Files {
+        modules: sources.iter().map(|source| source.digest).collect(),
+        tests: tests.iter().map(|tests| tests.as_ref().map(Tests::digest)).collect(),
     }
 }

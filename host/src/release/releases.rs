@@ -1,9 +1,8 @@
 //! The versions of one tenant: which one serves, which one is on trial, and which ones did.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use chrono::Utc;
@@ -11,10 +10,13 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::{ReleaseConfig, Stage};
 use crate::metrics::TenantMetrics;
-use crate::module::{Digest, Module};
+use crate::module::Module;
 use crate::release::candidate::Verdict;
+use crate::release::files::{Files, Seen};
 use crate::release::history::{FailedRelease, History};
-use crate::release::{Candidate, CandidateReport, Entry, Origin, Refused, Standing, Version};
+use crate::release::serving::Probation;
+use crate::release::store::Kept;
+use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, Standing, Trial, Version};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -23,88 +25,127 @@ pub struct Releases {
     serving: ArcSwap<Serving>,
     history: Mutex<History>,
     metrics: Arc<TenantMetrics>,
-    /// Digests of the module files, as they were last seen.
-    files: Mutex<Vec<Digest>>,
-    /// The version that the next start would find.
-    kept: AtomicU64,
-    /// Held while a new version is prepared: one after the other, in the order in which they come.
+    pub(super) seen: Mutex<Seen>,
+    /// What serves, or is on trial, is another one than the next start would find.
+    changed: AtomicBool,
+    /// Held while a new version is prepared, and while the tenant gets another configuration: one after the other, in the
+    /// order in which they come. May take as long as a build.
     pub preparing: Mutex<()>,
-}
-
-/// What serves now. A request takes it once, so that it never mixes versions.
-#[derive(Debug)]
-pub struct Serving {
-    pub live: Arc<Version>,
-    pub candidate: Option<Arc<Candidate>>,
-    /// For as long as the live version may be taken back by itself.
-    probation: Option<Arc<Probation>>,
-}
-
-#[derive(Debug)]
-struct Probation {
-    previous: Arc<Version>,
-    until: Instant,
-    failures: AtomicU64,
+    /// Held while what serves changes and is kept for the next start. Never for long.
+    pub(super) keeping: Mutex<()>,
 }
 
 /// There is nothing to promote or to abort.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no candidate")]
+#[error("there is no candidate; `pointsman admin show TENANT` shows what there is")]
 pub struct NoCandidate;
 
 /// A version that can't be gone back to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CannotRollBack {
-    #[error("there is no earlier version that served well")]
+    #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists what there is")]
     NoPrevious,
-    #[error("version {0} is not in the history")]
+    #[error(
+        "version {0} is not in the history (any more; `release.history` says how many are): `pointsman admin show TENANT` \
+         lists those that are"
+    )]
     Unknown(u64),
     #[error("version {0} is live")]
     IsLive(u64),
-}
-
-impl Serving {
-    /// The version that serves a client.
-    pub fn version_for(&self, client: Option<IpAddr>) -> &Arc<Version> {
-        match &self.candidate {
-            Some(candidate) if candidate.serves(client) => &candidate.version,
-            Some(_) | None => &self.live,
-        }
-    }
-
-    /// Whether it matters how a version's decisions go.
-    pub fn is_on_trial(&self, version: &Version) -> bool {
-        self.probation.is_some() || version.number != self.live.number
-    }
-
-    /// The candidate, if it is to decide beside the live version.
-    pub fn shadow(&self) -> Option<&Arc<Candidate>> {
-        self.candidate.as_ref().filter(|candidate| candidate.stage == Stage::Shadow)
-    }
-
-    /// What serves where a version fails that is new: the one before it.
-    pub fn in_place_of(&self, version: &Version, now: Instant) -> Option<&Arc<Version>> {
-        if version.number != self.live.number {
-            return Some(&self.live);
-        }
-        self.probation.as_ref().filter(|probation| now < probation.until).map(|probation| &probation.previous)
-    }
+    #[error("version {0} is on trial, and the live one serves well: abort the trial, or say which version is meant")]
+    OnTrial(u64),
+    #[error("version {number} cannot be loaded again: {message}")]
+    NotLoaded { number: u64, message: String },
 }
 
 impl Releases {
     /// The first version of a tenant.
-    pub fn new(tenant: Arc<str>, modules: Vec<Module>, first: (Origin, u64), metrics: Arc<TenantMetrics>) -> Releases {
-        let (origin, number) = first;
-        let version = Arc::new(Version::new(number, modules, origin));
+    pub fn new(tenant: Arc<str>, live: Version, metrics: Arc<TenantMetrics>) -> Releases {
+        let live = Arc::new(live);
         let mut history = History::default();
-        history.go_on_from(number);
-        history.set(&version, Standing::Live);
-        version.keep_instances(true);
-        metrics.version(version.number, version.digests());
-        let serving = Serving { live: version, candidate: None, probation: None };
-        let serving = ArcSwap::from_pointee(serving);
-        let (history, files, kept) = (Mutex::new(history), Mutex::default(), AtomicU64::new(0));
-        Releases { tenant, serving, history, metrics, files, kept, preparing: Mutex::default() }
+        history.go_on_from(live.number);
+        history.set(&live, Standing::Live);
+        live.keep_instances(true);
+        metrics.version(live.number, live.digests());
+        Releases {
+            tenant,
+            serving: ArcSwap::from_pointee(Serving { live, candidate: None, probation: None }),
+            history: Mutex::new(history),
+            metrics,
+            seen: Mutex::default(),
+            changed: AtomicBool::new(true),
+            preparing: Mutex::default(),
+            keeping: Mutex::default(),
+        }
+    }
+
+    /// Goes on where another process ended: with its history, with a version that was on trial, and with a live one that
+    /// was new.
+    pub(super) fn go_on(
+        &self,
+        kept: Kept,
+        candidate: Option<(Version, Trial)>,
+        previous: Option<Version>,
+        config: &ReleaseConfig,
+    ) {
+        let (now, mut history) = (Instant::now(), self.history.lock());
+        history.go_on_from(kept.last_number);
+        kept.versions.into_iter().for_each(|entry| history.remember(entry));
+        self.seen.lock().pass(kept.files);
+        let mut serving = Serving::clone(&self.serving.load());
+        if let Some((version, trial)) = candidate {
+            let version = Arc::new(version);
+            history.set(&version, Standing::Candidate);
+            serving.candidate = Some(Arc::new(Candidate::new(version, trial, self.metrics.clone(), now)));
+        }
+        if let Some(previous) = previous.map(Arc::new) {
+            history.set(&previous, Standing::Replaced);
+            serving.probation = Probation::begin(&previous, config, now);
+        }
+        self.swap(&mut history, serving, config);
+        self.changed.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes over the history of a process whose live version can't be loaded any more.
+    pub fn remember(&self, kept: Kept, why: &str) {
+        let mut history = self.history.lock();
+        for mut entry in kept.versions {
+            entry.standing = match entry.standing {
+                Standing::Live => Standing::RolledBack { because: format!("it could not be loaded again: {why}") },
+                Standing::Candidate => Standing::Aborted { because: "the live version could not be loaded".to_owned() },
+                other => other,
+            };
+            history.remember(entry);
+        }
+    }
+
+    /// The files that passed last.
+    pub fn passed_files(&self) -> Files {
+        self.seen.lock().passed().clone()
+    }
+
+    /// What the next start has to know.
+    pub(super) fn to_keep(&self, drained: bool) -> Kept {
+        let history = self.history.lock();
+        let serving = self.serving.load();
+        self.changed.store(false, Ordering::Relaxed);
+        Kept {
+            last_number: history.last_number(),
+            versions: history.entries().to_vec(),
+            files: self.seen.lock().passed().clone(),
+            trial: serving.candidate.as_ref().map(|candidate| candidate.trial),
+            probation_after: serving.probation.as_ref().map(|probation| probation.previous.number),
+            drained,
+        }
+    }
+
+    /// Whether the next start would find something else than what serves.
+    pub fn is_to_be_kept(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_still_to_be_kept(&self) {
+        self.changed.store(true, Ordering::Relaxed);
     }
 
     /// What serves now.
@@ -114,27 +155,6 @@ impl Releases {
 
     pub fn live(&self) -> Arc<Version> {
         self.serving.load().live.clone()
-    }
-
-    /// Notes what the files are now. Tells whether that is new.
-    pub fn files_are_new(&self, now: Vec<Digest>) -> bool {
-        let mut files = self.files.lock();
-        let new = *files != now;
-        *files = now;
-        new
-    }
-
-    pub fn files(&self) -> Vec<Digest> {
-        self.files.lock().clone()
-    }
-
-    pub fn kept(&self, number: u64) {
-        self.kept.store(number, Ordering::Relaxed);
-    }
-
-    /// Whether the next start would find another version than the live one.
-    pub fn is_to_be_kept(&self) -> bool {
-        self.kept.load(Ordering::Relaxed) != self.live().number
     }
 
     pub fn entries(&self) -> Vec<Entry> {
@@ -157,86 +177,112 @@ impl Releases {
         self.history.lock().failed(FailedRelease { at: Utc::now(), origin, refused });
     }
 
-    /// Takes a version that passed, as far as `stage`.
-    pub fn take(&self, modules: Vec<Module>, origin: Origin, stage: Stage, config: &ReleaseConfig) -> Arc<Version> {
+    /// Takes a version that passed, as far as it is to go for now.
+    pub(super) fn take(
+        &self,
+        modules: Vec<Module>,
+        origin: Origin,
+        trial: Trial,
+        config: &ReleaseConfig,
+    ) -> Arc<Version> {
         let mut history = self.history.lock();
         let version = Arc::new(Version::new(history.next_number(), modules, origin));
-        let because = format!("replaced by version {}", version.number);
-        self.drop_candidate(&mut history, &because);
-        match stage {
-            Stage::Live => self.go_live(&mut history, &version, config),
-            Stage::Shadow | Stage::Canary => self.try_out(&mut history, &version, stage, config),
-        }
+        let mut serving = Serving::clone(&self.serving.load());
+        self.end_trial(&mut history, &mut serving, &format!("replaced by version {}", version.number));
+        self.advance(&mut history, serving, &version, trial, config);
         version
     }
 
     /// Lets the candidate go one stage on.
-    pub fn promote(&self, to: Option<Stage>, because: &str, config: &ReleaseConfig) -> Result<Stage, NoCandidate> {
+    pub fn promote(
+        &self,
+        to: Option<Stage>,
+        percent: Option<u32>,
+        because: &str,
+        config: &ReleaseConfig,
+    ) -> Result<Trial, NoCandidate> {
         let mut history = self.history.lock();
         let candidate = self.serving.load().candidate.clone().ok_or(NoCandidate)?;
-        let next = match candidate.stage {
-            Stage::Shadow if config.canary_percent > 0 => Stage::Canary,
+        Ok(self.promote_in(&mut history, &candidate, (to, percent), because, config))
+    }
+
+    fn promote_in(
+        &self,
+        history: &mut MutexGuard<'_, History>,
+        candidate: &Candidate,
+        (to, percent): (Option<Stage>, Option<u32>),
+        because: &str,
+        config: &ReleaseConfig,
+    ) -> Trial {
+        let percent = percent.unwrap_or(config.canary_percent);
+        let next = match candidate.trial.stage {
+            Stage::Shadow if percent > 0 => Stage::Canary,
             Stage::Shadow | Stage::Canary | Stage::Live => Stage::Live,
         };
-        let next = to.unwrap_or(next);
-        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = next.name(), because, "promoted");
-        match next {
-            Stage::Live => self.go_live(&mut history, &candidate.version, config),
-            Stage::Shadow | Stage::Canary => self.try_out(&mut history, &candidate.version, next, config),
-        }
-        Ok(next)
+        let trial = Trial { stage: to.unwrap_or(next), percent };
+        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = trial.stage.name(), because,
+            "promoted");
+        let serving = Serving { candidate: None, ..Serving::clone(&self.serving.load()) };
+        self.advance(history, serving, &candidate.version, trial, config);
+        trial
     }
 
     /// Ends the candidate's trial.
-    pub fn abort(&self, because: &str) -> Result<(), NoCandidate> {
+    pub fn abort(&self, because: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
         let mut history = self.history.lock();
-        if self.drop_candidate(&mut history, because) { Ok(()) } else { Err(NoCandidate) }
+        let mut serving = Serving::clone(&self.serving.load());
+        if !self.end_trial(&mut history, &mut serving, because) {
+            return Err(NoCandidate);
+        }
+        self.swap(&mut history, serving, config);
+        Ok(())
     }
 
-    /// Goes back to a version: the last that served well, or this one.
-    pub fn roll_back(
-        &self,
-        to: Option<u64>,
-        because: &str,
-        config: &ReleaseConfig,
-    ) -> Result<Arc<Version>, CannotRollBack> {
-        let mut history = self.history.lock();
-        self.roll_back_in(&mut history, to, because, config)
+    /// What a rollback would go back to: the last version that served well, or this one.
+    pub fn rollback_target(&self, to: Option<u64>) -> Result<Entry, CannotRollBack> {
+        let history = self.history.lock();
+        let serving = self.serving.load();
+        let candidate = serving.candidate.as_ref().map(|candidate| candidate.version.number);
+        match (to, candidate) {
+            (Some(number), _) if number == serving.live.number => Err(CannotRollBack::IsLive(number)),
+            (Some(number), Some(candidate)) if number == candidate => Err(CannotRollBack::OnTrial(number)),
+            (Some(number), _) => history.entry(number).cloned().ok_or(CannotRollBack::Unknown(number)),
+            (None, Some(candidate)) => Err(CannotRollBack::OnTrial(candidate)),
+            (None, None) => history.previous().cloned().ok_or(CannotRollBack::NoPrevious),
+        }
+    }
+
+    /// Goes back to a version.
+    pub fn roll_back(&self, version: &Arc<Version>, because: &str, config: &ReleaseConfig) {
+        self.roll_back_in(&mut self.history.lock(), version, because, config);
     }
 
     fn roll_back_in(
         &self,
         history: &mut MutexGuard<'_, History>,
-        to: Option<u64>,
+        version: &Arc<Version>,
         because: &str,
         config: &ReleaseConfig,
-    ) -> Result<Arc<Version>, CannotRollBack> {
-        let live = self.live();
-        let version = match to {
-            Some(number) if number == live.number => return Err(CannotRollBack::IsLive(number)),
-            Some(number) => history.version(number).cloned().ok_or(CannotRollBack::Unknown(number))?,
-            None => history.previous().cloned().ok_or(CannotRollBack::NoPrevious)?,
-        };
-        tracing::warn!(tenant = %self.tenant, from = live.number, to = version.number, because, "rolled back");
-        self.drop_candidate(history, &format!("rolled back to version {}", version.number));
-        history.set(&live, Standing::RolledBack { because: because.to_owned() });
-        live.keep_instances(false);
-        self.swap(history, version.clone(), None, None, config);
-        Ok(version)
+    ) {
+        let mut serving = Serving::clone(&self.serving.load());
+        tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, because, "rolled back");
+        self.end_trial(history, &mut serving, &format!("rolled back to version {}", version.number));
+        history.set(&serving.live, Standing::RolledBack { because: because.to_owned() });
+        serving.live.keep_instances(false);
+        self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
 
-    /// Counts a decision of a version, and draws the conclusions.
-    pub fn note(&self, serving: &Serving, version: &Version, failure: Option<&str>, config: &ReleaseConfig) {
+    /// Counts a decision of a version that is on trial or new, and draws the conclusions. Of a decision that failed,
+    /// `because` is the failure.
+    pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, because: &str, config: &ReleaseConfig) {
+        let is_failure = matches!(judged, Judged::Failed);
         if let Some(candidate) = serving.candidate.as_ref().filter(|tried| tried.version.number == version.number) {
-            match failure {
-                Some(_) => candidate.failed(),
-                None => candidate.agreed(),
-            }
+            candidate.count(judged);
             self.judge(candidate, config, Instant::now());
             return;
         }
-        let (Some(failure), Some(probation)) = (failure, &serving.probation) else { return };
-        if version.number != serving.live.number || Instant::now() >= probation.until {
+        let Some(probation) = serving.probation.as_ref().filter(|_| is_failure) else { return };
+        if version.number != serving.live.number || probation.is_over(Instant::now()) {
             return;
         }
         let failures = probation.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
@@ -244,11 +290,10 @@ impl Releases {
             return;
         }
         let mut history = self.history.lock();
-        if self.live().number != version.number {
-            return;
-        }
-        let because = format!("{failures} decisions failed (release.rollback_failures), the last: {failure}");
-        if self.roll_back_in(&mut history, Some(probation.previous.number), &because, config).is_ok() {
+        // Another decision may have come first, or an operator.
+        if self.live().number == version.number {
+            let because = format!("{failures} decisions failed (release.rollback_failures), the last: {because}");
+            self.roll_back_in(&mut history, &probation.previous, &because, config);
             self.metrics.release("rolled-back");
         }
     }
@@ -259,91 +304,86 @@ impl Releases {
         if verdict == Verdict::GoOn {
             return;
         }
+        let mut history = self.history.lock();
+        let mut serving = Serving::clone(&self.serving.load());
         // Many see the same counts; the first one acts on them.
-        let is_current = |serving: &Serving| serving.candidate.as_ref().is_some_and(|now| Arc::ptr_eq(now, candidate));
-        if !is_current(&self.serving.load()) {
+        if !serving.candidate.as_ref().is_some_and(|current| Arc::ptr_eq(current, candidate)) {
             return;
         }
-        let done = match verdict {
-            Verdict::GoOn => Ok(()),
-            Verdict::Promote { because } => self.promote(None, &because, config).map(|_| ()),
-            Verdict::Abort { because } => self.abort(&because),
-        };
-        // Another one acted in between.
-        let _ = done;
-    }
-
-    /// What is due with time alone.
-    pub fn tick(&self, config: &ReleaseConfig, now: Instant) {
-        let serving = self.serving.load();
-        if let Some(candidate) = &serving.candidate {
-            self.judge(candidate, config, now);
-        }
-        if serving.probation.as_ref().is_some_and(|probation| now >= probation.until) {
-            let mut history = self.history.lock();
-            let serving = self.serving.load();
-            if serving.probation.as_ref().is_some_and(|probation| now >= probation.until) {
-                let (live, candidate) = (serving.live.clone(), serving.candidate.clone());
-                self.swap(&mut history, live, candidate, None, config);
+        match verdict {
+            Verdict::GoOn => {}
+            Verdict::Promote { because } => {
+                self.promote_in(&mut history, candidate, (None, None), &because, config);
+            }
+            Verdict::Abort { because } => {
+                self.end_trial(&mut history, &mut serving, &because);
+                self.swap(&mut history, serving, config);
             }
         }
     }
 
-    fn go_live(&self, history: &mut MutexGuard<'_, History>, version: &Arc<Version>, config: &ReleaseConfig) {
-        let previous = self.live();
-        history.set(&previous, Standing::Replaced);
-        previous.keep_instances(false);
-        let probation = (config.rollback_failures > 0 && !config.rollback_window.is_zero()).then(|| {
-            let until = Instant::now().checked_add(config.rollback_window).unwrap_or_else(|| {
-                // No clock reaches it: a day will do.
-                Instant::now() + Duration::from_secs(86_400)
-            });
-            Arc::new(Probation { previous: previous.clone(), until, failures: AtomicU64::new(0) })
-        });
-        tracing::info!(tenant = %self.tenant, version = version.number, origin = version.origin.name(),
-            modules = ?version.modules, "live");
-        self.swap(history, version.clone(), None, probation, config);
+    /// What is due with time alone.
+    pub fn tick(&self, config: &ReleaseConfig, now: Instant) {
+        if let Some(candidate) = &self.serving.load().candidate {
+            self.judge(candidate, config, now);
+        }
+        let is_over = |serving: &Serving| serving.probation.as_ref().is_some_and(|probation| probation.is_over(now));
+        if is_over(&self.serving.load()) {
+            let mut history = self.history.lock();
+            let serving = Serving::clone(&self.serving.load());
+            if is_over(&serving) {
+                self.swap(&mut history, Serving { probation: None, ..serving }, config);
+            }
+        }
     }
 
-    fn try_out(
+    /// A version that no trial is under way beside goes live, or on trial.
+    fn advance(
         &self,
         history: &mut MutexGuard<'_, History>,
+        serving: Serving,
         version: &Arc<Version>,
-        stage: Stage,
+        trial: Trial,
         config: &ReleaseConfig,
     ) {
-        history.set(version, Standing::Candidate);
-        tracing::info!(tenant = %self.tenant, version = version.number, stage = stage.name(), "candidate");
-        let candidate = Arc::new(Candidate::new(version.clone(), stage, config, Instant::now()));
-        let serving = self.serving.load();
-        let (live, probation) = (serving.live.clone(), serving.probation.clone());
-        self.swap(history, live, Some(candidate), probation, config);
+        let now = Instant::now();
+        let serving = match trial.stage {
+            Stage::Live => {
+                history.set(&serving.live, Standing::Replaced);
+                serving.live.keep_instances(false);
+                tracing::info!(tenant = %self.tenant, version = version.number, origin = version.origin.name(),
+                    modules = ?version.modules, "live");
+                self.metrics.release("live");
+                let probation = Probation::begin(&serving.live, config, now);
+                Serving { live: version.clone(), candidate: None, probation }
+            }
+            Stage::Shadow | Stage::Canary => {
+                history.set(version, Standing::Candidate);
+                tracing::info!(tenant = %self.tenant, version = version.number, stage = trial.stage.name(), "on trial");
+                let candidate = Candidate::new(version.clone(), trial, self.metrics.clone(), now);
+                Serving { candidate: Some(Arc::new(candidate)), ..serving }
+            }
+        };
+        self.swap(history, serving, config);
     }
 
-    fn drop_candidate(&self, history: &mut MutexGuard<'_, History>, because: &str) -> bool {
-        let serving = self.serving.load();
-        let Some(candidate) = &serving.candidate else { return false };
-        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "candidate aborted");
+    fn end_trial(&self, history: &mut MutexGuard<'_, History>, serving: &mut Serving, because: &str) -> bool {
+        let Some(candidate) = serving.candidate.take() else { return false };
+        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "trial ended");
+        self.metrics.release("aborted");
         history.set(&candidate.version, Standing::Aborted { because: because.to_owned() });
         candidate.version.keep_instances(false);
-        let (live, probation) = (serving.live.clone(), serving.probation.clone());
-        self.serving.store(Arc::new(Serving { live, candidate: None, probation }));
         true
     }
 
     /// The one place where what serves is replaced by something else that serves.
-    fn swap(
-        &self,
-        history: &mut MutexGuard<'_, History>,
-        live: Arc<Version>,
-        candidate: Option<Arc<Candidate>>,
-        probation: Option<Arc<Probation>>,
-        config: &ReleaseConfig,
-    ) {
-        history.set_live(&live);
-        live.keep_instances(true);
-        self.metrics.version(live.number, live.digests());
-        self.serving.store(Arc::new(Serving { live, candidate, probation }));
-        history.keep(config.history);
+    fn swap(&self, history: &mut MutexGuard<'_, History>, serving: Serving, config: &ReleaseConfig) {
+        history.set(&serving.live, Standing::Live);
+        serving.live.keep_instances(true);
+        self.metrics.version(serving.live.number, serving.live.digests());
+        let needed = serving.probation.as_ref().map(|probation| probation.previous.number);
+        self.serving.store(Arc::new(serving));
+        history.keep(config.history, needed);
+        self.changed.store(true, Ordering::Relaxed);
     }
 }

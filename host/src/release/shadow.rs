@@ -9,17 +9,20 @@ use crate::ask::{Question, Wanted, ask};
 use crate::credentials::Granted;
 use crate::door::RequestHead;
 use crate::outcome::Outcome;
+use crate::quota::Counted;
 use crate::raw;
-use crate::release::{Candidate, Difference};
-use crate::stores::Stores;
+use crate::release::{Candidate, Difference, Judged};
 use crate::tenant::Tenant;
 
 /// Requests that may wait for the candidates of all tenants.
 const QUEUE: usize = 1024;
 
+/// Of a scheduler's 20 steps: trials get a tenth of a core that traffic wants.
+const NICE: i32 = 10;
+
 /// Takes requests to candidates.
 #[derive(Debug, Clone)]
-pub struct Shadow(SyncSender<ShadowJob>);
+pub struct Shadow(SyncSender<(ShadowJob, Counted)>);
 
 /// A request that the live version has decided.
 #[derive(Debug)]
@@ -38,57 +41,51 @@ impl Shadow {
         Ok(Shadow(sender))
     }
 
-    /// Never waits: what does not fit into the queue is skipped, and counted.
+    /// Never waits: what does not fit into the queue is skipped, and counted. A candidate that is slow fills its own part
+    /// of the queue, and no other tenant's.
     pub fn ask(&self, job: ShadowJob) {
         let candidate = job.candidate.clone();
-        if self.0.try_send(job).is_err() {
-            candidate.skipped();
+        let sent = candidate.may_wait().is_some_and(|counted| self.0.try_send((job, counted)).is_ok());
+        if !sent {
+            candidate.count(Judged::Skipped);
         }
     }
 }
 
 /// Ends when nobody can send any more.
-fn run(jobs: &Receiver<ShadowJob>) {
-    // What candidates keep in `shared` is theirs, for as long as they are on trial.
-    let mut stores: Option<(Arc<Candidate>, Arc<Stores>)> = None;
-    while let Ok(job) = jobs.recv() {
-        let known = stores.take().filter(|(candidate, _)| Arc::ptr_eq(candidate, &job.candidate));
-        let (candidate, own) =
-            known.unwrap_or_else(|| (job.candidate.clone(), job.tenant.stores.to_try_out(&job.tenant.config.quota)));
-        compare(&job, &own);
-        stores = Some((candidate, own));
+fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
+    // On Linux it is this thread alone that gives way. If it may not, it competes.
+    let _ = rustix::process::nice(NICE);
+    while let Ok((job, _counted)) = jobs.recv() {
+        job.candidate.count(compare(&job));
+        job.tenant.releases.judge(&job.candidate, &job.tenant.config.release, Instant::now());
     }
 }
 
-fn compare(job: &ShadowJob, stores: &Arc<Stores>) {
+fn compare(job: &ShadowJob) -> Judged {
     let ShadowJob { tenant, candidate, credentials, head, live } = job;
-    if tenant.usage.cpu.is_over(Instant::now()) {
-        candidate.skipped();
-        return;
+    let now = Instant::now();
+    if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
+        return Judged::Skipped;
     }
     let attempts: Arc<[raw::Attempt]> = Arc::new([]);
-    let modules = &candidate.version.modules;
+    let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
     let question = Question { tenant, modules, stores, credentials: &credentials.names, head, attempts: &attempts };
-    let wanted = ask(question, &mut 0, |_, decided, _| tenant.usage.decided(decided.elapsed, decided.end));
-    if is_failure(&wanted) {
-        candidate.failed();
+    // Not the tenant's own account: a candidate that is slow must not cost it live requests.
+    let wanted = ask(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
+    if wanted.as_ref().is_err_and(Failure::is_defect) {
+        return Judged::Failed;
     }
     if agree(live, &wanted) {
-        candidate.agreed();
-    } else {
-        candidate.differed(Difference {
-            method: head.method().to_owned(),
-            authority: head.authority().to_owned(),
-            path: head.path().to_owned(),
-            live: Outcome::new(live, &tenant.config.failure.answer).json(),
-            candidate: Outcome::new(&wanted, &tenant.config.failure.answer).json(),
-        });
+        return Judged::Agreed;
     }
-    tenant.releases.judge(candidate, &tenant.config.release, Instant::now());
-}
-
-fn is_failure(wanted: &Result<Wanted, Failure>) -> bool {
-    wanted.as_ref().is_err_and(Failure::is_defect)
+    Judged::Differed(Difference {
+        method: head.method().to_owned(),
+        authority: head.authority().to_owned(),
+        path: head.path().to_owned(),
+        live: Outcome::new(live, &tenant.config.failure.answer).json(),
+        candidate: Outcome::new(&wanted, &tenant.config.failure.answer).json(),
+    })
 }
 
 /// Whether a client would notice nothing. Two failures of one kind are the same to it.

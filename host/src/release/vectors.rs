@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::{Method, Uri};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::ask::{Question, ask};
 use crate::door::OfflineRequest;
-use crate::module::Module;
+use crate::module::{Digest, Module};
 use crate::outcome::Outcome;
 use crate::raw;
 use crate::stores::Stores;
@@ -64,6 +65,8 @@ pub enum TestError {
     Request { path: PathBuf, name: String, message: String },
     #[error("`{path}`: test `{name}`: {message}{}", more(.others))]
     Failed { path: PathBuf, name: String, message: String, others: usize },
+    #[error("`{path}`: after {done} tests {} s are over: make them fewer", LONGEST.as_secs())]
+    Time { path: PathBuf, done: usize },
 }
 
 fn more(others: &usize) -> String {
@@ -73,29 +76,56 @@ fn more(others: &usize) -> String {
 /// Largest file of tests, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
+/// Time that all tests of a file may take: they decide beside the traffic.
+const LONGEST: Duration = Duration::from_secs(10);
+
 /// The file of tests that belongs to a module: `router.tests.json` to `router.wasm`.
 pub fn tests_beside(module: &Path) -> PathBuf {
     module.with_extension("tests.json")
 }
 
-/// Runs the tests of one file, if there is one. Tells how many there were.
-pub fn run(path: &Path, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
-    let unreadable = |source| TestError::Read { path: path.to_owned(), source };
-    let text = match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(unreadable(error)),
-        Ok(about) if about.len() > LARGEST => {
-            let message = format!("it has {} bytes; {LARGEST} are allowed", about.len());
-            return Err(TestError::Form { path: path.to_owned(), message });
+/// A file of tests, as it was read.
+#[derive(Debug)]
+pub struct Tests {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl Tests {
+    /// The tests that belong to a module, if there are any.
+    pub fn beside(module: &Path) -> Result<Option<Tests>, TestError> {
+        let path = tests_beside(module);
+        let unreadable = |source| TestError::Read { path: path.clone(), source };
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+            Ok(about) if about.len() > LARGEST => {
+                let message = format!("it has {} bytes; {LARGEST} are allowed", about.len());
+                return Err(TestError::Form { path, message });
+            }
+            Ok(_) => {}
         }
-        Ok(_) => std::fs::read(path).map_err(unreadable)?,
-    };
-    let tests: Vec<Test> = serde_json::from_slice(&text)
+        let text = std::fs::read(&path).map_err(unreadable)?;
+        Ok(Some(Tests { path, text }))
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.text)
+    }
+}
+
+/// Runs the tests of one file. Tells how many there were.
+pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
+    let path = &tests.path;
+    let tests: Vec<Test> = serde_json::from_slice(&tests.text)
         .map_err(|error| TestError::Form { path: path.to_owned(), message: error.to_string() })?;
-    let stores = tenant.stores.to_try_out(&tenant.config.quota);
+    let (stores, start) = (tenant.stores.to_try_out(&tenant.config.quota), Instant::now());
     let mut failed: Option<TestError> = None;
     let mut others: usize = 0;
-    for test in &tests {
+    for (done, test) in tests.iter().enumerate() {
+        if start.elapsed() > LONGEST {
+            return Err(TestError::Time { path: path.to_owned(), done });
+        }
         match one(path, test, tenant, modules, &stores) {
             Ok(()) => {}
             Err(_) if failed.is_some() => others = others.saturating_add(1),

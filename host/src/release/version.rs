@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::module::{Digest, Module};
+use crate::release::Entry;
 
 /// All modules of a tenant, as they serve together.
 #[derive(Debug)]
@@ -21,10 +22,8 @@ pub struct Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// The configuration, when the proxy started.
+    /// The files, when the proxy started.
     Start,
-    /// What served before the proxy was started, kept in `proxy.state_dir`.
-    State,
     /// The configuration, when it was read again.
     Config,
     /// A module file that changed.
@@ -39,13 +38,13 @@ impl Version {
         Version { number, modules, origin, made: Utc::now(), watches_upstreams }
     }
 
-    pub fn digests(&self) -> impl Iterator<Item = Digest> {
-        self.modules.iter().map(Module::digest)
+    /// One that there was before, with its modules loaded again.
+    pub fn again(entry: &Entry, modules: Vec<Module>) -> Version {
+        Version { made: entry.made, ..Version::new(entry.number, modules, entry.origin) }
     }
 
-    /// Whether its modules are these.
-    pub fn is_of(&self, digests: &[Digest]) -> bool {
-        self.digests().eq(digests.iter().copied())
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.modules.iter().map(Module::digest)
     }
 
     /// It serves from now on, or serves no longer: then no instance of it is kept.
@@ -58,7 +57,6 @@ impl Origin {
     pub fn name(self) -> &'static str {
         match self {
             Origin::Start => "start",
-            Origin::State => "state",
             Origin::Config => "config",
             Origin::File => "file",
             Origin::Upload => "upload",

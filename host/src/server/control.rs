@@ -1,21 +1,25 @@
 //! What may change while the proxy serves: the configuration, as SIGHUP and the admin API have it read again, and the
 //! versions of its tenants' modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::check::OwnAddresses;
 use crate::config::{self, Config, ConfigErrors, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::metrics::Metrics;
-use crate::release::{Origin, Publisher};
-use crate::server::{StartError, tenants};
+use crate::release::{Asked, Origin, Publisher, Refused, Released};
+use crate::server::StartError;
+use crate::server::tenants::{self, Reloaded};
 use crate::stores::Group;
 use crate::tenant::{Tenant, TenantTable};
 
@@ -30,10 +34,15 @@ pub struct Control {
     file: Option<PathBuf>,
     /// What is in force. Held while another one is put in its place.
     config: Mutex<Config>,
+    /// Instances that tenants may keep, since the start.
+    room: usize,
+    /// Why the configuration was not read again, newest last.
+    failures: Mutex<VecDeque<FailedReload>>,
     own: Arc<OwnAddresses>,
     routes: Routes,
     tenants: ArcSwap<BTreeMap<String, Arc<Tenant>>>,
     runtime: Handle,
+    frozen: AtomicBool,
 }
 
 /// A configuration that is not put in force. Nothing has changed then.
@@ -43,6 +52,8 @@ pub enum ReloadError {
     Config(ConfigErrors),
     #[error("the configuration came from no file that could be read again")]
     NoFile,
+    #[error("the program is being upgraded: try again in a moment")]
+    Frozen,
     #[error(
         "{} changed, which a running proxy cannot change: restart it, or upgrade it without losing a connection \
          (docs/reload.md)", sections.join(", ")
@@ -64,13 +75,39 @@ fn lines(errors: &[StartError]) -> String {
 }
 
 /// What a new configuration changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub removed: Vec<String>,
     pub unchanged: usize,
+    /// Tenants with a new version, since a module file of theirs changed.
+    pub released: Vec<String>,
+    /// Tenants whose changed files were refused: the version before goes on serving.
+    pub refused: Vec<RefusedFiles>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedFiles {
+    pub tenant: String,
+    pub step: &'static str,
+    pub message: String,
+}
+
+/// A configuration that was refused as a whole.
+#[derive(Debug, Clone)]
+pub struct FailedReload {
+    pub at: DateTime<Utc>,
+    pub message: String,
+}
+
+/// Failed reloads that are kept.
+const FAILURES: usize = 10;
+
+/// There is no tenant of this name.
+#[derive(Debug, thiserror::Error)]
+#[error("no tenant is called `{0}`")]
+pub struct NoTenant(pub String);
 
 /// What a proxy starts with.
 pub struct Beginning {
@@ -93,8 +130,11 @@ impl Control {
             own,
             routes: Arc::new(ArcSwap::from_pointee(table(&tenants))),
             tenants: ArcSwap::from_pointee(by_name(&tenants)),
+            room: tenants::kept_instances(&config),
             config: Mutex::new(config),
+            failures: Mutex::default(),
             runtime,
+            frozen: AtomicBool::new(false),
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
             control.watch_health(group);
@@ -116,16 +156,84 @@ impl Control {
         self.tenants.load_full()
     }
 
+    /// Lets nothing change any more, or again: while another process takes this one's place, which has read what there
+    /// was, and while this one ends.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Relaxed);
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
+    }
+
+    /// Failed reloads, newest last.
+    pub fn failures(&self) -> Vec<FailedReload> {
+        self.failures.lock().iter().cloned().collect()
+    }
+
     /// Reads the configuration's files and all credentials again, and puts them in force: all of it or nothing. Tenants
     /// that are as they were are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
-        let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
-        let changes = self.apply(config::load(file).map_err(ReloadError::Config)?)?;
-        for tenant in self.tenants().values() {
-            // Refused ones are logged, and listed by the admin API.
-            let _ = self.publisher.from_files(tenant, Origin::File);
+        if self.is_frozen() {
+            return Err(ReloadError::Frozen);
         }
+        let read = || {
+            let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
+            self.apply(config::load(file).map_err(ReloadError::Config)?)
+        };
+        let mut changes = match read() {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::error!(%error, "configuration not reloaded; the old one stays in force");
+                self.metrics.reload("refused");
+                let mut failures = self.failures.lock();
+                failures.push_back(FailedReload { at: Utc::now(), message: error.to_string() });
+                if failures.len() > FAILURES {
+                    failures.pop_front();
+                }
+                return Err(error);
+            }
+        };
+        for name in self.tenants().keys() {
+            match self.release_files(name, Asked::ByOrder) {
+                Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
+                // A tenant that went meanwhile has nothing to release.
+                Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
+                Ok(Err(refused)) => changes.refused.push(RefusedFiles {
+                    tenant: name.clone(),
+                    step: refused.step.name(),
+                    message: refused.to_string(),
+                }),
+            }
+        }
+        let Changes { added, changed, removed, unchanged, released, refused } = &changes;
+        let refused: Vec<&str> = refused.iter().map(|refused| refused.tenant.as_str()).collect();
+        tracing::info!(?added, ?changed, ?removed, unchanged, ?released, ?refused, "configuration reloaded");
+        self.metrics.reload("done");
         Ok(changes)
+    }
+
+    /// Looks at a tenant's files, and makes a version of what is new.
+    pub fn release_files(&self, name: &str, asked: Asked) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
+        self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, asked))
+    }
+
+    /// Does something that takes its time to a tenant's versions, while nobody else prepares one and its configuration
+    /// stays as it is.
+    pub fn alone<T>(&self, name: &str, act: impl FnOnce(&Tenant) -> T) -> Result<T, NoTenant> {
+        loop {
+            let tenant = self.tenant(name)?;
+            let _preparing = tenant.releases.preparing.lock();
+            // While it was waited, another configuration may have made another tenant of it.
+            let now = self.tenant(name)?;
+            if Arc::ptr_eq(&now.releases, &tenant.releases) {
+                return Ok(act(&now));
+            }
+        }
+    }
+
+    pub fn tenant(&self, name: &str) -> Result<Arc<Tenant>, NoTenant> {
+        self.tenants.load().get(name).cloned().ok_or_else(|| NoTenant(name.to_owned()))
     }
 
     fn apply(&self, new: Config) -> Result<Changes, ReloadError> {
@@ -134,28 +242,34 @@ impl Control {
         if !sections.is_empty() {
             return Err(ReloadError::NeedsRestart { sections });
         }
-        let (wanted, room) = (tenants::kept_instances(&new), tenants::kept_instances(&config));
+        let (wanted, room) = (tenants::kept_instances(&new), self.room);
         if wanted > room {
             return Err(ReloadError::Instances { wanted, room });
         }
         let credentials = Credentials::load(&new.credentials)?;
         let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
         let before = self.tenants();
+        // No version of a tenant is made from here on that is not as it was, until it has its new configuration.
+        let changes = |tenant: &&Arc<Tenant>| {
+            let config = new.tenants.iter().find(|config| config.name == *tenant.name);
+            !config.is_some_and(|config| tenant.is_as(config, around.share))
+        };
+        let _preparing: Vec<_> =
+            before.values().filter(changes).map(|tenant| tenant.releases.preparing.lock()).collect();
         let prepared = crate::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<StartError>> {
             match before.get(&config.name) {
                 Some(tenant) if tenant.is_as(config, around.share) => Ok(Change::None(tenant.clone())),
                 Some(tenant) => {
-                    let fallback = tenants::load_all(&self.publisher, config, &config.failure.modules)?;
+                    let fallback = tenants::load_all(&self.publisher, config, &config.failure.modules)?.0;
                     let modules = match needs_modules(&tenant.config, config) {
                         true => Some(tenants::load_again(&self.publisher, tenant, config)?),
                         false => None,
                     };
                     let failed = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
                     let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
-                    if let Some(modules) = &modules {
-                        self.publisher.test(&tenant, modules).map_err(|refused| {
-                            vec![StartError::Release { tenant: config.name.clone(), message: refused.to_string() }]
-                        })?;
+                    if let Some(Reloaded { modules, tests, .. }) = &modules {
+                        let tested = self.publisher.test(&tenant, tests, modules);
+                        tested.map_err(|refused| vec![tenants::of_release(config, &refused)])?;
                     }
                     Ok(Change::Config(Arc::new(tenant), modules))
                 }
@@ -184,8 +298,8 @@ impl Control {
                     tenant
                 }
                 Change::Config(tenant, modules) => {
-                    if let Some(modules) = modules {
-                        self.publisher.take_configured(&tenant, modules);
+                    if let Some(Reloaded { modules, sources, tests }) = modules {
+                        self.publisher.take_configured(&tenant, modules, &sources, &tests);
                     }
                     changes.changed.push(tenant.name.to_string());
                     tenant
@@ -215,13 +329,14 @@ impl Control {
 
     /// What is due with time alone; to be called about every second.
     pub fn tick(&self) {
+        if self.is_frozen() {
+            return;
+        }
         let now = Instant::now();
         for tenant in self.tenants().values() {
             tenant.releases.tick(&tenant.config.release, now);
-            if tenant.releases.is_to_be_kept()
-                && let Some(_one_at_a_time) = tenant.releases.preparing.try_lock()
-            {
-                self.publisher.keep(tenant);
+            if tenant.releases.is_to_be_kept() {
+                self.publisher.keep_changed(tenant);
             }
         }
     }
@@ -240,7 +355,7 @@ impl Control {
 enum Change {
     None(Arc<Tenant>),
     /// With a new version of its modules, if it needs one.
-    Config(Arc<Tenant>, Option<Vec<crate::module::Module>>),
+    Config(Arc<Tenant>, Option<Reloaded>),
     New(Arc<Tenant>),
 }
 

@@ -194,7 +194,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         return Err(error);
     }
     if takes_over.is_none() {
-        publisher.sweep(tenants.iter());
+        publisher.sweep();
     }
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
     let in_flight = Gauge::default();

@@ -9,7 +9,7 @@ use crate::credentials::Credentials;
 use crate::in_parallel::in_parallel;
 use crate::metrics::Metrics;
 use crate::module::{LoadError, Module};
-use crate::release::{Origin, Publisher, Refused};
+use crate::release::{Asked, LastServed, Origin, Publisher, Refused, Source, Tests, Version};
 use crate::server::StartError;
 use crate::tenant::{Modules, Surroundings, Tenant};
 
@@ -48,94 +48,104 @@ pub fn own_addresses(listeners: Vec<SocketAddr>) -> Arc<OwnAddresses> {
     Arc::new(OwnAddresses::new(listeners, machine_addresses()))
 }
 
-/// A tenant that was not there before: with the version that served it last, if its files are still the same, else with
-/// what the files are now, or with that last version again if they are refused.
+/// A tenant that was not there before. It goes on with the versions that served it last; what its files are now, if that
+/// is something else, is a new version. Without such versions the files serve.
 pub fn first(
     publisher: &Publisher,
     config: &TenantConfig,
     around: Surroundings<'_>,
 ) -> Result<Tenant, Vec<StartError>> {
-    let fallback = load_all(publisher, config, &config.failure.modules)?;
+    let fallback = load_all(publisher, config, &config.failure.modules)?.0;
     let of_tenant = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
-    let last = publisher.last_good(config);
-    let files = publisher.file_digests(config);
-    let files_before = last.as_ref().map(|(kept, _)| kept.files.as_slice());
-    if let (Some((kept, live)), Ok(now)) = (&last, &files)
-        && files_before
-            .is_some_and(|before| before.iter().eq(&now.iter().map(|digest| digest.full()).collect::<Vec<_>>()))
-    {
-        let modules = Modules { live: live.clone(), fallback, origin: (Origin::State, kept.number) };
-        let tenant = Tenant::new(config, modules, around).map_err(of_tenant)?;
-        tenant.releases.files_are_new(now.clone());
-        tenant.releases.kept(kept.number);
-        return Ok(tenant);
-    }
-    let number = last.as_ref().map_or(1, |(kept, _)| kept.number.saturating_add(1));
-    let (errors, refused) = match load_all(publisher, config, &config.modules) {
-        Ok(live) => {
-            let modules = Modules { live, fallback: fallback.clone(), origin: (Origin::Start, number) };
-            let tenant = Tenant::new(config, modules, around).map_err(of_tenant)?;
-            match publisher.test(&tenant, &tenant.releases.live().modules) {
-                Ok(_) => {
-                    tenant.releases.files_are_new(files.unwrap_or_default());
-                    publisher.keep_first(&tenant);
-                    return Ok(tenant);
-                }
-                Err(refused) => {
-                    let error = StartError::Release { tenant: config.name.clone(), message: refused.to_string() };
-                    (vec![error], Some(refused))
-                }
+    let mut lost = None;
+    if let Some(kept) = publisher.kept(&config.name) {
+        match publisher.last_served(config, &kept) {
+            Ok(LastServed { live, rest }) => {
+                let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
+                publisher.go_on(&tenant, kept, rest);
+                // What is refused is logged, and listed by the admin API.
+                let _ = publisher.release_files(&tenant, Origin::Start, Asked::ByOrder);
+                return Ok(tenant);
+            }
+            Err(why) => {
+                tracing::error!(tenant = %config.name, why, "what served last cannot be loaded; the files serve");
+                lost = Some((kept, why));
             }
         }
-        Err(errors) => (errors, None),
-    };
-    let Some((kept, live)) = last else { return Err(errors) };
-    let modules = Modules { live, fallback, origin: (Origin::State, kept.number) };
-    let tenant = Tenant::new(config, modules, around).map_err(of_tenant)?;
-    tenant.releases.files_are_new(files.unwrap_or_default());
-    tenant.releases.kept(kept.number);
-    let refused = refused.unwrap_or_else(|| Refused::at_start(config, errors.first()));
-    tenant.releases.refuse(Origin::Start, Arc::new(refused));
+    }
+    let (modules, sources) = load_all(publisher, config, &config.modules)?;
+    let number = lost.as_ref().map_or(1, |(kept, _)| kept.last_number.saturating_add(1));
+    let live = Version::new(number, modules, Origin::Start);
+    let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
+    let tests = publisher.tests(config).map_err(|refused| vec![of_release(config, &refused)])?;
+    let live = tenant.releases.live();
+    publisher.test(&tenant, &tests, &live.modules).map_err(|refused| vec![of_release(config, &refused)])?;
+    if let Some((kept, why)) = lost {
+        tenant.releases.remember(kept, &why);
+    }
+    publisher.keep_first(&tenant, &sources, &tests);
     Ok(tenant)
 }
 
-/// The modules of a list, or what is wrong with each.
+/// The modules of a list and what they were made of, or what is wrong with each.
 pub fn load_all(
     publisher: &Publisher,
     config: &TenantConfig,
     modules: &[ModuleConfig],
-) -> Result<Vec<Module>, Vec<StartError>> {
-    let (mut loaded, mut errors) = (Vec::new(), Vec::new());
+) -> Result<(Vec<Module>, Vec<Source>), Vec<StartError>> {
+    let (mut loaded, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for module in modules {
-        match publisher.load(config, module) {
-            Ok(module) => loaded.push(module),
+        let built = Source::read(module)
+            .and_then(|source| publisher.build(config, module, &source).map(|built| (built, source)));
+        match built {
+            Ok((module, source)) => {
+                loaded.push(module);
+                sources.push(source);
+            }
             Err(error) => errors.push(refused(config, module, error)),
         }
     }
-    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+    if errors.is_empty() { Ok((loaded, sources)) } else { Err(errors) }
 }
 
-/// The modules of a tenant whose configuration changed: those that serve it now, where their paths are the same, else
-/// what the files are.
-pub fn load_again(
-    publisher: &Publisher,
-    tenant: &Tenant,
-    config: &TenantConfig,
-) -> Result<Vec<Module>, Vec<StartError>> {
-    let (live, before) = (tenant.releases.live(), &tenant.config.modules);
-    let (mut loaded, mut errors) = (Vec::new(), Vec::new());
+/// The modules of a tenant whose configuration changed, and its files.
+pub struct Reloaded {
+    pub modules: Vec<Module>,
+    pub sources: Vec<Source>,
+    pub tests: Vec<Option<Tests>>,
+}
+
+/// Where a file is the one that passed last, what serves now is loaded again: it may have been uploaded, or gone back to.
+/// Everything else comes from the files.
+pub fn load_again(publisher: &Publisher, tenant: &Tenant, config: &TenantConfig) -> Result<Reloaded, Vec<StartError>> {
+    let (live, before, passed) = (tenant.releases.live(), &tenant.config.modules, tenant.releases.passed_files());
+    let (mut modules, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (position, module) in config.modules.iter().enumerate() {
-        let same_path = before.get(position).is_some_and(|before| before.path == module.path);
-        let serves = live.modules.get(position).filter(|_| same_path);
-        match serves.and_then(|serves| publisher.load_kept(config, module, serves.digest())) {
-            Some(Ok(module)) => loaded.push(module),
-            Some(Err(_)) | None => match publisher.load(config, module) {
-                Ok(module) => loaded.push(module),
-                Err(error) => errors.push(refused(config, module, error)),
-            },
+        let source = match Source::read(module) {
+            Ok(source) => source,
+            Err(error) => {
+                errors.push(refused(config, module, error));
+                continue;
+            }
+        };
+        let is_same = before.get(position).is_some_and(|before| before.path == module.path)
+            && passed.modules.get(position) == Some(&source.digest());
+        let built = match live.modules.get(position).filter(|_| is_same) {
+            Some(serves) => publisher.build_again(config, module, serves),
+            None => publisher.build(config, module, &source),
+        };
+        match built {
+            Ok(module) => modules.push(module),
+            Err(error) => errors.push(refused(config, module, error)),
         }
+        sources.push(source);
     }
-    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+    let tests = publisher.tests(config).map_err(|refused| vec![of_release(config, &refused)])?;
+    if errors.is_empty() { Ok(Reloaded { modules, sources, tests }) } else { Err(errors) }
+}
+
+pub fn of_release(config: &TenantConfig, refused: &Refused) -> StartError {
+    StartError::Release { tenant: config.name.clone(), message: refused.to_string() }
 }
 
 fn refused(config: &TenantConfig, module: &ModuleConfig, error: LoadError) -> StartError {

@@ -17,7 +17,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
 
 use crate::config::{Config, TenantConfig};
-use crate::release::{Origin, tests_beside};
+use crate::release::{Asked, tests_beside};
 use crate::server::control::Control;
 
 /// How often it is looked at all files, and at what is due with time.
@@ -126,7 +126,7 @@ impl Watch {
             EventKind::Create(_) => event.paths.iter().any(|path| path.is_symlink()),
             _ => false,
         };
-        if !done {
+        if !done || control.is_frozen() {
             return;
         }
         self.look_at_config(control);
@@ -144,6 +144,9 @@ impl Watch {
 
     /// Looks at all files: the tenants may have changed, and the system may not have told.
     fn look(&mut self, control: &Arc<Control>) {
+        if control.is_frozen() {
+            return;
+        }
         let mut paths: HashMap<PathBuf, Vec<String>> = HashMap::new();
         for (name, tenant) in control.tenants().iter() {
             for path in self::files(&tenant.config) {
@@ -184,10 +187,8 @@ impl Watch {
             return;
         }
         *loaded = now;
-        match control.reload() {
-            Ok(_) => tracing::info!("configuration reloaded"),
-            Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),
-        }
+        // What comes of it is logged.
+        let _ = control.reload();
     }
 
     /// Has the system tell of a file's folder, and of those of every symlink on the way.
@@ -225,10 +226,8 @@ impl Watch {
         let spawned = thread::Builder::new().name("release".to_owned()).spawn(move || {
             for name in news {
                 pending.lock().remove(&name);
-                if let Some(tenant) = control.tenants().get(&name) {
-                    // Refused ones are logged, and listed by the admin API.
-                    let _ = control.publisher.from_files(tenant, Origin::File);
-                }
+                // Refused ones are logged, and listed by the admin API.
+                let _ = control.release_files(&name, Asked::ByWatch);
             }
         });
         if let Err(error) = spawned {

@@ -21,7 +21,7 @@ use crate::metrics::{Metrics, TenantMetrics};
 use crate::module::Module;
 use crate::peer::PoolKeys;
 use crate::raw;
-use crate::release::{Origin, Releases};
+use crate::release::{Releases, Version};
 use crate::resolve::Unreachable;
 use crate::stores::{Group, Shared, Stores, Upstreams};
 
@@ -62,10 +62,8 @@ pub enum TenantError {
 
 /// What a tenant brings.
 pub struct Modules {
-    pub live: Vec<Module>,
+    pub live: Version,
     pub fallback: Vec<Module>,
-    /// Where the live ones come from, and the number of their version.
-    pub origin: (Origin, u64),
 }
 
 /// What all tenants of a proxy share.
@@ -91,7 +89,7 @@ impl Tenant {
             groups: groups(config, &[], around)?,
         };
         let tenant = Tenant {
-            releases: Arc::new(Releases::new(name.clone(), modules.live, modules.origin, metrics.clone())),
+            releases: Arc::new(Releases::new(name.clone(), modules.live, metrics.clone())),
             name,
             config: Arc::new(config.clone()),
             fallback_modules: modules.fallback,

@@ -17,6 +17,9 @@ pub struct Usage {
     /// Time that decisions took, in nanoseconds.
     pub cpu: Rate,
     pub cpu_percent: u32,
+    /// Time that decisions of a version on trial took, beside those that serve: as much of one thread as the tenant may
+    /// have of all.
+    pub trials: Rate,
     /// Upstream connections that are kept for reuse.
     pub connections_kept: usize,
     pub breaker: Breaker,
@@ -81,6 +84,7 @@ impl Usage {
         Usage {
             cpu: Rate::per_second(nanoseconds, CPU_RESERVE, start),
             cpu_percent,
+            trials: Rate::per_second(u64::from(cpu_percent).saturating_mul(10_000_000), CPU_RESERVE, start),
             connections_kept: quota.connections.unwrap_or(share.connections),
             breaker: Breaker::new(breaker.clone()),
             requests: Count::default(),
@@ -118,13 +122,16 @@ impl Usage {
 
     /// Charges a decision that took this long, up to now.
     pub fn decided(&self, elapsed: Duration, now: Instant) {
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        // From its start on: what its own time paid for is no debt.
-        self.cpu.spend(nanoseconds, now.checked_sub(elapsed).unwrap_or(now));
+        let nanoseconds = spend(&self.cpu, elapsed, now);
         // Two at once may lose one of them: it is an average.
         let before = self.decision_ns.load(Ordering::Relaxed);
         let after = before.saturating_sub(before / 8).saturating_add(nanoseconds / 8);
         self.decision_ns.store(after, Ordering::Relaxed);
+    }
+
+    /// Charges a decision of a version on trial.
+    pub fn tried(&self, elapsed: Duration, now: Instant) {
+        spend(&self.trials, elapsed, now);
     }
 
     /// Upstream connections that there are beside the one of the current attempt, or will be when all attempts under way
@@ -153,6 +160,14 @@ impl Usage {
         self.log.spend(u64::try_from(bytes).unwrap_or(u64::MAX), now);
         Some(self.lines_dropped.swap(0, Ordering::Relaxed))
     }
+}
+
+/// Charges a decision that took this long, up to now: so many nanoseconds.
+fn spend(rate: &Rate, elapsed: Duration, now: Instant) -> u64 {
+    let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+    // From its start on: what its own time paid for is no debt.
+    rate.spend(nanoseconds, now.checked_sub(elapsed).unwrap_or(now));
+    nanoseconds
 }
 
 #[cfg(test)]

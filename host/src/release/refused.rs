@@ -1,0 +1,70 @@
+//! A new version that does not go live: at which step, and why.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::config::TenantConfig;
+use crate::module::{Digest, LoadError, LoadStep};
+use crate::release::store::StoreError;
+use crate::release::vectors::TestError;
+use crate::tenant::Tenant;
+
+/// A step of the way from a file to what serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Load(LoadStep),
+    Test,
+    Keep,
+}
+
+/// A new version that did not pass a step.
+#[derive(Debug)]
+pub struct Refused {
+    pub step: Step,
+    /// The module's file, as the configuration names it.
+    pub path: PathBuf,
+    pub digest: Option<Digest>,
+    message: String,
+}
+
+impl Refused {
+    pub(super) fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
+        Refused { step: Step::Load(error.step()), path: path.to_owned(), digest, message: crate::text::chain(error) }
+    }
+
+    pub(super) fn by_tests(path: &Path, digest: Option<Digest>, error: &TestError) -> Refused {
+        Refused { step: Step::Test, path: path.to_owned(), digest, message: error.to_string() }
+    }
+
+    pub(super) fn by_store(tenant: &Tenant, digest: Digest, error: &StoreError) -> Refused {
+        let path = tenant.config.modules.first().map(|module| module.path.clone()).unwrap_or_default();
+        Refused { step: Step::Keep, path, digest: Some(digest), message: error.to_string() }
+    }
+
+    /// The tenant has fewer modules.
+    pub(super) fn no_position(config: &TenantConfig, position: usize) -> Refused {
+        let message = format!("the tenant has {} modules; none is at position {position}", config.modules.len());
+        Refused { step: Step::Load(LoadStep::Read), path: PathBuf::new(), digest: None, message }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module `{}`: {}", self.path.display(), self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Step {
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Load(LoadStep::Read) => "read",
+            Step::Load(LoadStep::Build) => "build",
+            Step::Load(LoadStep::Limits) => "limits",
+            Step::Load(LoadStep::Configure) => "configure",
+            Step::Test => "test",
+            Step::Keep => "keep",
+        }
+    }
+}
