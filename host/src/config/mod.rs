@@ -41,5 +41,6 @@ pub use model::{
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
     ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
 };
+pub use nearest::nearest;
 pub use problem::ConfigErrors;
 pub use read::parse;

@@ -49,7 +49,7 @@ struct Probation {
 
 /// There is nothing to promote or to abort.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no candidate")]
+#[error("there is no candidate; `pointsman admin show TENANT` shows what there is")]
 pub struct NoCandidate;
 
 /// A version that can't be gone back to.
@@ -57,7 +57,7 @@ pub struct NoCandidate;
 pub enum CannotRollBack {
     #[error("there is no earlier version that served well")]
     NoPrevious,
-    #[error("version {0} is not in the history")]
+    #[error("version {0} is not in the history; `pointsman admin show TENANT` lists what can be gone back to")]
     Unknown(u64),
     #[error("version {0} is live")]
     IsLive(u64),
