@@ -89,7 +89,7 @@ impl Cli {
             Ok(Outcome::Success) => ExitCode::SUCCESS,
             Ok(Outcome::Refused) => ExitCode::from(3),
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", crate::text::chain(error.as_ref()));
                 ExitCode::FAILURE
             }
         }
