@@ -15,6 +15,7 @@ use crate::config::{self, Config, ConfigErrors, TenantConfig};
 use crate::credentials::{CredentialError, Credentials};
 use crate::metrics::Metrics;
 use crate::release::{Origin, Publisher};
+use crate::server::renewed::Renewed;
 use crate::server::{StartError, tenants};
 use crate::stores::Group;
 use crate::tenant::{Tenant, TenantTable};
@@ -34,6 +35,7 @@ pub struct Control {
     routes: Routes,
     tenants: ArcSwap<BTreeMap<String, Arc<Tenant>>>,
     runtime: Handle,
+    renewed: Renewed,
 }
 
 /// A configuration that is not put in force. Nothing has changed then.
@@ -56,10 +58,12 @@ pub enum ReloadError {
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error("{}", lines(.0))]
+    Files(Vec<StartError>),
+    #[error("{}", lines(.0))]
     Tenants(Vec<StartError>),
 }
 
-fn lines(errors: &[StartError]) -> String {
+pub(super) fn lines(errors: &[StartError]) -> String {
     errors.iter().map(|error| crate::text::chain(error)).collect::<Vec<_>>().join("\n")
 }
 
@@ -81,11 +85,12 @@ pub struct Beginning {
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
     pub runtime: Handle,
+    pub renewed: Renewed,
 }
 
 impl Control {
     pub fn new(beginning: Beginning) -> Control {
-        let Beginning { publisher, metrics, file, config, own, tenants, runtime } = beginning;
+        let Beginning { publisher, metrics, file, config, own, tenants, runtime, renewed } = beginning;
         let control = Control {
             publisher,
             metrics,
@@ -95,6 +100,7 @@ impl Control {
             tenants: ArcSwap::from_pointee(by_name(&tenants)),
             config: Mutex::new(config),
             runtime,
+            renewed,
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
             control.watch_health(group);
@@ -116,7 +122,7 @@ impl Control {
         self.tenants.load_full()
     }
 
-    /// Reads the configuration's files and all credentials again, and puts them in force: all of it or nothing. Tenants
+    /// Reads the configuration's files, all credentials and certificates again, and puts them in force: all of it or nothing. Tenants
     /// that are as they were are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
@@ -139,6 +145,7 @@ impl Control {
             return Err(ReloadError::Instances { wanted, room });
         }
         let credentials = Credentials::load(&new.credentials)?;
+        let renewed = Renewed::read(&new).map_err(ReloadError::Files)?;
         let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
         let before = self.tenants();
         let prepared = crate::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<StartError>> {
@@ -174,6 +181,7 @@ impl Control {
         }
 
         // From here on nothing fails.
+        self.renewed.exchange(&renewed);
         let mut changes = Changes::default();
         let mut now = Vec::new();
         for change in passed {
