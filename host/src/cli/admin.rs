@@ -22,9 +22,11 @@ Examples:
 
 Exit codes:
   0  done
-  1  it could not be done: the proxy cannot be reached, does not answer in time or takes no orders from this user
+  1  it could not be done: the proxy cannot be reached, does not answer in time,
+     or takes no orders from whoever asks
   2  wrong usage of the command line
-  3  refused: the proxy's state does not allow it, there is no such tenant or version, or a new version does not pass";
+  3  refused: the proxy's state does not allow it, there is no such tenant or version,
+     or a new version does not pass";
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -40,7 +42,7 @@ pub struct Arguments {
     /// A file with the token for `--address`
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
-    /// Print the API's answer as it came
+    /// Print the API's answer as it came, for programs
     #[arg(long, global = true)]
     json: bool,
     /// How long the proxy may take to answer; to load a module may take it minutes
@@ -57,13 +59,16 @@ enum Command {
     Tenants,
     /// Show a tenant: its versions, its candidate's trial, what was refused
     Show {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
     },
     /// Upload a module: a new version with it, if it passes every step
     Push {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
+        /// The module's file
         module: PathBuf,
         /// Which of the tenant's modules it takes the place of, from 0
         #[arg(long, default_value_t = 0)]
@@ -74,8 +79,10 @@ enum Command {
     },
     /// Take a module through every step, and let nothing come of it
     Validate {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
+        /// The module's file
         module: PathBuf,
         /// Which of the tenant's modules it would take the place of, from 0
         #[arg(long, default_value_t = 0)]
@@ -83,6 +90,7 @@ enum Command {
     },
     /// Let the candidate go one stage on
     Promote {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
         /// Or as far as this
@@ -91,11 +99,13 @@ enum Command {
     },
     /// End the candidate's trial
     Abort {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
     },
     /// Go back to the last version that served well
     Rollback {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
         /// Or to the version of this number
@@ -104,11 +114,13 @@ enum Command {
     },
     /// Take no new requests for a tenant: they get 503
     Drain {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
     },
     /// Take its requests again
     Resume {
+        /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
     },

@@ -40,6 +40,12 @@ impl Reach {
         };
         match admin {
             Some(AdminConfig { socket: Some(socket), .. }) => Ok(Reach::Socket(socket)),
+            Some(AdminConfig { address: Some(address), token_file: Some(token), .. }) if address.port() == 0 => bail!(
+                "{}: admin.address has port 0, any free one: see the proxy's log, and say it with `--address IP:PORT \
+                 --token-file {}`",
+                file.display(),
+                token.display()
+            ),
             Some(AdminConfig { address: Some(address), token_file: Some(file), .. }) => {
                 Reach::with_token(address, &file)
             }

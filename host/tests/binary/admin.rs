@@ -71,6 +71,9 @@ fn api_is_found_by_a_file_that_is_being_edited() {
     std::fs::write(&file, "[admin]\nsocket = 7\n").expect("written");
     let (_, errors) = admin(1, folder.path(), &["tenants"]);
     assert!(errors.contains(":2: admin.socket: must be a string") && errors.contains("--socket PATH"), "{errors}");
+    std::fs::write(&file, "[admin]\naddress = \"127.0.0.1:0\"\ntoken_file = \"token\"\n").expect("written");
+    let (_, errors) = admin(1, folder.path(), &["tenants"]);
+    assert!(errors.contains("port 0, any free one: see the proxy's log"), "{errors}");
     std::fs::write(&file, "").expect("written");
     let (_, errors) = admin(1, folder.path(), &["tenants"]);
     assert!(errors.contains("there is no [admin]"), "{errors}");
