@@ -21,13 +21,16 @@ pub fn printable(text: &str, most: usize) -> (String, bool) {
     (out, false)
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line. A cause that an error tells by itself is not told again.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
+        let told = cause.to_string();
+        if !line.ends_with(&told) {
+            line.push_str(": ");
+            line.push_str(&told);
+        }
         source = cause.source();
     }
     line
@@ -53,5 +56,17 @@ mod tests {
         check("aéé", 2, ("a", true));
         check("a\n", 2, ("a", true));
         check("aé", 3, ("aé", false));
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read")]
+        struct Read(#[source] std::fmt::Error);
+        #[derive(Debug, thiserror::Error)]
+        #[error("module: {0}")]
+        struct Module(#[source] Read);
+        let cause = std::fmt::Error.to_string();
+        assert_eq!(chain(&Module(Read(std::fmt::Error))), format!("module: cannot read: {cause}"));
     }
 }

@@ -9,7 +9,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use openssl::nid::Nid;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use openssl::x509::X509Ref;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -51,19 +53,7 @@ impl Client {
 
     /// TLS, the HTTP version chosen by ALPN. The certificate is not checked: the proxy's is not the subject here.
     pub async fn tls(address: SocketAddr, sni: &str, alpn: &[&str]) -> Client {
-        let mut builder = SslConnector::builder(SslMethod::tls()).expect("a connector");
-        builder.set_verify(SslVerifyMode::NONE);
-        let wire: Vec<u8> = alpn
-            .iter()
-            .flat_map(|name| std::iter::once(u8::try_from(name.len()).expect("short")).chain(name.bytes()))
-            .collect();
-        if !wire.is_empty() {
-            builder.set_alpn_protos(&wire).expect("protocols");
-        }
-        let ssl = builder.build().configure().expect("settings").into_ssl(sni).expect("a TLS session");
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let mut stream = tokio_openssl::SslStream::new(ssl, stream).expect("a TLS stream");
-        std::pin::Pin::new(&mut stream).connect().await.expect("a TLS handshake");
+        let stream = tls_stream(address, sni, alpn).await;
         match stream.ssl().selected_alpn_protocol() {
             Some(b"h2") => Client::http2_over(stream).await,
             _ => Client::http1_over(stream).await,
@@ -101,6 +91,34 @@ impl Client {
     pub async fn get(&mut self, url: &str) -> Reply {
         self.send(get(url).body(Full::default()).expect("a request")).await.expect("a response")
     }
+}
+
+/// The certificates that a listener shows on a new connection, the leaf first, by the names of their issuers.
+pub async fn shown_certificates(address: SocketAddr) -> Vec<String> {
+    let stream = tls_stream(address, "any.test", &[]).await;
+    let chain = stream.ssl().peer_cert_chain().expect("certificates");
+    let issuer = |certificate: &X509Ref| {
+        let name = certificate.issuer_name().entries_by_nid(Nid::COMMONNAME).next().expect("a name");
+        name.data().to_string().expect("text")
+    };
+    chain.iter().map(issuer).collect()
+}
+
+async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_openssl::SslStream<TcpStream> {
+    let mut builder = SslConnector::builder(SslMethod::tls()).expect("a connector");
+    builder.set_verify(SslVerifyMode::NONE);
+    let wire: Vec<u8> = alpn
+        .iter()
+        .flat_map(|name| std::iter::once(u8::try_from(name.len()).expect("short")).chain(name.bytes()))
+        .collect();
+    if !wire.is_empty() {
+        builder.set_alpn_protos(&wire).expect("protocols");
+    }
+    let ssl = builder.build().configure().expect("settings").into_ssl(sni).expect("a TLS session");
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let mut stream = tokio_openssl::SslStream::new(ssl, stream).expect("a TLS stream");
+    std::pin::Pin::new(&mut stream).connect().await.expect("a TLS handshake");
+    stream
 }
 
 /// A GET request, open for headers.

@@ -182,7 +182,7 @@ impl Proxy {
         .await
     }
 
-    /// Replaces the files of a client certificate.
+    /// Replaces the files of a client certificate; those of the listener `tls` are called `server`.
     pub fn exchange(&self, name: &str, leaf: &Leaf) {
         for (ending, text) in [("pem", &leaf.certificate), ("key", &leaf.key)] {
             std::fs::write(self.directory.path().join(format!("{name}.{ending}")), text).expect("a file");

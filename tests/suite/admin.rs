@@ -195,6 +195,16 @@ async fn api_over_tcp_asks_for_the_token() {
     assert_eq!(ask("/v1/tenants", "").await, 401);
     assert_eq!(ask("/v1/tenants", &TOKEN.replace('f', "e")).await, 401);
     assert_eq!(ask("/metrics", "").await, 200);
+
+    // Another token holds from the reload on; one that is no good refuses it.
+    let other = TOKEN.replace('f', "e");
+    write("short\n", 0o600);
+    let refused = proxy.reload().await.expect_err("a refusal");
+    assert!(refused.contains("admin.token_file: ") && refused.contains("at least 32 are needed"), "{refused}");
+    write(&other, 0o600);
+    assert_eq!((ask("/v1/tenants", TOKEN).await, ask("/v1/tenants", &other).await), (200, 401));
+    proxy.reload().await.expect("a good token");
+    assert_eq!((ask("/v1/tenants", TOKEN).await, ask("/v1/tenants", &other).await), (401, 200));
     let without = Proxy::with(shop()).start().await;
     assert_eq!(Client::http1(without.admin_address()).await.get("http://admin.test/v1/tenants").await.status, 403);
 }

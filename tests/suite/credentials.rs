@@ -1,5 +1,8 @@
 //! Credentials: what an operator defines and grants, a module may name, and the upstream sees.
 
+use openssl::pkey::PKey;
+use openssl::symm::Cipher;
+use pointsman_tests::client::shown_certificates;
 use pointsman_tests::{Authority, Client, Proxy, Reply, Tenant, Upstream, example};
 
 fn lab(credentials: &str) -> Tenant {
@@ -143,4 +146,63 @@ async fn files_that_are_no_credentials_are_refused_at_the_start() {
             Err(message) => assert!(message.contains("credential `ours`") && message.contains(expected), "{message}"),
         }
     }
+}
+
+#[tokio::test]
+async fn exchanged_certificate_of_a_listener_is_shown_on_new_connections() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let upstream = Upstream::answering("live").start().await;
+    let proxy = Proxy::with(lab("[]")).tls(&old.leaf(&["lab.test"])).start().await;
+    let address = proxy.address_of("tls");
+    let order = format!(r#"{{"address": "{}"}}"#, upstream.address());
+    let mut open = [Client::tls(address, "lab.test", &["h2"]).await, Client::tls(address, "lab.test", &[]).await];
+    for client in &mut open {
+        assert_eq!(client.order(&order).await.body, "live");
+    }
+    assert_eq!(shown_certificates(address).await, ["old"]);
+
+    let mut chain = new.leaf(&["lab.test"]);
+    chain.certificate.push_str(new.pem());
+    proxy.exchange("server", &chain);
+    assert_eq!(shown_certificates(address).await, ["old"], "files alone change nothing");
+    proxy.reload().await.expect("the new files are good");
+    assert_eq!(shown_certificates(address).await, ["new", "new"]);
+    for client in &mut open {
+        assert_eq!(client.order(&order).await.body, "live", "an open connection goes on");
+    }
+}
+
+#[tokio::test]
+async fn certificate_of_a_listener_that_is_no_good_refuses_the_whole_reload() {
+    let authority = Authority::new("good");
+    let good = authority.leaf(&["lab.test"]);
+    let proxy = Proxy::with(lab("[]")).tls(&good).start().await;
+    let before = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
+    std::fs::write(proxy.config_file(), before.replace("lab.test", "moved.test")).expect("written");
+    assert_ne!(before, before.replace("lab.test", "moved.test"));
+
+    let mut mixed = good.clone();
+    mixed.key = authority.leaf(&["lab.test"]).key;
+    let mut empty = good.clone();
+    empty.certificate.clear();
+    let mut locked = good.clone();
+    let key = PKey::private_key_from_pem(good.key.as_bytes()).expect("a key");
+    let pem = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret").expect("PEM");
+    locked.key = String::from_utf8(pem).expect("text");
+    for (leaf, expected, file) in [
+        (mixed, "does not belong to the certificate in", "server.key"),
+        (empty, "the file has no PEM certificate", "server.pem"),
+        (locked, "the file has no PEM key without a passphrase", "server.key"),
+    ] {
+        proxy.exchange("server", &leaf);
+        let refused = proxy.reload().await.expect_err(expected);
+        assert!(refused.starts_with("listener `tls`: ") && refused.contains(expected), "{refused}");
+        assert!(refused.contains(&proxy.folder().join(file).display().to_string()), "{refused}");
+        assert_eq!(refused.matches(expected).count(), 1, "{refused}");
+        assert_eq!(shown_certificates(proxy.address_of("tls")).await, ["good"]);
+        assert_eq!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
+    }
+    proxy.exchange("server", &good);
+    proxy.reload().await.expect("all is good again");
+    assert_ne!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
 }

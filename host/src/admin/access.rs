@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::admin::{ApiError, Code};
 use crate::config::AdminConfig;
 use crate::server::StartError;
@@ -12,7 +14,8 @@ use crate::server::StartError;
 pub enum Access {
     /// Nothing: only the proxy's own user can open the socket.
     Full,
-    Token(Arc<str>),
+    /// This token, which may be exchanged.
+    Token(Arc<ArcSwap<String>>),
     /// There is no way: no token is configured.
     MetricsOnly,
 }
@@ -33,7 +36,18 @@ impl Access {
                 "the token has {} characters; at least {SHORTEST} are needed, such as `openssl rand -hex 32` makes",
                 token.len()
             ))),
-            false => Ok(Access::Token(token.into())),
+            false => Ok(Access::token(token)),
+        }
+    }
+
+    fn token(token: &str) -> Access {
+        Access::Token(Arc::new(ArcSwap::from_pointee(token.to_owned())))
+    }
+
+    /// Asks for another token from now on.
+    pub fn exchange(&self, new: &Access) {
+        if let (Access::Token(token), Access::Token(new)) = (self, new) {
+            token.store(new.load_full());
         }
     }
 
@@ -46,6 +60,7 @@ impl Access {
                 "only /metrics is here: configure `admin.token_file`, or use the socket (`admin.socket`)",
             )),
             Access::Token(token) => {
+                let token = token.load();
                 let given = authorization.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
                 let same = given.len() == token.len() && openssl::memcmp::eq(given, token.as_bytes());
                 match same {
@@ -72,7 +87,7 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_will_do() {
-        let access = Access::Token("0123456789abcdef0123456789abcdef".into());
+        let access = Access::token("0123456789abcdef0123456789abcdef");
         assert!(access.judge(Some(b"Bearer 0123456789abcdef0123456789abcdef")).is_ok());
         for wrong in [None, Some(b"".as_slice()), Some(b"Bearer "), Some(b"Bearer 0123456789abcdef0123456789abcdee")] {
             assert!(access.judge(wrong).is_err_and(|error| error.code == Code::Unauthorized));

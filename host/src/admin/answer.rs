@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::config::nearest;
+
 /// A request that was not done. `{"error": {"code": ..., "message": ...}}`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -104,5 +106,32 @@ impl ApiError {
             error.insert("step".to_owned(), step.into());
         }
         json!({"error": error})
+    }
+}
+
+/// A tenant that there is not, and the one that may be meant.
+pub fn no_such_tenant<'n>(name: &str, known: impl Iterator<Item = &'n String>) -> ApiError {
+    /// A tenant's name has 64 bytes at most.
+    const LONGEST: usize = 64;
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let meant = match nearest(name, &known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`pointsman admin tenants` (GET /v1/tenants) lists them".to_owned(),
+    };
+    let name = crate::text::printable(name, LONGEST).0;
+    ApiError::new(Code::NoSuchTenant, format!("no tenant has the name `{name}`; {meant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenant_that_may_be_meant_is_told() {
+        let known = ["cart".to_owned(), "my-shop".to_owned()];
+        let message = |name| no_such_tenant(name, known.iter()).message;
+        assert_eq!(message("my_shp"), "no tenant has the name `my_shp`; did you mean `my-shop`?");
+        let expected = "no tenant has the name `a\\u{1b}`; `pointsman admin tenants` (GET /v1/tenants) lists them";
+        assert_eq!(message("a\u{1b}"), expected);
     }
 }

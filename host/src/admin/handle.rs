@@ -8,6 +8,7 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
+use crate::admin::answer::no_such_tenant;
 use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Code, views};
 use crate::config::Stage;
@@ -140,8 +141,7 @@ impl Admin {
 
     fn tenant(&self, name: &str) -> Result<Arc<Tenant>, ApiError> {
         let tenants = self.control.tenants();
-        let missing = || ApiError::new(Code::NoSuchTenant, "no tenant has this name; GET /v1/tenants lists them");
-        tenants.get(name).cloned().ok_or_else(missing)
+        tenants.get(name).cloned().ok_or_else(|| no_such_tenant(name, tenants.keys()))
     }
 }
 

@@ -2,26 +2,31 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use clap::ValueEnum;
+use http::{Method, StatusCode};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 
-use crate::cli::Outcome;
-use crate::config::{self, AdminConfig};
+use crate::cli::reach::Reach;
+use crate::cli::{Outcome, answers};
 
-pub const EXAMPLES: &str = "\
+pub const HELP: &str = "\
 Examples:
   pointsman admin tenants
   pointsman admin push shop router.wasm --stage canary
   pointsman admin show shop
   pointsman admin promote shop
-  pointsman admin rollback shop";
+  pointsman admin rollback shop
+
+Exit codes:
+  0  done
+  1  it could not be done: the proxy cannot be reached, does not answer in time,
+     or takes no orders from whoever asks
+  2  wrong usage of the command line
+  3  refused: the proxy's state does not allow it, there is no such tenant or version,
+     or a new version does not pass";
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -37,6 +42,13 @@ pub struct Arguments {
     /// A file with the token for `--address`
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+    /// Print the API's answer as it came, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// How long the proxy may take to answer; to load a module may take it minutes
+    #[arg(long, value_name = "SECONDS", global = true, default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,21 +58,31 @@ enum Command {
     /// List tenants, with the version that serves each
     Tenants,
     /// Show a tenant: its versions, its candidate's trial, what was refused
-    Show { tenant: String },
+    Show {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
+        tenant: String,
+    },
     /// Upload a module: a new version with it, if it passes every step
     Push {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
         tenant: String,
+        /// The module's file
         module: PathBuf,
         /// Which of the tenant's modules it takes the place of, from 0
         #[arg(long, default_value_t = 0)]
         position: usize,
-        /// Where the version begins: shadow, canary or live; by default as the tenant is configured
+        /// Where the version begins; by default as the tenant is configured
         #[arg(long)]
-        stage: Option<String>,
+        stage: Option<Stage>,
     },
     /// Take a module through every step, and let nothing come of it
     Validate {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
         tenant: String,
+        /// The module's file
         module: PathBuf,
         /// Which of the tenant's modules it would take the place of, from 0
         #[arg(long, default_value_t = 0)]
@@ -68,46 +90,117 @@ enum Command {
     },
     /// Let the candidate go one stage on
     Promote {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
         tenant: String,
-        /// Or as far as this: canary or live
+        /// Or as far as this
         #[arg(long)]
-        to: Option<String>,
+        to: Option<Goal>,
     },
     /// End the candidate's trial
-    Abort { tenant: String },
+    Abort {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
+        tenant: String,
+    },
     /// Go back to the last version that served well
     Rollback {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
         tenant: String,
         /// Or to the version of this number
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
     },
     /// Take no new requests for a tenant: they get 503
-    Drain { tenant: String },
+    Drain {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
+        tenant: String,
+    },
     /// Take its requests again
-    Resume { tenant: String },
+    Resume {
+        /// A tenant's name
+        #[arg(value_parser = tenant_name)]
+        tenant: String,
+    },
     /// List the last versions of any tenant that were refused
     Failures,
     /// Read the configuration again, as SIGHUP does
     Reload,
 }
 
+/// Where a version begins.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stage {
+    /// It decides beside the live version, without effect
+    Shadow,
+    /// It serves a share of the clients
+    Canary,
+    /// It serves all
+    Live,
+}
+
+/// How far a candidate is let.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Goal {
+    Canary,
+    Live,
+}
+
 pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (method, path, body) = call(&arguments.command)?;
-    let reach = Reach::new(arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (status, answer) = runtime.block_on(reach.ask(method, &path, body))?;
-    if status.is_success() {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
-        return Ok(Outcome::Success);
-    }
-    let part = |name: &str| answer.pointer(&format!("/error/{name}")).and_then(Value::as_str).unwrap_or_default();
-    let step = match part("step") {
-        "" => String::new(),
-        step => format!(" at the step `{step}`"),
+    let reach = match (&arguments.socket, arguments.address, &arguments.token_file) {
+        (Some(socket), _, _) => Reach::Socket(socket.clone()),
+        (None, Some(address), Some(file)) => Reach::with_token(address, file)?,
+        (None, _, _) => Reach::of_config(&arguments.config)?,
     };
-    eprintln!("{}{step}: {}", part("code"), part("message"));
-    Ok(Outcome::Refused)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let longest = Duration::from_secs(arguments.timeout);
+    let (status, answer) = runtime.block_on(reach.ask(method, &path, body, longest))?;
+    if !status.is_success() {
+        if cannot_be_done(status, &answer) {
+            bail!("{}", answers::error(&answer));
+        }
+        eprintln!("{}", answers::error(&answer));
+        return Ok(Outcome::Refused);
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+    } else {
+        print!("{}", readable(&arguments.command, &answer));
+    }
+    let refusals = answers::refusals(&answer);
+    for refusal in &refusals {
+        eprintln!("{refusal}");
+    }
+    Ok(if refusals.is_empty() { Outcome::Success } else { Outcome::Refused })
+}
+
+/// Whether the API was not able to answer what it was asked, rather than answering no.
+fn cannot_be_done(status: StatusCode, answer: &Value) -> bool {
+    let no_such_path = || answer.pointer("/error/code").and_then(Value::as_str) == Some("not-found");
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => true,
+        StatusCode::NOT_FOUND => no_such_path(),
+        _ => status.is_server_error(),
+    }
+}
+
+/// What an answer says, for people.
+fn readable(command: &Command, answer: &Value) -> String {
+    match command {
+        Command::Tenants => answers::tenants(answer),
+        Command::Show { .. } => answers::tenant(answer),
+        Command::Push { tenant, .. } => answers::pushed(tenant, answer),
+        Command::Validate { tenant, .. } => answers::validated(tenant, answer),
+        Command::Promote { tenant, .. } => answers::promoted(tenant, answer),
+        Command::Abort { tenant } => answers::aborted(tenant, answer),
+        Command::Rollback { tenant, .. } => answers::rolled_back(tenant, answer),
+        Command::Drain { tenant } | Command::Resume { tenant } => answers::drained(tenant, answer),
+        Command::Failures => answers::failures(answer),
+        Command::Reload => answers::reloaded(answer),
+    }
 }
 
 /// What a command asks of the API.
@@ -118,14 +211,14 @@ fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
         Command::Tenants => (Method::GET, "/v1/tenants".to_owned(), Vec::new()),
         Command::Show { tenant } => (Method::GET, format!("/v1/tenants/{tenant}"), Vec::new()),
         Command::Push { tenant, module, position, stage } => {
-            let stage = stage.as_ref().map(|stage| format!("&stage={stage}")).unwrap_or_default();
+            let stage = stage.map(|stage| format!("&stage={}", named(stage))).unwrap_or_default();
             (Method::POST, format!("/v1/tenants/{tenant}/modules?position={position}{stage}"), read(module)?)
         }
         Command::Validate { tenant, module, position } => {
             (Method::POST, format!("/v1/tenants/{tenant}/validate?position={position}"), read(module)?)
         }
         Command::Promote { tenant, to: None } => post(tenant, "promote"),
-        Command::Promote { tenant, to: Some(to) } => post(tenant, &format!("promote?to={to}")),
+        Command::Promote { tenant, to: Some(to) } => post(tenant, &format!("promote?to={}", named(*to))),
         Command::Abort { tenant } => post(tenant, "abort"),
         Command::Rollback { tenant, to: None } => post(tenant, "rollback"),
         Command::Rollback { tenant, to: Some(version) } => post(tenant, &format!("rollback?version={version}")),
@@ -136,65 +229,13 @@ fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
     })
 }
 
-/// How the API is reached.
-enum Reach {
-    Socket(PathBuf),
-    Address(SocketAddr, String),
+/// A value's name on the command line, which is its name in the API.
+fn named(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-impl Reach {
-    fn new(arguments: &Arguments) -> anyhow::Result<Reach> {
-        let token = |path: &Path| {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            anyhow::Ok(text.trim().to_owned())
-        };
-        match (&arguments.socket, arguments.address, &arguments.token_file) {
-            (Some(socket), _, _) => return Ok(Reach::Socket(socket.clone())),
-            (None, Some(address), Some(file)) => return Ok(Reach::Address(address, token(file)?)),
-            (None, _, _) => {}
-        }
-        let file = &arguments.config;
-        let config = match config::load(file) {
-            Ok(config) => config,
-            Err(errors) => bail!("{errors}\nwith a configuration that passes, or with --socket, the API can be found"),
-        };
-        match config.admin {
-            Some(AdminConfig { socket: Some(socket), .. }) => Ok(Reach::Socket(socket)),
-            Some(AdminConfig { address: Some(address), token_file: Some(file), .. }) => {
-                Ok(Reach::Address(address, token(&file)?))
-            }
-            Some(_) => bail!("{}: [admin] has neither `socket` nor `token_file`: there is no API", file.display()),
-            None => bail!("{}: there is no [admin], so the proxy has no API: add the table", file.display()),
-        }
-    }
-
-    async fn ask(self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Value)> {
-        let request = Request::builder().method(method).uri(path).header(header::HOST, "pointsman");
-        match self {
-            Reach::Socket(socket) => {
-                let stream = UnixStream::connect(&socket).await;
-                let stream = stream.with_context(|| format!("cannot reach the proxy at `{}`", socket.display()))?;
-                send(stream, request.body(Full::new(body.into()))?).await
-            }
-            Reach::Address(address, token) => {
-                let stream = TcpStream::connect(address).await;
-                let stream = stream.with_context(|| format!("cannot reach the proxy at `{address}`"))?;
-                let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-                send(stream, request.body(Full::new(body.into()))?).await
-            }
-        }
-    }
-}
-
-async fn send(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> anyhow::Result<(StatusCode, Value)> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await.context("the proxy did not answer")?;
-    let status = response.status();
-    let body = response.into_body().collect().await.context("the proxy did not answer to the end")?.to_bytes();
-    let answer = serde_json::from_slice(&body).with_context(|| format!("not the admin API: it answered {status}"))?;
-    Ok((status, answer))
+/// A name that a tenant may have: anything else would be another path of the API.
+fn tenant_name(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if plain && !text.is_empty() { Ok(text.to_owned()) } else { Err("a name has letters, digits, `-`, `_` and `.`") }
 }

@@ -1,12 +1,15 @@
 //! The command line.
 
 mod admin;
+mod answers;
 mod check;
 mod decide;
 mod dev;
 mod inspect;
+mod reach;
 mod report;
 mod run;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,7 +48,7 @@ enum Command {
     #[command(after_help = dev::EXAMPLES)]
     Dev(Box<dev::Arguments>),
     /// Show and change what a running proxy serves
-    #[command(after_help = admin::EXAMPLES)]
+    #[command(after_help = admin::HELP)]
     Admin(Box<admin::Arguments>),
     /// Build a module that comes on standard input; what `run` starts for each
     #[command(name = module::BUILD_COMMAND, hide = true)]
@@ -86,7 +89,7 @@ impl Cli {
             Ok(Outcome::Success) => ExitCode::SUCCESS,
             Ok(Outcome::Refused) => ExitCode::from(3),
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", crate::text::chain(error.as_ref()));
                 ExitCode::FAILURE
             }
         }

@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let server = match server::start(launch) {
         Ok(server) => server,
         Err(error @ (StartError::Module { .. } | StartError::Tenant { .. } | StartError::Release { .. })) => {
-            eprintln!("{:#}", anyhow::Error::from(error));
+            eprintln!("{}", crate::text::chain(&error));
             return Ok(Outcome::Refused);
         }
         Err(error) => return Err(error.into()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::problem::{Findings, Place};
 use crate::config::read::{self, Files, Text};
-use crate::config::{Config, ConfigErrors};
+use crate::config::{AdminConfig, Config, ConfigErrors};
 
 /// Beside the main file; each `.toml` in it has one tenant or more.
 const TENANTS: &str = "tenants.d";
@@ -27,6 +27,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
             Err(found) => found.and(unreadable),
         }),
     }
+}
+
+/// Reads where the admin API is, and nothing else: whoever has to go back has no time to mend the rest of the file.
+pub fn load_admin(path: &Path) -> Result<Option<AdminConfig>, ConfigErrors> {
+    read::admin_of(&text(path)?)
 }
 
 /// The files of a folder in the order of their names; None if there is no such folder. What is hidden, or does not end

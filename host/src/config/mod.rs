@@ -34,12 +34,13 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-pub use files::load;
+pub use files::{load, load_admin};
 pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
     ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
 };
+pub use nearest::nearest;
 pub use problem::ConfigErrors;
 pub use read::parse;

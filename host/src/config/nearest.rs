@@ -1,14 +1,16 @@
-//! Which known key somebody may have meant.
+//! Which known key or name somebody may have meant.
 
-/// The known key nearest to an unknown one, if any is near enough to be worth a suggestion.
+/// The known word nearest to an unknown one, if any is near enough to be worth a suggestion.
 pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     /// Fewer letters than this begin too many words.
     const SHORTEST_START: usize = 3;
-    let unknown = unknown.to_ascii_lowercase().replace('-', "_");
+    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let unknown = plain(unknown);
     let near = |known: &&str| {
-        let begins = unknown.len() >= SHORTEST_START && (known.starts_with(&unknown) || unknown.starts_with(known));
+        let known = plain(known);
+        let begins = unknown.len() >= SHORTEST_START && (known.starts_with(&unknown) || unknown.starts_with(&known));
         // A slip in every third letter is a typing error, more is another word.
-        let distance = distance(&unknown, known);
+        let distance = distance(&unknown, &known);
         (begins || distance <= known.len().div_ceil(3)).then_some(distance)
     };
     known.iter().copied().filter_map(|known| Some((near(&known)?, known))).min().map(|(_, known)| known)

@@ -7,7 +7,9 @@ use toml::de::DeTable;
 use crate::config::claims::Claims;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Section, Source};
-use crate::config::{Config, ConfigErrors, TenantConfig, admin, credential, listener, log, proxy, resolver, tenant};
+use crate::config::{
+    AdminConfig, Config, ConfigErrors, TenantConfig, admin, credential, listener, log, proxy, resolver, tenant,
+};
 
 /// A file.
 pub struct Text {
@@ -51,6 +53,21 @@ pub fn files(files: &Files) -> Result<Config, ConfigErrors> {
         Some(config) if findings.is_empty() => Ok(config),
         _ => Err(findings.into_errors()),
     }
+}
+
+/// Reads `[admin]` alone: whatever else the text says is not judged, as long as it is TOML.
+pub fn admin_of(file: &Text) -> Result<Option<AdminConfig>, ConfigErrors> {
+    let findings = Findings::new([(file.path.as_path(), file.text.as_str())]);
+    let (table, errors) = DeTable::parse_recoverable(&file.text);
+    syntax(0, &file.text, errors, &findings);
+    let config = if findings.is_empty() {
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        let mut root = Section::root(table.get_ref(), 0, Source { findings: &findings, folder });
+        admin::read(root.table("admin"), &mut Claims::new(&findings))
+    } else {
+        None
+    };
+    if findings.is_empty() { Ok(config) } else { Err(findings.into_errors()) }
 }
 
 /// A configuration, with holes if anything was found wrong. The first section is the main file.

@@ -12,5 +12,5 @@ pub use app::Door;
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
 pub use listener::Listener;
 pub use offline::{OfflineError, OfflineRequest};
-pub use tls::{TlsError, tls_settings};
+pub use tls::{Certificate, ServedCertificate, TlsError, tls_settings};
 pub use watch::{CONNECTION, Connection, Phase};

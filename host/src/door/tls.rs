@@ -1,14 +1,19 @@
 //! TLS towards the client: certificates from files, ALPN, and the facts about a connection that modules may read.
 
 use std::any::Any;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::ssl::{NameType, SslFiletype, SslRef};
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{NameType, Ssl, SslAcceptor, SslMethod, SslRef};
+use openssl::x509::X509;
 use pingora::listeners::TlsAccept;
 use pingora::listeners::tls::TlsSettings;
+use pingora::tls::ext;
 
 use crate::config::ListenerTls;
 use crate::door::DownstreamTls;
@@ -26,34 +31,82 @@ pub enum TlsError {
     Library { message: String },
 }
 
+/// What a listener shows to its clients: read and parsed once, not for each of them.
+#[derive(Debug)]
+pub struct Certificate {
+    /// The leaf first.
+    chain: Vec<X509>,
+    key: PKey<Private>,
+}
+
+/// The certificate that new connections are shown. One that is put in its place is not seen by those that are open.
+pub type ServedCertificate = Arc<ArcSwap<Certificate>>;
+
+impl Certificate {
+    /// Reads a listener's files, and tries what is in them as a handshake will.
+    pub fn load(config: &ListenerTls) -> Result<Certificate, TlsError> {
+        let no_certificate = |message| TlsError::Certificate { path: config.certificate.clone(), message };
+        let no_key = |message| TlsError::Key { path: config.key.clone(), message };
+        let chain = X509::stack_from_pem(&read(&config.certificate).map_err(no_certificate)?)
+            .map_err(|error| no_certificate(reason(&error)))?;
+        let Some(leaf) = chain.first() else {
+            return Err(no_certificate("the file has no PEM certificate".to_owned()));
+        };
+        // Without a passphrase OpenSSL would ask for one on the terminal, and wait.
+        let key = PKey::private_key_from_pem_passphrase(&read(&config.key).map_err(no_key)?, b"")
+            .map_err(|error| no_key(format!("the file has no PEM key without a passphrase: {}", reason(&error))))?;
+        if !leaf.public_key().is_ok_and(|public| key.public_eq(&public)) {
+            return Err(TlsError::Mismatch { certificate: config.certificate.clone(), key: config.key.clone() });
+        }
+        let certificate = Certificate { chain, key };
+        let library = |error: ErrorStack| TlsError::Library { message: reason(&error) };
+        let acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(library)?.build();
+        let mut handshake = Ssl::new(acceptor.context()).map_err(library)?;
+        certificate.put(&mut handshake).map_err(|error| no_certificate(reason(&error)))?;
+        Ok(certificate)
+    }
+
+    fn put(&self, handshake: &mut SslRef) -> Result<(), ErrorStack> {
+        let mut chain = self.chain.iter();
+        if let Some(leaf) = chain.next() {
+            ext::ssl_use_certificate(handshake, leaf)?;
+        }
+        ext::ssl_use_private_key(handshake, &self.key)?;
+        chain.try_for_each(|certificate| ext::ssl_add_chain_cert(handshake, certificate))
+    }
+}
+
 /// Settings for a TLS listener: Mozilla's intermediate profile, ALPN `h2` before `http/1.1`.
-pub fn tls_settings(config: &ListenerTls) -> Result<TlsSettings, TlsError> {
-    let mut settings = TlsSettings::with_callbacks(Box::new(NoteFacts))
+pub fn tls_settings(certificate: ServedCertificate) -> Result<TlsSettings, TlsError> {
+    let mut settings = TlsSettings::with_callbacks(Box::new(Handshake { certificate }))
         .map_err(|error| TlsError::Library { message: error.to_string() })?;
     settings.enable_h2();
-    settings
-        .set_certificate_chain_file(&config.certificate)
-        .map_err(|error| TlsError::Certificate { path: config.certificate.clone(), message: reason(&error) })?;
-    settings
-        .set_private_key_file(&config.key, SslFiletype::PEM)
-        .map_err(|error| TlsError::Key { path: config.key.clone(), message: reason(&error) })?;
-    settings
-        .check_private_key()
-        .map_err(|_| TlsError::Mismatch { certificate: config.certificate.clone(), key: config.key.clone() })?;
     Ok(settings)
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
 /// OpenSSL's reasons, without its source positions.
-fn reason(stack: &openssl::error::ErrorStack) -> String {
+fn reason(stack: &ErrorStack) -> String {
     let reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
     if reasons.is_empty() { stack.to_string() } else { reasons.join("; ") }
 }
 
-/// Notes, once per connection, what modules may ask about it.
-struct NoteFacts;
+/// Shows the certificate, and notes, once per connection, what modules may ask about it.
+struct Handshake {
+    certificate: ServedCertificate,
+}
 
 #[async_trait]
-impl TlsAccept for NoteFacts {
+impl TlsAccept for Handshake {
+    async fn certificate_callback(&self, ssl: &mut SslRef) {
+        if let Err(error) = self.certificate.load().put(ssl) {
+            tracing::error!(error = reason(&error), "a client gets no certificate");
+        }
+    }
+
     async fn handshake_complete_callback(&self, ssl: &SslRef) -> Option<Arc<dyn Any + Send + Sync>> {
         let facts = Arc::new(DownstreamTls {
             sni: ssl.servername(NameType::HOST_NAME).map(str::to_ascii_lowercase),

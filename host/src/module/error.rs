@@ -129,3 +129,99 @@ fn raise(key: &Option<&'static str>) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../../docs/modules.md");
+
+    /// The messages of the table in `docs/modules.md`.
+    fn documented() -> Vec<&'static str> {
+        let (_, table) = DOCS.split_once("| message | remedy |\n").expect("the table");
+        let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
+        rows.filter_map(|row| row.trim_matches('|').split('|').next()).map(str::trim).collect()
+    }
+
+    /// Whether a message is of a form in which `...` stands for anything.
+    fn is_of(form: &str, message: &str) -> bool {
+        let mut parts = form.split("...").map(str::trim);
+        let Some(mut rest) = parts.next().and_then(|start| message.strip_prefix(start)) else { return false };
+        for part in parts {
+            let Some((_, after)) = rest.split_once(part) else { return false };
+            rest = after;
+        }
+        true
+    }
+
+    /// One of each kind. A new kind does not compile until it has its place in `has_a_row`.
+    fn samples() -> Vec<LoadError> {
+        let text = || "x".to_owned();
+        vec![
+            LoadError::Read { path: PathBuf::from("x"), source: std::io::ErrorKind::NotFound.into() },
+            LoadError::TooLarge { size: 2, limit: 1 },
+            LoadError::NotWasm,
+            LoadError::Invalid { offset: 1, message: text() },
+            LoadError::NoComponentType,
+            LoadError::Circle { packages: text() },
+            LoadError::CoreWasi { import: text() },
+            LoadError::Encode { message: text() },
+            LoadError::Wasi { import: text() },
+            LoadError::UnsupportedVersion { found: text() },
+            LoadError::UnknownImport { import: text() },
+            LoadError::MissingExport { export: "select-peer", found: text() },
+            LoadError::WrongType { message: text() },
+            LoadError::NeedsTooMuch { what: "x", needed: 2, limit: 1, key: Some("instances") },
+            LoadError::Compile { message: text() },
+            LoadError::Start { message: text() },
+            LoadError::ConfigureDeclined(text()),
+            LoadError::ConfigureTime { budget_ms: 1 },
+            LoadError::Configure(CallError::Declined(text())),
+            LoadError::BuildTime { seconds: 1 },
+            LoadError::BuildDied { signal: 9, memory_mib: 1 },
+            LoadError::Builder { message: text() },
+        ]
+    }
+
+    fn has_a_row(error: &LoadError) -> bool {
+        match error {
+            LoadError::Read { .. }
+            | LoadError::TooLarge { .. }
+            | LoadError::NotWasm
+            | LoadError::Invalid { .. }
+            | LoadError::NoComponentType
+            | LoadError::Circle { .. }
+            | LoadError::CoreWasi { .. }
+            | LoadError::Encode { .. }
+            | LoadError::Wasi { .. }
+            | LoadError::UnsupportedVersion { .. }
+            | LoadError::UnknownImport { .. }
+            | LoadError::MissingExport { .. }
+            | LoadError::WrongType { .. }
+            | LoadError::NeedsTooMuch { .. }
+            | LoadError::Compile { .. }
+            | LoadError::Start { .. }
+            | LoadError::ConfigureDeclined(_)
+            | LoadError::ConfigureTime { .. }
+            | LoadError::Configure(_)
+            | LoadError::BuildTime { .. }
+            | LoadError::BuildDied { .. }
+            | LoadError::Builder { .. } => true,
+            // One of the others, told by another process.
+            LoadError::Told { .. } => false,
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_row_in_the_docs() {
+        let (forms, samples) = (documented(), samples());
+        let messages: Vec<String> = samples.iter().filter(|error| has_a_row(error)).map(ToString::to_string).collect();
+        for message in &messages {
+            assert_eq!(forms.iter().filter(|form| is_of(form, message)).count(), 1, "{message}");
+        }
+        for form in &forms {
+            assert!(messages.iter().any(|message| is_of(form, message)), "no refusal reads `{form}`");
+        }
+        assert_eq!(forms.len(), messages.len());
+    }
+}

@@ -45,10 +45,7 @@ pub struct NoCandidate;
 pub enum CannotRollBack {
     #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists what there is")]
     NoPrevious,
-    #[error(
-        "version {0} is not in the history (any more; `release.history` says how many are): `pointsman admin show TENANT` \
-         lists those that are"
-    )]
+    #[error("version {0} is not in the history; `pointsman admin show TENANT` lists what can be gone back to")]
     Unknown(u64),
     #[error("version {0} is live")]
     IsLive(u64),

@@ -19,6 +19,7 @@ use crate::credentials::{CredentialError, Credentials};
 use crate::metrics::Metrics;
 use crate::release::{Asked, Origin, Publisher, Refused, Released};
 use crate::server::StartError;
+use crate::server::renewed::Renewed;
 use crate::server::tenants::{self, Reloaded};
 use crate::stores::Group;
 use crate::tenant::{Tenant, TenantTable};
@@ -43,6 +44,7 @@ pub struct Control {
     tenants: ArcSwap<BTreeMap<String, Arc<Tenant>>>,
     runtime: Handle,
     frozen: AtomicBool,
+    renewed: Renewed,
 }
 
 /// A configuration that is not put in force. Nothing has changed then.
@@ -67,10 +69,12 @@ pub enum ReloadError {
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error("{}", lines(.0))]
+    Files(Vec<StartError>),
+    #[error("{}", lines(.0))]
     Tenants(Vec<StartError>),
 }
 
-fn lines(errors: &[StartError]) -> String {
+pub(super) fn lines(errors: &[StartError]) -> String {
     errors.iter().map(|error| crate::text::chain(error)).collect::<Vec<_>>().join("\n")
 }
 
@@ -118,11 +122,12 @@ pub struct Beginning {
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
     pub runtime: Handle,
+    pub renewed: Renewed,
 }
 
 impl Control {
     pub fn new(beginning: Beginning) -> Control {
-        let Beginning { publisher, metrics, file, config, own, tenants, runtime } = beginning;
+        let Beginning { publisher, metrics, file, config, own, tenants, runtime, renewed } = beginning;
         let control = Control {
             publisher,
             metrics,
@@ -135,6 +140,7 @@ impl Control {
             failures: Mutex::default(),
             runtime,
             frozen: AtomicBool::new(false),
+            renewed,
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
             control.watch_health(group);
@@ -171,8 +177,8 @@ impl Control {
         self.failures.lock().iter().cloned().collect()
     }
 
-    /// Reads the configuration's files and all credentials again, and puts them in force: all of it or nothing. Tenants
-    /// that are as they were are not touched, unless a module file changed.
+    /// Reads the configuration's files, all credentials and certificates again, and puts them in force: all of it or
+    /// nothing. Tenants that are as they were are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
         if self.is_frozen() {
             return Err(ReloadError::Frozen);
@@ -247,6 +253,7 @@ impl Control {
             return Err(ReloadError::Instances { wanted, room });
         }
         let credentials = Credentials::load(&new.credentials)?;
+        let renewed = Renewed::read(&new).map_err(ReloadError::Files)?;
         let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
         let before = self.tenants();
         // No version of a tenant is made from here on that is not as it was, until it has its new configuration.
@@ -288,6 +295,7 @@ impl Control {
         }
 
         // From here on nothing fails.
+        self.renewed.exchange(&renewed);
         let mut changes = Changes::default();
         let mut now = Vec::new();
         for change in passed {

@@ -7,6 +7,7 @@
 
 pub mod control;
 mod listen;
+mod renewed;
 mod tenants;
 mod upgrade;
 mod watch;
@@ -41,6 +42,7 @@ use crate::proxy::{Gauge, Parts, Proxy};
 use crate::release::{Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
+use crate::server::renewed::Renewed;
 use crate::tenant::TenantError;
 
 /// A proxy that could not be started.
@@ -52,6 +54,8 @@ pub enum StartError {
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
+    #[error("{}", control::lines(.0))]
+    Files(Vec<StartError>),
     #[error("tenant `{tenant}`: {source}")]
     Tenant { tenant: String, source: TenantError },
     #[error("tenant `{tenant}`: {message}")]
@@ -148,14 +152,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
         Err(error) => errors.push(error.into()),
     }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
-    for listener in &config.listeners {
-        if let Some(tls) = &listener.tls
-            && let Err(source) = tls_settings(tls)
-        {
-            errors.push(StartError::Tls { name: listener.name.clone(), source });
-        }
-    }
-    errors.extend(config.admin.as_ref().and_then(|admin| Access::of(admin).err()));
+    errors.extend(Renewed::read(config).err().into_iter().flatten());
     Ok(errors)
 }
 
@@ -181,7 +178,8 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let own = tenants::own_addresses(addresses);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
-    let access_to_admin = config.admin.as_ref().map(Access::of).transpose()?;
+    let renewed = Renewed::read(&config).map_err(StartError::Files)?;
+    let (certificates, access_to_admin) = (renewed.certificates.clone(), renewed.access.clone());
     let marks = config.proxy.watch.then(|| watch::marks(&config));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
     for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
@@ -207,6 +205,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         own,
         tenants,
         runtime: runtime.handle().clone(),
+        renewed,
     }));
     let proxy = Proxy::new(Parts {
         tenants: control.routes(),
@@ -221,10 +220,10 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let proxy = Arc::new(http_proxy(&pingora_conf(&config)?, proxy));
 
     let (shutdown, watch) = tokio::sync::watch::channel(false);
-    let mut certificates = Vec::new();
-    for listener in &config.listeners {
+    let mut settings = Vec::new();
+    for (listener, certificate) in config.listeners.iter().zip(certificates) {
         let refused = |source| StartError::Tls { name: listener.name.clone(), source };
-        certificates.push(listener.tls.as_ref().map(tls_settings).transpose().map_err(refused)?);
+        settings.push(certificate.map(tls_settings).transpose().map_err(refused)?);
     }
     let listening = match (listening, takes_over) {
         (Some(listening), _) => listening,
@@ -232,7 +231,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         (None, None) => Vec::new(),
     };
     let mut sockets = listening.iter();
-    for ((listener, tls), listening) in config.listeners.iter().zip(certificates).zip(&mut sockets) {
+    for ((listener, tls), listening) in config.listeners.iter().zip(settings).zip(&mut sockets) {
         let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
         let mut service = Service::new(listener.name.clone(), door);
         let address = listening.address.to_string();

@@ -114,6 +114,24 @@ fn address_in_use_ends_with_1() {
 }
 
 #[test]
+fn no_cause_is_told_twice() {
+    let file = config(
+        "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[listener.tls]\ncertificate = \"no.pem\"\nkey = \"no\"\n\
+         [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"no.wasm\"\n",
+    );
+    let file = file.path().display().to_string();
+    let (_, of_check) = ends(3, &["check", "--config", &file]);
+    let (_, of_run) = ends(1, &["run", "--config", &file]);
+    for (errors, lines) in [(&of_check, 2), (&of_run, 1)] {
+        assert!(errors.contains("listener `web`: cannot use the certificate in `"), "{errors}");
+        for line in errors.lines() {
+            assert_eq!((line.matches("No such file").count(), errors.lines().count()), (1, lines), "{errors}");
+            assert!(line.matches("cannot ").count() == 1, "{errors}");
+        }
+    }
+}
+
+#[test]
 fn decide_shows_reads_decision_and_checked_peer() {
     let (printed, _) = ends(
         0,

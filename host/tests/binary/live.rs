@@ -206,40 +206,55 @@ fn admin_commands_do_what_they_say() {
     assert!(errors.contains("cannot reach the proxy at `"), "{errors}");
     let proxy = site.start();
     let fixed = || get(proxy.address()).1;
-    let (printed, _) = site.admin(0, &["tenants"]);
+    let (printed, _) = site.admin(0, &["tenants", "--json"]);
     assert_eq!(json(&printed)["tenants"][0]["live"], 1);
+    let (printed, _) = site.admin(0, &["tenants"]);
+    let digest = &pointsman::module::Digest::of(&std::fs::read(example("fixed")).expect("the module")).full()[..12];
+    let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let head = vec!["NAME", "LIVE", "CANDIDATE", "MODULES", "DRAINED"];
+    assert_eq!(lines, [head, vec!["shop", "1", "-", digest, "no"]]);
 
     let readme = site.path("pointsman.toml").display().to_string();
     for command in ["validate", "push"] {
         let (_, errors) = site.admin(3, &[command, "shop", &readme]);
         assert!(errors.starts_with("refused at the step `build`: ") && errors.contains("not a Web"), "{errors}");
     }
-    let (printed, _) = site.admin(0, &["failures"]);
+    let (printed, _) = site.admin(0, &["failures", "--json"]);
     assert_eq!(json(&printed)["failures"].as_array().map(Vec::len), Some(1), "{printed}");
-    site.admin(0, &["validate", "shop", &example("canary")]);
+    let (printed, _) = site.admin(0, &["failures"]);
+    assert!(printed.starts_with("TENANT  REFUSED") && printed.contains("  upload  build  "), "{printed}");
+    let (printed, _) = site.admin(0, &["validate", "shop", &example("canary")]);
+    assert!(printed.starts_with("shop: a version of "), "{printed}");
     assert_eq!(fixed(), "fixed");
 
     site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);
     assert_eq!(fixed(), "fixed");
-    let (printed, _) = site.admin(0, &["show", "shop"]);
+    let (printed, _) = site.admin(0, &["show", "shop", "--json"]);
     assert_eq!(json(&printed)["candidate"]["stage"], "shadow", "{printed}");
+    let (printed, _) = site.admin(0, &["show", "shop"]);
+    assert!(printed.starts_with("shop: version 1 serves\ncandidate: version 2, shadow; agreements "), "{printed}");
+    assert!(printed.contains("\nNUMBER  STANDING ") && printed.contains("\nREFUSED  "), "{printed}");
     site.admin(0, &["abort", "shop"]);
     let (_, errors) = site.admin(3, &["promote", "shop"]);
-    assert!(errors.contains("there is no candidate"), "{errors}");
+    assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` shows"), "{errors}");
+    let (_, errors) = site.admin(3, &["rollback", "shop", "--to", "7"]);
+    assert!(errors.contains("version 7 is not in the history; `pointsman admin show TENANT` lists"), "{errors}");
     site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);
     site.admin(0, &["promote", "shop", "--to", "live"]);
     assert_eq!(fixed(), "canary");
-    site.admin(0, &["rollback", "shop"]);
-    assert_eq!(fixed(), "fixed");
+    let (printed, _) = site.admin(0, &["rollback", "shop"]);
+    assert_eq!((printed, fixed()), (format!("shop: version 1 ({digest}) serves again\n"), "fixed".to_owned()));
 
     site.admin(0, &["drain", "shop"]);
     assert!(get(proxy.address()).0.contains("503"));
     site.admin(0, &["resume", "shop"]);
     assert_eq!(fixed(), "fixed");
-    let (printed, _) = site.admin(0, &["reload"]);
+    let (printed, _) = site.admin(0, &["reload", "--json"]);
     assert_eq!(json(&printed)["unchanged"], 1, "{printed}");
-    let (_, errors) = site.admin(3, &["show", "shoe"]);
-    assert!(errors.starts_with("no-such-tenant: "), "{errors}");
+    let (printed, _) = site.admin(0, &["reload"]);
+    assert_eq!(printed, "unchanged: 1\n");
+    let (_, errors) = site.admin(3, &["show", "shp"]);
+    assert_eq!(errors, "no-such-tenant: no tenant has the name `shp`; did you mean `shop`?\n");
 }
 
 #[test]

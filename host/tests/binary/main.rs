@@ -1,5 +1,6 @@
 //! The binary as its users, and its enemies, meet it.
 
+mod admin;
 mod cli;
 mod hostile;
 mod live;

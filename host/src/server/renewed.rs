@@ -1,0 +1,52 @@
+//! Files that a running proxy reads again although their paths can't change: the certificates and keys of listeners, and
+//! the token of the admin API.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::admin::Access;
+use crate::config::Config;
+use crate::door::{Certificate, ServedCertificate};
+use crate::server::StartError;
+
+/// What such files held when they were read.
+#[derive(Debug)]
+pub struct Renewed {
+    /// Of each listener, in their order; None: it has no TLS.
+    pub certificates: Vec<Option<ServedCertificate>>,
+    /// None: there is no `[admin]`.
+    pub access: Option<Access>,
+}
+
+impl Renewed {
+    /// Reads the files of a configuration. Every one that can't be used is told.
+    pub fn read(config: &Config) -> Result<Renewed, Vec<StartError>> {
+        let (mut certificates, mut errors) = (Vec::new(), Vec::new());
+        for listener in &config.listeners {
+            match listener.tls.as_ref().map(Certificate::load).transpose() {
+                Ok(certificate) => certificates.push(certificate.map(|new| Arc::new(ArcSwap::from_pointee(new)))),
+                Err(source) => errors.push(StartError::Tls { name: listener.name.clone(), source }),
+            }
+        }
+        let access = config.admin.as_ref().map(Access::of).transpose();
+        match access {
+            Ok(access) if errors.is_empty() => Ok(Renewed { certificates, access }),
+            Ok(_) => Err(errors),
+            Err(error) => {
+                errors.push(error);
+                Err(errors)
+            }
+        }
+    }
+
+    /// Puts in force what was read again, for a configuration with the same listeners and `[admin]`.
+    pub fn exchange(&self, new: &Renewed) {
+        for (served, new) in self.certificates.iter().flatten().zip(new.certificates.iter().flatten()) {
+            served.store(new.load_full());
+        }
+        if let (Some(access), Some(new)) = (&self.access, &new.access) {
+            access.exchange(new);
+        }
+    }
+}
