@@ -14,8 +14,7 @@ use crate::admin::{Access, Action, ApiError, Code, views};
 use crate::config::Stage;
 use crate::module::{Digest, LARGEST_FILE, Module};
 use crate::release::{CannotRollBack, NoCandidate, Refused, Trial, Uploaded};
-use crate::server::control::NoTenant;
-use crate::server::{Control, ReloadError};
+use crate::server::{Control, NoTenant, ReloadError};
 use crate::tenant::Tenant;
 
 /// Serves the admin API on one listener.

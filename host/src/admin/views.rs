@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::module::Digest;
 use crate::release::{Entry, FailedRelease, Version};
-use crate::server::control::FailedReload;
+use crate::server::FailedReload;
 use crate::tenant::Tenant;
 
 /// One of a list.

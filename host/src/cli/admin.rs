@@ -76,8 +76,11 @@ enum Command {
         /// Where the version begins; by default as the tenant is configured
         #[arg(long)]
         stage: Option<Stage>,
+        /// Of the clients, for a canary; by default as the tenant is configured
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+        percent: Option<u32>,
     },
-    /// Take a module through every step, and let nothing come of it
+    /// Take a module through every step without releasing it
     Validate {
         /// A tenant's name
         #[arg(value_parser = tenant_name)]
@@ -88,7 +91,7 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         position: usize,
     },
-    /// Let the candidate go one stage on
+    /// Let the candidate go one stage on, or serve a larger share of the clients
     Promote {
         /// A tenant's name
         #[arg(value_parser = tenant_name)]
@@ -96,6 +99,9 @@ enum Command {
         /// Or as far as this
         #[arg(long)]
         to: Option<Goal>,
+        /// Of the clients, for a canary; by default as the tenant is configured
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+        percent: Option<u32>,
     },
     /// End the candidate's trial
     Abort {
@@ -210,15 +216,21 @@ fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
     Ok(match command {
         Command::Tenants => (Method::GET, "/v1/tenants".to_owned(), Vec::new()),
         Command::Show { tenant } => (Method::GET, format!("/v1/tenants/{tenant}"), Vec::new()),
-        Command::Push { tenant, module, position, stage } => {
-            let stage = stage.map(|stage| format!("&stage={}", named(stage))).unwrap_or_default();
-            (Method::POST, format!("/v1/tenants/{tenant}/modules?position={position}{stage}"), read(module)?)
+        Command::Push { tenant, module, position, stage, percent } => {
+            let query = query([
+                ("position", Some(position.to_string())),
+                ("stage", stage.map(named)),
+                ("percent", percent.map(|percent| percent.to_string())),
+            ]);
+            (Method::POST, format!("/v1/tenants/{tenant}/modules{query}"), read(module)?)
         }
         Command::Validate { tenant, module, position } => {
             (Method::POST, format!("/v1/tenants/{tenant}/validate?position={position}"), read(module)?)
         }
-        Command::Promote { tenant, to: None } => post(tenant, "promote"),
-        Command::Promote { tenant, to: Some(to) } => post(tenant, &format!("promote?to={}", named(*to))),
+        Command::Promote { tenant, to, percent } => {
+            let percent = percent.map(|percent| percent.to_string());
+            post(tenant, &format!("promote{}", query([("to", to.map(named)), ("percent", percent)])))
+        }
         Command::Abort { tenant } => post(tenant, "abort"),
         Command::Rollback { tenant, to: None } => post(tenant, "rollback"),
         Command::Rollback { tenant, to: Some(version) } => post(tenant, &format!("rollback?version={version}")),
@@ -227,6 +239,15 @@ fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
         Command::Failures => (Method::GET, "/v1/failures".to_owned(), Vec::new()),
         Command::Reload => (Method::POST, "/v1/reload".to_owned(), Vec::new()),
     })
+}
+
+/// The parameters that have a value, as a URL ends with them.
+fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
+    let pairs = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+    match pairs.collect::<Vec<_>>() {
+        pairs if pairs.is_empty() => String::new(),
+        pairs => format!("?{}", pairs.join("&")),
+    }
 }
 
 /// A value's name on the command line, which is its name in the API.

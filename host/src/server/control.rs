@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::check::OwnAddresses;
-use crate::config::{self, Config, ConfigErrors, TenantConfig};
-use crate::credentials::{CredentialError, Credentials};
+use crate::config::{self, Config, TenantConfig};
+use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 use crate::release::{Asked, Origin, Publisher, Refused, Released};
 use crate::server::StartError;
+use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 use crate::server::renewed::Renewed;
 use crate::server::tenants::{self, Reloaded};
 use crate::stores::Group;
@@ -45,64 +45,6 @@ pub struct Control {
     runtime: Handle,
     frozen: AtomicBool,
     renewed: Renewed,
-}
-
-/// A configuration that is not put in force. Nothing has changed then.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    #[error("{0}")]
-    Config(ConfigErrors),
-    #[error("the configuration came from no file that could be read again")]
-    NoFile,
-    #[error("the program is being upgraded: try again in a moment")]
-    Frozen,
-    #[error(
-        "{} changed, which a running proxy cannot change: restart it, or upgrade it without losing a connection \
-         (docs/reload.md)", sections.join(", ")
-    )]
-    NeedsRestart { sections: Vec<&'static str> },
-    #[error(
-        "tenants with `instance_calls` would keep {wanted} instances, the proxy has room for {room} since its start: \
-         restart it, or let fewer keep any"
-    )]
-    Instances { wanted: usize, room: usize },
-    #[error(transparent)]
-    Credential(#[from] CredentialError),
-    #[error("{}", lines(.0))]
-    Files(Vec<StartError>),
-    #[error("{}", lines(.0))]
-    Tenants(Vec<StartError>),
-}
-
-pub(super) fn lines(errors: &[StartError]) -> String {
-    errors.iter().map(|error| crate::text::chain(error)).collect::<Vec<_>>().join("\n")
-}
-
-/// What a new configuration changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
-    pub added: Vec<String>,
-    pub changed: Vec<String>,
-    pub removed: Vec<String>,
-    pub unchanged: usize,
-    /// Tenants with a new version, since a module file of theirs changed.
-    pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the version before goes on serving.
-    pub refused: Vec<RefusedFiles>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedFiles {
-    pub tenant: String,
-    pub step: &'static str,
-    pub message: String,
-}
-
-/// A configuration that was refused as a whole.
-#[derive(Debug, Clone)]
-pub struct FailedReload {
-    pub at: DateTime<Utc>,
-    pub message: String,
 }
 
 /// Failed reloads that are kept.

@@ -5,6 +5,7 @@
 //! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
 //! does, and so that a test can run a whole proxy inside its own process.
 
+mod changes;
 pub mod control;
 mod listen;
 mod renewed;
@@ -12,7 +13,8 @@ mod tenants;
 mod upgrade;
 mod watch;
 
-pub use control::{Changes, Control, ReloadError};
+pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
+pub use control::{Control, NoTenant};
 pub use listen::Listening;
 pub use upgrade::UpgradeError;
 
@@ -54,7 +56,7 @@ pub enum StartError {
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
-    #[error("{}", control::lines(.0))]
+    #[error("{}", changes::lines(.0))]
     Files(Vec<StartError>),
     #[error("tenant `{tenant}`: {source}")]
     Tenant { tenant: String, source: TenantError },
