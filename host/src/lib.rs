@@ -44,5 +44,6 @@ mod bindings;
 mod dns_name;
 mod in_parallel;
 mod local_ports;
+mod read_file;
 mod text;
 mod tls_groups;

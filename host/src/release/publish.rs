@@ -59,7 +59,11 @@ struct Source {
 fn files(module: &ModuleConfig) -> Result<(Source, Option<Digest>), LoadError> {
     let bytes = read(&module.path)?;
     let digest = Digest::of(&bytes);
-    let tests = std::fs::read(vectors::tests_beside(&module.path)).ok().map(|tests| Digest::of(&tests));
+    let tests = match vectors::read(&vectors::tests_beside(&module.path)) {
+        Ok(tests) => tests.map(|tests| Digest::of(&tests)),
+        // They are new too, and refused when they are to be run.
+        Err(error) => Some(Digest::of(error.to_string().as_bytes())),
+    };
     Ok((Source { bytes, digest }, tests))
 }
 

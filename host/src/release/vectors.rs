@@ -14,6 +14,7 @@ use crate::door::OfflineRequest;
 use crate::module::Module;
 use crate::outcome::Outcome;
 use crate::raw;
+use crate::read_file::{ReadError, read_at_most};
 use crate::stores::Stores;
 use crate::tenant::Tenant;
 
@@ -58,6 +59,8 @@ fn localhost() -> IpAddr {
 pub enum TestError {
     #[error("`{path}` cannot be read: {source}")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` has {size} bytes; a file of tests may have {limit} at most")]
+    TooLarge { path: PathBuf, size: u64, limit: u64 },
     #[error("`{path}` is not a list of tests: {message}; see docs/reload.md")]
     Form { path: PathBuf, message: String },
     #[error("`{path}`: test `{name}`: {message}")]
@@ -78,18 +81,19 @@ pub fn tests_beside(module: &Path) -> PathBuf {
     module.with_extension("tests.json")
 }
 
+/// What a file of tests has in it, if there is one.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TestError> {
+    match read_at_most(path, LARGEST) {
+        Ok(text) => Ok(Some(text)),
+        Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(ReadError::Io(source)) => Err(TestError::Read { path: path.to_owned(), source }),
+        Err(ReadError::TooLarge { size }) => Err(TestError::TooLarge { path: path.to_owned(), size, limit: LARGEST }),
+    }
+}
+
 /// Runs the tests of one file, if there is one. Tells how many there were.
 pub fn run(path: &Path, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
-    let unreadable = |source| TestError::Read { path: path.to_owned(), source };
-    let text = match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(unreadable(error)),
-        Ok(about) if about.len() > LARGEST => {
-            let message = format!("it has {} bytes; {LARGEST} are allowed", about.len());
-            return Err(TestError::Form { path: path.to_owned(), message });
-        }
-        Ok(_) => std::fs::read(path).map_err(unreadable)?,
-    };
+    let Some(text) = read(path)? else { return Ok(0) };
     let tests: Vec<Test> = serde_json::from_slice(&text)
         .map_err(|error| TestError::Form { path: path.to_owned(), message: error.to_string() })?;
     let stores = tenant.stores.to_try_out(&tenant.config.quota);
