@@ -182,7 +182,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
     let access_to_admin = config.admin.as_ref().map(Access::of).transpose()?;
-    let marks = config.proxy.watch.then(|| watch::marks(&config));
+    let marks = config.proxy.watch.then(|| watch::marks(&config, file.as_deref().filter(|_| dev)));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
     for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
         match loaded {
