@@ -28,6 +28,8 @@ pub struct Control {
     pub metrics: Arc<Metrics>,
     /// None: the configuration came from nowhere that could be read again.
     file: Option<PathBuf>,
+    /// What is other than in that file.
+    adapt: fn(&mut Config),
     /// What is in force. Held while another one is put in its place.
     config: Mutex<Config>,
     own: Arc<OwnAddresses>,
@@ -77,6 +79,7 @@ pub struct Beginning {
     pub publisher: Publisher,
     pub metrics: Arc<Metrics>,
     pub file: Option<PathBuf>,
+    pub adapt: fn(&mut Config),
     pub config: Config,
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
@@ -85,11 +88,12 @@ pub struct Beginning {
 
 impl Control {
     pub fn new(beginning: Beginning) -> Control {
-        let Beginning { publisher, metrics, file, config, own, tenants, runtime } = beginning;
+        let Beginning { publisher, metrics, file, adapt, config, own, tenants, runtime } = beginning;
         let control = Control {
             publisher,
             metrics,
             file,
+            adapt,
             own,
             routes: Arc::new(ArcSwap::from_pointee(table(&tenants))),
             tenants: ArcSwap::from_pointee(by_name(&tenants)),
@@ -120,7 +124,9 @@ impl Control {
     /// that are as they were are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
-        let changes = self.apply(config::load(file).map_err(ReloadError::Config)?)?;
+        let mut new = config::load(file).map_err(ReloadError::Config)?;
+        (self.adapt)(&mut new);
+        let changes = self.apply(new)?;
         for tenant in self.tenants().values() {
             // Refused ones are logged, and listed by the admin API.
             let _ = self.publisher.from_files(tenant, Origin::File);
