@@ -180,8 +180,7 @@ async fn folder_that_takes_the_place_of_another_serves_and_is_watched() {
         fs::rename(&new, &folder).expect("in its place");
     };
     is_told(&proxy, swap).await;
-    put(&folder, 210);
-    answers(&proxy, 210).await;
+    is_told(&proxy, |status| put(&folder, status)).await;
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
