@@ -45,5 +45,6 @@ mod dns_name;
 mod in_parallel;
 mod local_ports;
 mod permits;
+mod read_file;
 mod text;
 mod tls_groups;

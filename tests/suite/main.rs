@@ -28,3 +28,4 @@ mod tenants;
 mod timeouts;
 mod tunnels;
 mod upstream;
+mod watching;

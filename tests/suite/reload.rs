@@ -14,7 +14,7 @@ fn tenant(live: &Live) -> Tenant {
 }
 
 /// Waits until requests are answered with this status.
-async fn answers(proxy: &Proxy, status: u16) {
+pub async fn answers(proxy: &Proxy, status: u16) {
     eventually_async(&format!("status {status}"), async || {
         (proxy.get("http://shop.test/").await.status == status).then_some(())
     })
@@ -22,14 +22,14 @@ async fn answers(proxy: &Proxy, status: u16) {
 }
 
 /// Waits until so many new versions were refused.
-async fn refused(proxy: &Proxy, times: usize) {
+pub async fn refused(proxy: &Proxy, times: usize) {
     let series = r#"pointsman_releases_total{outcome="refused",tenant="shop"}"#;
     eventually_async(&format!("{times} refused"), async || (proxy.metric(series).await >= times as f64).then_some(()))
         .await;
 }
 
 /// Why the last new version was refused: the step, and the message.
-fn last_failure(proxy: &Proxy) -> (&'static str, String) {
+pub fn last_failure(proxy: &Proxy) -> (&'static str, String) {
     let tenants = proxy.control().tenants();
     let failures = tenants["shop"].releases.failures();
     let last = failures.last().expect("a failure");

@@ -19,6 +19,9 @@ Examples:
 
 Save the module, and the next request is decided by it. Beside it, router.tests.json may hold tests.";
 
+/// What is told of a decision takes the place of the access log.
+const LOG: LogConfig = LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off };
+
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("whose").required(true).args(["config", "module"])))]
 pub struct Arguments {
@@ -48,13 +51,9 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
         (None, Some(module)) => (of_module(module, arguments)?, None),
         (None, None) => anyhow::bail!("either --config or --module is needed"),
     };
-    // What it tells of a decision takes the place of the access log.
-    let _log = log::start(&LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off });
-    if file.is_none() {
-        config.log.access = AccessLog::Off;
-    }
-    config.proxy.watch = true;
-    let launch = Launch { config, file, build_in: BuildIn::ThisProcess, dev: true, takes_over: None };
+    adapt(&mut config);
+    let _log = log::start(&config.log);
+    let launch = Launch { config, file, build_in: BuildIn::ThisProcess, dev: true, adapt, takes_over: None };
     let server = match server::start(launch) {
         Ok(server) => server,
         Err(error) => {
@@ -81,6 +80,12 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
+/// What an author's proxy does whatever its configuration says.
+fn adapt(config: &mut Config) {
+    config.log = LOG;
+    config.proxy.watch = true;
+}
+
 /// A configuration for one module.
 fn of_module(module: &Path, arguments: &Arguments) -> anyhow::Result<Config> {
     let none: Option<ListenerTls> = None;
@@ -96,7 +101,7 @@ fn of_module(module: &Path, arguments: &Arguments) -> anyhow::Result<Config> {
     };
     Ok(Config {
         proxy: ProxyConfig::default(),
-        log: LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off },
+        log: LOG,
         resolver: ResolverConfig::default(),
         admin: None,
         listeners: vec![listener],

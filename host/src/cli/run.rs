@@ -37,6 +37,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         file: Some(file.clone()),
         build_in: BuildIn::ChildProcess,
         dev: false,
+        adapt: |_| {},
         takes_over: arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get())),
     };
     let server = match server::start(launch) {

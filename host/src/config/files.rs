@@ -10,12 +10,22 @@ use crate::config::{AdminConfig, Config, ConfigErrors};
 /// Beside the main file; each `.toml` in it has one tenant or more.
 const TENANTS: &str = "tenants.d";
 
+/// The folder of tenants beside the main file, which may not be there.
+pub fn folder_of_tenants(main: &Path) -> PathBuf {
+    main.parent().unwrap_or(Path::new("")).join(TENANTS)
+}
+
+/// The files that `load` reads now.
+pub fn files(main: &Path) -> Vec<PathBuf> {
+    let tenants = tenant_files(&folder_of_tenants(main)).ok().flatten().unwrap_or_default();
+    std::iter::once(main.to_owned()).chain(tenants).collect()
+}
+
 /// Reads a configuration: the file, and those of tenants beside it.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let main = text(path)?;
-    let folder = path.parent().unwrap_or(Path::new("")).join(TENANTS);
     let (mut tenants, mut unreadable) = (None, Vec::new());
-    if let Some(paths) = tenant_files(&folder)? {
+    if let Some(paths) = tenant_files(&folder_of_tenants(path))? {
         let texts = paths.iter().filter_map(|path| text(path).map_err(|errors| unreadable.push(errors)).ok());
         tenants = Some(texts.collect());
     }
@@ -46,13 +56,18 @@ fn tenant_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, ConfigErrors> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+        if is_of_tenants(&path) {
             paths.push(path);
         }
     }
     paths.sort();
     Ok(Some(paths))
+}
+
+/// Whether a file in the folder of tenants is read.
+pub fn is_of_tenants(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
 }
 
 fn text(path: &Path) -> Result<Text, ConfigErrors> {

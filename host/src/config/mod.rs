@@ -34,7 +34,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-pub use files::{load, load_admin};
+pub use files::{files, folder_of_tenants, is_of_tenants, load, load_admin};
 pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,

@@ -20,6 +20,7 @@ use crate::module::build::{Source, build, configure_export, exports_configure, l
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, world};
+use crate::read_file::{ReadError, read_at_most};
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
 pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -222,12 +223,10 @@ impl fmt::Debug for Module {
 
 /// Reads a module file, but never more than a module may have.
 pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |source| LoadError::Read { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > LARGEST_FILE {
-        return Err(LoadError::TooLarge { size, limit: LARGEST_FILE });
-    }
-    std::fs::read(path).map_err(failed)
+    read_at_most(path, LARGEST_FILE).map_err(|error| match error {
+        ReadError::Io(source) => LoadError::Read { path: path.to_owned(), source },
+        ReadError::TooLarge { size } => LoadError::TooLarge { size, limit: LARGEST_FILE },
+    })
 }
 
 /// Imported types are declarations of what `use` brings into the world; only instances and functions come from the host.

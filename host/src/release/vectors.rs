@@ -15,6 +15,7 @@ use crate::door::OfflineRequest;
 use crate::module::{Digest, Module};
 use crate::outcome::Outcome;
 use crate::raw;
+use crate::read_file::{ReadError, read_at_most};
 use crate::stores::Stores;
 use crate::tenant::Tenant;
 
@@ -59,6 +60,8 @@ fn localhost() -> IpAddr {
 pub enum TestError {
     #[error("`{path}` cannot be read: {source}")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` has {size} bytes; a file of tests may have {limit} at most")]
+    TooLarge { path: PathBuf, size: u64, limit: u64 },
     #[error("`{path}` is not a list of tests: {message}; see docs/reload.md")]
     Form { path: PathBuf, message: String },
     #[error("`{path}`: test `{name}`: {message}")]
@@ -95,18 +98,12 @@ impl Tests {
     /// The tests that belong to a module, if there are any.
     pub fn beside(module: &Path) -> Result<Option<Tests>, TestError> {
         let path = tests_beside(module);
-        let unreadable = |source| TestError::Read { path: path.clone(), source };
-        match std::fs::metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error)),
-            Ok(about) if about.len() > LARGEST => {
-                let message = format!("it has {} bytes; {LARGEST} are allowed", about.len());
-                return Err(TestError::Form { path, message });
-            }
-            Ok(_) => {}
+        match read_at_most(&path, LARGEST) {
+            Ok(text) => Ok(Some(Tests { path, text })),
+            Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(ReadError::Io(source)) => Err(TestError::Read { path, source }),
+            Err(ReadError::TooLarge { size }) => Err(TestError::TooLarge { path, size, limit: LARGEST }),
         }
-        let text = std::fs::read(&path).map_err(unreadable)?;
-        Ok(Some(Tests { path, text }))
     }
 
     pub fn digest(&self) -> Digest {

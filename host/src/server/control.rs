@@ -33,6 +33,8 @@ pub struct Control {
     pub metrics: Arc<Metrics>,
     /// None: the configuration came from nowhere that could be read again.
     file: Option<PathBuf>,
+    /// What is other than in that file.
+    adapt: fn(&mut Config),
     /// What is in force. Held while another one is put in its place.
     config: Mutex<Config>,
     /// Instances that tenants may keep, since the start.
@@ -60,6 +62,7 @@ pub struct Beginning {
     pub publisher: Publisher,
     pub metrics: Arc<Metrics>,
     pub file: Option<PathBuf>,
+    pub adapt: fn(&mut Config),
     pub config: Config,
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
@@ -69,11 +72,12 @@ pub struct Beginning {
 
 impl Control {
     pub fn new(beginning: Beginning) -> Control {
-        let Beginning { publisher, metrics, file, config, own, tenants, runtime, renewed } = beginning;
+        let Beginning { publisher, metrics, file, adapt, config, own, tenants, runtime, renewed } = beginning;
         let control = Control {
             publisher,
             metrics,
             file,
+            adapt,
             own,
             routes: Arc::new(ArcSwap::from_pointee(table(&tenants))),
             tenants: ArcSwap::from_pointee(by_name(&tenants)),
@@ -127,7 +131,9 @@ impl Control {
         }
         let read = || {
             let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
-            self.apply(config::load(file).map_err(ReloadError::Config)?)
+            let mut new = config::load(file).map_err(ReloadError::Config)?;
+            (self.adapt)(&mut new);
+            self.apply(new)
         };
         let mut changes = match read() {
             Ok(changes) => changes,

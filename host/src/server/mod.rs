@@ -108,6 +108,8 @@ pub struct Launch {
     pub build_in: BuildIn,
     /// For an author: each decision is told on standard output, and the configuration is watched too.
     pub dev: bool,
+    /// What is other than in that file, whenever it is read; `config` is so already.
+    pub adapt: fn(&mut Config),
     /// Takes the listeners of a running process over, instead of listening anew.
     pub takes_over: Option<Pid>,
 }
@@ -115,7 +117,7 @@ pub struct Launch {
 impl Launch {
     /// A start from nothing, by a program that is not `pointsman` itself.
     pub fn new(config: Config) -> Launch {
-        Launch { config, file: None, build_in: BuildIn::ThisProcess, dev: false, takes_over: None }
+        Launch { config, file: None, build_in: BuildIn::ThisProcess, dev: false, adapt: |_| {}, takes_over: None }
     }
 }
 
@@ -160,7 +162,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
 
 /// Starts a proxy. On return it accepts connections.
 pub fn start(launch: Launch) -> Result<Server, StartError> {
-    let Launch { config, file, build_in, dev, takes_over } = launch;
+    let Launch { config, file, build_in, dev, adapt, takes_over } = launch;
     let publisher = publisher(&config, build_in)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
@@ -182,7 +184,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let credentials = Credentials::load(&config.credentials)?;
     let renewed = Renewed::read(&config).map_err(StartError::Files)?;
     let (certificates, access_to_admin) = (renewed.certificates.clone(), renewed.access.clone());
-    let marks = config.proxy.watch.then(|| watch::marks(&config));
+    let marks = config.proxy.watch.then(|| watch::marks(&config, file.as_deref().filter(|_| dev)));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
     for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
         match loaded {
@@ -203,6 +205,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         publisher,
         metrics: metrics.clone(),
         file,
+        adapt,
         config: config.clone(),
         own,
         tenants,

@@ -62,10 +62,12 @@ fn check_tells_every_problem_and_ends_with_3() {
 fn check_tells_every_module_that_is_refused() {
     let text = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
                 [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
-                [[tenant.module]]\npath = \"/no/such.wasm\"\n[[tenant.module]]\npath = \"/dev/null\"\n";
+                [[tenant.module]]\npath = \"/no/such.wasm\"\n[[tenant.module]]\npath = \"/dev/null\"\n\
+                [[tenant.module]]\npath = \"/etc/passwd\"\n";
     let (_, errors) = ends(3, &["check", "--config", &config(text).path().display().to_string()]);
     assert!(errors.contains("`/no/such.wasm`: cannot read"), "{errors}");
-    assert!(errors.contains("`/dev/null`: not a WebAssembly file"), "{errors}");
+    assert!(errors.contains("`/dev/null`: cannot read `/dev/null`: not a regular file"), "{errors}");
+    assert!(errors.contains("`/etc/passwd`: not a WebAssembly file"), "{errors}");
 }
 
 #[test]

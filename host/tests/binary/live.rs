@@ -36,8 +36,13 @@ fn upstream(name: &'static str) -> SocketAddr {
 
 /// Status line and body.
 fn get(address: SocketAddr) -> (String, String) {
+    get_of(address, "shop.test")
+}
+
+fn get_of(address: SocketAddr, host: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n").expect("a request");
+    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("a response");
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {response}"));
@@ -271,4 +276,52 @@ fn dev_tells_decisions_and_reloads_what_is_saved() {
     dev.says("read config.get-text(\"/stable\") = \"127.0.0.1:");
     dev.signal("TERM");
     dev.ends(0);
+}
+
+/// The files that a configuration consists of: whatever is saved, added or removed is in force at once, and what the
+/// file says of watching and of the access log is not what an author wants.
+#[test]
+fn dev_follows_all_files_of_its_configuration() {
+    let site = Site::new();
+    let main = site.path("pointsman.toml");
+    let text = std::fs::read_to_string(&main).expect("the configuration");
+    let text = text.replace("[proxy]\n", "[proxy]\nwatch = false\n") + "[log]\naccess = \"stdout\"\n";
+    std::fs::write(&main, &text).expect("written");
+    std::fs::create_dir(site.path("tenants.d")).expect("a folder");
+    let dev = Running::start_file("dev", &main);
+    let status = |host: &str| get_of(dev.address(), host).0;
+    let answering = |name: &str, status: u16| {
+        format!(
+            "[[tenant]]\nname = \"{name}\"\nhostnames = [\"{name}.test\"]\n\
+             [[tenant.module]]\npath = \"../router.wasm\"\n[tenant.module.config]\naddress = \"127.0.0.1:1\"\n\
+             [tenant.failure]\nstatus = {status}\n"
+        )
+    };
+    assert_eq!(get(dev.address()).1, "fixed");
+    // Added, changed as editors do it, changed in place, and removed.
+    let file = site.path("tenants.d/more.toml");
+    std::fs::write(&file, answering("more", 560)).expect("written");
+    eventually("a new tenant", || status("more.test").contains("560"));
+    std::fs::rename(&file, site.path("tenants.d/more.toml~")).expect("kept");
+    std::fs::write(&file, answering("more", 561)).expect("written");
+    eventually("the other answer", || status("more.test").contains("561"));
+    std::fs::write(&file, answering("more", 562)).expect("written");
+    eventually("another answer", || status("more.test").contains("562"));
+    std::fs::remove_file(&file).expect("removed");
+    eventually("the first tenant", || get_of(dev.address(), "more.test").1 == "fixed");
+    // The folder in the place of another, and the main file.
+    std::fs::create_dir(site.path("new.d")).expect("a folder");
+    std::fs::write(site.path("new.d/last.toml"), answering("last", 563)).expect("written");
+    std::fs::rename(site.path("tenants.d"), site.path("old.d")).expect("away");
+    std::fs::rename(site.path("new.d"), site.path("tenants.d")).expect("in its place");
+    eventually("the tenant of the other folder", || status("last.test").contains("563"));
+    std::fs::write(&main, text.replace("hostnames = [\"*\"]", "hostnames = [\"shop.test\"]")).expect("written");
+    eventually("no tenant", || status("none.test").contains("404"));
+    // The module is watched, and its decisions are told.
+    std::fs::copy(example("canary"), site.path("new.wasm")).expect("a module");
+    std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
+    eventually("the new module", || get(dev.address()).1 == "canary");
+    dev.signal("TERM");
+    let told = dev.ends(0);
+    assert!(!told.contains("HTTP/1.1 200"), "no access log: {told}");
 }

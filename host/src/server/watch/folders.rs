@@ -1,0 +1,156 @@
+//! The folders that the system tells of.
+//!
+//! It watches what a folder's path led to once. Where that is deleted, or another folder takes its place, the new one is
+//! to be watched anew; what the system tells of its end is heard by the folder above, and what it does not tell is found
+//! by looking.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+/// What tells a folder from another that took its place: a number alone is soon given to the next one.
+type Identity = (u64, u64, Option<SystemTime>);
+
+pub struct Folders {
+    /// None: the system can't watch files.
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeMap<PathBuf, Identity>,
+    /// Whether somebody was told that a folder can't be watched.
+    told: bool,
+    /// Whether those folders are watched that should be, and no others.
+    pub complete: bool,
+}
+
+impl Folders {
+    pub fn new(watcher: notify::Result<RecommendedWatcher>) -> Folders {
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, "the system does not tell of changed files; they are looked at every second");
+        }
+        Folders { watcher: watcher.ok(), watched: BTreeMap::new(), told: false, complete: false }
+    }
+
+    /// Watches these folders, and no others. They are paths without symlinks, so that none is watched by two names:
+    /// the system would tell of it by one of them only.
+    pub fn keep(&mut self, wanted: &BTreeSet<PathBuf>) {
+        self.complete = true;
+        let Some(watcher) = &mut self.watcher else { return };
+        self.watched.retain(|folder, _| {
+            let keep = wanted.contains(folder);
+            if !keep {
+                // It may have ended with its folder.
+                let _ = watcher.unwatch(folder);
+            }
+            keep
+        });
+        for folder in wanted {
+            if self.watched.contains_key(folder) {
+                continue;
+            }
+            // What takes its place after this was asked is found by the next look.
+            let identity = identity(folder);
+            match (watcher.watch(folder, RecursiveMode::NonRecursive), identity) {
+                (Ok(()), Some(identity)) => drop(self.watched.insert(folder.clone(), identity)),
+                // It came, or went, at this moment.
+                (_, None) => self.complete = false,
+                (Err(error), Some(_)) => {
+                    self.complete = false;
+                    if !std::mem::replace(&mut self.told, true) {
+                        let folder = folder.display();
+                        tracing::warn!(%folder, %error, "the system does not tell of this folder; it is looked at every second");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets go of a folder and all in it, to be watched anew.
+    pub fn forget(&mut self, path: &Path) {
+        let from = self.watched.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+        let lost = from.map(|(folder, _)| folder).take_while(|folder| folder.starts_with(path));
+        for folder in lost.cloned().collect::<Vec<_>>() {
+            self.watched.remove(&folder);
+            self.complete = false;
+            if let Some(watcher) = &mut self.watcher {
+                let _ = watcher.unwatch(&folder);
+            }
+        }
+    }
+
+    /// Lets go of folders in whose place there is something else now, or nothing.
+    pub fn forget_replaced(&mut self) {
+        let replaced: Vec<PathBuf> = self
+            .watched
+            .iter()
+            .filter(|(folder, known)| identity(folder).as_ref() != Some(*known))
+            .map(|(folder, _)| folder.clone())
+            .collect();
+        replaced.iter().for_each(|folder| self.forget(folder));
+    }
+}
+
+fn identity(folder: &Path) -> Option<Identity> {
+    let about = std::fs::metadata(folder).ok()?;
+    Some((about.dev(), about.ino(), about.created().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use notify::Event;
+
+    use super::*;
+
+    fn folders() -> (Folders, Receiver<Event>) {
+        let (sender, events) = channel();
+        let told = move |event: notify::Result<Event>| {
+            let _ = sender.send(event.expect("an event"));
+        };
+        (Folders::new(RecommendedWatcher::new(told, notify::Config::default())), events)
+    }
+
+    /// Waits until something is told of this path.
+    #[track_caller]
+    fn tells(events: &Receiver<Event>, path: &Path) {
+        while !events.recv_timeout(Duration::from_secs(20)).expect("an event").paths.iter().any(|told| told == path) {}
+    }
+
+    #[test]
+    fn folder_that_takes_the_place_of_another_is_watched() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().canonicalize().expect("its path").join("mods");
+        let (mut folders, events) = folders();
+        let wanted = BTreeSet::from([folder.clone()]);
+        for round in 0..8 {
+            std::fs::create_dir(&folder).expect("a folder");
+            folders.forget_replaced();
+            folders.keep(&wanted);
+            let file = folder.join(format!("{round}"));
+            std::fs::write(&file, "").expect("written");
+            tells(&events, &file);
+            if round % 2 == 0 {
+                std::fs::remove_dir_all(&folder).expect("removed");
+            } else {
+                std::fs::rename(&folder, root.path().join(format!("old-{round}"))).expect("moved");
+            }
+        }
+    }
+
+    #[test]
+    fn folder_that_is_not_wanted_is_not_watched() {
+        let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let path = |folder: &tempfile::TempDir| folder.path().canonicalize().expect("its path");
+        let (mut folders, events) = folders();
+        folders.keep(&BTreeSet::from([path(&one), path(&two)]));
+        folders.keep(&BTreeSet::from([path(&two)]));
+        std::fs::write(path(&one).join("a"), "").expect("written");
+        std::fs::write(path(&two).join("b"), "").expect("written");
+        let told = events.recv_timeout(Duration::from_secs(20)).expect("an event");
+        assert_eq!(told.paths, [path(&two).join("b")], "nothing of the other one came first");
+    }
+}

@@ -1,0 +1,193 @@
+//! A fixed number of threads for work that has a name, such as loading a tenant's modules.
+//!
+//! However often a name is given, it waits once, and no two threads work on it at the same time: whoever saves a file
+//! in a loop has no more than one thread, and what is given meanwhile is done once more afterwards.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Dropped, it lets the work end that has begun, without waiting for it, and begins no other.
+pub struct Workers<Name> {
+    shared: Arc<Shared<Name>>,
+}
+
+struct Shared<Name> {
+    work: Mutex<Work<Name>>,
+    changed: Condvar,
+}
+
+struct Work<Name> {
+    /// In the order in which they were given.
+    waiting: VecDeque<Name>,
+    /// The same names, to find them.
+    named: BTreeSet<Name>,
+    begun: BTreeSet<Name>,
+    over: bool,
+}
+
+impl<Name: Ord + Clone + Debug + Send + 'static> Workers<Name> {
+    /// Starts so many threads, which call `work` with each name.
+    pub fn start(
+        thread_name: &str,
+        threads: usize,
+        work: impl Fn(&Name) + Send + Sync + 'static,
+    ) -> std::io::Result<Workers<Name>> {
+        let none = Work { waiting: VecDeque::new(), named: BTreeSet::new(), begun: BTreeSet::new(), over: false };
+        // Made first: if a thread cannot be started, the others end with it.
+        let workers = Workers { shared: Arc::new(Shared { work: Mutex::new(none), changed: Condvar::new() }) };
+        let work = Arc::new(work);
+        for _ in 0..threads {
+            let (shared, work) = (workers.shared.clone(), work.clone());
+            thread::Builder::new().name(thread_name.to_owned()).spawn(move || shared.run(&*work))?;
+        }
+        Ok(workers)
+    }
+
+    /// Has this done, unless it waits to be done already.
+    pub fn add(&self, name: Name) {
+        let mut work = self.shared.work.lock();
+        if work.named.insert(name.clone()) {
+            work.waiting.push_back(name);
+            self.shared.changed.notify_one();
+        }
+    }
+}
+
+impl<Name> Drop for Workers<Name> {
+    fn drop(&mut self) {
+        self.shared.work.lock().over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl<Name: Ord + Clone + Debug> Shared<Name> {
+    fn run(&self, work: &impl Fn(&Name)) {
+        while let Some(name) = self.next() {
+            // One thread less would be missed for as long as the proxy runs.
+            if catch_unwind(AssertUnwindSafe(|| work(&name))).is_err() {
+                tracing::error!(?name, "loading it panicked");
+            }
+            self.work.lock().begun.remove(&name);
+            // It may have been given once more, and left waiting by all others.
+            self.changed.notify_one();
+        }
+    }
+
+    /// The first name that nobody works on; none if it is over.
+    fn next(&self) -> Option<Name> {
+        let mut work = self.work.lock();
+        loop {
+            if work.over {
+                return None;
+            }
+            let free = work.waiting.iter().position(|name| !work.begun.contains(name));
+            if let Some(name) = free.and_then(|position| work.waiting.remove(position)) {
+                work.named.remove(&name);
+                work.begun.insert(name.clone());
+                return Some(name);
+            }
+            self.changed.wait(&mut work);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Far longer than anything takes here.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Two workers that tell which name they begin, and end it when they are told to.
+    struct Steered {
+        workers: Option<Workers<&'static str>>,
+        begins: Receiver<(&'static str, Sender<()>)>,
+    }
+
+    fn steered() -> Steered {
+        let (sender, begins) = channel();
+        let workers = Workers::start("test", 2, move |name: &&'static str| {
+            let (end, ended) = channel();
+            // The test may be over.
+            let _ = sender.send((*name, end));
+            let _ = ended.recv();
+            assert_ne!(*name, "panics");
+        });
+        Steered { workers: Some(workers.expect("threads")), begins }
+    }
+
+    impl Steered {
+        fn add(&self, names: &[&'static str]) {
+            names.iter().for_each(|name| self.workers.as_ref().expect("workers").add(name));
+        }
+
+        /// The next name that is begun; dropped, the result lets it end.
+        #[track_caller]
+        fn begins(&self, expected: &str) -> Sender<()> {
+            let (name, end) = self.begins.recv_timeout(PATIENCE).expect("some work is begun");
+            assert_eq!(name, expected);
+            end
+        }
+    }
+
+    #[test]
+    fn name_waits_once_and_is_not_begun_twice_at_a_time() {
+        let steered = steered();
+        steered.add(&["a"]);
+        let first = steered.begins("a");
+        // One thread is free, and leaves `a` waiting while the other has it.
+        steered.add(&["a", "a", "b", "a", "c"]);
+        let b = steered.begins("b");
+        assert!(steered.begins.try_recv().is_err());
+        drop(b);
+        let c = steered.begins("c");
+        drop(first);
+        let again = steered.begins("a");
+        drop((again, c));
+        // Nothing else was waiting.
+        steered.add(&["last"]);
+        steered.begins("last");
+    }
+
+    #[test]
+    fn slow_name_delays_no_other() {
+        let steered = steered();
+        steered.add(&["slow"]);
+        let _slow = steered.begins("slow");
+        for name in ["a", "b", "c", "d"] {
+            steered.add(&[name, "slow"]);
+            steered.begins(name);
+        }
+    }
+
+    #[test]
+    fn work_that_panics_costs_no_thread() {
+        let steered = steered();
+        for _ in 0..4 {
+            steered.add(&["panics"]);
+            steered.begins("panics");
+        }
+        steered.add(&["a", "b"]);
+        let _both = (steered.begins("a"), steered.begins("b"));
+    }
+
+    #[test]
+    fn threads_end_with_what_was_begun() {
+        let mut steered = steered();
+        steered.add(&["a", "b", "c"]);
+        let ends = (steered.begins("a"), steered.begins("b"));
+        drop(steered.workers.take());
+        drop(ends);
+        // Disconnected: both threads are gone, and `c` was not begun.
+        let error = steered.begins.recv_timeout(PATIENCE).err();
+        assert_eq!(error, Some(std::sync::mpsc::RecvTimeoutError::Disconnected));
+    }
+}
