@@ -21,6 +21,7 @@ mod quirks;
 mod quotas;
 mod real;
 mod reload;
+mod restarts;
 mod releases;
 mod retries;
 mod sockets;

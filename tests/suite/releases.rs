@@ -177,3 +177,87 @@ async fn candidate_is_promoted_by_time() {
     })
     .await;
 }
+
+/// A tenant that builds for minutes goes back all the same.
+#[tokio::test]
+async fn going_back_waits_for_no_build() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "").await;
+    release(&proxy, &live, &Wat::answering(202).bytes()).await;
+    {
+        let _a_build = tenant.releases.preparing.lock();
+        assert_eq!(proxy.control().publisher.roll_back(&tenant, None).expect("a version").number, 1);
+    }
+    assert_eq!(status(&proxy).await, 201);
+}
+
+#[tokio::test]
+async fn live_version_is_not_taken_back_for_its_candidate() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "").await;
+    release(&proxy, &live, &Wat::answering(202).bytes()).await;
+    std::fs::write(
+        proxy.config_file(),
+        std::fs::read_to_string(proxy.config_file())
+            .expect("the configuration")
+            .replace("[tenant.release]\n", "[tenant.release]\nstage = \"shadow\"\n"),
+    )
+    .expect("written");
+    release(&proxy, &live, &Wat::answering(203).bytes()).await;
+    let control = proxy.control();
+    let tried = tenant.releases.candidate().expect("a candidate").version;
+    let error = control.publisher.roll_back(&tenant, None).expect_err("which one?");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "version {tried} is on trial, and the live one serves well: abort the trial, or say which version is meant"
+        )
+    );
+    assert!(control.publisher.roll_back(&tenant, Some(tried)).is_err());
+    assert_eq!(control.publisher.roll_back(&tenant, Some(1)).expect("a version").number, 1);
+    assert_eq!((status(&proxy).await, tenant.releases.candidate()), (201, None));
+}
+
+#[tokio::test]
+async fn version_is_taken_back_though_no_history_is_kept() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "history = 0\nrollback_failures = 2").await;
+    release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
+    for _ in 0..3 {
+        assert_eq!(status(&proxy).await, 201);
+    }
+    assert_eq!(tenant.releases.live().number, 1);
+}
+
+#[tokio::test]
+async fn canary_that_declines_is_not_promoted() {
+    let live = Live::new(&Wat::answering(201));
+    let keys = "stage = \"canary\"\ncanary_percent = 100\npromote_after = 3\npromote_after_ms = 1";
+    let (proxy, tenant) = proxy(&live, keys).await;
+    release(&proxy, &live, &Wat::select_peer("(i32.const 96)").bytes()).await;
+    for _ in 0..5 {
+        assert_eq!(status(&proxy).await, 500, "its own refusal is an answer");
+    }
+    let report = tenant.releases.candidate().expect("a candidate");
+    assert_eq!((report.declined, report.agreements, report.failures), (5, 0, 0));
+    assert_eq!(proxy.metric(r#"pointsman_candidate_decisions_total{outcome="declined",tenant="shop"}"#).await, 5.0);
+}
+
+/// A shadow that spends its whole budget has an account of its own, and gives way when that is empty.
+#[tokio::test]
+async fn slow_shadow_costs_no_live_request() {
+    let live = Live::new(&Wat::answering(201));
+    let (proxy, tenant) = proxy(&live, "stage = \"shadow\"\nabort_failures = 0").await;
+    release(&proxy, &live, &Wat::select_peer("(loop $l (br $l)) unreachable").bytes()).await;
+    let mut client = proxy.client().await;
+    for _ in 0..300 {
+        assert_eq!(client.get("http://shop.test/").await.status, 201);
+    }
+    let report = eventually("300 judged", || {
+        let report = tenant.releases.candidate().expect("a candidate");
+        (report.failures + report.skipped == 300).then_some(report)
+    })
+    .await;
+    assert!(report.failures > 0 && report.skipped > 0, "{report:?}");
+    assert_eq!(proxy.metric(r#"pointsman_over_budget_total{key="cpu_percent",tenant="shop"}"#).await, 0.0);
+}

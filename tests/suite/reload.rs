@@ -9,7 +9,7 @@ use pointsman_tests::client::{Client, get};
 use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually_async, example};
 use tempfile::TempDir;
 
-fn tenant(live: &Live) -> Tenant {
+pub fn tenant(live: &Live) -> Tenant {
     Tenant::new("shop").module(live.path(), "")
 }
 
@@ -330,33 +330,42 @@ async fn module_file_that_changed_unseen_is_loaded_with_the_configuration() {
 }
 
 #[tokio::test]
-async fn last_good_version_serves_after_a_restart() {
+async fn module_and_configuration_that_change_together_are_judged_together() {
     let (live, state) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
-    let start = async || {
-        let keys = format!("state_dir = {:?}", state.path());
-        Proxy::with(tenant(&live)).proxy(&keys).start().await
-    };
-    let proxy = start().await;
-    proxy.stop().await;
-    // What the file is now is refused: what served last serves.
-    live.replace(b"\0asm");
-    let proxy = start().await;
-    assert_eq!(proxy.get("http://shop.test/").await.status, 201);
-    assert_eq!(last_failure(&proxy).0, "build");
-    live.replace(&Wat::answering(202).bytes());
-    answers(&proxy, 202).await;
-    // Taken back by hand, it stays so as long as the file is the same.
-    let control = proxy.control();
-    let tenants = control.tenants();
-    control.publisher.roll_back(&tenants["shop"], None).expect("a version before");
-    assert_eq!(proxy.get("http://shop.test/").await.status, 201);
-    proxy.stop().await;
-    let proxy = start().await;
-    assert_eq!(proxy.get("http://shop.test/").await.status, 201);
-    proxy.stop().await;
+    let keys = format!("watch = false\nstate_dir = {:?}", state.path());
+    let proxy = Proxy::with(tenant(&live)).proxy(&keys).start().await;
+    let before = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
+    // More memory than the tenant may have, until its limit is raised.
+    let large = Wat::answering(202).pages(600).bytes();
+    live.replace(&large);
+    let refused = proxy.reload().await.expect("a good configuration").refused;
+    assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "limits"), "{refused:?}");
+    assert_eq!(proxy.reload().await.expect("a good configuration").refused.len(), 1, "it is judged again by order");
+    std::fs::write(proxy.config_file(), format!("{before}[tenant.limits]\nmemory_mib = 64\n")).expect("written");
+    assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
+    assert_eq!(proxy.get("http://shop.test/").await.status, 202);
     live.replace(&Wat::answering(203).bytes());
-    let proxy = start().await;
-    assert_eq!(proxy.get("http://shop.test/").await.status, 203, "the file is newer");
+    std::fs::write(proxy.config_file(), &before).expect("written");
+    assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
+    assert_eq!(proxy.get("http://shop.test/").await.status, 203);
+    live.replace(&Wat::answering(204).bytes());
+    let changes = proxy.reload().await.expect("a good configuration");
+    assert_eq!((changes.unchanged, changes.released), (1, vec!["shop".to_owned()]));
+}
+
+/// What was gone back to stays, whatever changes in the configuration.
+#[tokio::test]
+async fn rolled_back_module_stays_so_under_another_configuration() {
+    let live = Live::new(&Wat::answering(201));
+    let proxy = Proxy::with(tenant(&live)).proxy("watch = false").start().await;
+    live.replace(&Wat::answering(202).bytes());
+    proxy.reload().await.expect("a good configuration");
+    let control = proxy.control();
+    control.publisher.roll_back(&control.tenants()["shop"], None).expect("a version before");
+    let text = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
+    std::fs::write(proxy.config_file(), format!("{text}[tenant.limits]\nhandles = 10\n")).expect("written");
+    assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
+    assert_eq!(proxy.get("http://shop.test/").await.status, 201);
 }
 
 #[tokio::test]
