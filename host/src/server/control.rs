@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,7 @@ pub struct Control {
     routes: Routes,
     tenants: ArcSwap<BTreeMap<String, Arc<Tenant>>>,
     runtime: Handle,
+    frozen: AtomicBool,
 }
 
 /// A configuration that is not put in force. Nothing has changed then.
@@ -95,6 +97,7 @@ impl Control {
             tenants: ArcSwap::from_pointee(by_name(&tenants)),
             config: Mutex::new(config),
             runtime,
+            frozen: AtomicBool::new(false),
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
             control.watch_health(group);
@@ -104,6 +107,16 @@ impl Control {
 
     pub fn routes(&self) -> Routes {
         self.routes.clone()
+    }
+
+    /// Whether versions are to stay as they are: another process read the state and takes this one's place, or this one
+    /// ends.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::SeqCst);
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst)
     }
 
     /// Where the configuration is read from.
