@@ -5,8 +5,10 @@ mod check;
 mod decide;
 mod dev;
 mod inspect;
+mod reloads;
 mod report;
 mod run;
+mod successor;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,3 +4,4 @@ mod cli;
 mod hostile;
 mod live;
 mod running;
+mod upgrade;
