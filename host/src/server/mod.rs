@@ -29,11 +29,12 @@ use pingora::server::configuration::ServerConf;
 use pingora::services::listening::Service;
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::admin::{Access, Admin};
 use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
-use crate::door::{Door, Listener, TlsError, tls_settings};
+use crate::door::{Door, Heads, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
@@ -87,6 +88,7 @@ pub enum StartError {
 /// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
 pub struct Server {
     runtime: Option<Runtime>,
+    services: Vec<JoinHandle<()>>,
     shutdown: tokio::sync::watch::Sender<bool>,
     in_flight: Gauge,
     shutdown_timeout: Duration,
@@ -226,9 +228,11 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     own.found(listening.iter().map(|listening| listening.address).collect());
 
     let (shutdown, watch) = tokio::sync::watch::channel(false);
+    let any_tls = config.listeners.iter().any(|listener| listener.tls.is_some());
+    let heads = Arc::new(if any_tls { Heads::with_tls() } else { Heads::without_tls() });
     let (mut services, mut sockets) = (Vec::new(), listening.iter());
     for ((listener, tls), listening) in config.listeners.iter().zip(certificates).zip(&mut sockets) {
-        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
+        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone(), heads.clone());
         let mut service = Service::new(listener.name.clone(), door);
         let address = listening.address.to_string();
         match tls {
@@ -254,10 +258,9 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         // Last of all: a process whose place this one takes loses its own by it.
         services.push(listen::serving(service, &address, socket.name()?, &watch));
     }
-    for service in services {
-        runtime.spawn(service);
-    }
+    let services = services.into_iter().map(|service| runtime.spawn(service)).collect();
     Ok(Server {
+        services,
         runtime: Some(runtime),
         shutdown,
         in_flight,
@@ -322,11 +325,18 @@ impl Server {
         let _ = self.shutdown.send(true);
         // Or the system would go on queueing connections, which nobody would take.
         self.listening.clear();
-        let drained =
-            runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, self.in_flight.drained()).await });
+        let (services, in_flight) = (std::mem::take(&mut self.services), self.in_flight.clone());
+        let drained = async move {
+            for service in services {
+                // It has no result, and one that panicked has ended as well.
+                let _ = service.await;
+            }
+            in_flight.drained().await;
+        };
+        let _ = runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, drained).await });
         let left = self.in_flight.requests();
         runtime.shutdown_background();
-        if drained.is_ok() { Stopped::Clean } else { Stopped::CutOff(left) }
+        if left == 0 { Stopped::Clean } else { Stopped::CutOff(left) }
     }
 }
 

@@ -285,25 +285,47 @@ impl Kept {
     }
 }
 
+/// A tunnel to the upstream that echoes. Pingora 0.9.1 ends one now and then whose upstream switches faster than the end
+/// of the request's empty body is passed on: then another one is opened.
+fn web_socket(address: SocketAddr) -> Kept {
+    let mut open = None;
+    eventually("a tunnel that stays", || {
+        let mut socket = Kept::to(address);
+        socket.asks("/", "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
+        assert!(socket.head().starts_with("http/1.1 101"));
+        let mut echo = [0; 5];
+        let sent = socket.stream.write_all(b"hello");
+        if sent.and_then(|()| socket.reader.read_exact(&mut echo)).is_ok() {
+            open = Some(socket);
+        }
+        open.is_some()
+    });
+    open.expect("a tunnel")
+}
+
 #[test]
 fn connections_of_before_an_upgrade_live_until_they_end() {
     let (upstream, held) = slow_upstream();
     let site = Site::leading_to(upstream);
     let mut proxy = site.start();
     let address = proxy.address();
-    let (mut idle, mut busy, mut socket) = (Kept::to(address), Kept::to(address), Kept::to(address));
+    let (mut idle, mut busy, mut socket) = (Kept::to(address), Kept::to(address), web_socket(address));
     for kept in [&mut idle, &mut busy] {
         kept.asks("/", "");
         assert!(kept.head().starts_with("http/1.1 200"));
         kept.reads("done");
     }
-    socket.asks("/", "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
-    assert!(socket.head().starts_with("http/1.1 101"));
     busy.asks("/held", "");
+    let mut begun = Kept::to(address);
+    begun.stream.write_all(b"GET / HTTP/1.1\r\n").expect("written");
     let release = held.recv_timeout(PATIENCE).expect("a request");
 
     proxy.signal("USR2");
     proxy.says("stopping: no new connections");
+    begun.stream.write_all(b"host: shop.test\r\n\r\n").expect("written");
+    assert!(begun.head().starts_with("http/1.1 200"));
+    begun.reads("done");
+    begun.is_closed();
     // It may ask again on another connection, which the successor has.
     idle.is_closed();
     assert_eq!(get(address).1, "done");
