@@ -76,7 +76,11 @@ impl Client {
     /// Sends a request and reads the response to its end. The URI's authority becomes `host` or `:authority`.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, hyper::Error> {
         let response = match self {
-            Client::Http1(sender) => sender.send_request(origin_form(request)).await?,
+            Client::Http1(sender) => {
+                // The end of the last response may still be on its way through hyper.
+                sender.ready().await?;
+                sender.send_request(origin_form(request)).await?
+            }
             Client::Http2(sender) => sender.send_request(request).await?,
         };
         read(response).await

@@ -14,7 +14,7 @@ use crate::admin::{Access, Action, ApiError, Code, views};
 use crate::config::Stage;
 use crate::module::{Digest, LARGEST_FILE, Module};
 use crate::release::{CannotRollBack, NoCandidate, Refused, Trial, Uploaded};
-use crate::server::{Control, NoTenant, ReloadError};
+use crate::server::{Control, Frozen, NoTenant, ReloadError};
 use crate::tenant::Tenant;
 
 /// Serves the admin API on one listener.
@@ -88,7 +88,7 @@ impl Admin {
                     return Err(serves_nobody());
                 }
                 blocking(move || {
-                    may_change(&control)?;
+                    let _changing = control.change().map_err(frozen)?;
                     let trial = control.publisher.promote(&tenant, to, percent).map_err(no_candidate)?;
                     Ok(json!({"stage": trial.stage, "percent": share(trial), "live": tenant.releases.live().number}))
                 })
@@ -97,7 +97,7 @@ impl Admin {
             Action::Abort => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
                 blocking(move || {
-                    may_change(&control)?;
+                    let _changing = control.change().map_err(frozen)?;
                     control.publisher.abort(&tenant).map_err(no_candidate)?;
                     Ok(views::summary(&tenant))
                 })
@@ -106,7 +106,7 @@ impl Admin {
             Action::RollBack => {
                 let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.number("version")?);
                 blocking(move || {
-                    may_change(&control)?;
+                    let _changing = control.change().map_err(frozen)?;
                     let version = control.publisher.roll_back(&tenant, to).map_err(cannot_roll_back)?;
                     Ok(views::version(&version))
                 })
@@ -115,7 +115,7 @@ impl Admin {
             Action::Drain | Action::Resume => {
                 let (tenant, drained) = (tenant.ok_or_else(no_tenant)?, call.action == Action::Drain);
                 blocking(move || {
-                    may_change(&control)?;
+                    let _changing = control.change().map_err(frozen)?;
                     control.publisher.drain(&tenant, drained);
                     tracing::warn!(tenant = %tenant.name, drained, "requested by an operator");
                     Ok(json!({"drained": drained, "requests_in_flight": tenant.usage.requests.now()}))
@@ -198,9 +198,7 @@ async fn upload(
 ) -> Result<Value, ApiError> {
     has_module(&tenant, position)?;
     blocking(move || {
-        if trial.is_some() {
-            may_change(&control)?;
-        }
+        let _changing = trial.map(|_| control.change()).transpose().map_err(frozen)?;
         let done = control.alone(&tenant.name, |tenant| control.publisher.upload(tenant, position, body, trial));
         let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
         let Uploaded { modules, tests, version, not_kept } = done.map_err(gone)?.map_err(refused)?;
@@ -224,12 +222,8 @@ async fn upload(
     .await
 }
 
-/// Nothing of it may change while another process takes this one's place: that one has read what there was.
-fn may_change(control: &Control) -> Result<(), ApiError> {
-    match control.is_frozen() {
-        false => Ok(()),
-        true => Err(ApiError::new(Code::UpgradeUnderWay, "the program is being upgraded: try again in a moment")),
-    }
+fn frozen(error: Frozen) -> ApiError {
+    ApiError::new(Code::UpgradeUnderWay, error.to_string())
 }
 
 /// What a request says of a trial, where it differs from the tenant's configuration.
@@ -300,7 +294,7 @@ fn cannot_roll_back(error: CannotRollBack) -> ApiError {
 
 fn config_refused(error: ReloadError) -> ApiError {
     let code = match error {
-        ReloadError::Frozen => Code::UpgradeUnderWay,
+        ReloadError::Frozen(_) => Code::UpgradeUnderWay,
         _ => Code::ConfigRefused,
     };
     ApiError::new(code, error.to_string())

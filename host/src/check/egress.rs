@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -91,18 +92,26 @@ const OTHER_PROTOCOLS: [u16; 82] = [
 #[derive(Debug, Default)]
 pub struct OwnAddresses {
     listeners: Vec<SocketAddr>,
+    /// Where they turned out to be, if that was not known when this was made.
+    found: OnceLock<Vec<SocketAddr>>,
     /// The addresses that this machine had at the start.
     machine: Vec<IpAddr>,
 }
 
 impl OwnAddresses {
     pub fn new(listeners: Vec<SocketAddr>, machine: Vec<IpAddr>) -> OwnAddresses {
-        OwnAddresses { listeners, machine }
+        OwnAddresses { listeners, found: OnceLock::new(), machine }
+    }
+
+    /// Where the listeners really are: a configuration leaves their ports open with a 0. What is said first stays.
+    pub fn found(&self, listeners: Vec<SocketAddr>) {
+        let _ = self.found.set(listeners);
     }
 
     fn contains(&self, ip: IpAddr, port: u16) -> bool {
         let is_here = || ip.is_loopback() || self.machine.contains(&ip);
-        self.listeners.iter().filter(|listener| listener.port() == port).any(|listener| {
+        let listeners = self.found.get().unwrap_or(&self.listeners);
+        listeners.iter().filter(|listener| listener.port() == port).any(|listener| {
             let at = listener.ip().to_canonical();
             // To connect to the unspecified address is to connect to this machine.
             at == ip || ip.is_unspecified() || (at.is_unspecified() && is_here())
@@ -369,5 +378,16 @@ mod tests {
         for text in ["127.0.0.2:8080", "127.0.0.1:443", "192.0.2.8:81", "[2001:db8::8]:82", "192.0.2.7:8080"] {
             assert_eq!(egress.permit(address(text)), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn listeners_are_where_they_were_found() {
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let own = OwnAddresses::new(vec![address("127.0.0.1:0")], Vec::new());
+        own.found(vec![address("127.0.0.1:8080")]);
+        let grants = Grants { networks: vec![Ipv4Net::default().into()], ..Grants::default() };
+        let egress = Egress { grants: &grants, own: &own };
+        assert_eq!(egress.permit(address("127.0.0.1:8080")), Err(Forbidden::Own));
+        assert_eq!(egress.permit(address("127.0.0.1:8081")), Ok(()));
     }
 }

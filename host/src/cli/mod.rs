@@ -7,8 +7,10 @@ mod decide;
 mod dev;
 mod inspect;
 mod reach;
+mod reloads;
 mod report;
 mod run;
+mod successor;
 mod table;
 
 use std::path::PathBuf;

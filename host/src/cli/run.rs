@@ -3,22 +3,25 @@
 use std::num::NonZeroI32;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::process::Command;
+use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 
+use crate::cli::reloads::Reloads;
+use crate::cli::successor::Successors;
 use crate::cli::{ConfigFile, Outcome};
 use crate::config::Grants;
 use crate::module::BuildIn;
-use crate::server::{self, Launch, Order, StartError, Stopped};
+use crate::server::{self, Launch, Order, Server, StartError, Stopped};
+use crate::text::chain;
 use crate::{config, log};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
-    /// Take the listeners of the running process PID over, which ends when its requests have
-    #[arg(long, value_name = "PID")]
+    /// Take the place of the process PID, which started this one when it got SIGUSR2
+    #[arg(long, value_name = "PID", hide = true)]
     upgrade: Option<NonZeroI32>,
 }
 
@@ -50,6 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     // Before anybody is told that the proxy is there, and may ask it to stop.
     let mut next_order = server.signals()?;
+    let (reloads, successors) = (Reloads::start(server.control().clone())?, Successors::of(&server));
     for tenant in &config.tenants {
         let granted = granted(&tenant.grants);
         if !granted.is_empty() {
@@ -67,23 +71,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     tell_service_manager();
     if let Some(predecessor) = arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get()))
-        && let Err(error) = kill_process(predecessor, Signal::TERM)
+        && let Err(error) = server::end_predecessor(predecessor)
     {
         tracing::error!(%error, "upgrade: the process before this one cannot be told to end");
     }
     let signal = loop {
         match next_order() {
             Order::Stop { signal } => break signal,
-            // What comes of it is logged.
-            Order::Reload => _ = server.control().reload(),
-            Order::Upgrade => start_successor(),
-            // It ends this process with SIGTERM once it serves.
-            Order::HandOver => match server.hand_over() {
-                Ok(()) => tracing::info!("upgrade: the successor has the listeners too"),
-                Err(error) => tracing::error!(%error, "the listeners were not handed over; this process goes on"),
-            },
+            Order::Reload => reloads.ask(),
+            Order::Upgrade => successors.start(),
+            Order::HandOver => hand_over(&server),
         }
     };
+    successors.end();
     tracing::info!(signal, "stopping: no new connections, waiting for requests in flight");
     match server.stop() {
         Stopped::Clean => tracing::info!("stopped"),
@@ -92,34 +92,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// Starts this program anew, as it is on disk now, to take this process's place.
-fn start_successor() {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_else(|| "pointsman".into());
-    // Without what told this process whose place to take.
-    let mut own = Vec::new();
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy();
-        if text == "--upgrade" {
-            arguments.next();
-        } else if !text.starts_with("--upgrade=") {
-            own.push(argument);
-        }
-    }
-    let pid = std::process::id().to_string();
-    match Command::new(&program).args(own).args(["--upgrade", &pid]).spawn() {
-        Ok(mut successor) => {
-            tracing::info!(pid = successor.id(), "upgrade: the successor is loading");
-            let waits = std::thread::Builder::new().name("successor".to_owned()).spawn(move || {
-                if let Ok(status) = successor.wait() {
-                    tracing::error!(%status, "upgrade: the successor ended; this process goes on");
-                }
-            });
-            if let Err(error) = waits {
-                tracing::error!(%error, "nobody waits for the successor");
-            }
-        }
-        Err(error) => tracing::error!(%error, program = %program.display(), "upgrade: the successor cannot be started"),
+/// Gives the listeners to the successor, which ends this process with SIGTERM once it serves.
+fn hand_over(server: &Server) {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(error = chain(error), "upgrade: the listeners were not handed over; this process goes on");
+    };
+    let listeners = match server.hand_over() {
+        Ok(listeners) => listeners,
+        Err(error) => return failed(&error),
+    };
+    // Not here: where nobody takes them, it is waited for some seconds, and signals would wait as well.
+    let spawned = thread::Builder::new().name("hand-over".to_owned()).spawn(move || match listeners.send() {
+        Ok(()) => tracing::info!("upgrade: the successor has the listeners too"),
+        Err(error) => failed(&error),
+    });
+    if let Err(error) = spawned {
+        failed(&error);
     }
 }
 

@@ -54,7 +54,7 @@ pub struct ProxyConfig {
     pub cache_bytes: u64,
     /// Where it is kept which version served each tenant last. None: nowhere.
     pub state_dir: Option<PathBuf>,
-    /// Where a process hands its listeners to the one that takes its place.
+    /// Where a process hands its listeners to the one that takes its place; at most `UPGRADE_SOCKET_BYTES` long.
     pub upgrade_socket: Option<PathBuf>,
 }
 
@@ -81,6 +81,11 @@ impl ProxyConfig {
     pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
     pub const WATCH: bool = true;
     pub const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
+    /// What the address of a Unix socket holds.
+    pub const UPGRADE_SOCKET_BYTES: usize = 107;
+    /// Listeners that Pingora hands over at once, and the bytes it has for their names with a space between them.
+    pub const HANDED_OVER: usize = 32;
+    pub const HANDED_OVER_NAME_BYTES: usize = 2048;
 }
 
 /// `[log]`
@@ -179,6 +184,8 @@ pub struct AdminConfig {
 impl AdminConfig {
     /// The socket if neither it nor an address is given, beside the configuration.
     pub const SOCKET: &str = "pointsman.sock";
+    /// What the listener on `address` is called. No `[[listener]]` can have this name.
+    pub const LISTENER: &str = "(admin)";
 }
 
 /// `[[listener]]`

@@ -1,9 +1,12 @@
 //! `[proxy]`
 
-use crate::config::ProxyConfig;
-use crate::config::section::{DAY_MS, Section, Unit};
+use std::path::Path;
 
-pub fn read(section: Option<Section<'_>>) -> ProxyConfig {
+use crate::config::section::{DAY_MS, Section, Unit};
+use crate::config::{AdminConfig, ListenerConfig, ProxyConfig};
+
+/// `listeners` and `admin` are what the process hands over in an upgrade.
+pub fn read(section: Option<Section<'_>>, listeners: &[ListenerConfig], admin: Option<&AdminConfig>) -> ProxyConfig {
     let defaults = ProxyConfig::default();
     let Some(mut section) = section else { return defaults };
     let config = ProxyConfig {
@@ -24,6 +27,34 @@ pub fn read(section: Option<Section<'_>>) -> ProxyConfig {
         state_dir: section.path("state_dir"),
         upgrade_socket: section.path("upgrade_socket"),
     };
+    if let Some(socket) = &config.upgrade_socket {
+        let problems = [too_long(socket), too_many(listeners, admin)];
+        problems.into_iter().flatten().for_each(|problem| section.problem("upgrade_socket", problem));
+    }
     section.finish();
     config
+}
+
+fn too_long(socket: &Path) -> Option<String> {
+    const MOST: usize = ProxyConfig::UPGRADE_SOCKET_BYTES;
+    let bytes = socket.as_os_str().len();
+    (bytes > MOST)
+        .then(|| format!("must be at most {MOST} bytes with its folder, as for every Unix socket, found {bytes}"))
+}
+
+fn too_many(listeners: &[ListenerConfig], admin: Option<&AdminConfig>) -> Option<String> {
+    const MOST: usize = ProxyConfig::HANDED_OVER;
+    const BYTES: usize = ProxyConfig::HANDED_OVER_NAME_BYTES;
+    let admin = admin.and_then(|admin| admin.address).map(|_| AdminConfig::LISTENER);
+    let names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).chain(admin).collect();
+    let (count, bytes) = (names.len(), names.join(" ").len());
+    if count > MOST {
+        let message = format!("cannot hand over more than {MOST} listeners, `admin.address` included, found {count}");
+        return Some(format!("{message}: leave it out, or have fewer"));
+    }
+    (bytes > BYTES).then(|| {
+        format!(
+            "cannot hand over listeners whose names have more than {BYTES} bytes together, found {bytes}: shorten them"
+        )
+    })
 }

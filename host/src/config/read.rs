@@ -78,12 +78,13 @@ fn read<'t>(
 ) -> Option<Config> {
     let mut root = sections.next()?;
     let mut claims = Claims::new(findings);
-    let proxy = proxy::read(root.table("proxy"));
+    let of_proxy = root.table("proxy");
     let log = log::read(root.table("log"));
     let resolver = resolver::read(root.table("resolver"));
     let admin = admin::read(root.table("admin"), &mut claims);
     let listeners = root.required_tables("listener").into_iter();
-    let listeners = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
+    let listeners: Vec<_> = listeners.filter_map(|section| listener::read(section, &mut claims)).collect();
+    let proxy = proxy::read(of_proxy, &listeners, admin.as_ref());
     let roots = root.tables("ca").into_iter();
     let mut credentials: Vec<_> = roots.filter_map(|section| credential::read_ca(section, &mut claims)).collect();
     let pairs = root.tables("client_cert").into_iter();

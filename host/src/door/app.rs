@@ -11,6 +11,7 @@ use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
 
+use crate::door::heads::Heads;
 use crate::door::listener::Listener;
 use crate::door::stream::DoorStream;
 use crate::door::watch::{CONNECTION, Connection, HeadWatch, Phase};
@@ -18,6 +19,8 @@ use crate::door::watch::{CONNECTION, Connection, HeadWatch, Phase};
 /// One listener's way into the proxy that all listeners share, and with it one pool of upstream connections.
 pub struct Door<P> {
     listener: Arc<Listener>,
+    /// Of all listeners, as the proxy is.
+    heads: Arc<Heads>,
     hall: Arc<Hall<P>>,
 }
 
@@ -30,7 +33,7 @@ struct Hall<P> {
 }
 
 impl<P> Door<P> {
-    pub fn new(listener: Arc<Listener>, proxy: Arc<HttpProxy<P>>) -> Door<P> {
+    pub fn new(listener: Arc<Listener>, proxy: Arc<HttpProxy<P>>, heads: Arc<Heads>) -> Door<P> {
         let mut options = HttpServerOptions::default();
         options.h2c = listener.h2c;
         options.h2_idle_timeout = Some(listener.keepalive_timeout);
@@ -38,7 +41,7 @@ impl<P> Door<P> {
         let mut h2_options = default_h2_options();
         h2_options.max_header_list_size(u32::try_from(listener.max_head_bytes).unwrap_or(u32::MAX));
         let hall = Arc::new(Hall { listener: listener.clone(), proxy, options, h2_options });
-        Door { listener, hall }
+        Door { listener, heads, hall }
     }
 }
 
@@ -49,7 +52,7 @@ where
     P::CTX: Send + Sync,
 {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let watch = Arc::new(HeadWatch::default());
+        let watch = Arc::new(HeadWatch::new(self.heads.clone()));
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
             watch.enter(Phase::Beyond);
         }
@@ -59,6 +62,8 @@ where
     }
 
     async fn cleanup(&self) {
+        // From then on Pingora ends every connection that waits for a request, also for its first.
+        self.heads.are_in().await;
         self.hall.http_cleanup().await;
     }
 }
@@ -75,7 +80,7 @@ where
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         if session.as_http2().is_some() {
-            // HTTP/2 streams run in tasks of their own, outside the scope that `Door` set.
+            // HTTP/2 streams run in tasks of their own, outside the scope that `Door` set. They are told of the end.
             let connection = Connection { listener: self.listener.clone(), watch: None };
             return CONNECTION.scope(connection, self.proxy.process_new_http(session, shutdown)).await;
         }

@@ -2,6 +2,7 @@
 
 mod app;
 mod head;
+mod heads;
 mod listener;
 mod offline;
 mod stream;
@@ -10,6 +11,7 @@ mod watch;
 
 pub use app::Door;
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
+pub use heads::Heads;
 pub use listener::Listener;
 pub use offline::{OfflineError, OfflineRequest};
 pub use tls::{Certificate, ServedCertificate, TlsError, tls_settings};

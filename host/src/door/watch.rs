@@ -2,8 +2,9 @@
 //! sends a header every few seconds would hold a connection for ever; the watch lets `stream` bound the whole head.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::door::heads::Heads;
 use crate::door::listener::Listener;
 
 /// The connection that the current task serves. HTTP/2 streams run in tasks of their own; they share the listener, and
@@ -21,8 +22,13 @@ tokio::task_local! {
 }
 
 /// Set by the phases of a request, read by the stream under it. Both run in one task.
-#[derive(Debug, Default)]
-pub struct HeadWatch(AtomicU8);
+#[derive(Debug)]
+pub struct HeadWatch {
+    phase: AtomicU8,
+    /// Nothing came yet.
+    silent: AtomicBool,
+    heads: Arc<Heads>,
+}
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +42,45 @@ pub enum Phase {
 }
 
 impl HeadWatch {
-    pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            _ => Phase::Beyond,
-        }
+    /// Of a connection that is new.
+    pub fn new(heads: Arc<Heads>) -> HeadWatch {
+        heads.connected();
+        HeadWatch { phase: AtomicU8::new(0), silent: AtomicBool::new(true), heads }
     }
 
-    pub fn enter(&self, phase: Phase) {
-        let value = match phase {
+    pub fn phase(&self) -> Phase {
+        phase(self.phase.load(Ordering::Relaxed))
+    }
+
+    pub fn enter(&self, now: Phase) {
+        let value = match now {
             Phase::Idle => 0,
             Phase::Head => 1,
             Phase::Beyond => 2,
         };
-        self.0.store(value, Ordering::Relaxed);
+        let before = phase(self.phase.swap(value, Ordering::Relaxed));
+        if now == Phase::Head && before != Phase::Head {
+            self.heads.begun();
+        }
+        if now != Phase::Idle && self.silent.swap(false, Ordering::Relaxed) {
+            self.heads.heard();
+        }
+        if now != Phase::Head && before == Phase::Head {
+            self.heads.over();
+        }
+    }
+}
+
+impl Drop for HeadWatch {
+    fn drop(&mut self) {
+        self.enter(Phase::Beyond);
+    }
+}
+
+fn phase(value: u8) -> Phase {
+    match value {
+        0 => Phase::Idle,
+        1 => Phase::Head,
+        _ => Phase::Beyond,
     }
 }

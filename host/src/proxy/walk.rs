@@ -24,11 +24,13 @@ impl ProxyHttp for Proxy {
 
     /// Called when a request's head is complete.
     fn new_ctx(&self) -> Context {
+        // Counted here before it is not counted as a head any more.
+        let in_flight = self.in_flight.enter();
         let connection = CONNECTION.try_with(Clone::clone).ok();
         if let Some(watch) = connection.as_ref().and_then(|connection| connection.watch.as_ref()) {
             watch.enter(Phase::Beyond);
         }
-        Context::new(connection, self.in_flight.enter())
+        Context::new(connection, in_flight)
     }
 
     /// No downstream modules: what they do costs every request.

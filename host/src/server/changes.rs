@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::config::ConfigErrors;
 use crate::credentials::CredentialError;
-use crate::server::StartError;
+use crate::server::{Frozen, StartError};
 
 /// A configuration that is not put in force. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -14,8 +14,8 @@ pub enum ReloadError {
     Config(ConfigErrors),
     #[error("the configuration came from no file that could be read again")]
     NoFile,
-    #[error("the program is being upgraded: try again in a moment")]
-    Frozen,
+    #[error(transparent)]
+    Frozen(#[from] Frozen),
     #[error(
         "{} changed, which a running proxy cannot change: restart it, or upgrade it without losing a connection \
          (docs/reload.md)", sections.join(", ")

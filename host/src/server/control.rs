@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use chrono::Utc;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::runtime::Handle;
 
 use crate::check::OwnAddresses;
@@ -46,8 +46,17 @@ pub struct Control {
     tenants: ArcSwap<BTreeMap<String, Arc<Tenant>>>,
     runtime: Handle,
     frozen: AtomicBool,
+    changing: RwLock<()>,
     renewed: Renewed,
 }
+
+/// Something changes.
+pub type Changing<'c> = RwLockReadGuard<'c, ()>;
+
+/// Nothing may change now.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the program is being upgraded, or ends: try again in a moment")]
+pub struct Frozen;
 
 /// Failed reloads that are kept.
 const FAILURES: usize = 10;
@@ -86,6 +95,7 @@ impl Control {
             failures: Mutex::default(),
             runtime,
             frozen: AtomicBool::new(false),
+            changing: RwLock::default(),
             renewed,
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
@@ -108,14 +118,25 @@ impl Control {
         self.tenants.load_full()
     }
 
-    /// Lets nothing change any more, or again: while another process takes this one's place, which has read what there
-    /// was, and while this one ends.
+    /// Lets no change begin any more, or again: while another process takes this one's place, which reads what there is,
+    /// and while this one ends.
     pub fn freeze(&self, frozen: bool) {
-        self.frozen.store(frozen, Ordering::Relaxed);
+        self.frozen.store(frozen, Ordering::SeqCst);
     }
 
-    pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Ordering::Relaxed)
+    /// Waits for the changes that have begun.
+    pub fn settle(&self) {
+        drop(self.changing.write());
+    }
+
+    /// To be held while something changes.
+    pub fn change(&self) -> Result<Changing<'_>, Frozen> {
+        // Recursive: one that waits for all changes must not come between a change and a part of it.
+        let changing = self.changing.read_recursive();
+        match self.frozen.load(Ordering::SeqCst) {
+            false => Ok(changing),
+            true => Err(Frozen),
+        }
     }
 
     /// Failed reloads, newest last.
@@ -126,10 +147,9 @@ impl Control {
     /// Reads the configuration's files, all credentials and certificates again, and puts them in force: all of it or
     /// nothing. Tenants that are as they were are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
-        if self.is_frozen() {
-            return Err(ReloadError::Frozen);
-        }
+        let changing = self.change();
         let read = || {
+            changing.as_ref().map_err(|frozen| *frozen)?;
             let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
             let mut new = config::load(file).map_err(ReloadError::Config)?;
             (self.adapt)(&mut new);
@@ -285,9 +305,7 @@ impl Control {
 
     /// What is due with time alone; to be called about every second.
     pub fn tick(&self) {
-        if self.is_frozen() {
-            return;
-        }
+        let Ok(_changing) = self.change() else { return };
         let now = Instant::now();
         for tenant in self.tenants().values() {
             tenant.releases.tick(&tenant.config.release, now);

@@ -2,11 +2,13 @@
 //! process's place is given them.
 
 use std::fs::Permissions;
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -14,15 +16,13 @@ use pingora::apps::ServerApp;
 use pingora::server::Fds;
 use pingora::services::Service as _;
 use pingora::services::listening::Service;
+use tempfile::NamedTempFile;
 use tokio::net::{TcpSocket, UnixSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{AdminConfig, Config};
 use crate::server::StartError;
-
-/// What the admin listener is called. No listener of a configuration can have this name.
-pub const ADMIN: &str = "(admin)";
 
 /// The mode of a socket that nobody else may open.
 pub const OWNER_ONLY: u32 = 0o600;
@@ -50,7 +50,7 @@ pub fn all(config: &Config, runtime: &Runtime) -> Result<Vec<Listening>, StartEr
     if let Some(address) = config.admin.as_ref().and_then(|admin| admin.address) {
         let refused = |source| StartError::Admin { address: address.to_string(), source };
         let (socket, address) = bind(address).map_err(refused)?;
-        all.push(Listening { name: ADMIN.to_owned(), address, socket });
+        all.push(Listening { name: AdminConfig::LISTENER.to_owned(), address, socket });
     }
     Ok(all)
 }
@@ -63,28 +63,40 @@ impl Listening {
     }
 }
 
+/// A service that takes the connections of a socket, once it is run.
+pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Lets a service take the connections of a socket. `address` is what the service calls it.
-pub fn serve<A>(
-    runtime: &Runtime,
+pub fn serving<A>(
     mut service: Service<A>,
     address: &str,
-    socket: OwnedFd,
+    socket: impl Into<OwnedFd>,
     shutdown: &watch::Receiver<bool>,
-) where
+) -> Serving
+where
     A: ServerApp + Send + Sync + 'static,
 {
-    let mut fds = Fds::new();
-    fds.add(address.to_owned(), socket.into_raw_fd());
-    let (watch, fds) = (shutdown.clone(), Arc::new(Mutex::new(fds)));
-    runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+    let (address, socket, shutdown) = (address.to_owned(), socket.into(), shutdown.clone());
+    Box::pin(async move {
+        let mut fds = Fds::new();
+        fds.add(address, socket.into_raw_fd());
+        service.start_service(Some(Arc::new(Mutex::new(fds))), shutdown, 1).await;
+    })
+}
+
+/// A Unix socket that listens under a name that nobody knows yet, which is removed if it never gets its own.
+#[derive(Debug)]
+pub struct Unnamed {
+    socket: NamedTempFile<UnixListener>,
+    path: PathBuf,
 }
 
 /// Listens on a Unix socket that only this process's user can open. A socket that nobody listens on any more makes room
 /// for it, and so does one of the process whose place this one takes.
-pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<OwnedFd, StartError> {
+pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed, StartError> {
     let refused = |source| StartError::Admin { address: path.display().to_string(), source };
-    clear(path, takes_over).map_err(refused)?;
-    let bound = || {
+    is_free(path, takes_over).map_err(refused)?;
+    let bind = |path: &Path| {
         let _inside = runtime.enter();
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
@@ -93,10 +105,22 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<OwnedFd,
         const BACKLOG: u32 = 128;
         socket.listen(BACKLOG)?.into_std()
     };
-    bound().map(OwnedFd::from).map_err(refused)
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let socket = tempfile::Builder::new().prefix(".").make_in(folder, bind).map_err(refused)?;
+    Ok(Unnamed { socket, path: path.to_owned() })
 }
 
-fn clear(path: &Path, takes_over: bool) -> std::io::Result<()> {
+impl Unnamed {
+    /// Gives it its name, which no other socket has from then on.
+    pub fn name(self) -> Result<UnixListener, StartError> {
+        let Unnamed { socket, path } = self;
+        socket
+            .persist(&path)
+            .map_err(|refused| StartError::Admin { address: path.display().to_string(), source: refused.error })
+    }
+}
+
+fn is_free(path: &Path, takes_over: bool) -> std::io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -104,7 +128,7 @@ fn clear(path: &Path, takes_over: bool) -> std::io::Result<()> {
             Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a file of that name"))
         }
         Ok(_) if !takes_over && UnixStream::connect(path).is_ok() => Err(std::io::ErrorKind::AddrInUse.into()),
-        Ok(_) => std::fs::remove_file(path),
+        Ok(_) => Ok(()),
     }
 }
 

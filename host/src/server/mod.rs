@@ -9,14 +9,16 @@ mod changes;
 pub mod control;
 mod listen;
 mod renewed;
+mod signals;
 mod tenants;
 mod upgrade;
 mod watch;
 
 pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
-pub use control::{Control, NoTenant};
+pub use control::{Control, Frozen, NoTenant};
 pub use listen::Listening;
-pub use upgrade::UpgradeError;
+pub use signals::Order;
+pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
 
 use std::fs::Permissions;
 use std::net::SocketAddr;
@@ -30,12 +32,12 @@ use pingora::server::configuration::ServerConf;
 use pingora::services::listening::Service;
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::admin::{Access, Admin};
-use crate::config::Config;
+use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
-use crate::door::{Door, Listener, TlsError, tls_settings};
+use crate::door::{Door, Heads, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
@@ -45,6 +47,7 @@ use crate::release::{Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
 use crate::server::renewed::Renewed;
+use crate::server::signals::Quit;
 use crate::tenant::TenantError;
 
 /// A proxy that could not be started.
@@ -91,6 +94,7 @@ pub enum StartError {
 /// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
 pub struct Server {
     runtime: Option<Runtime>,
+    services: Vec<JoinHandle<()>>,
     shutdown: tokio::sync::watch::Sender<bool>,
     in_flight: Gauge,
     shutdown_timeout: Duration,
@@ -121,19 +125,6 @@ impl Launch {
     }
 }
 
-/// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By SIGTERM or SIGINT, and by SIGQUIT where no `proxy.upgrade_socket` is configured.
-    Stop { signal: &'static str },
-    /// By SIGHUP.
-    Reload,
-    /// By SIGUSR2: start the program anew, to take this one's place.
-    Upgrade,
-    /// By SIGQUIT: the process that takes this one's place is ready for its listeners.
-    HandOver,
-}
-
 /// How a shutdown went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -160,9 +151,12 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     Ok(errors)
 }
 
-/// Starts a proxy. On return it accepts connections.
+/// Starts a proxy. On return it accepts connections; nothing fails once it does.
 pub fn start(launch: Launch) -> Result<Server, StartError> {
     let Launch { config, file, build_in, dev, adapt, takes_over } = launch;
+    // An author's proxy is never upgraded.
+    let upgrade_socket = config.proxy.upgrade_socket.clone().filter(|_| !dev);
+    upgrade_socket.as_deref().map(upgrade::check).transpose()?;
     let publisher = publisher(&config, build_in)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
@@ -207,7 +201,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         file,
         adapt,
         config: config.clone(),
-        own,
+        own: own.clone(),
         tenants,
         runtime: runtime.handle().clone(),
         renewed,
@@ -223,54 +217,61 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         error_header: config.proxy.error_header,
     });
     let proxy = Arc::new(http_proxy(&pingora_conf(&config)?, proxy));
-
-    let (shutdown, watch) = tokio::sync::watch::channel(false);
     let mut settings = Vec::new();
     for (listener, certificate) in config.listeners.iter().zip(certificates) {
         let refused = |source| StartError::Tls { name: listener.name.clone(), source };
         settings.push(certificate.map(tls_settings).transpose().map_err(refused)?);
     }
+    let socket = config.admin.as_ref().and_then(|admin| admin.socket.as_deref());
+    let admin_socket = socket.map(|path| listen::unix(path, takes_over.is_some(), &runtime)).transpose()?;
     let listening = match (listening, takes_over) {
         (Some(listening), _) => listening,
         (None, Some(from)) => upgrade::take_over(&config, from)?,
         (None, None) => Vec::new(),
     };
-    let mut sockets = listening.iter();
+    own.found(listening.iter().map(|listening| listening.address).collect());
+
+    let (shutdown, watch) = tokio::sync::watch::channel(false);
+    let any_tls = config.listeners.iter().any(|listener| listener.tls.is_some());
+    let heads = Arc::new(if any_tls { Heads::with_tls() } else { Heads::without_tls() });
+    let (mut services, mut sockets) = (Vec::new(), listening.iter());
     for ((listener, tls), listening) in config.listeners.iter().zip(settings).zip(&mut sockets) {
-        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone());
+        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone(), heads.clone());
         let mut service = Service::new(listener.name.clone(), door);
         let address = listening.address.to_string();
         match tls {
             None => service.add_tcp(&address),
             Some(settings) => service.add_tls_with_settings(&address, None, settings),
         }
-        listen::serve(&runtime, service, &address, listening.copy()?, &watch);
+        services.push(listen::serving(service, &address, listening.copy()?, &watch));
     }
-    if let (Some(admin), Some(access)) = (&config.admin, access_to_admin) {
+    if let Some(access) = access_to_admin {
         for listening in sockets {
             let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), access.clone()));
             let address = listening.address.to_string();
             service.add_tcp(&address);
-            listen::serve(&runtime, service, &address, listening.copy()?, &watch);
-        }
-        if let Some(path) = &admin.socket {
-            let socket = listen::unix(path, takes_over.is_some(), &runtime)?;
-            let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), Access::Full));
-            let address = path.to_string_lossy();
-            // Pingora would let everybody open it.
-            service.add_uds(&address, Some(Permissions::from_mode(listen::OWNER_ONLY)));
-            listen::serve(&runtime, service, &address, socket, &watch);
+            services.push(listen::serving(service, &address, listening.copy()?, &watch));
         }
     }
     watch::start(&control, marks, dev).map_err(|source| StartError::Threads { source })?;
+    if let (Some(path), Some(socket)) = (socket, admin_socket) {
+        let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), Access::Full));
+        let address = path.to_string_lossy();
+        // Pingora would let everybody open it.
+        service.add_uds(&address, Some(Permissions::from_mode(listen::OWNER_ONLY)));
+        // Last of all: a process whose place this one takes loses its own by it.
+        services.push(listen::serving(service, &address, socket.name()?, &watch));
+    }
+    let services = services.into_iter().map(|service| runtime.spawn(service)).collect();
     Ok(Server {
+        services,
         runtime: Some(runtime),
         shutdown,
         in_flight,
         shutdown_timeout: config.proxy.shutdown_timeout,
         control,
         listening,
-        upgrade_socket: config.proxy.upgrade_socket.clone(),
+        upgrade_socket,
     })
 }
 
@@ -288,13 +289,13 @@ fn publisher(config: &Config, build_in: BuildIn) -> Result<Publisher, StartError
 impl Server {
     /// Listeners by name, with the address that each really has.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
-        let listeners = self.listening.iter().filter(|listening| listening.name != listen::ADMIN);
+        let listeners = self.listening.iter().filter(|listening| listening.name != AdminConfig::LISTENER);
         listeners.map(|listening| (listening.name.as_str(), listening.address))
     }
 
     /// The admin listener's address, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        let admin = self.listening.iter().find(|listening| listening.name == listen::ADMIN);
+        let admin = self.listening.iter().find(|listening| listening.name == AdminConfig::LISTENER);
         admin.map(|listening| listening.address)
     }
 
@@ -305,48 +306,41 @@ impl Server {
 
     /// Takes over SIGTERM, SIGQUIT, SIGINT, SIGHUP and SIGUSR2; the result waits for the next one.
     pub fn signals(&self) -> std::io::Result<impl FnMut() -> Order + use<>> {
-        let runtime = self.runtime.as_ref().map(Runtime::handle).cloned().ok_or(std::io::ErrorKind::NotConnected)?;
-        let _inside = runtime.enter();
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut second = signal(SignalKind::user_defined2())?;
-        let runtime = runtime.clone();
-        let hands_over = self.upgrade_socket.is_some();
-        Ok(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = terminate.recv() => Order::Stop { signal: "SIGTERM" },
-                    _ = quit.recv() => if hands_over { Order::HandOver } else { Order::Stop { signal: "SIGQUIT" } },
-                    _ = interrupt.recv() => Order::Stop { signal: "SIGINT" },
-                    _ = hang_up.recv() => Order::Reload,
-                    _ = second.recv() => Order::Upgrade,
-                }
-            })
-        })
+        let runtime = self.runtime.as_ref().map(Runtime::handle).ok_or(std::io::ErrorKind::NotConnected)?;
+        signals::orders(runtime.clone(), if self.can_hand_over() { Quit::HandOver } else { Quit::Stop })
     }
 
-    /// Gives its listeners to the process that takes its place, and goes on serving until it is stopped.
-    pub fn hand_over(&self) -> Result<(), UpgradeError> {
-        match &self.upgrade_socket {
-            Some(socket) => upgrade::hand_over(&self.listening, socket),
-            None => Err(UpgradeError::NoSocket),
-        }
+    /// Whether another process can take this one's place.
+    pub fn can_hand_over(&self) -> bool {
+        self.upgrade_socket.is_some()
+    }
+
+    /// Its listeners, for the process that takes its place. This one goes on serving until it is stopped.
+    pub fn hand_over(&self) -> Result<HandOver, UpgradeError> {
+        HandOver::of(&self.listening, self.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?)
     }
 
     /// Stops accepting, lets requests in flight end, and no longer than the configured time.
     pub fn stop(mut self) -> Stopped {
         let Some(runtime) = self.runtime.take() else { return Stopped::Clean };
+        // What changed from here on would be lost, or in the way of the process that takes this one's place.
+        self.control.freeze(true);
         // Fails only if every listener has ended already.
         let _ = self.shutdown.send(true);
         // Or the system would go on queueing connections, which nobody would take.
         self.listening.clear();
-        let drained =
-            runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, self.in_flight.drained()).await });
+        let (services, in_flight) = (std::mem::take(&mut self.services), self.in_flight.clone());
+        let drained = async move {
+            for service in services {
+                // It has no result, and one that panicked has ended as well.
+                let _ = service.await;
+            }
+            in_flight.drained().await;
+        };
+        let _ = runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, drained).await });
         let left = self.in_flight.requests();
         runtime.shutdown_background();
-        if drained.is_ok() { Stopped::Clean } else { Stopped::CutOff(left) }
+        if left == 0 { Stopped::Clean } else { Stopped::CutOff(left) }
     }
 }
 

@@ -1,47 +1,115 @@
 //! One process takes another's place: it is given the listeners, so that no connection is ever refused, and the other
 //! one ends when its last request has.
 
-use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, FromRawFd as _};
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use pingora::server::Fds;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getppid, kill_process};
 
-use crate::config::Config;
-use crate::server::listen::{ADMIN, Listening};
+use crate::config::{AdminConfig, Config, ProxyConfig};
+use crate::server::listen::Listening;
 
-/// Listeners that did not change hands.
+/// Listeners that did not change hands, or could not.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
     #[error("`proxy.upgrade_socket` is not configured: it is where the listeners change hands")]
     NoSocket,
+    #[error("process {pid} did not start this one: an upgrade begins with SIGUSR2 to the process that runs")]
+    NotStartedBy { pid: i32 },
     #[error("cannot signal process {pid}: {message}")]
     Signal { pid: i32, message: String },
     #[error("`{path}` (proxy.upgrade_socket): {message}")]
     Socket { path: PathBuf, message: String },
+    #[error(
+        "process {pid} did not hand over its listeners on `{path}` (proxy.upgrade_socket): {message}; was it started \
+         with the same `proxy.upgrade_socket`?"
+    )]
+    NotSent { pid: i32, path: PathBuf, message: String },
+    #[error(
+        "the folder `{folder}` of proxy.upgrade_socket belongs to another user (uid {owner}, this is {user}), who could \
+         hand over other listeners: name a folder of its own"
+    )]
+    Owner { folder: PathBuf, owner: u32, user: u32 },
+    #[error(
+        "the folder `{folder}` of proxy.upgrade_socket is open to others (mode {mode:o}), who could hand over other \
+         listeners: chmod 700 it, or name a folder of its own"
+    )]
+    Mode { folder: PathBuf, mode: u32 },
     #[error("the running process has no listener `{name}`: a listener that is new takes a restart")]
     Missing { name: String },
+    #[error(
+        "listener `{name}` is at {is} in the running process, and was to be at {was_to_be}: a listener that moves takes \
+         a restart, or another name"
+    )]
+    Moved { name: String, is: SocketAddr, was_to_be: SocketAddr },
+    #[error("listener `{name}` that the running process handed over cannot be used")]
+    Unusable { name: String, source: std::io::Error },
 }
 
-/// Gives the listeners to the process that waits for them.
-pub fn hand_over(listening: &[Listening], socket: &Path) -> Result<(), UpgradeError> {
-    let mut fds = Fds::new();
-    for listening in listening {
-        fds.add(listening.name.clone(), listening.socket.as_raw_fd());
+/// Whether listeners could change hands on this socket. Pingora lets everybody open it, so its folder must not.
+pub fn check(socket: &Path) -> Result<(), UpgradeError> {
+    text(socket)?;
+    let folder = folder(socket);
+    let unusable = |message: String| UpgradeError::Socket { path: socket.to_owned(), message };
+    let about = std::fs::metadata(folder)
+        .map_err(|error| unusable(format!("cannot use the folder `{}`: {error}", folder.display())))?;
+    if !about.is_dir() {
+        return Err(unusable(format!("`{}` is not a folder", folder.display())));
     }
-    let path = text(socket)?;
-    fds.send_to_sock(path).map(|_| ()).map_err(|error| failed(socket, error))
+    let (owner, user) = (about.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(UpgradeError::Owner { folder: folder.to_owned(), owner, user });
+    }
+    let mode = about.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(UpgradeError::Mode { folder: folder.to_owned(), mode });
+    }
+    Ok(())
 }
 
-/// Asks a running process for its listeners.
+/// Listeners on their way to the process that waits for them.
+#[derive(Debug)]
+pub struct HandOver {
+    listeners: Vec<(String, OwnedFd)>,
+    socket: PathBuf,
+}
+
+impl HandOver {
+    pub fn of(listening: &[Listening], socket: &Path) -> Result<HandOver, UpgradeError> {
+        let copies = listening.iter().map(|listening| match listening.socket.try_clone() {
+            Ok(copy) => Ok((listening.name.clone(), OwnedFd::from(copy))),
+            Err(source) => Err(UpgradeError::Unusable { name: listening.name.clone(), source }),
+        });
+        Ok(HandOver { listeners: copies.collect::<Result<_, _>>()?, socket: socket.to_owned() })
+    }
+
+    /// Waits for the process that takes them, some seconds at most.
+    pub fn send(self) -> Result<(), UpgradeError> {
+        let mut fds = Fds::new();
+        for (name, descriptor) in &self.listeners {
+            fds.add(name.clone(), descriptor.as_raw_fd());
+        }
+        let path = text(&self.socket)?;
+        fds.send_to_sock(path).map(|_| ()).map_err(|error| failed(&self.socket, error))
+    }
+}
+
+/// Asks a running process for its listeners. Those that this configuration has not are closed.
 pub fn take_over(config: &Config, from: Pid) -> Result<Vec<Listening>, UpgradeError> {
     let socket = config.proxy.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?;
     let path = text(socket)?;
+    is_parent(from)?;
     // Pingora unwraps if it can't make the socket.
-    let folder = socket.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).map_err(|error| failed(socket, error))?;
-    let signalled = std::thread::spawn({
+    tempfile::tempfile_in(folder(socket)).map_err(|error| failed(socket, error))?;
+    // One that was left behind would be taken for ours.
+    let _ = std::fs::remove_file(socket);
+    let signalled = thread::spawn({
         let socket = socket.to_owned();
         move || {
             // Not before there is somebody to give them to.
@@ -49,42 +117,91 @@ pub fn take_over(config: &Config, from: Pid) -> Result<Vec<Listening>, UpgradeEr
                 if std::fs::symlink_metadata(&socket).is_ok() {
                     break;
                 }
-                std::thread::sleep(std::time::Duration::from_millis(10));
+                thread::sleep(Duration::from_millis(10));
             }
             kill_process(from, Signal::QUIT)
         }
     });
-    // One that was left behind would be taken for ours.
-    let _ = std::fs::remove_file(socket);
     let mut fds = Fds::new();
     let received = fds.get_from_sock(path);
+    let pid = from.as_raw_nonzero().get();
     match signalled.join() {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            let pid = from.as_raw_nonzero().get();
-            return Err(UpgradeError::Signal { pid, message: error.to_string() });
-        }
+        Ok(Err(error)) => return Err(UpgradeError::Signal { pid, message: error.to_string() }),
         Err(_) => return Err(failed(socket, "no thread could be run")),
     }
-    received.map_err(|error| failed(socket, error))?;
-    let admin = config.admin.iter().filter(|admin| admin.address.is_some()).map(|_| ADMIN.to_owned());
-    let names = config.listeners.iter().map(|listener| listener.name.clone()).chain(admin);
-    names.map(|name| listening(&fds, name)).collect()
+    received.map_err(|error| UpgradeError::NotSent { pid, path: socket.to_owned(), message: error.to_string() })?;
+    chosen(owned(&fds), &wanted(config))
 }
 
-fn listening(fds: &Fds, name: String) -> Result<Listening, UpgradeError> {
-    let Some(fd) = fds.get(&name) else { return Err(UpgradeError::Missing { name }) };
-    #[expect(unsafe_code, reason = "the descriptor was received a moment ago and is nobody else's")]
-    let socket = unsafe { TcpListener::from_raw_fd(*fd) };
-    match socket.local_addr() {
-        Ok(address) => Ok(Listening { name, address, socket }),
-        Err(_) => Err(UpgradeError::Missing { name }),
+/// Tells the process whose place this one has taken to end.
+pub fn end(predecessor: Pid) -> Result<(), UpgradeError> {
+    is_parent(predecessor)?;
+    let pid = predecessor.as_raw_nonzero().get();
+    kill_process(predecessor, Signal::TERM).map_err(|error| UpgradeError::Signal { pid, message: error.to_string() })
+}
+
+/// Only a process that started this one knows what a SIGQUIT of it means, and cannot be another of the same number.
+fn is_parent(process: Pid) -> Result<(), UpgradeError> {
+    match getppid() {
+        Some(parent) if parent == process => Ok(()),
+        _ => Err(UpgradeError::NotStartedBy { pid: process.as_raw_nonzero().get() }),
     }
 }
 
+/// What a configuration listens on, in the order of `listen::all`.
+fn wanted(config: &Config) -> Vec<(String, SocketAddr)> {
+    let listeners = config.listeners.iter().map(|listener| (listener.name.clone(), listener.address));
+    let admin = config.admin.iter().filter_map(|admin| admin.address);
+    listeners.chain(admin.map(|address| (AdminConfig::LISTENER.to_owned(), address))).collect()
+}
+
+/// Every descriptor that was received, with somebody who closes it.
+fn owned(fds: &Fds) -> HashMap<String, TcpListener> {
+    let (names, descriptors) = fds.serialize();
+    let owned = descriptors.into_iter().map(|descriptor| {
+        #[expect(unsafe_code, reason = "the descriptor was received a moment ago and is nobody else's")]
+        unsafe {
+            TcpListener::from_raw_fd(descriptor)
+        }
+    });
+    names.into_iter().zip(owned).collect()
+}
+
+/// The listeners of a configuration among those that were received. The others are closed, or their clients would wait
+/// for somebody to accept.
+fn chosen(
+    mut received: HashMap<String, TcpListener>,
+    wanted: &[(String, SocketAddr)],
+) -> Result<Vec<Listening>, UpgradeError> {
+    let mut chosen = Vec::new();
+    for (name, was_to_be) in wanted {
+        let (name, was_to_be) = (name.clone(), *was_to_be);
+        let Some(socket) = received.remove(&name) else { return Err(UpgradeError::Missing { name }) };
+        let address = match socket.local_addr() {
+            Ok(address) => address,
+            Err(source) => return Err(UpgradeError::Unusable { name, source }),
+        };
+        // Port 0 is any port, so also the one that it has.
+        let same_port = was_to_be.port() == 0 || was_to_be.port() == address.port();
+        if address.ip() != was_to_be.ip() || !same_port {
+            return Err(UpgradeError::Moved { name, is: address, was_to_be });
+        }
+        chosen.push(Listening { name, address, socket });
+    }
+    for listener in received.keys() {
+        tracing::info!(%listener, "upgrade: the listener is not configured any more; it is closed");
+    }
+    Ok(chosen)
+}
+
+fn folder(socket: &Path) -> &Path {
+    socket.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What Pingora takes: it unwraps where a path is too long.
 fn text(path: &Path) -> Result<&str, UpgradeError> {
-    /// What a Unix socket's address holds.
-    const LONGEST: usize = 107;
+    const LONGEST: usize = ProxyConfig::UPGRADE_SOCKET_BYTES;
     match path.to_str() {
         Some(text) if text.len() <= LONGEST => Ok(text),
         Some(_) => Err(failed(path, format!("the path is longer than {LONGEST} bytes"))),
@@ -94,4 +211,73 @@ fn text(path: &Path) -> Result<&str, UpgradeError> {
 
 fn failed(path: &Path, message: impl std::fmt::Display) -> UpgradeError {
     UpgradeError::Socket { path: path.to_owned(), message: message.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        (listener, address)
+    }
+
+    /// What is told of a process that listens as `web`, for a configuration that has `name` at `was_to_be`.
+    fn told(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
+        let (web, address) = listener();
+        let was_to_be = was_to_be.replace("SAME", &address.port().to_string()).parse().expect("an address");
+        let chosen = chosen(HashMap::from([("web".to_owned(), web)]), &[(name.to_owned(), was_to_be)]);
+        match chosen {
+            Ok(chosen) => Ok(chosen.first().expect("a listener").address),
+            Err(error) => Err(error.to_string().replace(&address.to_string(), "HERE")),
+        }
+    }
+
+    #[test]
+    fn listener_is_taken_over_where_it_is() {
+        assert!(told("web", "127.0.0.1:SAME").is_ok());
+        assert!(told("web", "127.0.0.1:0").is_ok());
+    }
+
+    #[test]
+    fn listener_that_moved_or_is_new_is_refused() {
+        for elsewhere in ["127.0.0.1:1", "127.0.0.2:0", "[::1]:0"] {
+            let moved = format!(
+                "listener `web` is at HERE in the running process, and was to be at {elsewhere}: a listener that moves \
+                 takes a restart, or another name"
+            );
+            assert_eq!(told("web", elsewhere), Err(moved));
+        }
+        let new = "the running process has no listener `more`: a listener that is new takes a restart".to_owned();
+        assert_eq!(told("more", "127.0.0.1:0"), Err(new));
+    }
+
+    #[test]
+    fn listener_that_is_not_configured_any_more_is_closed() {
+        let ((web, web_address), (old, old_address)) = (listener(), listener());
+        let received = HashMap::from([("web".to_owned(), web), ("old".to_owned(), old)]);
+        let chosen = chosen(received, &[("web".to_owned(), web_address)]).expect("the listeners");
+        assert_eq!(chosen.len(), 1);
+        assert!(std::net::TcpStream::connect(web_address).is_ok());
+        assert!(std::net::TcpStream::connect(old_address).is_err());
+    }
+
+    #[test]
+    fn folder_that_others_can_use_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("upgrade.sock");
+        for mode in [0o701, 0o710, 0o770, 0o755, 0o1777] {
+            set_permissions(folder.path(), Permissions::from_mode(mode)).expect("a mode");
+            let error = check(&socket).expect_err("others may use it").to_string();
+            assert!(error.contains(&format!("(mode {mode:o})")) && error.contains("chmod 700 it"), "{error}");
+        }
+        set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("a mode");
+        assert!(check(&socket).is_ok());
+        let error = check(&folder.path().join("none/upgrade.sock")).expect_err("there is no folder").to_string();
+        assert!(error.contains("cannot use the folder") && error.contains("none"), "{error}");
+    }
 }

@@ -5,3 +5,4 @@ mod cli;
 mod hostile;
 mod live;
 mod running;
+mod upgrade;

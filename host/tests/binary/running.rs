@@ -61,12 +61,18 @@ impl Running {
 
     /// The same with a configuration that outlives it. What `run` tells is its log, what `dev` tells its output.
     pub fn start_file(command: &str, config: &Path) -> Running {
+        Running::start_in(command, config, &[])
+    }
+
+    /// The same with these variables of its environment.
+    pub fn start_in(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
         let (output, errors) = match command {
             "dev" => (Stdio::piped(), Stdio::null()),
             _ => (Stdio::null(), Stdio::piped()),
         };
         let mut process = Command::new(env!("CARGO_BIN_EXE_pointsman"))
             .args([command, "--config", &config.display().to_string()])
+            .envs(variables.iter().copied())
             .stdout(output)
             .stderr(errors)
             .spawn()
@@ -90,7 +96,12 @@ impl Running {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        let mut found = self.said.lines().filter(|line| line.contains("listening") && line.contains("web"));
+        self.address_of("web")
+    }
+
+    /// Where the listener of this name is.
+    pub fn address_of(&self, name: &str) -> SocketAddr {
+        let mut found = self.said.lines().filter(|line| line.contains("listening") && line.contains(name));
         let address = found.next().and_then(|line| line.split([' ', '=']).find_map(|word| word.parse().ok()));
         address.unwrap_or_else(|| panic!("an address in {}", self.said))
     }
@@ -102,9 +113,22 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let killed = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
-        assert!(killed.expect("kill runs").success());
+        signal(name, self.process.id());
+    }
+
+    /// The process that was started last to take its place.
+    pub fn successor(&self) -> u32 {
+        self.successors().next_back().unwrap_or_else(|| panic!("no successor in {}", self.said))
+    }
+
+    fn successors(&self) -> impl DoubleEndedIterator<Item = u32> {
+        let pids = self.said.lines().filter_map(|line| line.split_once("the successor is loading pid="));
+        pids.filter_map(|(_, pid)| pid.trim().parse().ok())
     }
 
     /// Waits for a line of the log.
@@ -148,5 +172,17 @@ impl Drop for Running {
         // It has ended, unless the test failed.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for pid in self.successors() {
+            // Not another one that has its number by now.
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&arguments).contains("\0--upgrade\0") {
+                signal("KILL", pid);
+            }
+        }
     }
+}
+
+pub fn signal(name: &str, process: u32) {
+    let killed = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(killed.expect("kill runs").success());
 }

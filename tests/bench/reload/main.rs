@@ -46,7 +46,7 @@ async fn under_load() {
     let load = Load::start(&site);
     let begin = Instant::now();
     for round in 0..RELOADS {
-        site.replace(&version_of(round % 2));
+        site.replace(&version_of((round + 1) % 2));
         site.serves(round + 2).await;
         // Spread over the whole load.
         let due = usize::try_from(round + 1).expect("few") * REQUESTS / usize::try_from(RELOADS).expect("few");
@@ -72,7 +72,7 @@ async fn latency() {
         let mut probe = Probe::new(&site).await;
         let mut times = Vec::new();
         for round in 0..ROUNDS {
-            let version = version_of(if known { round % 2 } else { round });
+            let version = version_of(if known { (round + 1) % 2 } else { round + 1 });
             let file = site.beside(&version);
             let begin = Instant::now();
             site.rename(&file);

@@ -307,3 +307,27 @@ fn file_of_another_kind_is_not_told_word_by_word() {
     let lines = complaints(&"some: [yaml\n".repeat(100)).lines().count();
     assert_eq!(lines, 33);
 }
+
+#[test]
+fn what_an_upgrade_cannot_hand_over_is_told() {
+    let listeners = |count: usize, name: &str| -> String {
+        let names = (0..count).map(|index| format!("{name}{index:02}"));
+        names.map(|name| format!("[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n")).collect()
+    };
+    let tenant = "[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"a.wasm\"\n";
+    let with =
+        |socket: &str, rest: &str| complaints(&format!("[proxy]\nupgrade_socket = \"{socket}\"\n{rest}{tenant}"));
+    let (long, few, most) = ("s".repeat(108), listeners(1, "l"), listeners(32, "l"));
+    let admin = "[admin]\naddress = \"127.0.0.1:0\"\n";
+    assert_eq!(with(&"s".repeat(107), &few), "");
+    assert_eq!(with("s", &most), "");
+    assert_eq!(complaints(&format!("{admin}{most}{tenant}")), "");
+    let told = "pointsman.toml:2: proxy.upgrade_socket: ";
+    let too_long = "must be at most 107 bytes with its folder, as for every Unix socket, found 108";
+    assert_eq!(with(&long, &few), format!("{told}{too_long}"));
+    let too_many =
+        "cannot hand over more than 32 listeners, `admin.address` included, found 33: leave it out, or have fewer";
+    assert_eq!(with("s", &format!("{admin}{most}")), format!("{told}{too_many}"));
+    let names = "cannot hand over listeners whose names have more than 2048 bytes together, found 2079: shorten them";
+    assert_eq!(with("s", &listeners(32, &"n".repeat(62))), format!("{told}{names}"));
+}

@@ -130,7 +130,7 @@ fn load(control: &Weak<Control>, subject: &Subject) {
     // Nothing may change while another process takes this one's place: it waits for the end of that, or of this process.
     let control = loop {
         let Some(control) = control.upgrade() else { return };
-        if !control.is_frozen() {
+        if control.change().is_ok() {
             break control;
         }
         drop(control);

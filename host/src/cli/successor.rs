@@ -1,0 +1,127 @@
+//! The process that takes this one's place: started by SIGUSR2, one at a time.
+
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+
+use crate::server::{Control, Server};
+use crate::text::chain;
+
+/// Why no successor is started.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(
+        "this process was started without `proxy.upgrade_socket`, on which its listeners would change hands: configure \
+         it, and restart once"
+    )]
+    NoSocket,
+    #[error("this is process 1, and everything in its container ends with it: start a new container instead")]
+    FirstProcess,
+    #[error("the successor that was started before is still loading")]
+    Loading,
+    #[error("this process ends already")]
+    Ending,
+    #[error("cannot start a thread for it")]
+    Thread { source: std::io::Error },
+}
+
+/// Starts successors of this process.
+pub struct Successors {
+    control: Arc<Control>,
+    now: Arc<Mutex<Now>>,
+    can_hand_over: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Now {
+    Alone,
+    /// A successor read the configuration and the state, or is about to.
+    Loading,
+    Ending,
+}
+
+impl Successors {
+    pub fn of(server: &Server) -> Successors {
+        Successors {
+            control: server.control().clone(),
+            now: Arc::new(Mutex::new(Now::Alone)),
+            can_hand_over: server.can_hand_over(),
+        }
+    }
+
+    /// Starts this program anew, as it is on disk now, to take this process's place. Until it does, or has ended,
+    /// versions stay as they are.
+    pub fn start(&self) {
+        if let Err(refused) = self.try_start() {
+            tracing::error!(error = chain(&refused), "upgrade: refused; this process goes on");
+        }
+    }
+
+    /// From now on this process ends, whatever becomes of a successor.
+    pub fn end(&self) {
+        *self.now.lock() = Now::Ending;
+    }
+
+    fn try_start(&self) -> Result<(), Refused> {
+        if !self.can_hand_over {
+            return Err(Refused::NoSocket);
+        }
+        if std::process::id() == 1 {
+            return Err(Refused::FirstProcess);
+        }
+        let mut now = self.now.lock();
+        match *now {
+            Now::Alone => {}
+            Now::Loading => return Err(Refused::Loading),
+            Now::Ending => return Err(Refused::Ending),
+        }
+        let (control, shared) = (self.control.clone(), self.now.clone());
+        control.freeze(true);
+        let spawned = thread::Builder::new().name("successor".to_owned()).spawn(move || {
+            control.settle();
+            let ended = run();
+            let mut now = shared.lock();
+            let goes_on = *now == Now::Loading;
+            if goes_on {
+                *now = Now::Alone;
+                control.freeze(false);
+            }
+            let what_now = if goes_on { "this process goes on" } else { "this process ends as well" };
+            match ended {
+                Ok(status) => tracing::error!(%status, "upgrade: the successor ended; {what_now}"),
+                Err(error) => tracing::error!(%error, "upgrade: the successor cannot be started; {what_now}"),
+            }
+        });
+        match spawned {
+            Ok(_) => {
+                *now = Now::Loading;
+                Ok(())
+            }
+            Err(source) => {
+                self.control.freeze(false);
+                Err(Refused::Thread { source })
+            }
+        }
+    }
+}
+
+/// Runs this program with the same arguments, but for those that told this process whose place to take.
+fn run() -> std::io::Result<ExitStatus> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_else(|| "pointsman".into());
+    let mut own = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        if text == "--upgrade" {
+            arguments.next();
+        } else if !text.starts_with("--upgrade=") {
+            own.push(argument);
+        }
+    }
+    let pid = std::process::id().to_string();
+    let mut successor = Command::new(&program).args(own).args(["--upgrade", &pid]).spawn()?;
+    tracing::info!(pid = successor.id(), "upgrade: the successor is loading");
+    successor.wait()
+}
