@@ -51,8 +51,27 @@ impl From<wasmtime::Error> for EngineError {
 
 /// An engine for `threads` threads that decide at the same time, and for instances that are kept beside.
 pub fn engine(threads: usize, kept: usize) -> Result<Engine, EngineError> {
+    make(threads, kept, Compile::OnAllCores)
+}
+
+/// An engine that makes code for the one above.
+pub fn engine_to_build(compile: Compile) -> Result<Engine, EngineError> {
+    make(1, 0, compile)
+}
+
+/// How many functions are compiled at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compile {
+    /// Soonest done.
+    OnAllCores,
+    /// So that a build that takes long leaves cores to the traffic.
+    OnOneCore,
+}
+
+fn make(threads: usize, kept: usize, compile: Compile) -> Result<Engine, EngineError> {
     let mut config = Config::new();
     config
+        .parallel_compilation(compile == Compile::OnAllCores)
         .wasm_component_model(true)
         // Decisions are synchronous calls; the machinery for concurrent ones costs 0.4 us a call.
         .concurrency_support(false)

@@ -255,7 +255,7 @@ async fn configured_state_is_there_for_each_decision() {
     assert_eq!(proxy.get("http://shop.test/").await.body, "two");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn configuration_is_put_in_force_whole_or_not_at_all() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(202)));
     let other = Tenant::new("other").module(b.path(), "");
@@ -281,6 +281,7 @@ async fn configuration_is_put_in_force_whole_or_not_at_all() {
             "would keep 4 instances",
         ),
     ];
+    let load = Load::start(&proxy, 8, &[201]);
     for (text, message) in &bad {
         assert_ne!(*text, before, "{message}");
         std::fs::write(proxy.config_file(), text).expect("written");
@@ -289,6 +290,9 @@ async fn configuration_is_put_in_force_whole_or_not_at_all() {
         assert_eq!(proxy.get("http://shop.test/").await.status, 201);
         assert_eq!(proxy.get("http://new.test/").await.status, 404);
     }
+
+    let requests = load.end().await;
+    assert!(requests > 100, "{requests} requests");
 
     std::fs::write(proxy.config_file(), format!("{before}{more}").replace("other", "another")).expect("written");
     let changes = proxy.reload().await.expect("a good configuration");

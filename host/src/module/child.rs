@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Ticker;
 use crate::config::Limits;
-use crate::engine::engine;
+use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::Artefact;
 use crate::module::build::{Source, build, linker};
 use crate::module::{LoadError, LoadStep, ModuleSettings};
@@ -98,11 +98,12 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let incomplete = || anyhow::anyhow!("the order is not complete");
     let (length, rest) = input.split_first_chunk().ok_or_else(incomplete)?;
     let (order, bytes) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).ok_or_else(incomplete)?;
-    if bytes.len() >= LARGE {
+    let is_large = bytes.len() >= LARGE;
+    if is_large {
         nice(NICE)?;
     }
     let order: Order = serde_json::from_slice(order)?;
-    let engine = engine(1, 0)?;
+    let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
     let _ticker = Ticker::start(&engine)?;
     let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let settings = Arc::new(ModuleSettings::new(order.settings));

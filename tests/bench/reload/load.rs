@@ -168,10 +168,13 @@ impl Probe {
         ask(&mut self.client, "/").await
     }
 
+    pub async fn status(&mut self) -> u16 {
+        self.client.get("http://bench.test/").await.status
+    }
+
     pub async fn ask(&mut self, requests: usize) {
         for _ in 0..requests {
-            let reply = self.client.get("http://bench.test/").await;
-            assert_eq!(reply.status, 200, "{}", reply.body);
+            assert_eq!(self.status().await, 200);
         }
     }
 
@@ -198,5 +201,11 @@ impl Asking {
     pub fn times(&self) -> Vec<Duration> {
         assert!(!self.task.is_finished(), "the client failed: see above");
         std::mem::take(&mut *self.times.lock().expect("times"))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }

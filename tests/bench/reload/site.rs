@@ -52,6 +52,11 @@ impl Site {
         Site::of(&versioned(&version_of(0)), proxy, limits, &settings)
     }
 
+    /// With a module that needs no configuration.
+    pub fn of_module(module: &[u8]) -> Site {
+        Site::of(module, "", "", "")
+    }
+
     /// With the module `table`, and so many routes, of which one leads somewhere.
     pub async fn table(module: &[u8], routes: usize) -> Site {
         let upstream = upstream::start().await;
@@ -186,8 +191,8 @@ impl Drop for Site {
 /// The same core module with a global that no snapshot can hold.
 pub fn without_snapshot(module: &[u8]) -> Vec<u8> {
     const GLOBALS: u8 = 6;
-    /// `(global v128 (v128.const ...))`
-    const GLOBAL: [u8; 21] = [0x7b, 0, 0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0b];
+    /// `(global (mut v128) (v128.const ...))`
+    const GLOBAL: [u8; 21] = [0x7b, 1, 0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0b];
     let (mut out, mut rest) = (module[..8].to_vec(), &module[8..]);
     while let [id, after @ ..] = rest {
         let (size, length) = leb128(after);

@@ -42,20 +42,23 @@ const RELEASES: usize = 2;
 /// Starts the threads. They end when the proxy does.
 pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, config: bool) -> std::io::Result<()> {
     let config = control.file().filter(|_| config).map(Path::to_owned);
-    let control = Arc::downgrade(control);
     let (told, woken) = Told::new();
     let watch = match files {
         Some(at_start) => {
-            let control = control.clone();
-            let releases = Workers::start("release", RELEASES, move |subject| load(&control, subject))?;
+            let weak = Arc::downgrade(control);
+            let releases = Workers::start("release", RELEASES, move |subject| load(&weak, subject))?;
             let (told, heard) = (Arc::new(told), Instant::now());
             let hears = told.clone();
             let watcher = RecommendedWatcher::new(move |event| hears.hear(event), notify::Config::default());
             let files = Files::new(told.clone(), Folders::new(watcher), at_start, config);
-            Some(Watch { told, files, releases, looked: heard })
+            let mut watch = Watch { told, files, releases, looked: heard };
+            // What changes from now on is told: whoever sees that the proxy serves may change a file at once.
+            watch.look(control);
+            Some(watch)
         }
         None => None,
     };
+    let control = Arc::downgrade(control);
     thread::Builder::new().name("watch".to_owned()).spawn(move || run(&control, &woken, watch))?;
     Ok(())
 }
