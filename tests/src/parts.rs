@@ -23,7 +23,7 @@ impl Part {
     /// nginx with this `server` block, in which `ADDRESS` stands for the address to listen on; `server.pem` and `ca.pem`
     /// are there for it.
     pub async fn nginx(server: &str, leaf: &Leaf, clients: &Authority) -> Part {
-        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port().await);
+        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port());
         write(&folder, "server.pem", &format!("{}{}", leaf.certificate, leaf.key));
         write(&folder, "ca.pem", clients.pem());
         let server = server.replace("ADDRESS", &address.to_string());
@@ -40,7 +40,7 @@ impl Part {
 
     /// tinyproxy, which opens tunnels to any port of this machine.
     pub async fn tinyproxy(more: &str) -> Part {
-        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port().await);
+        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port());
         let conf = format!("Port {}\nListen {}\nTimeout 60\nLogLevel Error\n{more}\n", address.port(), address.ip());
         write(&folder, "tinyproxy.conf", &conf);
         let path = folder.path().join("tinyproxy.conf").display().to_string();
@@ -49,7 +49,7 @@ impl Part {
 
     /// `openssl s_server` with this certificate, which answers HTTP requests with a page about the connection.
     pub async fn s_server(leaf: &Leaf, more: &[&str]) -> Part {
-        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port().await);
+        let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port());
         write(&folder, "server.pem", &format!("{}{}", leaf.certificate, leaf.key));
         let (accept, path) = (address.to_string(), folder.path().join("server.pem").display().to_string());
         let arguments = [&["s_server", "-quiet", "-www", "-accept", &accept, "-cert", &path], more].concat();

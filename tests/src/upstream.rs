@@ -14,7 +14,7 @@ use openssl::nid::Nid;
 use openssl::ssl::{NameType, Ssl, SslAcceptor};
 use openssl::x509::X509NameRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
@@ -103,10 +103,15 @@ impl Upstream {
         Builder { handler: Arc::new(handler), tls: None, ip: LOOPBACK }
     }
 
-    /// A port on which nobody listens.
-    pub async fn closed_port() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        listener.local_addr().expect("an address")
+    /// A port on which nobody listens, and which no other test gets: it stays bound until the process ends.
+    pub fn closed_port() -> SocketAddr {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // `Builder::at` may still listen there.
+        socket.set_reuseaddr(true).expect("a socket option");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let address = socket.local_addr().expect("an address");
+        std::mem::forget(socket);
+        address
     }
 
     /// An upstream that does as it likes with each connection.

@@ -43,7 +43,7 @@ async fn stage_and_failure_say_how_far_it_came() {
     let attempt = async |peer: Value| failed(&mut proxy.client().await, get("http://lab.test/"), peer).await;
     let unsent = (None, false, false);
 
-    let closed = Upstream::closed_port().await.to_string();
+    let closed = Upstream::closed_port().to_string();
     check(attempt(json!({"address": closed})).await, &closed, "connect", "refused", unsent);
 
     let authority = Authority::new("unknown");
@@ -94,7 +94,7 @@ async fn reused_connection_is_told_as_such() {
 
 #[tokio::test]
 async fn request_that_was_not_sent_may_have_any_method() {
-    let closed = Upstream::closed_port().await.to_string();
+    let closed = Upstream::closed_port().to_string();
     let attempt =
         failed(&mut proxy().await.client().await, Request::post("http://lab.test/"), json!({"address": closed})).await;
     check(attempt, &closed, "connect", "refused", (None, false, false));

@@ -74,7 +74,7 @@ async fn answer_comes_last() {
 #[tokio::test]
 async fn peer_of_the_fallback_is_tried_as_often_as_any() {
     let file = trap();
-    let dead = Upstream::closed_port().await;
+    let dead = Upstream::closed_port();
     let tenant = broken(&file).table(&format!("[tenant.failure.peer]\naddress = \"{dead}\""));
     let proxy = Proxy::with(tenant).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("upstream-refused"));

@@ -80,7 +80,7 @@ async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
         _ => pointsman_tests::Answer::ok("ill"),
     });
     let ill = ill.start().await;
-    let dead = Upstream::closed_port().await;
+    let dead = Upstream::closed_port();
     let check =
         "[tenant.group.health_check]\npath = \"/health\"\nhost = \"health.test\"\ninterval_ms = 20\nfailures = 1";
     let proxy = Proxy::with(least_loaded(&[one.address(), ill.address(), two.address(), dead], check)).start().await;
@@ -101,7 +101,7 @@ async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
 #[tokio::test]
 async fn tcp_health_check_follows_an_upstream_that_comes_back() {
     let live = Upstream::answering("live").start().await;
-    let late = Upstream::closed_port().await;
+    let late = Upstream::closed_port();
     let check = "[tenant.group.health_check]\ninterval_ms = 20\nfailures = 1";
     let proxy = Proxy::with(least_loaded(&[live.address(), late], check)).start().await;
     eventually("a health check", || (live.connections() >= 2).then_some(())).await;
@@ -159,7 +159,7 @@ async fn figures_are_of_what_the_proxy_sees() {
 #[tokio::test]
 async fn failures_in_a_row_are_seen() {
     let file = Wat::core(FIGURES).file();
-    let proxy = Proxy::with(reporting(&file, Upstream::closed_port().await)).start().await;
+    let proxy = Proxy::with(reporting(&file, Upstream::closed_port())).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("upstream-refused"));
     assert_eq!(proxy.get("http://shop.test/figures").await.status, 230, "three attempts");
 }
@@ -167,7 +167,7 @@ async fn failures_in_a_row_are_seen() {
 /// What one tenant's requests met is not for another to see.
 #[tokio::test]
 async fn figures_are_the_tenants_own() {
-    let dead = Upstream::closed_port().await;
+    let dead = Upstream::closed_port();
     let file = Wat::core(FIGURES).file();
     let other = reporting(&file, dead).hostnames(&["other.test"]);
     let proxy = Proxy::with(reporting(&file, dead)).and(other.named("other")).start().await;

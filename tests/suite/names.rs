@@ -165,7 +165,7 @@ async fn every_address_of_a_name_is_tried_within_one_attempt() {
 async fn attempt_fails_when_no_address_answers() {
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.2", "127.0.0.3"])]).await;
     let proxy = resolving(&dns.toml()).await;
-    let port = Upstream::closed_port().await.port();
+    let port = Upstream::closed_port().port();
     let reply = proxy
         .order(&format!(r#"{{"route": {{"peer": {{"address": "origin.test:{port}"}}, "retry": {{"attempts": 2}}}}}}"#))
         .await;

@@ -22,7 +22,7 @@ async fn post(proxy: &Proxy, body: &'static str) -> Reply {
 #[tokio::test]
 async fn second_peer_is_tried_when_the_first_refuses() {
     let live = Upstream::answering("live").start().await;
-    let proxy = failover(&[Upstream::closed_port().await, live.address()], "").await;
+    let proxy = failover(&[Upstream::closed_port(), live.address()], "").await;
     let reply = proxy.get("http://shop.test/").await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
 
@@ -34,7 +34,7 @@ async fn second_peer_is_tried_when_the_first_refuses() {
 #[tokio::test]
 async fn post_is_tried_again_when_nothing_was_sent() {
     let live = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
-    let proxy = failover(&[Upstream::closed_port().await, live.address()], "").await;
+    let proxy = failover(&[Upstream::closed_port(), live.address()], "").await;
     let reply = post(&proxy, "once").await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "once"));
 }
@@ -71,7 +71,7 @@ async fn get_that_was_sent_is_tried_elsewhere() {
 async fn attempts_end_at_the_tenants_limit() {
     let mut addresses = Vec::new();
     for _ in 0..5 {
-        addresses.push(Upstream::closed_port().await);
+        addresses.push(Upstream::closed_port());
     }
     let proxy = failover(&addresses, "[tenant.limits]\nattempts = 2").await;
     let reply = proxy.get("http://shop.test/").await;
@@ -81,7 +81,7 @@ async fn attempts_end_at_the_tenants_limit() {
 
 #[tokio::test]
 async fn module_answers_when_every_peer_failed() {
-    let proxy = failover(&[Upstream::closed_port().await], "").await;
+    let proxy = failover(&[Upstream::closed_port()], "").await;
     let reply = proxy.get("http://shop.test/").await;
     assert_eq!((reply.status, reply.code()), (503, None));
     assert!(!reply.body.is_empty());

@@ -92,7 +92,7 @@ async fn local_address_is_the_one_that_was_asked_for() {
     let connected = Connected::with(r#", "bind-to": {"address": "127.0.0.9"}"#).await;
     assert_eq!(connected.upstream.only().peer.ip().to_string(), "127.0.0.9");
 
-    let free = Upstream::closed_port().await.port();
+    let free = Upstream::closed_port().port();
     let bind = format!(r#", "bind-to": {{"address": "127.0.0.9:{free}"}}"#);
     assert_eq!(Connected::with(&bind).await.upstream.only().peer.to_string(), format!("127.0.0.9:{free}"));
 

@@ -142,7 +142,7 @@ async fn silent_proxy_ends_at_the_total_connect_timeout_too() {
 
 #[tokio::test]
 async fn proxy_that_cannot_be_reached_is_a_failure_to_connect() {
-    let closed = Upstream::closed_port().await;
+    let closed = Upstream::closed_port();
     let reply = through(&format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "{closed}"}}}}"#)).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-refused")));
 }

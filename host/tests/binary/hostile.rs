@@ -2,7 +2,9 @@
 //! process lives, its memory is bounded, and a good tenant is served in between.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+
+use tokio::net::TcpSocket;
 
 use crate::running::{Running, example};
 
@@ -79,7 +81,10 @@ fn round(address: SocketAddr, requests: usize) {
 
 #[test]
 fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
-    let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    // Bound and never listened on: it refuses, and the proxy of no other test gets it.
+    let reserved = TcpSocket::new_v4().expect("a socket");
+    reserved.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let dead = reserved.local_addr().expect("an address");
     let tenants: String = MISDEEDS.map(|(does, limits, _)| tenant(does, limits, dead)).concat();
     let proxy = Running::start_tenants("[proxy]\nthreads = 2\n[log]\naccess = \"off\"", &tenants);
     let address = proxy.address();

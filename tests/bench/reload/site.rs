@@ -47,7 +47,7 @@ impl Site {
     /// With the module `versioned`, these keys in `[proxy]` and these in `[tenant.limits]`.
     pub async fn start(proxy: &str, limits: &str) -> Site {
         let upstream = upstream::start().await;
-        let closed = pointsman_tests::Upstream::closed_port().await;
+        let closed = pointsman_tests::Upstream::closed_port();
         let settings = format!("upstream = \"{upstream}\"\nclosed_port = \"{}\"", closed.port());
         Site::of(&versioned(&version_of(0)), proxy, limits, &settings)
     }
