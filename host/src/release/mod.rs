@@ -18,7 +18,7 @@ mod version;
 pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
 pub use files::{Asked, Files};
 pub use history::{Entry, FailedRelease, Standing};
-pub use publish::{LastServed, Publisher, Released, Source, Uploaded, files};
+pub use publish::{LastServed, Publisher, Released, Source, Uploaded};
 pub use refused::{Refused, Step};
 pub use releases::{CannotRollBack, NoCandidate, Releases};
 pub use serving::Serving;

@@ -16,7 +16,7 @@ use crate::tenant::Tenant;
 
 /// Prepares versions, and keeps what has to outlive the process.
 pub struct Publisher {
-    pub loader: Loader,
+    loader: Loader,
     store: Option<Store>,
     /// Builds at the same time: as many as there are cores.
     builds: Permits,
@@ -187,14 +187,14 @@ impl Publisher {
             News::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
             News::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
         };
-        let mut seen = tenant.releases.seen.lock();
         match &done {
-            Ok(_) => seen.pass(files),
-            Err(_) => seen.refuse(files),
+            Ok(_) => {
+                tenant.releases.seen.lock().pass(files);
+                let _keeping = tenant.releases.keeping.lock();
+                self.keep_or_tell(tenant);
+            }
+            Err(_) => tenant.releases.seen.lock().refuse(files),
         }
-        drop(seen);
-        let _keeping = tenant.releases.keeping.lock();
-        self.keep_or_tell(tenant);
         Ok(done?)
     }
 
@@ -270,18 +270,25 @@ impl Publisher {
 
     /// Takes modules that were loaded and tested for a new configuration. `sources` are those that came from files.
     pub fn take_configured(&self, tenant: &Tenant, modules: Vec<Module>, sources: &[Source], tests: &[Option<Tests>]) {
-        let _keeping = tenant.releases.keeping.lock();
-        self.add_or_tell(tenant, sources);
-        tenant.releases.seen.lock().pass(files(sources, tests));
-        tenant.releases.take(modules, Origin::Config, Trial::of(&tenant.config.release), &tenant.config.release);
-        self.keep_or_tell(tenant);
+        self.pass(tenant, sources, tests, || {
+            let config = &tenant.config.release;
+            tenant.releases.take(modules, Origin::Config, Trial::of(config), config);
+        });
     }
 
-    /// Keeps the first version of a tenant, which came from its files.
+    /// Keeps the first version of a tenant, which came from its files and serves already.
     pub fn keep_first(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>]) {
+        self.pass(tenant, sources, tests, || {});
+    }
+
+    /// A tenant's files have passed: their modules are added, what serves changes, and both are kept for the next start.
+    fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
         let _keeping = tenant.releases.keeping.lock();
-        self.add_or_tell(tenant, sources);
+        if let Err(refused) = self.add(tenant, sources) {
+            tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
+        }
         tenant.releases.seen.lock().pass(files(sources, tests));
+        serve();
         self.keep_or_tell(tenant);
     }
 
@@ -357,12 +364,6 @@ impl Publisher {
         Ok(())
     }
 
-    fn add_or_tell(&self, tenant: &Tenant, sources: &[Source]) {
-        if let Err(refused) = self.add(tenant, sources) {
-            tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
-        }
-    }
-
     /// The tests beside a tenant's modules.
     pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, Refused> {
         let read = |module: &ModuleConfig| {
@@ -382,7 +383,7 @@ impl Publisher {
 /// What the history says of a change that an operator wanted.
 const BY_ORDER: &str = "requested by an operator";
 
-pub fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
+fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
     Files {
         modules: sources.iter().map(|source| source.digest).collect(),
         tests: tests.iter().map(|tests| tests.as_ref().map(Tests::digest)).collect(),
