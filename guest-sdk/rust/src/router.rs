@@ -37,46 +37,51 @@
 /// }
 /// ```
 #[macro_export]
+// The names of what it makes begin with `__`: the paths that it is given are resolved beside them.
 macro_rules! router {
     ($select_peer:path, $configure:path => $state:ty) => {
         const _: () = {
-            static STATE: ::std::sync::OnceLock<$state> = ::std::sync::OnceLock::new();
+            static __POINTSMAN_STATE: ::std::sync::OnceLock<$state> = ::std::sync::OnceLock::new();
 
-            fn with_state(
+            fn __pointsman_with_state(
                 request: &$crate::Request,
             ) -> ::core::result::Result<$crate::Decision, ::std::string::String> {
-                match STATE.get() {
+                match __POINTSMAN_STATE.get() {
                     Some(state) => $crate::Answer::into_answer($select_peer(request, state)),
                     None => Err(::std::string::String::from("`configure` was not called")),
                 }
             }
 
-            struct Configured;
+            struct __PointsmanConfigured;
 
-            impl $crate::__private::ConfiguredGuest for Configured {
+            impl $crate::__private::ConfiguredGuest for __PointsmanConfigured {
                 fn configure(_config: ::std::string::String) -> ::core::result::Result<(), ::std::string::String> {
                     let state: $state = $configure().map_err(|error| ::std::string::ToString::to_string(&error))?;
-                    STATE.set(state).map_err(|_| ::std::string::String::from("`configure` was called before"))
+                    __POINTSMAN_STATE
+                        .set(state)
+                        .map_err(|_| ::std::string::String::from("`configure` was called before"))
                 }
             }
 
             #[cfg(target_family = "wasm")]
-    $crate::__private::export_configure!(Configured with_types_in $crate::__private::configured);
+    $crate::__private::export_configure!(__PointsmanConfigured with_types_in $crate::__private::configured);
 
             // Natively nothing calls it; see below.
             #[cfg(not(target_family = "wasm"))]
             #[used]
-            static CONFIGURE: fn(::std::string::String) -> ::core::result::Result<(), ::std::string::String> =
-                <Configured as $crate::__private::ConfiguredGuest>::configure;
+            static __POINTSMAN_CONFIGURE: fn(
+                ::std::string::String,
+            ) -> ::core::result::Result<(), ::std::string::String> =
+                <__PointsmanConfigured as $crate::__private::ConfiguredGuest>::configure;
 
-            $crate::router!(with_state);
+            $crate::router!(__pointsman_with_state);
         };
     };
     ($select_peer:path) => {
         const _: () = {
-            struct Router;
+            struct __PointsmanRouter;
 
-            impl $crate::__private::Guest for Router {
+            impl $crate::__private::Guest for __PointsmanRouter {
                 fn select_peer(
                     request: &$crate::__private::HostRequest,
                 ) -> ::core::result::Result<$crate::Decision, ::std::string::String> {
@@ -85,16 +90,16 @@ macro_rules! router {
             }
 
             #[cfg(target_family = "wasm")]
-    $crate::__private::export!(Router with_types_in $crate::__private);
+    $crate::__private::export!(__PointsmanRouter with_types_in $crate::__private);
 
             // Natively there is no host to export to, and two routers in one test program would clash. This stands for
             // the export, so that the function is not called unused.
             #[cfg(not(target_family = "wasm"))]
             #[used]
-            static ROUTER: fn(
+            static __POINTSMAN_ROUTER: fn(
                 &$crate::__private::HostRequest,
             ) -> ::core::result::Result<$crate::Decision, ::std::string::String> =
-                <Router as $crate::__private::Guest>::select_peer;
+                <__PointsmanRouter as $crate::__private::Guest>::select_peer;
         };
     };
 }

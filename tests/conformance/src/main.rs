@@ -1,0 +1,142 @@
+//! `conformance`: does a module do the routing job that README.md states?
+
+mod case;
+mod dice;
+mod echo;
+mod parts;
+mod peer;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use pointsman::call::{Call, CallError, Decided, decide};
+use pointsman::config::Limits;
+use pointsman::module::{Loader, Module};
+
+use crate::case::{CONFIG, Case, Expected};
+use crate::dice::Dice;
+
+/// Asks a module 1,000 requests whose answers are known, and then many more.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Modules that do the job of tests/conformance/README.md
+    #[arg(required = true, value_name = "MODULE")]
+    modules: Vec<PathBuf>,
+    /// Decisions in fresh instances, and as many in one that is used again
+    #[arg(long, default_value_t = 100_000)]
+    decisions: usize,
+    /// Show so many wrong answers of a module
+    #[arg(long, default_value_t = 3)]
+    show: usize,
+}
+
+const CASES: usize = 1_000;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let cases = cases();
+    let mut passed = true;
+    for path in &arguments.modules {
+        if let Err(error) = examine(path, &cases, &arguments) {
+            println!("{}: {error:#}", path.display());
+            passed = false;
+        }
+    }
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn cases() -> Vec<Case> {
+    type Part = fn(&mut Dice) -> Case;
+    const PARTS: [(usize, Part); 13] = [
+        (400, peer::case),
+        (200, echo::case),
+        (50, parts::attempts),
+        (30, parts::failover),
+        (60, parts::canary),
+        (40, parts::hash),
+        (40, parts::config),
+        (50, parts::shared),
+        (20, parts::upstreams),
+        (20, parts::log),
+        (40, parts::respond),
+        (20, parts::error),
+        (30, parts::plainest),
+    ];
+    let mut dice = Dice::new(1);
+    let mut cases: Vec<Case> = Vec::with_capacity(CASES);
+    for (many, part) in PARTS {
+        cases.extend((0..many).map(|_| part(&mut dice)));
+    }
+    assert_eq!(cases.len(), CASES);
+    dice.shuffle(&mut cases);
+    cases
+}
+
+fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> anyhow::Result<()> {
+    let limits = Limits::default();
+    let loader = Loader::new(1, 1)?;
+    let config: serde_json::Value = serde_json::from_str(CONFIG)?;
+    let start = Instant::now();
+    let module = loader.load_file(path, config, &limits).context("it cannot be loaded")?;
+    let load = start.elapsed();
+
+    let wrong: Vec<(&Case, Expected)> = cases
+        .iter()
+        .filter_map(|case| {
+            Some((case, answer(&module, case, &limits).0)).filter(|(_, answer)| *answer != case.expected)
+        })
+        .collect();
+    let name = path.display();
+    println!("{name}: {} of {CASES} as expected; loaded in {load:.1?}", CASES - wrong.len());
+    for (case, answer) in wrong.iter().take(arguments.show) {
+        let (method, target) = (case.head.method(), case.head.path());
+        println!("  {method} {target}{}", case.head.query().map(|query| format!("?{query}")).unwrap_or_default());
+        for (name, value) in case.head.headers() {
+            println!("    {name}: {:?}", String::from_utf8_lossy(value.as_bytes()));
+        }
+        println!("  expected: {:?}  found: {answer:?}", case.expected);
+    }
+    ensure!(wrong.is_empty(), "{} answers are wrong", wrong.len());
+
+    let refused = loader.load_file(path, serde_json::json!({"refuse": 1}), &limits);
+    let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(refused.contains("refused as told"), "its `configure` does not refuse {{\"refuse\":1}}: {refused}");
+
+    many(&module, cases, &limits, arguments.decisions, "fresh")?;
+    let calls = u32::try_from(arguments.decisions).unwrap_or(u32::MAX).saturating_add(1);
+    let reused = module.with_instance_calls(calls);
+    reused.keep_instances(true);
+    many(&reused, cases, &limits, arguments.decisions, "reused")
+}
+
+/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half.
+fn many(module: &Module, cases: &[Case], limits: &Limits, decisions: usize, how: &str) -> anyhow::Result<()> {
+    let (mut peaks, mut time) = ([0, 0], Duration::ZERO);
+    for (turn, case) in cases.iter().cycle().take(decisions).enumerate() {
+        let (found, decided) = answer(module, case, limits);
+        ensure!(found == case.expected, "{how}, decision {turn}: expected {:?}, found {found:?}", case.expected);
+        let half = usize::from(turn >= decisions / 2);
+        peaks[half] = decided.memory_bytes.max(peaks[half]);
+        time += decided.elapsed;
+    }
+    let kib = |bytes: usize| bytes / 1024;
+    ensure!(peaks[1] <= peaks[0], "{how}: memory grew from {} to {} KiB", kib(peaks[0]), kib(peaks[1]));
+    let mean = time.checked_div(u32::try_from(decisions)?).unwrap_or_default();
+    println!("  {decisions} decisions, {how}: {mean:.1?} each, at most {} KiB of memory", kib(peaks[0]));
+    Ok(())
+}
+
+fn answer(module: &Module, case: &Case, limits: &Limits) -> (Expected, Decided) {
+    let (stores, _under_way) = case::stores();
+    let call = Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits };
+    let (answer, mut decided) = decide(module, call);
+    let answer = answer.map_err(|error| match error {
+        CallError::Declined(reason) => reason,
+        error => format!("(no answer: {error})"),
+    });
+    let log = std::mem::take(&mut decided.lines).into_iter().map(|line| (line.level, line.message)).collect();
+    (Expected { answer, log }, decided)
+}
