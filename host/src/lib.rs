@@ -46,5 +46,6 @@ mod in_parallel;
 mod local_ports;
 mod permits;
 mod read_file;
+mod sdk;
 mod text;
 mod tls_groups;

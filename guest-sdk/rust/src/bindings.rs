@@ -6,7 +6,7 @@
 #![allow(missing_docs, reason = "generated; the WIT leaves a field without words where its type says all")]
 
 wit_bindgen::generate!({
-    path: "../../wit/0.1",
+    path: "wit",
     world: "router",
     pub_export_macro: true,
     additional_derives: [PartialEq, Eq],
@@ -15,7 +15,7 @@ wit_bindgen::generate!({
 /// The optional export: a world of its own, so that a module without it does not have to export it.
 pub mod configured {
     wit_bindgen::generate!({
-        path: "../../wit/0.1",
+        path: "wit",
         world: "configured",
         pub_export_macro: true,
         export_macro_name: "export_configure",

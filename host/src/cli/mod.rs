@@ -2,10 +2,12 @@
 
 mod admin;
 mod answers;
+mod build;
 mod check;
 mod decide;
 mod dev;
 mod inspect;
+mod new;
 mod reach;
 mod reloads;
 mod report;
@@ -37,6 +39,12 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Begin a module: a folder with a router, a test, a configuration, and the commands
+    #[command(after_help = new::EXAMPLES)]
+    New(new::Arguments),
+    /// Build the module of a project, in any of the languages that have an SDK
+    #[command(after_help = build::EXAMPLES)]
+    Build(build::Arguments),
     /// Serve traffic until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR2 upgrades the program
     Run(run::Arguments),
     /// Check a configuration and load its modules, without serving
@@ -76,6 +84,8 @@ impl Cli {
     /// Runs the command. Its results go to standard output, its errors to standard error.
     pub fn run(self) -> ExitCode {
         let result = match self.command {
+            Command::New(arguments) => new::new(&arguments),
+            Command::Build(arguments) => build::build(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Check(file) => check::check(&file.config),
             Command::Decide(arguments) => decide::decide(&arguments),

@@ -51,6 +51,6 @@ fn check_core(bytes: &[u8]) -> Result<(), LoadError> {
     if typed { Ok(()) } else { Err(LoadError::NoComponentType) }
 }
 
-fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
+pub(super) fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Invalid { offset: error.offset(), message: error.message().to_owned() }
 }

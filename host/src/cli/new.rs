@@ -1,0 +1,148 @@
+//! `pointsman new`: a project that builds, with a test, a configuration and the commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::Outcome;
+use crate::sdk::{self, Language};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pointsman new shop --lang go
+  pointsman new shop --lang python --folder routers/shop";
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The project's name: lower-case letters, digits and hyphens, with a letter first
+    #[arg(value_name = "NAME", value_parser = name)]
+    name: String,
+    /// The language to write it in
+    #[arg(short, long, value_name = "LANG")]
+    lang: Language,
+    /// Where the project goes [default: a folder of its name, here]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// Cargo, npm and Go agree on what such a name may hold.
+fn name(text: &str) -> Result<String, String> {
+    let follows = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let is_name = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text.chars().all(follows);
+    match is_name && text.len() <= 64 && text != "pointsman" {
+        true => Ok(text.to_owned()),
+        false => Err("a name is lower-case letters, digits and hyphens, with a letter first, at most 64, and not `pointsman`".to_owned()),
+    }
+}
+
+pub fn new(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let Arguments { name, lang, .. } = arguments;
+    let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
+    if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
+        bail!("{} is there already: a project begins in a folder of its own (see --folder)", folder.display());
+    }
+    make(&folder, name, *lang).with_context(|| format!("cannot write to {}", folder.display()))?;
+    println!("{}", next_steps(&folder, *lang));
+    Ok(Outcome::Success)
+}
+
+fn make(folder: &Path, name: &str, language: Language) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    sdk::write_sdk(language, &folder.join("pointsman"))?;
+    sdk::write_template(language, name, folder)?;
+    fs::write(folder.join("pointsman.toml"), CONFIGURATION.replace("{{name}}", name))?;
+    fs::write(folder.join("router.tests.json"), TESTS)?;
+    fs::write(folder.join("README.md"), readme(name, language))
+}
+
+fn next_steps(folder: &Path, language: Language) -> String {
+    let (folder, language) = (folder.display(), language.name());
+    format!(
+        "A {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build              # makes router.wasm; \
+         with --get-tools it gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
+         router.tests.json\n  pointsman dev --config pointsman.toml\n\nREADME.md tells more."
+    )
+}
+
+const CONFIGURATION: &str = r#"[[listener]]
+name = "web"
+address = "127.0.0.1:8080"
+
+[[tenant]]
+name = "{{name}}"
+hostnames = ["*"]
+
+[[tenant.module]]
+path = "router.wasm"
+
+[tenant.module.config]
+stable = "127.0.0.1:9101"
+canary = "127.0.0.1:9102"
+
+[tenant.grants]
+networks = ["127.0.0.0/8"]    # upstreams on this machine
+"#;
+
+const TESTS: &str = r#"[
+  {
+    "name": "requests go to the stable side",
+    "request": {"url": "http://shop.example/cart"},
+    "expect": {"connect": {"peer": {"connection": {"address": "127.0.0.1:9101"}}, "note": "stable"}}
+  },
+  {
+    "name": "the header chooses the canary",
+    "request": {"url": "http://shop.example/cart", "headers": [["x-canary", "1"]]},
+    "expect": {"connect": {"peer": {"connection": {"address": "127.0.0.1:9102"}}, "note": "canary"}}
+  }
+]
+"#;
+
+/// Where the router is, and what runs its native tests, if the language has a kit for them.
+fn sources(language: Language) -> (&'static str, Option<&'static str>) {
+    match language {
+        Language::Rust => ("src/lib.rs", Some("cargo test")),
+        Language::C => ("router.c", None),
+        Language::Cpp => ("router.cpp", None),
+        Language::Zig => ("router.zig", None),
+        Language::Go => ("router.go", Some("go test ./...")),
+        Language::Js => ("router.js", Some("node --test")),
+        Language::Ts => ("router.ts", Some("npm test")),
+        Language::Python => ("router.py", Some("python3 -m unittest")),
+        Language::As => ("assembly/router.ts", None),
+    }
+}
+
+fn readme(name: &str, language: Language) -> String {
+    let (router, native_tests) = sources(language);
+    let language = language.name();
+    let native = native_tests.map(|command| format!("{command:<39}# the router alone, natively\n")).unwrap_or_default();
+    format!(
+        "# {name}
+
+A Pointsman routing module in {language}: `{router}` decides, for each request, which upstream it goes to. As it stands, the
+header `x-canary` chooses the upstream `canary`; all other requests go to `stable`.
+
+| file | what it is |
+|---|---|
+| `{router}` | the router |
+| `pointsman/` | the SDK; its README.md shows what a router can do |
+| `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
+| `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
+
+```sh
+{native}pointsman build                        # makes router.wasm; --get-tools gets what is missing
+pointsman check                        # loads it, and runs router.tests.json
+pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
+pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
+```
+
+Upstreams to try it with, and a request:
+
+```sh
+python3 -m http.server 9101 & python3 -m http.server 9102 &
+curl -H 'x-canary: 1' http://127.0.0.1:8080/
+```
+"
+    )
+}

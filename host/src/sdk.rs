@@ -1,0 +1,156 @@
+//! The SDKs and the WIT package, which the program carries so that a project can be made and built with nothing but it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::ValueEnum;
+
+/// Path below the repository, and bytes; `build.rs` lists them.
+type File = (&'static str, &'static [u8]);
+
+static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
+
+/// Languages that have an SDK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Rust,
+    C,
+    /// C++
+    #[value(alias = "c++")]
+    Cpp,
+    Zig,
+    Go,
+    /// JavaScript
+    #[value(alias = "javascript")]
+    Js,
+    /// TypeScript
+    #[value(alias = "typescript")]
+    Ts,
+    Python,
+    /// AssemblyScript
+    #[value(alias = "assemblyscript")]
+    As,
+}
+
+impl Language {
+    /// As in `--lang`, and in the names of folders.
+    pub fn short(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+            Language::C => "c",
+            Language::Cpp => "cpp",
+            Language::Zig => "zig",
+            Language::Go => "go",
+            Language::Js => "js",
+            Language::Ts => "ts",
+            Language::Python => "python",
+            Language::As => "as",
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "Rust",
+            Language::C => "C",
+            Language::Cpp => "C++",
+            Language::Zig => "Zig",
+            Language::Go => "Go",
+            Language::Js => "JavaScript",
+            Language::Ts => "TypeScript",
+            Language::Python => "Python",
+            Language::As => "AssemblyScript",
+        }
+    }
+
+    /// Folders of `guest-sdk` whose files make up the SDK.
+    fn parts(self) -> &'static [&'static str] {
+        match self {
+            Language::Cpp => &["c", "cpp"],
+            Language::Ts => &["js", "ts"],
+            Language::Rust => &["rust"],
+            Language::C => &["c"],
+            Language::Zig => &["zig"],
+            Language::Go => &["go"],
+            Language::Js => &["js"],
+            Language::Python => &["python"],
+            Language::As => &["as"],
+        }
+    }
+}
+
+/// Writes the SDK into a folder.
+pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
+    for part in language.parts() {
+        let prefix = format!("guest-sdk/{part}/");
+        let of_part = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
+        for (path, bytes) in of_part.filter(|(path, _)| !path.starts_with("template/")) {
+            write(&folder.join(path), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the language's own files of a new project.
+pub fn write_template(language: Language, name: &str, folder: &Path) -> io::Result<()> {
+    let prefix = format!("guest-sdk/{}/template/", language.short());
+    for (path, bytes) in FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes))) {
+        let path = path.strip_suffix(".template").unwrap_or(path);
+        let text = String::from_utf8_lossy(bytes).replace("{{name}}", name);
+        write(&folder.join(path), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The files of the WIT package, with their names.
+pub fn wit() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("wit/0.1/")?, *bytes)))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_an_sdk_a_page_and_a_router_to_begin_with() {
+        for language in Language::value_variants() {
+            let folder = tempfile::tempdir().unwrap();
+            write_sdk(*language, &folder.path().join("pointsman")).unwrap();
+            write_template(*language, "shop", folder.path()).unwrap();
+            assert!(folder.path().join("pointsman/README.md").exists(), "{language:?}");
+            let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
+            let all: Vec<String> = routers.collect();
+            assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn the_wit_package_is_whole() {
+        let names: Vec<&str> = wit().map(|(name, _)| name).collect();
+        for name in ["types.wit", "request.wit", "world.wit"] {
+            assert!(names.contains(&name), "{names:?}");
+        }
+    }
+
+    fn files_below(folder: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(next).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => found.push(path.strip_prefix(folder).unwrap().display().to_string()),
+                }
+            }
+        }
+        found
+    }
+}
