@@ -190,13 +190,14 @@ pub const shared = struct {
     }
 
     pub fn compareAndSet(key: Text, expected: ?Text, value: Text, ttl_ms: ?u32) Error!bool {
+        const expected_value: Text = expected orelse "";
         var answer: Area(Result(bool)) = .{};
         imports.@"compare-and-set"(
             abi.bytes(u8, key),
             key.len,
             @intFromBool(expected != null),
-            abi.bytes(u8, expected orelse ""),
-            (expected orelse "").len,
+            abi.bytes(u8, expected_value),
+            expected_value.len,
             abi.bytes(u8, value),
             value.len,
             @intFromBool(ttl_ms != null),
