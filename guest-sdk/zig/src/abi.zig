@@ -15,7 +15,9 @@
 //! Enums and variants of the contract have at most 256 cases, so a discriminant is one byte. A pointer has four, on
 //! every machine: `tests/layout.zig` holds these layouts to those of wit-bindgen, natively.
 
+const std = @import("std");
 const memory = @import("memory.zig");
+const types = @import("types.zig");
 
 const pointer_size = 4;
 
@@ -82,9 +84,9 @@ fn Cases(comptime cases: []const type) type {
     };
 }
 
-fn largestAlignment(comptime types: []const type) usize {
+fn largestAlignment(comptime parts: []const type) usize {
     var most = 1;
-    for (types) |T| most = @max(most, Layout(T).alignment);
+    for (parts) |T| most = @max(most, Layout(T).alignment);
     return most;
 }
 
@@ -153,6 +155,7 @@ pub fn load(comptime T: type, from: [*]const u8) T {
         .pointer => |pointer| loadList(pointer.child, from),
         .optional => |optional| if (from[0] == 0) null else load(optional.child, from + Layout(T).payload),
         .@"struct" => |record| {
+            if (record.layout == .@"packed") return @bitCast(load(record.backing_integer.?, from));
             var value: T = undefined;
             inline for (record.field_names, record.field_types, 0..) |name, Field, field| {
                 @field(value, name) = load(Field, from + Layout(T).offsets[field]);
@@ -184,4 +187,29 @@ fn loadList(comptime Item: type, from: [*]const u8) []const Item {
 
 fn integer(comptime T: type, at: [*]u8) *T {
     return @ptrCast(@alignCast(at));
+}
+
+test "offsets are those of the canonical ABI" {
+    const Decided = union(enum) { ok: types.Decision, err: []const u8 };
+    try std.testing.expectEqual(336, Layout(Decided).size);
+    try std.testing.expectEqual(4, Layout(Decided).payload);
+    try std.testing.expectEqual(4, Layout(types.Decision).payload);
+    try std.testing.expectEqual([_]usize{ 0, 252, 300, 316, 328 }, Layout(types.Route).offsets);
+    try std.testing.expectEqual([_]usize{ 0, 8, 80, 100, 124, 164, 184, 224, 240, 252 }, Layout(types.Peer).offsets);
+    try std.testing.expectEqual([_]usize{ 0, 4, 12, 20 }, Layout(types.Response).offsets);
+    try std.testing.expectEqual([_]usize{ 0, 4, 12, 13, 14, 18, 19, 20, 24, 32 }, Layout(types.Attempt).offsets);
+    try std.testing.expectEqual(16, Layout(?i64).size);
+}
+
+test "what is stored is loaded again" {
+    const options: types.HttpOptions = .{
+        .alpn = .h2h1,
+        .h2_stream_window = 65_535,
+        .quirks = .{ .keep_connection_nominated = true },
+    };
+    var area: Area(types.HttpOptions) = .{};
+    store(types.HttpOptions, &area.bytes, options);
+    try std.testing.expectEqual(2, area.bytes[0]);
+    try std.testing.expectEqual(0b10, area.bytes[37]);
+    try std.testing.expectEqual(options, area.value());
 }

@@ -41,7 +41,7 @@ pub fn pick(key: []const u8, nodes: []const []const u8) ?[]const u8 {
 pub fn rank(key: []const u8, nodes: []const []const u8) []const []const u8 {
     const ranked = memory.alloc([]const u8, nodes.len);
     @memcpy(ranked, nodes);
-    std.mem.sort([]const u8, ranked, of(key), isBefore);
+    std.sort.heap([]const u8, ranked, of(key), isBefore);
     return ranked;
 }
 

@@ -77,6 +77,7 @@ const is_wasm = @import("builtin").cpu.arch.isWasm();
 pub const testing = if (is_wasm) struct {} else @import("testing.zig");
 
 test {
+    _ = @import("abi.zig");
     _ = @import("answer.zig");
     _ = @import("text.zig");
     _ = @import("tests.zig");
