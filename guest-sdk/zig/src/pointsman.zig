@@ -80,7 +80,6 @@ test {
     _ = @import("abi.zig");
     _ = @import("answer.zig");
     _ = @import("text.zig");
-    _ = @import("tests.zig");
     _ = clock;
     _ = config;
     _ = failure;

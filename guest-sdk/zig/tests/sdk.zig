@@ -1,7 +1,7 @@
 //! What a router sees of a request, its configuration and the host's other interfaces, by the test kit.
 
 const std = @import("std");
-const pointsman = @import("pointsman.zig");
+const pointsman = @import("pointsman");
 
 const config = pointsman.config;
 const shared = pointsman.shared;
