@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What tools leave in a source folder, and what only this repository has a use for.
 const LEFT_OUT: [&str; 8] =
-    ["node_modules", "target", "__pycache__", ".zig-cache", "zig-out", "build", "package-lock.json", "build-guest"];
+    ["node_modules", "target", "__pycache__", ".zig-cache", "zig-out", "package-lock.json", "build-guest", "tests"];
 
 fn main() -> io::Result<()> {
     let host = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);

@@ -32,7 +32,10 @@ fn name(text: &str) -> Result<String, String> {
     let is_name = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text.chars().all(follows);
     match is_name && text.len() <= 64 && text != "pointsman" {
         true => Ok(text.to_owned()),
-        false => Err("a name is lower-case letters, digits and hyphens, with a letter first, at most 64, and not `pointsman`".to_owned()),
+        false => Err(
+            "a name is lower-case letters, digits and hyphens, with a letter first, at most 64, and not `pointsman`"
+                .to_owned(),
+        ),
     }
 }
 

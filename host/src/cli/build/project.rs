@@ -21,9 +21,8 @@ pub struct Project {
 
 impl Project {
     pub fn open(folder: &Path, language: Language, sdk: Option<&Path>) -> anyhow::Result<Project> {
-        let absolute = |path: &Path| {
-            fs::canonicalize(path).with_context(|| format!("there is no folder {}", path.display()))
-        };
+        let absolute =
+            |path: &Path| fs::canonicalize(path).with_context(|| format!("there is no folder {}", path.display()));
         let folder = absolute(folder)?;
         let work = tempfile::Builder::new().prefix("pointsman-build").tempdir().context("no temporary folder")?;
         let own = folder.join("pointsman");
@@ -54,7 +53,11 @@ impl Project {
         let path = self.folder.join(name);
         match path.is_file() {
             true => Ok(path),
-            false => bail!("{} has no {name}: it is what a {} module begins with", self.folder.display(), self.language.name()),
+            false => bail!(
+                "{} has no {name}: it is what a {} module begins with",
+                self.folder.display(),
+                self.language.name()
+            ),
         }
     }
 }
@@ -90,10 +93,7 @@ pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
 /// Runs a step. What it says is shown if it fails.
 pub fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {program}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -64,6 +64,8 @@ fn module_of(messages: &str) -> anyhow::Result<String> {
     let module = modules.next().context("the crate made no .wasm file: it needs crate-type = [\"cdylib\"] in [lib]")?;
     match modules.next() {
         None => Ok(module),
-        Some(second) => bail!("the crate made more than one .wasm file, {module} and {second}: a project is one module"),
+        Some(second) => {
+            bail!("the crate made more than one .wasm file, {module} and {second}: a project is one module")
+        }
     }
 }

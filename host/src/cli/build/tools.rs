@@ -111,7 +111,10 @@ impl Tools {
                 run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(tool.packages))?;
             }
             Registry::Npm => {
-                run(Command::new("npm").args(["install", "--no-fund", "--no-audit", "--prefix"]).arg(&folder).args(tool.packages))?;
+                run(Command::new("npm")
+                    .args(["install", "--no-fund", "--no-audit", "--prefix"])
+                    .arg(&folder)
+                    .args(tool.packages))?;
             }
         }
         Ok(())

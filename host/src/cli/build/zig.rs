@@ -1,7 +1,29 @@
-use crate::cli::build::Built;
-use crate::cli::build::project::Project;
-use crate::cli::build::tools::Tools;
+//! Zig: the SDK's module calls the project's.
 
-pub fn build(_project: &Project, _tools: &Tools) -> anyhow::Result<Built> {
-    anyhow::bail!("soon")
+use crate::cli::build::project::{Project, run};
+use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::{Built, made};
+
+/// For Zig, C and C++.
+pub const ZIG: Tool = Tool {
+    program: "zig",
+    from: Registry::Pip,
+    packages: &["ziglang==0.17.1"],
+    home: "https://ziglang.org/download (0.17 or later)",
+};
+
+pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
+    let (router, sdk, core) = (project.source("router.zig")?, project.sdk.join("src"), project.between("core.wasm"));
+    let module = |name: &str, path: &std::path::Path| format!("-M{name}={}", path.display());
+    let mut zig = tools.command(&ZIG)?;
+    zig.current_dir(&project.folder)
+        .args(["build-exe", "-target", "wasm32-freestanding", "-O", "safe", "-fstrip", "-fno-entry", "-rdynamic"])
+        .args(["--stack", "65536"])
+        .arg(format!("-femit-bin={}", core.display()))
+        // Each `--dep` belongs to the module that follows it.
+        .args(["--dep", "router", "--dep", "pointsman", &module("root", &sdk.join("module.zig"))])
+        .args(["--dep", "pointsman", &module("router", &router)])
+        .arg(module("pointsman", &sdk.join("pointsman.zig")));
+    run(&mut zig)?;
+    Ok(Built::Core(made(&core)?))
 }
