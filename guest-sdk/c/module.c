@@ -1,5 +1,5 @@
 // All of the SDK that is written by hand, as one translation unit. A module is the author's files, this one and
-// gen/router.c; a native test is the author's files, this one and pointsman_testing.c.
+// gen/router.c; a native test is the author's files, this one and testing.c.
 
 #include "src/answer.c"
 #include "src/arena.c"

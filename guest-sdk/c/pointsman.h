@@ -280,7 +280,7 @@ PM_CHECKED bool pm_config_text_or(pm_text_t pointer, pm_text_t fallback, pm_text
 // A list of texts.
 PM_CHECKED bool pm_config_texts(pm_text_t pointer, pm_texts_t *values);
 
-// A number. Exact up to 15 digits; beyond that the last digits of the result may differ.
+// A number. With more than 15 digits, or an exponent beyond 22, the last digits of the result may differ.
 PM_CHECKED bool pm_config_number(pm_text_t pointer, double *value);
 PM_CHECKED bool pm_config_number_or(pm_text_t pointer, double fallback, double *value);
 

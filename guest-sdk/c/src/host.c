@@ -85,7 +85,8 @@ uint64_t pm_random(void) {
 
 size_t pm_random_below(size_t end) {
     // The upper half of a 128-bit product is below `end`.
-    return (size_t)((unsigned __int128)pm_random() * end >> 64);
+    __extension__ typedef unsigned __int128 wide_t;
+    return (size_t)((wide_t)pm_random() * end >> 64);
 }
 
 bool pm_random_two(size_t end, size_t *first, size_t *second) {

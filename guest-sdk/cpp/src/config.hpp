@@ -45,7 +45,7 @@ inline Result<std::vector<std::string_view>> texts(std::string_view pointer) {
     return detail::views(texts);
 }
 
-// A number. Exact up to 15 digits; beyond that the last digits of the result may differ.
+// A number. With more than 15 digits, or an exponent beyond 22, the last digits of the result may differ.
 inline Result<double> number(std::string_view pointer) {
     double number;
     if (!pm_config_number(detail::text(pointer), &number)) return detail::last_error();
