@@ -62,31 +62,14 @@ impl Language {
             Language::As => "AssemblyScript",
         }
     }
-
-    /// Folders of `guest-sdk` whose files make up the SDK.
-    fn parts(self) -> &'static [&'static str] {
-        match self {
-            Language::Cpp => &["c", "cpp"],
-            Language::Ts => &["js", "ts"],
-            Language::Rust => &["rust"],
-            Language::C => &["c"],
-            Language::Zig => &["zig"],
-            Language::Go => &["go"],
-            Language::Js => &["js"],
-            Language::Python => &["python"],
-            Language::As => &["as"],
-        }
-    }
 }
 
 /// Writes the SDK into a folder.
 pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
-    for part in language.parts() {
-        let prefix = format!("guest-sdk/{part}/");
-        let of_part = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
-        for (path, bytes) in of_part.filter(|(path, _)| !path.starts_with("template/")) {
-            write(&folder.join(path), bytes)?;
-        }
+    let prefix = format!("guest-sdk/{}/", language.short());
+    let of_language = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
+    for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
+        write(&folder.join(path), bytes)?;
     }
     Ok(())
 }

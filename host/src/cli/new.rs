@@ -105,8 +105,8 @@ const TESTS: &str = r#"[
 fn sources(language: Language) -> (&'static str, Option<&'static str>) {
     match language {
         Language::Rust => ("src/lib.rs", Some("cargo test")),
-        Language::C => ("router.c", None),
-        Language::Cpp => ("router.cpp", None),
+        Language::C => ("router.c", Some("make test")),
+        Language::Cpp => ("router.cpp", Some("make test")),
         Language::Zig => ("router.zig", None),
         Language::Go => ("router.go", Some("go test ./...")),
         Language::Js => ("router.js", Some("node --test")),
