@@ -30,10 +30,14 @@ static piece_t *piece_of(void *pointer) {
     return (piece_t *)pointer - 1;
 }
 
+static uintptr_t rounded_up(uintptr_t address, size_t alignment) {
+    return (address + alignment - 1) & ~(uintptr_t)(alignment - 1);
+}
+
 static piece_t *carve(uint32_t class) {
     if (!next) {
         // Headers lie 8 bytes off, so that what follows them is aligned.
-        next = (((uintptr_t)&__heap_base + PIECE_ALIGNMENT - 1) & ~(uintptr_t)(PIECE_ALIGNMENT - 1)) + PIECE_ALIGNMENT - sizeof(piece_t);
+        next = rounded_up((uintptr_t)&__heap_base + sizeof(piece_t), PIECE_ALIGNMENT) - sizeof(piece_t);
         end = __builtin_wasm_memory_size(0) * PAGE;
     }
     uintptr_t size = (uintptr_t)1 << class;
@@ -94,7 +98,7 @@ void *aligned_alloc(size_t alignment, size_t size) {
     if (__builtin_add_overflow(size, alignment, &bytes)) return NULL;
     char *whole = malloc(bytes);
     if (!whole) return NULL;
-    char *aligned = (char *)(((uintptr_t)whole + alignment - 1) & ~(uintptr_t)(alignment - 1));
+    char *aligned = (char *)rounded_up((uintptr_t)whole, alignment);
     // Where they are the same, this is the piece's own header.
     *piece_of(aligned) = (piece_t){piece_of(whole)->class, (uint32_t)(aligned - whole)};
     return aligned;

@@ -69,7 +69,8 @@ static void a_tls_option_turns_tls_on() {
 
 static void times_are_rounded_up_and_bounded() {
     CHECK(detail::millis(0ms) == 0 && detail::millis(1ns) == 1 && detail::millis(1500us) == 2);
-    CHECK(detail::millis(24h) == 86'400'000 && detail::millis(24h * 365) == UINT32_MAX && detail::millis(-1s) == UINT32_MAX);
+    CHECK(detail::millis(24h) == 86'400'000 && detail::millis(24h * 365) == UINT32_MAX);
+    CHECK(detail::millis(-1s) == UINT32_MAX);
 }
 
 static void records_copy_their_texts() {
@@ -124,7 +125,8 @@ static void the_request_is_read() {
     auto attempts = seen.attempts();
     CHECK(attempts.size() == 2 && attempts[0].failure == Failure::refused && !attempts[0].status);
     CHECK(attempts[1].number == 2 && attempts[1].status == 503 && attempts[1].request_sent);
-    CHECK(attempts[1].elapsed == 1ms && name(attempts[0].stage) == "connect" && name(Failure::proxy_refused) == "proxy-refused");
+    CHECK(attempts[1].elapsed == 1ms && name(attempts[0].stage) == "connect");
+    CHECK(name(Failure::proxy_refused) == "proxy-refused");
     CHECK(!testing::get("/").tls());
 }
 
@@ -158,7 +160,8 @@ static void the_host_is_asked() {
     testing::clock(2000);
     CHECK(!shared::counter("hits"));
     CHECK(shared::set("colour", "green") && shared::set_for(1s, "brief", "1") && shared::get("brief") == "1");
-    CHECK(!*shared::compare_and_set("colour", std::nullopt, "red") && *shared::compare_and_set("colour", "green", "red"));
+    CHECK(!*shared::compare_and_set("colour", std::nullopt, "red"));
+    CHECK(*shared::compare_and_set("colour", "green", "red"));
     CHECK(shared::get("colour") == "red" && shared::add("colour", 1).error() == shared::Error::other_kind);
     shared::remove("colour");
     CHECK(!shared::get("colour"));
