@@ -28,10 +28,14 @@ type Rewrite struct {
 func (r *Rewrite) Remove(name string) { r.RemoveHeaders = append(r.RemoveHeaders, name) }
 
 // Set replaces all values of a header. A name may be set once.
-func (r *Rewrite) Set(name, value string) { r.SetHeaders = append(r.SetHeaders, NewHeader(name, value)) }
+func (r *Rewrite) Set(name, value string) {
+	r.SetHeaders = append(r.SetHeaders, NewHeader(name, value))
+}
 
 // Add adds a value to those that a header has.
-func (r *Rewrite) Add(name, value string) { r.AddHeaders = append(r.AddHeaders, NewHeader(name, value)) }
+func (r *Rewrite) Add(name, value string) {
+	r.AddHeaders = append(r.AddHeaders, NewHeader(name, value))
+}
 
 // Retry is what may be tried after a failure. It narrows what the host allows and never widens it.
 type Retry struct {

@@ -34,10 +34,11 @@ func init() {
 
 func takeConfig(config string) (err error) {
 	defer caught(&err)
-	if configure == nil {
-		return nil
+	if configure != nil {
+		err = configure(config)
 	}
-	return configure(config)
+	warm()
+	return err
 }
 
 func decide(request *host.Request) (result wire.Decision, err error) {

@@ -115,6 +115,8 @@ func optionalNumber[N Numeric](pointer string) (N, bool, error) {
 		return 0, false, wrong(pointer, value, "a number")
 	case errors.Is(err, strconv.ErrRange):
 		return 0, false, wrong(pointer, value, "within the range of what it stands for")
+	case isUnsigned[N]():
+		return 0, false, wrong(pointer, value, "a whole number of 0 or more")
 	default:
 		return 0, false, wrong(pointer, value, "a whole number")
 	}
@@ -127,8 +129,7 @@ func parse[N Numeric](value string) (N, error) {
 		number, err := strconv.ParseFloat(value, bits)
 		return N(number), err
 	}
-	var zero N
-	if zero-1 > zero {
+	if isUnsigned[N]() {
 		number, err := strconv.ParseUint(value, 10, bits)
 		return N(number), err
 	}
@@ -137,6 +138,8 @@ func parse[N Numeric](value string) (N, error) {
 }
 
 func isFloat[N Numeric]() bool { return N(1)/N(2) != 0 }
+
+func isUnsigned[N Numeric]() bool { return N(0)-1 > 0 }
 
 func missing(pointer string) error { return errors.New("config: `" + pointer + "` is missing") }
 
