@@ -1,0 +1,7 @@
+module failover
+
+go 1.26
+
+require pointsman v0.1.0
+
+replace pointsman => ../../../guest-sdk/go

@@ -1,0 +1,7 @@
+//go:build !wasip1
+
+package clock
+
+import "pointsman/internal/fake"
+
+func hostNowMs() uint64 { return fake.Host().NowMs }

@@ -1,0 +1,64 @@
+// Package shared is what the tenant's modules keep from one decision to the next: counters and small values.
+//
+// They live in the proxy's memory, are the tenant's own, and are gone when it restarts. A key is at most 256 bytes, a
+// value at most 16,384; a key is text, so what is not UTF-8 in it counts as U+FFFD. What fits is bounded by the tenant's quota.shared_bytes: an [Error] is nothing unusual, and a good
+// module says what it does then. Every function is atomic.
+package shared
+
+import "time"
+
+// Error is why an entry could not be made or changed.
+type Error uint8
+
+const (
+	// ErrFull is a quota without room for another entry, or for a larger one.
+	ErrFull Error = iota
+	// ErrTooLong is a key or a value that is too long.
+	ErrTooLong
+	// ErrOtherKind is a counter that was to be a value, or the other way round.
+	ErrOtherKind
+	// ErrOverflow is a counter that would leave the range of its type.
+	ErrOverflow
+	// ErrOther is anything else.
+	ErrOther
+)
+
+var messages = [...]string{
+	"the tenant's quota of shared memory is full",
+	"the key or the value is too long",
+	"the entry is of the other kind: a counter or a value",
+	"the counter would overflow",
+	"shared memory failed",
+}
+
+func (e Error) Error() string { return "shared: " + messages[min(e, ErrOther)] }
+
+// Add adds to a counter, which is made with 0 if it is not there, and gives the sum.
+func Add(key string, amount int64) (int64, error) { return hostAdd(key, amount, nil) }
+
+// AddFor does the same; if the counter is made, it is gone after this time, at most 49 days. So it counts what happens in
+// that time.
+func AddFor(ttl time.Duration, key string, amount int64) (int64, error) {
+	return hostAdd(key, amount, &ttl)
+}
+
+// Counter is a counter. False if there is none.
+func Counter(key string) (int64, bool) { return hostCounter(key) }
+
+// Get is a value. False if there is none.
+func Get(key string) ([]byte, bool) { return hostGet(key) }
+
+// Set makes or replaces a value.
+func Set(key string, value []byte) error { return hostSet(key, value, nil) }
+
+// SetFor does the same; after this time, at most 49 days, the value is gone.
+func SetFor(ttl time.Duration, key string, value []byte) error { return hostSet(key, value, &ttl) }
+
+// CompareAndSet makes or replaces a value if it is as expected until then; nil: if it is not there. It tells whether it
+// was.
+func CompareAndSet(key string, expected, value []byte) (bool, error) {
+	return hostCompareAndSet(key, expected, value)
+}
+
+// Delete removes a counter or a value, if it is there.
+func Delete(key string) { hostDelete(key) }
