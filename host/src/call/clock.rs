@@ -8,6 +8,13 @@ use crate::call::reads::Read;
 
 impl Host for State {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        self.read_clock()
+    }
+}
+
+impl State {
+    /// Milliseconds since 1970, as they were when the decision asked first.
+    pub(super) fn read_clock(&mut self) -> wasmtime::Result<u64> {
         // Asked once: a module that could time itself could learn what it shares a core with.
         let now = *self.wall_ms.get_or_insert_with(wall_ms);
         self.note(Read::Now(now))?;

@@ -56,5 +56,7 @@ pub fn configure(
 
 /// What was logged so far.
 pub fn take_lines(store: &mut Store<State>) -> Vec<LogLine> {
-    std::mem::take(&mut store.data_mut().lines).into_lines()
+    let state = store.data_mut();
+    state.finish_output();
+    std::mem::take(&mut state.lines).into_lines()
 }

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
 use crate::call::reads::{Read, Reads};
+use crate::call::wasi::{Output, Randomness};
 use crate::door::RequestHead;
 use crate::module::ModuleSettings;
 use crate::raw;
@@ -25,6 +26,10 @@ pub(crate) struct State {
     pub reads: Reads,
     pub lines: LogLines,
     pub limiter: Limiter,
+    pub wasi_output: Output,
+    pub wasi_random: Randomness,
+    /// Handles of WASI's resources that the module holds.
+    pub wasi_handles: usize,
     /// Calls of the host's functions that are left.
     calls_left: usize,
 }
@@ -51,6 +56,9 @@ impl State {
             reads: Reads::default(),
             lines: LogLines::new(call.limits.log_bytes),
             limiter: Limiter::new(call.limits),
+            wasi_output: Output::default(),
+            wasi_random: Randomness::default(),
+            wasi_handles: 0,
             calls_left: call.limits.host_calls,
         }
     }

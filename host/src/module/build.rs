@@ -9,7 +9,7 @@ use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::bindings::Router;
-use crate::call::{State, configure, store_to_configure, take_lines};
+use crate::call::{State, add_wasi_to_linker, configure, store_to_configure, take_lines};
 use crate::config::Limits;
 use crate::module::artefact::{Artefact, Configure, Facts};
 use crate::module::encode::component_bytes;
@@ -30,6 +30,13 @@ pub struct Source<'a> {
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// What one component is linked with: the same, and what it imports of WASI.
+pub fn linker_for(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Linker<State>> {
+    let mut linker = linker.clone();
+    add_wasi_to_linker(&mut linker, component)?;
     Ok(linker)
 }
 
@@ -114,6 +121,10 @@ impl Configuring<'_> {
         let (context, instrumented) =
             wizer.instrument_component(component).map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
         let (mut store, instance) = self.configured(&instrumented)?;
+        if store.data().wasi_handles > 0 {
+            // A snapshot has the numbers of handles in its memory, and an instance made of it has not the handles.
+            return Err(NoSnapshot::Impossible("it holds handles of WASI, such as an open standard output".to_owned()));
+        }
         let log = take_lines(&mut store).into_iter().map(|line| line.message).collect();
         // Reading memories is our own doing, not the module's.
         store.set_hostcall_fuel(usize::MAX);
@@ -145,7 +156,8 @@ impl Configuring<'_> {
         )?;
         check_needs(&component, limits)?;
         let mut store = store_to_configure(self.engine, (*settings).clone(), limits);
-        let pre = self.linker.instantiate_pre(&component).map_err(wrong_type)?;
+        let linker = linker_for(self.linker, &component).map_err(wrong_type)?;
+        let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
         let export = configure_export(&component)?;
         let instance = pre
             .instantiate(&mut store)

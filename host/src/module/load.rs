@@ -16,7 +16,7 @@ use crate::call::{Instances, State, Ticker};
 use crate::config::Limits;
 use crate::engine::{EngineError, ceiling, engine};
 use crate::module::artefact::{Artefact, Configure};
-use crate::module::build::{Source, build, configure_export, exports_configure, linker, wrong_type};
+use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, world};
@@ -162,7 +162,8 @@ impl Loader {
             Configure::Absent | Configure::Snapshot => None,
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
-        let router = self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
+        let linker = linker_for(&self.linker, &component).map_err(wrong_type)?;
+        let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let source = key.configured.map(|_| source.bytes.into());
         Ok(Compiled { digest: key.module, router, watches_upstreams, configure, source })
     }

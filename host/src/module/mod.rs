@@ -11,6 +11,7 @@ mod inspect;
 mod load;
 mod packages;
 mod settings;
+mod wasi;
 mod world;
 
 pub use cache::CacheError;
@@ -20,3 +21,4 @@ pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use settings::ModuleSettings;
+pub(crate) use wasi::interface as wasi_interface;
