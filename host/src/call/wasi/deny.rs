@@ -1,6 +1,7 @@
 //! Denying a function by its type: an error where it has one, else nothing (`none`, an empty list), so that a toolchain's
 //! runtime takes the way that it has for that. Only what has neither traps.
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::types::{Case, ComponentFunc, Type};
 use wasmtime::component::{LinkerInstance, Val};
 
@@ -28,8 +29,9 @@ pub fn add(
     let mut parts = MOST_PARTS;
     // None: it has no result.
     let answer = ty.results().next().map(|result| denial(&result, &mut parts));
-    linked.func_new(name, move |mut store, _, _, results| {
+    linked.func_new(name, move |mut store, _, parameters, results| {
         store.data_mut().count_call()?;
+        parameters.iter().try_for_each(|parameter| let_go(&mut store, parameter))?;
         match (&answer, results.first_mut()) {
             (Some(Some(answer)), Some(result)) => result.clone_from(answer),
             (None, None) => {}
@@ -37,6 +39,18 @@ pub fn add(
         }
         Ok(())
     })
+}
+
+/// A handle that a function was lent has to be given back before it ends, and one that it was given is its own to drop.
+fn let_go(store: &mut StoreContextMut<'_, State>, value: &Val) -> wasmtime::Result<()> {
+    match value {
+        Val::Resource(resource) => resource.resource_drop(store),
+        Val::List(values) | Val::Tuple(values) => values.iter().try_for_each(|value| let_go(store, value)),
+        Val::Record(fields) => fields.iter().try_for_each(|(_, value)| let_go(store, value)),
+        Val::Option(Some(value)) | Val::Variant(_, Some(value)) => let_go(store, value),
+        Val::Result(Ok(Some(value)) | Err(Some(value))) => let_go(store, value),
+        _ => Ok(()),
+    }
 }
 
 /// The value of this type that says no. `parts` are left for it: types can be nested to any size.
