@@ -38,14 +38,32 @@ pub enum Read {
     Random(u64),
     /// All that WASI's randomness gave follows from it.
     RandomSeed([u8; 32]),
-    SharedAdd { key: String, sum: Result<i64, raw::SharedError> },
-    SharedCounter { key: String, count: Option<i64> },
-    SharedGet { key: String, value: Option<Vec<u8>> },
-    SharedSet { key: String, done: Result<(), raw::SharedError> },
-    SharedCompareAndSet { key: String, done: Result<bool, raw::SharedError> },
+    SharedAdd {
+        key: String,
+        sum: Result<i64, raw::SharedError>,
+    },
+    SharedCounter {
+        key: String,
+        count: Option<i64>,
+    },
+    SharedGet {
+        key: String,
+        value: Option<Vec<u8>>,
+    },
+    SharedSet {
+        key: String,
+        done: Result<(), raw::SharedError>,
+    },
+    SharedCompareAndSet {
+        key: String,
+        done: Result<bool, raw::SharedError>,
+    },
     SharedDelete(String),
     Upstream(Box<raw::Upstream>),
-    Group { name: String, members: Option<Vec<raw::Upstream>> },
+    Group {
+        name: String,
+        members: Option<Vec<raw::Upstream>>,
+    },
 }
 
 /// The reads of one decision, each once, in the order in which they first happened.

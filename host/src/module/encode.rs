@@ -6,8 +6,8 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wasmparser::{Parser, Payload, Validator};
 
-use crate::module::{LoadError, wasi};
 use crate::module::packages::Dependencies;
+use crate::module::{LoadError, wasi};
 use crate::text::printable;
 
 /// The bytes of a component, encoded here if they are a core module that carries its component type.

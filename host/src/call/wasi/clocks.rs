@@ -41,8 +41,9 @@ pub fn add_monotonic(linked: &mut LinkerInstance<'_, State>, function: &str) -> 
 
 pub fn add_wall(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::Result<bool> {
     match function {
-        "now" => linked
-            .func_wrap(function, |mut store, (): ()| Ok((Datetime::of_ms(store.data_mut().read_clock()?),)))?,
+        "now" => {
+            linked.func_wrap(function, |mut store, (): ()| Ok((Datetime::of_ms(store.data_mut().read_clock()?),)))?;
+        }
         "resolution" => linked.func_wrap(function, |mut store, (): ()| {
             store.data_mut().count_call()?;
             Ok((Datetime::of_ms(1),))

@@ -13,9 +13,7 @@ pub struct Exited {
 
 pub fn add(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::Result<bool> {
     match function {
-        "exit" => linked.func_wrap(function, |_, (status,): (Result<(), ()>,)| {
-            exit(u8::from(status.is_err()))
-        })?,
+        "exit" => linked.func_wrap(function, |_, (status,): (Result<(), ()>,)| exit(u8::from(status.is_err())))?,
         "exit-with-code" => linked.func_wrap(function, |_, (status,): (u8,)| exit(status))?,
         _ => return Ok(false),
     }

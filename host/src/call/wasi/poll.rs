@@ -24,8 +24,9 @@ pub fn add(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::
             store.data_mut().count_call()?;
             Ok((true,))
         })?,
-        "[method]pollable.block" => linked
-            .func_wrap(function, |mut store, (_,): (Resource<Pollable>,)| store.data_mut().count_call())?,
+        "[method]pollable.block" => {
+            linked.func_wrap(function, |mut store, (_,): (Resource<Pollable>,)| store.data_mut().count_call())?;
+        }
         _ => return Ok(false),
     }
     Ok(true)

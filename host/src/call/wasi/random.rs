@@ -5,8 +5,8 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use wasmtime::component::LinkerInstance;
 
-use crate::call::reads::Read;
 use crate::call::State;
+use crate::call::reads::Read;
 
 /// Bytes of one call. Runtimes take 2,500 at most, for a generator of their own.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -48,7 +48,8 @@ impl State {
 pub fn add(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::Result<bool> {
     match function {
         "get-random-bytes" | "get-insecure-random-bytes" => {
-            linked.func_wrap(function, |mut store, (length,): (u64,)| Ok((store.data_mut().random_bytes(length)?,)))?;
+            linked
+                .func_wrap(function, |mut store, (length,): (u64,)| Ok((store.data_mut().random_bytes(length)?,)))?;
         }
         "get-random-u64" | "get-insecure-random-u64" => {
             linked.func_wrap(function, |mut store, (): ()| Ok((store.data_mut().random_u64()?,)))?;

@@ -18,7 +18,6 @@ const MOST_ZEROES: u64 = 1024;
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
-#[allow(dead_code, reason = "no stream fails here; the type has to be whole")]
 enum StreamError {
     #[component(name = "last-operation-failed")]
     LastOperationFailed(Resource<IoError>),
@@ -125,12 +124,14 @@ pub fn add(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::
                 store.data_mut().write(&stream, &[])
             })?;
         }
-        "[method]output-stream.subscribe" => linked.func_wrap(function, |mut store, (_,): (Resource<OutputStream>,)| {
-            store.data_mut().hand_out::<Pollable>(0)
-        })?,
-        "[method]input-stream.subscribe" => linked.func_wrap(function, |mut store, (_,): (Resource<InputStream>,)| {
-            store.data_mut().hand_out::<Pollable>(0)
-        })?,
+        "[method]output-stream.subscribe" => linked
+            .func_wrap(function, |mut store, (_,): (Resource<OutputStream>,)| {
+                store.data_mut().hand_out::<Pollable>(0)
+            })?,
+        "[method]input-stream.subscribe" => linked
+            .func_wrap(function, |mut store, (_,): (Resource<InputStream>,)| {
+                store.data_mut().hand_out::<Pollable>(0)
+            })?,
         _ => return Ok(false),
     }
     Ok(true)
