@@ -126,6 +126,19 @@ fn unknown_version() {
 }
 
 #[test]
+fn more_core_instances_than_allowed() {
+    // The module, and two that its encoding adds.
+    let module = Wat::core(
+        r#"
+        (import "pointsman:router/config@0.1.0" "json" (func $json (param i32)))
+        (func (export "select-peer") (param i32) (result i32) (call $json (i32.const 1024)) (i32.const 64))"#,
+    );
+    let limits = Limits { instances: 2, ..Limits::default() }.into();
+    let expected = "it needs 3 core instances; 2 are allowed (raise the tenant's `limits.instances`)";
+    check_within(&module.bytes(), &limits, expected);
+}
+
+#[test]
 fn missing_export() {
     let wit = "package test:other; world other { export run: func(); }";
     check(&of_world(wit, "test:other/other", r#"(func (export "run"))"#), "does not export `select-peer`");

@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod classes;
 mod credentials;
 mod decisions;
 mod docs;

@@ -22,6 +22,9 @@ pub fn read(section: Option<Section<'_>>) -> TenantLimits {
     if let Some(mebibytes) = section.number::<usize>("memory_mib", 1..=256, Unit::Mebibytes) {
         limits.set(|limits| limits.memory_bytes = mebibytes.saturating_mul(MIB));
     }
+    if let Some(attempts) = section.number("attempts", 1..=16, Unit::Things) {
+        limits.set(|limits| limits.attempts = attempts);
+    }
     if let Some(elements) = section.number("table_elements", 1..=20_000, Unit::Things) {
         limits.set(|limits| limits.table_elements = elements);
     }
@@ -39,9 +42,6 @@ pub fn read(section: Option<Section<'_>>) -> TenantLimits {
     }
     if let Some(bytes) = section.number("log_bytes", 0..=MIB, Unit::Bytes) {
         limits.set(|limits| limits.log_bytes = bytes);
-    }
-    if let Some(attempts) = section.number("attempts", 1..=16, Unit::Things) {
-        limits.set(|limits| limits.attempts = attempts);
     }
     if let Some(bytes) = section.number("response_body_bytes", 0..=16 * MIB, Unit::Bytes) {
         limits.set(|limits| limits.response_body_bytes = bytes);

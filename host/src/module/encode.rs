@@ -19,8 +19,10 @@ pub(super) fn component_bytes(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     if Parser::is_component(bytes) {
         return Ok(bytes.to_owned());
     }
+    // First of all: what it finds may end the encoder badly.
+    let wasi = check_core(bytes)?;
     let encoder = wit_component::ComponentEncoder::default().validate(true).module(bytes);
-    let adapted = match check_core(bytes)? {
+    let adapted = match wasi {
         Wasi::None => encoder,
         Wasi::Preview1 => encoder.and_then(|encoder| {
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)

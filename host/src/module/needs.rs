@@ -207,7 +207,7 @@ mod tests {
             (core module $one (memory 2) (table 10 funcref))
             (core module $two (memory 3) (table 20 funcref) (table 5 funcref))
             (component $inner
-              (alias outer 1 (core module $two) (core module $m))
+              (alias outer 1 1 (core module $m))
               (core instance (instantiate $m)) (core instance (instantiate $m)))
             (core instance (instantiate $one))
             (instance (instantiate $inner)) (instance (instantiate $inner)))"#;
