@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub now: Instant,
     /// The same by the wall's clock, once it was asked for.
     pub wall_ms: Option<u64>,
+    /// What an earlier decision of the same instance saw: time never goes back for it.
+    pub not_before_ms: u64,
     pub reads: Reads,
     pub lines: LogLines,
     pub limiter: Limiter,
@@ -53,6 +55,7 @@ impl State {
             stores: call.stores.cloned(),
             now,
             wall_ms: None,
+            not_before_ms: 0,
             reads: Reads::default(),
             lines: LogLines::new(call.limits.log_bytes),
             limiter: Limiter::new(call.limits),
@@ -67,6 +70,7 @@ impl State {
     pub fn renew(&mut self, call: Call<'_>, now: Instant) {
         let mut next = State::new(self.settings.clone(), call, now);
         next.limiter.inherit(&self.limiter);
+        next.not_before_ms = self.wall_ms.unwrap_or(self.not_before_ms);
         *self = next;
     }
 

@@ -45,6 +45,7 @@ pub struct Granted {
 /// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
 pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<Inspection, LoadError> {
     let (bytes, engine) = (read(path)?, loader.engine());
+    let loaded = loader.load(&bytes, serde_json::json!({}), limits);
     let mut inspection = Inspection {
         sha256: Digest::of(&bytes).full(),
         bytes: bytes.len(),
@@ -55,7 +56,7 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<In
         class: None,
         granted: None,
         compiled_bytes: None,
-        refused: match loader.load(&bytes, serde_json::json!({}), limits) {
+        refused: match &loaded {
             // What `configure` needs is in the configuration of a tenant.
             Ok(_) => None,
             Err(error) if error.step() == LoadStep::Configure => None,
@@ -75,7 +76,11 @@ pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<In
         table_elements: granted.table_elements,
         core_instances: granted.instances,
     });
-    if let Ok(component) = Component::new(engine, bytes) {
+    let component = match loaded {
+        Ok(module) => Ok(module.router().instance_pre().component().clone()),
+        Err(_) => Component::new(engine, bytes),
+    };
+    if let Ok(component) = component {
         let (ty, image) = (component.component_type(), component.image_range());
         let imports = ty.imports(engine).filter(|(_, import)| needs_host(&import.ty));
         inspection.imports = imports.map(|(name, _)| name.to_owned()).collect();
