@@ -39,13 +39,13 @@ pub fn ask(
     mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
 ) -> Result<Wanted, Failure> {
     let policy = question.tenant.policy(question.credentials);
-    let call = Call {
-        head: question.head,
-        attempts: question.attempts,
-        stores: Some(question.stores),
-        limits: &question.tenant.config.limits,
-    };
     while let Some(module) = question.modules.get(*turn) {
+        let call = Call {
+            head: question.head,
+            attempts: question.attempts,
+            stores: Some(question.stores),
+            limits: question.tenant.config.limits.of(module.class()),
+        };
         let (answer, decided) = call::decide(module, call);
         let verdict =
             answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));

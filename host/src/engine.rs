@@ -124,8 +124,44 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
 
 #[cfg(test)]
 mod tests {
+    use wasmtime::Store;
+    use wasmtime::component::{Component, Linker};
+
     use super::ceiling;
     use crate::config::parse;
+
+    /// As large as a module may be, in every slot at once; and where one is free, a small one.
+    #[test]
+    fn every_slot_takes_the_largest_module() {
+        let instances = |module: &str, count: usize| format!("(core instance (instantiate ${module}))").repeat(count);
+        let text = format!(
+            "(component (core module $m (memory {})) (core module $t (table {} funcref)) (core module $e) {}{}{})",
+            ceiling::MEMORY_BYTES / 65_536,
+            ceiling::TABLE_ELEMENTS,
+            instances("m", 8),
+            instances("t", 16),
+            instances("e", ceiling::INSTANCES - 24),
+        );
+        let engine = super::engine(2, 3).expect("an engine");
+        let component = |text: &str| Component::new(&engine, wat::parse_str(text).expect("WAT")).expect("a component");
+        let (largest, small) =
+            (component(&text), component("(component (core module $e) (core instance (instantiate $e)))"));
+        let linker = Linker::<()>::new(&engine);
+        let instantiate = |component| {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(1);
+            linker.instantiate(&mut store, component).map(|_| store)
+        };
+        let mut live = Vec::new();
+        while let Ok(store) = instantiate(&largest) {
+            live.push(store);
+        }
+        let builds = std::thread::available_parallelism().map_or(1, usize::from);
+        assert_eq!(live.len(), 2 + 3 + builds + super::SPARE_TO_TEST + 2);
+        assert!(instantiate(&small).is_err_and(|error| error.is::<wasmtime::PoolConcurrencyLimitError>()));
+        live.pop();
+        assert!(instantiate(&small).is_ok());
+    }
 
     /// `config` is a room without Wasmtime, so it states the ceilings by itself.
     #[test]

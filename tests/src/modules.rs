@@ -52,6 +52,12 @@ impl Wat {
         Wat { body: fields.to_owned(), pages: 1, wit: String::new(), world: "pointsman:router/router" }
     }
 
+    /// Adds fields of the core module.
+    pub fn with(mut self, fields: &str) -> Wat {
+        self.body = format!("{fields}\n{}", self.body);
+        self
+    }
+
     /// Initial size of the memory, in pages of 64 KiB.
     pub fn pages(mut self, pages: u32) -> Wat {
         self.pages = pages;

@@ -1,16 +1,16 @@
 //! Modules that are refused at load, each with a message of its own.
 
-use pointsman::config::Limits;
+use pointsman::config::{Limits, TenantLimits};
 use pointsman::module::Loader;
 use pointsman_tests::Wat;
 
 #[track_caller]
 fn check(bytes: &[u8], expected: &str) {
-    check_within(bytes, &Limits::default(), expected);
+    check_within(bytes, &TenantLimits::default(), expected);
 }
 
 #[track_caller]
-fn check_within(bytes: &[u8], limits: &Limits, expected: &str) {
+fn check_within(bytes: &[u8], limits: &TenantLimits, expected: &str) {
     let loader = Loader::new(1, 0).expect("a loader");
     let refused =
         loader.load(bytes, serde_json::json!({}), limits).map(|_| "loaded").map_err(|error| error.to_string());
@@ -33,7 +33,7 @@ fn of_world(wit: &str, world: &'static str, core: &str) -> Vec<u8> {
 fn component_and_typed_core_module_are_loaded() {
     let loader = Loader::new(1, 0).expect("a loader");
     for bytes in [passing().bytes(), passing().component()] {
-        let loaded = loader.load(&bytes, serde_json::json!({}), &Limits::default());
+        let loaded = loader.load(&bytes, serde_json::json!({}), &TenantLimits::default());
         assert!(loaded.is_ok(), "{loaded:?}");
     }
 }
@@ -55,7 +55,7 @@ fn packages_in_a_circle() {
     for at in at {
         let mut bytes = whole.clone();
         bytes[at + NAME.len() - 5] = b'1';
-        let loaded = loader.load(&bytes, serde_json::json!({}), &Limits::default());
+        let loaded = loader.load(&bytes, serde_json::json!({}), &TenantLimits::default());
         let message = loaded.expect_err("another version").to_string();
         circles += usize::from(message.contains("in a circle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
     }
@@ -78,7 +78,7 @@ fn every_truncation_and_many_corruptions_end_in_a_message() {
     let loader = Loader::new(1, 0).expect("a loader");
     let whole = passing().component();
     for length in 0..whole.len() {
-        let loaded = loader.load(&whole[..length], serde_json::json!({}), &Limits::default());
+        let loaded = loader.load(&whole[..length], serde_json::json!({}), &TenantLimits::default());
         // Custom sections (their id is 0) stand at the end, and nothing depends on them.
         assert!(loaded.is_err() || whole[length] == 0, "the first {length} bytes of {}", whole.len());
     }
@@ -86,7 +86,7 @@ fn every_truncation_and_many_corruptions_end_in_a_message() {
         let mut corrupt = whole.clone();
         corrupt[position] ^= 0x55;
         // Some corruptions do no harm, such as those in names of no meaning.
-        if let Err(error) = loader.load(&corrupt, serde_json::json!({}), &Limits::default()) {
+        if let Err(error) = loader.load(&corrupt, serde_json::json!({}), &TenantLimits::default()) {
             assert!(!error.to_string().is_empty());
         }
     }
@@ -101,16 +101,16 @@ fn core_module_without_a_type() {
 fn core_module_that_imports_wasi() {
     let module = Wat::core(
         r#"
-        (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_unstable" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
         (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
     );
-    check(&module.bytes(), "no WASI here");
+    check(&module.bytes(), "`wasi_unstable`");
 }
 
 #[test]
 fn component_that_imports_wasi() {
-    let component = wat::parse_str(r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#).expect("WAT");
-    check(&component, "it imports `wasi:cli/environment@0.2.0`");
+    let component = wat::parse_str(r#"(component (import "wasi:http/types@0.2.0" (instance)))"#).expect("WAT");
+    check(&component, "it imports `wasi:http/types@0.2.0`");
 }
 
 #[test]
@@ -123,6 +123,19 @@ fn unknown_import() {
 fn unknown_version() {
     let component = wat::parse_str(r#"(component (import "pointsman:router/types@0.9.0" (instance)))"#).expect("WAT");
     check(&component, "built against `pointsman:router@0.9.0`; this host supports `pointsman:router@0.1.0`");
+}
+
+#[test]
+fn more_core_instances_than_allowed() {
+    // The module, and two that its encoding adds.
+    let module = Wat::core(
+        r#"
+        (import "pointsman:router/config@0.1.0" "json" (func $json (param i32)))
+        (func (export "select-peer") (param i32) (result i32) (call $json (i32.const 1024)) (i32.const 64))"#,
+    );
+    let limits = Limits { instances: 2, ..Limits::default() }.into();
+    let expected = "it needs 3 core instances; 2 are allowed (raise the tenant's `limits.instances`)";
+    check_within(&module.bytes(), &limits, expected);
 }
 
 #[test]
@@ -140,7 +153,7 @@ fn export_of_another_type() {
 
 #[test]
 fn more_memory_at_its_start_than_allowed() {
-    let limits = Limits { memory_bytes: 1024 * 1024, ..Limits::default() };
+    let limits = Limits { memory_bytes: 1024 * 1024, ..Limits::default() }.into();
     check_within(&passing().pages(17).bytes(), &limits, "raise the tenant's `limits.memory_mib`");
 }
 
@@ -150,7 +163,7 @@ fn larger_table_at_its_start_than_allowed() {
         r#"(table 5000 funcref)
            (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
     );
-    let limits = Limits { table_elements: 1000, ..Limits::default() };
+    let limits = Limits { table_elements: 1000, ..Limits::default() }.into();
     check_within(&module.bytes(), &limits, "raise the tenant's `limits.table_elements`");
 }
 

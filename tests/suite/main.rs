@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod classes;
 mod credentials;
 mod decisions;
 mod docs;
@@ -29,4 +30,5 @@ mod tenants;
 mod timeouts;
 mod tunnels;
 mod upstream;
+mod wasi;
 mod watching;

@@ -177,7 +177,7 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
         (good[..good.len() / 2].to_vec(), "build", "is the file complete?"),
         (Wat::answering(202).core_bytes(), "build", "without a component type"),
         (b"\0asm\x0d\0\x01\0".to_vec(), "build", "it does not export `select-peer`"),
-        (Wat::answering(202).pages(600).bytes(), "limits", "bytes of memory at its start"),
+        (Wat::answering(202).pages(1100).bytes(), "limits", "bytes of memory at its start"),
         (Wat::select_peer("(i32.const 128)").world("package t:t; world w { import wasi:cli/environment@0.2.0; } package wasi:cli@0.2.0 { interface environment { get: func(); } }", "t:t/w").core_bytes(), "build", "without a component type"),
         (configured("unreachable"), "configure", "its `configure` failed: the module trapped"),
         (configured("(loop $l (br $l)) unreachable"), "configure", "took more than 300 ms of CPU time (limits.configure_ms)"),
@@ -340,12 +340,12 @@ async fn module_and_configuration_that_change_together_are_judged_together() {
     let proxy = Proxy::with(tenant(&live)).proxy(&keys).start().await;
     let before = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
     // More memory than the tenant may have, until its limit is raised.
-    let large = Wat::answering(202).pages(600).bytes();
+    let large = Wat::answering(202).pages(1100).bytes();
     live.replace(&large);
     let refused = proxy.reload().await.expect("a good configuration").refused;
     assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "limits"), "{refused:?}");
     assert_eq!(proxy.reload().await.expect("a good configuration").refused.len(), 1, "it is judged again by order");
-    std::fs::write(proxy.config_file(), format!("{before}[tenant.limits]\nmemory_mib = 64\n")).expect("written");
+    std::fs::write(proxy.config_file(), format!("{before}[tenant.limits]\nmemory_mib = 128\n")).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
     assert_eq!(proxy.get("http://shop.test/").await.status, 202);
     live.replace(&Wat::answering(203).bytes());

@@ -8,8 +8,16 @@ use crate::call::reads::Read;
 
 impl Host for State {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        self.read_clock()
+    }
+}
+
+impl State {
+    /// Milliseconds since 1970, as they were when the decision asked first.
+    pub(super) fn read_clock(&mut self) -> wasmtime::Result<u64> {
         // Asked once: a module that could time itself could learn what it shares a core with.
-        let now = *self.wall_ms.get_or_insert_with(wall_ms);
+        let earliest = self.not_before_ms;
+        let now = *self.wall_ms.get_or_insert_with(|| wall_ms().max(earliest));
         self.note(Read::Now(now))?;
         Ok(now)
     }

@@ -47,6 +47,8 @@ pub fn configure(
     let answer = instance
         .get_typed_func::<(&str,), (Result<(), String>,)>(&mut *store, configure)
         .and_then(|function| function.call(&mut *store, (json.as_str(),)));
+    // What it printed is not to run into what a decision prints.
+    store.data_mut().finish_output();
     match answer {
         Ok((Ok(()),)) => Ok(()),
         Ok((Err(reason),)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),

@@ -63,6 +63,7 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
         raw::Decision::Pass => "pass",
     });
     let state = live.state();
+    state.finish_output();
     let reads = std::mem::take(&mut state.reads);
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();

@@ -4,6 +4,7 @@ use crate::call::budget::BudgetSpent;
 use crate::call::decide::NotConfigured;
 use crate::call::limiter::{Limiter, Refused};
 use crate::call::state::CallsSpent;
+use crate::call::wasi::Exited;
 use crate::config::Limits;
 use crate::text::printable;
 
@@ -24,6 +25,8 @@ pub enum CallError {
     Handles { limit: usize },
     #[error("the module called the host more than {limit} times (limits.host_calls)")]
     HostCalls { limit: usize },
+    #[error("the module exited (status {status}) instead of answering")]
+    Exit { status: u8 },
     #[error("the module's recursion used up its stack")]
     StackOverflow,
     #[error("all instance slots are in use")]
@@ -43,6 +46,7 @@ impl CallError {
             CallError::HostCall { .. } => "host-call",
             CallError::Handles { .. } => "handles",
             CallError::HostCalls { .. } => "host-calls",
+            CallError::Exit { .. } => "exit",
             CallError::StackOverflow => "stack-overflow",
             CallError::NoSlot => "no-slot",
             CallError::Trap(_) => "trap",
@@ -58,7 +62,11 @@ impl CallError {
             CallError::HostCall { .. } => Some("host_call_bytes"),
             CallError::HostCalls { .. } => Some("host_calls"),
             CallError::Handles { .. } => Some("handles"),
-            CallError::Declined(_) | CallError::StackOverflow | CallError::NoSlot | CallError::Trap(_) => None,
+            CallError::Declined(_)
+            | CallError::Exit { .. }
+            | CallError::StackOverflow
+            | CallError::NoSlot
+            | CallError::Trap(_) => None,
         }
     }
 
@@ -72,6 +80,9 @@ impl CallError {
         }
         if error.is::<CallsSpent>() {
             return CallError::HostCalls { limit: limits.host_calls };
+        }
+        if let Some(Exited { status }) = error.downcast_ref() {
+            return CallError::Exit { status: *status };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::NoSlot;

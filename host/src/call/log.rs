@@ -38,7 +38,16 @@ impl LogLines {
         self.lines
     }
 
-    fn push(&mut self, level: Level, message: &str) {
+    /// Bytes that a line may have, about.
+    pub(super) fn room(&self) -> usize {
+        self.bytes_left
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes_left == 0
+    }
+
+    pub(super) fn push(&mut self, level: Level, message: &str) {
         if self.bytes_left == 0 {
             self.cut = true;
             return;

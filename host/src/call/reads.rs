@@ -36,14 +36,34 @@ pub enum Read {
     // What follows is not the request's: it comes with what was seen.
     Now(u64),
     Random(u64),
-    SharedAdd { key: String, sum: Result<i64, raw::SharedError> },
-    SharedCounter { key: String, count: Option<i64> },
-    SharedGet { key: String, value: Option<Vec<u8>> },
-    SharedSet { key: String, done: Result<(), raw::SharedError> },
-    SharedCompareAndSet { key: String, done: Result<bool, raw::SharedError> },
+    /// All that WASI's randomness gave follows from it.
+    RandomSeed([u8; 32]),
+    SharedAdd {
+        key: String,
+        sum: Result<i64, raw::SharedError>,
+    },
+    SharedCounter {
+        key: String,
+        count: Option<i64>,
+    },
+    SharedGet {
+        key: String,
+        value: Option<Vec<u8>>,
+    },
+    SharedSet {
+        key: String,
+        done: Result<(), raw::SharedError>,
+    },
+    SharedCompareAndSet {
+        key: String,
+        done: Result<bool, raw::SharedError>,
+    },
     SharedDelete(String),
     Upstream(Box<raw::Upstream>),
-    Group { name: String, members: Option<Vec<raw::Upstream>> },
+    Group {
+        name: String,
+        members: Option<Vec<raw::Upstream>>,
+    },
 }
 
 /// The reads of one decision, each once, in the order in which they first happened.
@@ -102,6 +122,7 @@ impl Read {
             Read::ConfigGet(pointer) => settings.value(pointer).cloned().unwrap_or_default(),
             Read::ConfigText(pointer) => json!(settings.value(pointer).and_then(Value::as_str)),
             Read::Now(value) | Read::Random(value) => json!(value),
+            Read::RandomSeed(seed) => json!(seed.map(|byte| format!("{byte:02x}")).concat()),
             Read::SharedAdd { sum, .. } => of_shared(sum),
             Read::SharedCounter { count, .. } => json!(count),
             Read::SharedGet { value, .. } => json!(value.as_ref().map(|value| String::from_utf8_lossy(value))),
@@ -162,6 +183,7 @@ impl fmt::Display for Read {
             Read::ConfigText(_) => "config.get-text",
             Read::Now(_) => "clock.now-ms",
             Read::Random(_) => "random.get-u64",
+            Read::RandomSeed(_) => "wasi:random",
             Read::SharedAdd { .. } => "shared.add",
             Read::SharedCounter { .. } => "shared.counter",
             Read::SharedGet { .. } => "shared.get",

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
 use crate::call::reads::{Read, Reads};
+use crate::call::wasi::{Output, Randomness};
 use crate::door::RequestHead;
 use crate::module::ModuleSettings;
 use crate::raw;
@@ -22,9 +23,15 @@ pub(crate) struct State {
     pub now: Instant,
     /// The same by the wall's clock, once it was asked for.
     pub wall_ms: Option<u64>,
+    /// What an earlier decision of the same instance saw: time never goes back for it.
+    pub not_before_ms: u64,
     pub reads: Reads,
     pub lines: LogLines,
     pub limiter: Limiter,
+    pub wasi_output: Output,
+    pub wasi_random: Randomness,
+    /// Handles of WASI's resources that the module holds.
+    pub wasi_handles: usize,
     /// Calls of the host's functions that are left.
     calls_left: usize,
 }
@@ -48,9 +55,13 @@ impl State {
             stores: call.stores.cloned(),
             now,
             wall_ms: None,
+            not_before_ms: 0,
             reads: Reads::default(),
             lines: LogLines::new(call.limits.log_bytes),
             limiter: Limiter::new(call.limits),
+            wasi_output: Output::default(),
+            wasi_random: Randomness::default(),
+            wasi_handles: 0,
             calls_left: call.limits.host_calls,
         }
     }
@@ -59,6 +70,7 @@ impl State {
     pub fn renew(&mut self, call: Call<'_>, now: Instant) {
         let mut next = State::new(self.settings.clone(), call, now);
         next.limiter.inherit(&self.limiter);
+        next.not_before_ms = self.wall_ms.unwrap_or(self.not_before_ms);
         *self = next;
     }
 

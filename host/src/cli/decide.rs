@@ -13,8 +13,8 @@ use crate::check::OwnAddresses;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::config::{
-    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Limits, Matching, ModuleConfig, Quota, ReleaseConfig,
-    TenantConfig,
+    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig,
+    TenantConfig, TenantLimits,
 };
 use crate::credentials::Credentials;
 use crate::door::{OfflineRequest, RequestHead};
@@ -166,7 +166,7 @@ pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result
         matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
         modules: vec![ModuleConfig { path: path.to_owned(), config }],
         instance_calls: TenantConfig::INSTANCE_CALLS,
-        limits: Limits::default(),
+        limits: TenantLimits::default(),
         quota: Quota::default(),
         breaker: BreakerConfig::default(),
         upstream: Default::default(),

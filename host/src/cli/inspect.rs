@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::Outcome;
-use crate::config::Limits;
+use crate::config::TenantLimits;
 use crate::module::{self, Loader};
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub struct Arguments {
 
 pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loader = Loader::new(1, 0)?;
-    let inspection = module::inspect(&loader, &arguments.module, &Limits::default())?;
+    let inspection = module::inspect(&loader, &arguments.module, &TenantLimits::default())?;
     println!("{}", serde_json::to_string_pretty(&inspection)?);
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }

@@ -36,10 +36,10 @@ mod tests;
 
 pub use files::{files, folder_of_tenants, is_of_tenants, load, load_admin};
 pub use model::{
-    AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
+    AccessLog, AdminConfig, BreakerConfig, Class, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
-    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, WhileSlow,
+    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, TenantLimits, UpstreamDefaults, WhileSlow,
 };
 pub use nearest::nearest;
 pub use problem::ConfigErrors;

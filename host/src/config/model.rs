@@ -265,7 +265,7 @@ pub struct TenantConfig {
     pub modules: Vec<ModuleConfig>,
     /// Decisions that one instance of a module may make. 1: each decision has a fresh one.
     pub instance_calls: u32,
-    pub limits: Limits,
+    pub limits: TenantLimits,
     pub quota: Quota,
     pub breaker: BreakerConfig,
     pub upstream: UpstreamDefaults,
@@ -370,7 +370,57 @@ pub struct ModuleConfig {
     pub config: serde_json::Value,
 }
 
-/// `[tenant.limits]`: what one decision may use.
+/// What kind of module one is, told by what it needs at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Compiled code and little else: C, Rust, Zig, AssemblyScript.
+    Small,
+    /// It brings a language's runtime: Go, JavaScript, Python.
+    Runtime,
+}
+
+/// `[tenant.limits]`: what one decision of a module may use, by the module's class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantLimits {
+    small: Limits,
+    runtime: Limits,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        TenantLimits { small: Limits::of(Class::Small), runtime: Limits::of(Class::Runtime) }
+    }
+}
+
+/// The same for all classes.
+impl From<Limits> for TenantLimits {
+    fn from(limits: Limits) -> TenantLimits {
+        TenantLimits { small: limits.clone(), runtime: limits }
+    }
+}
+
+impl TenantLimits {
+    pub fn of(&self, class: Class) -> &Limits {
+        match class {
+            Class::Small => &self.small,
+            Class::Runtime => &self.runtime,
+        }
+    }
+
+    /// For what is no class's own: attempts, and the body of a response.
+    pub fn of_any(&self) -> &Limits {
+        &self.small
+    }
+
+    /// Sets a limit for all classes.
+    pub fn set(&mut self, limit: impl Fn(&mut Limits)) {
+        limit(&mut self.small);
+        limit(&mut self.runtime);
+    }
+}
+
+/// What one decision may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// CPU time of a decision.
@@ -399,7 +449,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
+        Limits::of(Class::Small)
+    }
+}
+
+impl Limits {
+    /// What a module of this class may use where the operator says nothing.
+    pub fn of(class: Class) -> Limits {
+        let small = Limits {
             decision: Duration::from_millis(10),
             configure: Duration::from_secs(2),
             memory_bytes: 16 * 1024 * 1024,
@@ -411,6 +468,19 @@ impl Default for Limits {
             log_bytes: 4 * 1024,
             attempts: 3,
             response_body_bytes: 64 * 1024,
+        };
+        match class {
+            Class::Small => small,
+            // Interpreted code is some tens of times slower, and a collector works in bursts.
+            Class::Runtime => Limits {
+                decision: Duration::from_millis(50),
+                configure: Duration::from_secs(10),
+                memory_bytes: 64 * 1024 * 1024,
+                table_elements: 20_000,
+                instances: 100,
+                handles: 10_000,
+                ..small
+            },
         }
     }
 }

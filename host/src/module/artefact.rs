@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::module::LoadError;
+use crate::config::Class;
+use crate::module::{LoadError, Needs};
 
 /// A built module.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,10 @@ pub struct Artefact {
 /// What is to be known of a built module beside its code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
+    /// Of the module as its author made it.
+    pub class: Class,
+    /// Of what was compiled: a snapshot's memory is what `configure` made of it.
+    pub needs: Needs,
     pub configure: Configure,
     /// What the module logged in `configure`.
     pub log: Vec<String>,
@@ -72,8 +77,12 @@ mod tests {
 
     #[test]
     fn bytes_make_the_same_artefact_again() {
-        let facts =
-            Facts { configure: Configure::EachInstance { because: "x".to_owned() }, log: vec!["é".to_owned()] };
+        let facts = Facts {
+            class: Class::Runtime,
+            needs: Needs::default(),
+            configure: Configure::EachInstance { because: "x".to_owned() },
+            log: vec!["é".to_owned()],
+        };
         let artefact = Artefact { facts, code: vec![1, 2, 3] };
         let bytes = artefact.to_bytes();
         assert_eq!(Artefact::from_bytes(&bytes), Some(artefact));

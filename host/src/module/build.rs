@@ -9,12 +9,12 @@ use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::bindings::Router;
-use crate::call::{State, configure, store_to_configure, take_lines};
-use crate::config::Limits;
+use crate::call::{State, add_wasi_to_linker, configure, store_to_configure, take_lines};
+use crate::config::{Class, Limits, TenantLimits};
 use crate::module::artefact::{Artefact, Configure, Facts};
 use crate::module::encode::component_bytes;
-use crate::module::load::{check_needs, needs_host};
-use crate::module::{LoadError, ModuleSettings, world};
+use crate::module::load::needs_host;
+use crate::module::{LoadError, ModuleSettings, Needs, world};
 
 /// The optional export that takes a module's configuration.
 pub const CONFIGURE: &str = "configure";
@@ -23,7 +23,7 @@ pub const CONFIGURE: &str = "configure";
 pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub settings: &'a Arc<ModuleSettings>,
-    pub limits: &'a Limits,
+    pub limits: &'a TenantLimits,
 }
 
 /// Everything that a module is linked with.
@@ -33,15 +33,26 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
+/// What one component is linked with: the same, and what it imports of WASI.
+pub fn linker_for(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Linker<State>> {
+    let mut linker = linker.clone();
+    add_wasi_to_linker(&mut linker, component)?;
+    Ok(linker)
+}
+
 /// Builds a module. The engine's epoch must advance, or a `configure` without an end would have none.
 pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Result<Artefact, LoadError> {
     let component = component_bytes(source.bytes)?;
+    let needs = Needs::of(&component);
+    let class = needs.class();
     if !exports_configure(source.bytes) {
-        let artefact = Artefact::compile(engine, &component, Facts { configure: Configure::Absent, log: Vec::new() })?;
+        let facts = Facts { class, needs, configure: Configure::Absent, log: Vec::new() };
+        let artefact = Artefact::compile(engine, &component, facts)?;
         check_world(engine, &artefact.component(engine)?)?;
         return Ok(artefact);
     }
-    let builder = Configuring { engine, linker, source };
+    let limits = source.limits.of(class);
+    let builder = Configuring { engine, linker, settings: source.settings, class, needs, limits };
     match catch_unwind(AssertUnwindSafe(|| builder.snapshot(&component))) {
         Ok(Ok(artefact)) => Ok(artefact),
         Ok(Err(NoSnapshot::Refused(error))) => Err(error),
@@ -89,7 +100,10 @@ pub fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadErr
 struct Configuring<'a> {
     engine: &'a Engine,
     linker: &'a Linker<State>,
-    source: &'a Source<'a>,
+    settings: &'a Arc<ModuleSettings>,
+    class: Class,
+    needs: Needs,
+    limits: &'a Limits,
 }
 
 /// Why there is no snapshot.
@@ -114,6 +128,10 @@ impl Configuring<'_> {
         let (context, instrumented) =
             wizer.instrument_component(component).map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
         let (mut store, instance) = self.configured(&instrumented)?;
+        if store.data().wasi_handles > 0 {
+            // A snapshot has the numbers of handles in its memory, and an instance made of it has not the handles.
+            return Err(NoSnapshot::Impossible("it holds handles of WASI, such as an open standard output".to_owned()));
+        }
         let log = take_lines(&mut store).into_iter().map(|line| line.message).collect();
         // Reading memories is our own doing, not the module's.
         store.set_hostcall_fuel(usize::MAX);
@@ -124,17 +142,22 @@ impl Configuring<'_> {
             return Err(NoSnapshot::Impossible(format!("{error:#}")));
         }
         let component = component.map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
-        Ok(Artefact::compile(self.engine, &component, Facts { configure: Configure::Snapshot, log })?)
+        Ok(Artefact::compile(self.engine, &component, self.facts(&component, Configure::Snapshot, log))?)
     }
 
     fn without_snapshot(&self, component: &[u8], because: String) -> Result<Artefact, LoadError> {
         let log = take_lines(&mut self.configured(component)?.0).into_iter().map(|line| line.message).collect();
-        Artefact::compile(self.engine, component, Facts { configure: Configure::EachInstance { because }, log })
+        let configure = Configure::EachInstance { because };
+        Artefact::compile(self.engine, component, self.facts(component, configure, log))
+    }
+
+    /// Of the component that is compiled.
+    fn facts(&self, component: &[u8], configure: Configure, log: Vec<String>) -> Facts {
+        Facts { class: self.class, needs: Needs::of(component), configure, log }
     }
 
     /// An instance in which `configure` has been called.
     fn configured(&self, component: &[u8]) -> Result<(Store<State>, Instance), LoadError> {
-        let Source { settings, limits, .. } = self.source;
         let component = Component::new(self.engine, component)
             .map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
         let ty = component.component_type();
@@ -143,14 +166,16 @@ impl Configuring<'_> {
             ty.imports(self.engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
             ty.exports(self.engine).map(|(name, _)| name).filter(|name| ours(name)),
         )?;
-        check_needs(&component, limits)?;
-        let mut store = store_to_configure(self.engine, (*settings).clone(), limits);
-        let pre = self.linker.instantiate_pre(&component).map_err(wrong_type)?;
+        self.needs.check(self.limits)?;
+        let mut store = store_to_configure(self.engine, self.settings.clone(), self.limits);
+        let linker = linker_for(self.linker, &component).map_err(wrong_type)?;
+        let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
         let export = configure_export(&component)?;
         let instance = pre
             .instantiate(&mut store)
             .map_err(|error| LoadError::Start { message: format!("{:#}", error.root_cause()) })?;
-        configure(&mut store, &instance, &export, limits).map_err(|error| LoadError::of_configure(error, limits))?;
+        configure(&mut store, &instance, &export, self.limits)
+            .map_err(|error| LoadError::of_configure(error, self.limits))?;
         Ok((store, instance))
     }
 }

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_s
 use serde::{Deserialize, Serialize};
 
 use crate::call::Ticker;
-use crate::config::Limits;
+use crate::config::TenantLimits;
 use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::Artefact;
 use crate::module::build::{Source, build, linker};
@@ -39,7 +39,7 @@ const REFUSED_AT: [(i32, LoadStep); 4] =
 #[derive(Serialize, Deserialize)]
 struct Order {
     settings: serde_json::Value,
-    limits: Limits,
+    limits: TenantLimits,
 }
 
 /// Builds in a child.

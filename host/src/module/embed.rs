@@ -7,12 +7,13 @@ use wit_parser::{Resolve, SourceMap};
 
 use crate::module::LoadError;
 use crate::module::build::exports_configure;
-use crate::module::encode::{component_bytes, invalid};
+use crate::module::encode::{encoded, invalid};
 use crate::sdk;
 
 /// Makes a component of a core module. Its component type is the one that it carries; without one, it is that of the world
-/// `router`, or of `configured-router` if the module exports `configure`.
-pub fn componentize(core: &[u8]) -> Result<Vec<u8>, LoadError> {
+/// `router`, or of `configured-router` if the module exports `configure`. `wasi` stands in for the older WASI, if the module
+/// imports that; without one, Wasmtime's adapter does.
+pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadError> {
     if !Parser::is_core_wasm(core) {
         return Err(LoadError::NotWasm);
     }
@@ -21,7 +22,7 @@ pub fn componentize(core: &[u8]) -> Result<Vec<u8>, LoadError> {
         let world = if exports_configure(&core.bytes) { "configured-router" } else { "router" };
         embed(&mut core.bytes, world).map_err(|message| LoadError::Encode { message })?;
     }
-    component_bytes(&core.bytes)
+    encoded(&core.bytes, wasi)
 }
 
 /// A core module without custom sections, but for its component type.
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_core_module_becomes_a_router() {
-        let component = componentize(&core("")).unwrap();
+        let component = componentize(&core(""), None).unwrap();
         assert!(Parser::is_component(&component));
         assert!(!exports_configure(&component));
         let stripped = Stripped::of(&core("")).unwrap();
@@ -94,14 +95,14 @@ mod tests {
     #[test]
     fn one_that_exports_configure_becomes_a_configured_router() {
         let configure = r#"(func (export "configure") (param i32 i32) (result i32) (i32.const 80))"#;
-        assert!(exports_configure(&componentize(&core(configure)).unwrap()));
+        assert!(exports_configure(&componentize(&core(configure), None).unwrap()));
     }
 
     #[test]
     fn one_without_the_export_is_told_so() {
-        let error = componentize(&wat::parse_str("(module)").unwrap()).unwrap_err().to_string();
+        let error = componentize(&wat::parse_str("(module)").unwrap(), None).unwrap_err().to_string();
         assert!(error.contains("select-peer"), "{error}");
-        let error = componentize(b"#!/bin/sh").unwrap_err().to_string();
+        let error = componentize(b"#!/bin/sh", None).unwrap_err().to_string();
         assert!(error.contains("not a WebAssembly file"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::call::CallError;
 use crate::config::Limits;
+use crate::module::wasi;
 use crate::module::world::SUPPORTED;
 
 /// A module that was refused at load.
@@ -24,12 +25,12 @@ pub enum LoadError {
     NoComponentType,
     #[error("the packages of its component type depend on each other in a circle (`{packages}`): build it again")]
     Circle { packages: String },
-    #[error("a core module that imports WASI (`{import}`): {}", WASI_REMEDY)]
-    CoreWasi { import: String },
+    #[error("a core module that imports WASI other than `wasi_snapshot_preview1` (`{import}`): {remedy}")]
+    CoreWasi { import: String, remedy: &'static str },
     #[error("a core module that cannot be made a component: {message}")]
     Encode { message: String },
-    #[error("it imports `{import}`: {}", WASI_REMEDY)]
-    Wasi { import: String },
+    #[error("it imports `{import}`: modules have no WASI here but {}; {remedy}", wasi::OFFERED)]
+    Wasi { import: String, remedy: &'static str },
     #[error("it was built against `{found}`; this host supports {}", supported())]
     UnsupportedVersion { found: String },
     #[error("it imports `{import}`, which this host does not offer; a module may import {} only", offered())]
@@ -112,9 +113,6 @@ impl LoadError {
     }
 }
 
-const WASI_REMEDY: &str = "modules have no WASI here; build for `wasm32-unknown-unknown`, or with your toolchain's \
-                           option that stubs WASI out";
-
 fn supported() -> String {
     SUPPORTED.map(|version| format!("`pointsman:router@{version}`")).join(", ")
 }
@@ -164,9 +162,9 @@ mod tests {
             LoadError::Invalid { offset: 1, message: text() },
             LoadError::NoComponentType,
             LoadError::Circle { packages: text() },
-            LoadError::CoreWasi { import: text() },
+            LoadError::CoreWasi { import: text(), remedy: "x" },
             LoadError::Encode { message: text() },
-            LoadError::Wasi { import: text() },
+            LoadError::Wasi { import: text(), remedy: "x" },
             LoadError::UnsupportedVersion { found: text() },
             LoadError::UnknownImport { import: text() },
             LoadError::MissingExport { export: "select-peer", found: text() },

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use wasmtime::component::Component;
 
-use crate::config::Limits;
+use crate::config::{Class, TenantLimits};
+use crate::engine::ceiling;
 use crate::module::encode::component_bytes;
-use crate::module::load::{memory_bytes, needs_host, read};
-use crate::module::{Digest, LoadError, LoadStep, Loader};
+use crate::module::load::{needs_host, read};
+use crate::module::{Digest, LoadError, LoadStep, Loader, Needs};
 
 /// A module, taken apart.
 #[derive(Debug, Serialize)]
@@ -19,30 +20,37 @@ pub struct Inspection {
     pub kind: Option<&'static str>,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
+    /// What it takes at its start.
     pub needs: Option<Needs>,
+    /// Which limits hold for it: `small`, or `runtime` for one with a language's runtime.
+    pub class: Option<Class>,
+    /// What the limits of its class let it have.
+    pub granted: Option<Granted>,
+    /// Compiled code and data, in bytes.
+    pub compiled_bytes: Option<usize>,
     /// Why it would not be loaded. None: it would.
     pub refused: Option<String>,
 }
 
-/// What one instance takes at its start.
+/// The limits that `Needs` has to fit, and what a decision may grow to.
 #[derive(Debug, Serialize)]
-pub struct Needs {
+pub struct Granted {
     pub memories: u32,
-    pub memory_bytes: u64,
+    pub memory_bytes: usize,
     pub tables: u32,
-    pub table_elements: u64,
-    /// Compiled code and data, in bytes.
-    pub compiled_bytes: usize,
+    pub table_elements: usize,
+    pub core_instances: usize,
 }
 
 /// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
-pub fn inspect(loader: &Loader, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
+pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<Inspection, LoadError> {
     Ok(inspect_bytes(loader, &read(path)?, limits))
 }
 
 /// Looks at a module in memory.
-pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &Limits) -> Inspection {
+pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> Inspection {
     let engine = loader.engine();
+    let loaded = loader.load(bytes, serde_json::json!({}), limits);
     let mut inspection = Inspection {
         sha256: Digest::of(bytes).full(),
         bytes: bytes.len(),
@@ -50,7 +58,10 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &Limits) -> Inspecti
         imports: Vec::new(),
         exports: Vec::new(),
         needs: None,
-        refused: match loader.load(bytes, serde_json::json!({}), limits) {
+        class: None,
+        granted: None,
+        compiled_bytes: None,
+        refused: match &loaded {
             // What `configure` needs is in the configuration of a tenant.
             Ok(_) => None,
             Err(error) if error.step() == LoadStep::Configure => None,
@@ -58,14 +69,28 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &Limits) -> Inspecti
         },
     };
     // A module that is refused for its imports can still show them.
-    if let Ok(component) = component_bytes(bytes).and_then(|bytes| {
-        Component::new(engine, bytes).map_err(|error| LoadError::Compile { message: error.to_string() })
-    }) {
-        let ty = component.component_type();
+    let Ok(bytes) = component_bytes(bytes) else { return inspection };
+    let needs = Needs::of(&bytes);
+    let (class, granted) = (needs.class(), limits.of(needs.class()));
+    inspection.needs = Some(needs);
+    inspection.class = Some(class);
+    inspection.granted = Some(Granted {
+        memories: ceiling::MEMORIES,
+        memory_bytes: granted.memory_bytes,
+        tables: ceiling::TABLES,
+        table_elements: granted.table_elements,
+        core_instances: granted.instances,
+    });
+    let component = match loaded {
+        Ok(module) => Ok(module.router().instance_pre().component().clone()),
+        Err(_) => Component::new(engine, bytes),
+    };
+    if let Ok(component) = component {
+        let (ty, image) = (component.component_type(), component.image_range());
         let imports = ty.imports(engine).filter(|(_, import)| needs_host(&import.ty));
         inspection.imports = imports.map(|(name, _)| name.to_owned()).collect();
         inspection.exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
-        inspection.needs = needs(&component);
+        inspection.compiled_bytes = Some(image.end.addr().saturating_sub(image.start.addr()));
     }
     inspection
 }
@@ -78,16 +103,4 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn needs(component: &Component) -> Option<Needs> {
-    let required = component.resources_required()?;
-    let image = component.image_range();
-    Some(Needs {
-        memories: required.num_memories,
-        memory_bytes: memory_bytes(&required),
-        tables: required.num_tables,
-        table_elements: required.max_initial_table_size.unwrap_or(0),
-        compiled_bytes: image.end.addr().saturating_sub(image.start.addr()),
-    })
 }

@@ -7,19 +7,19 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentExportIndex, Linker};
-use wasmtime::{Engine, ResourcesRequired};
+use wasmtime::component::{ComponentExportIndex, Linker};
 
 use crate::bindings::RouterPre;
 use crate::call::{Instances, State, Ticker};
-use crate::config::Limits;
-use crate::engine::{EngineError, ceiling, engine};
-use crate::module::artefact::{Artefact, Configure};
-use crate::module::build::{Source, build, configure_export, exports_configure, linker, wrong_type};
+use crate::config::{Class, TenantLimits};
+use crate::engine::{EngineError, engine};
+use crate::module::artefact::{Artefact, Configure, Facts};
+use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
-use crate::module::{CacheError, Digest, LoadError, ModuleSettings, world};
+use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, world};
 use crate::read_file::{ReadError, read_at_most};
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
@@ -38,6 +38,8 @@ struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
     watches_upstreams: bool,
+    class: Class,
+    needs: Needs,
     /// To be called in each instance.
     configure: Option<ComponentExportIndex>,
     /// The file, if another configuration makes another module of it.
@@ -89,12 +91,17 @@ impl Loader {
     }
 
     /// Loads a file for a tenant with these limits.
-    pub fn load_file(&self, path: &Path, settings: serde_json::Value, limits: &Limits) -> Result<Module, LoadError> {
+    pub fn load_file(
+        &self,
+        path: &Path,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+    ) -> Result<Module, LoadError> {
         self.load(&read(path)?, settings, limits)
     }
 
     /// Loads a module from memory.
-    pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &Limits) -> Result<Module, LoadError> {
+    pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &TenantLimits) -> Result<Module, LoadError> {
         let settings = Arc::new(ModuleSettings::new(settings));
         let source = Source { bytes, settings: &settings, limits };
         let configured = exports_configure(bytes).then(|| what_configures(&settings, limits));
@@ -112,8 +119,7 @@ impl Loader {
                 compiled
             }
         };
-        check_needs(compiled.router.instance_pre().component(), limits)?;
-        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+        Module::new(compiled, settings, limits)
     }
 
     /// The same module with other settings, or for a tenant with other limits.
@@ -121,14 +127,13 @@ impl Loader {
         &self,
         module: &Module,
         settings: serde_json::Value,
-        limits: &Limits,
+        limits: &TenantLimits,
     ) -> Result<Module, LoadError> {
         if let Some(bytes) = &module.compiled.source {
             return self.load(bytes, settings, limits);
         }
         let (compiled, settings) = (module.compiled.clone(), Arc::new(ModuleSettings::new(settings)));
-        check_needs(compiled.router.instance_pre().component(), limits)?;
-        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+        Module::new(compiled, settings, limits)
     }
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
@@ -162,18 +167,41 @@ impl Loader {
             Configure::Absent | Configure::Snapshot => None,
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
-        let router = self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
+        let linker = linker_for(&self.linker, &component).map_err(wrong_type)?;
+        let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let source = key.configured.map(|_| source.bytes.into());
-        Ok(Compiled { digest: key.module, router, watches_upstreams, configure, source })
+        let Facts { class, needs, .. } = artefact.facts;
+        Ok(Compiled { digest: key.module, router, watches_upstreams, class, needs, configure, source })
     }
 }
 
 /// All that the state after `configure` may depend on beside the module.
-fn what_configures(settings: &ModuleSettings, limits: &Limits) -> Digest {
+fn what_configures(settings: &ModuleSettings, limits: &TenantLimits) -> Digest {
     Digest::of(format!("{limits:?}\n{}", settings.json()).as_bytes())
 }
 
 impl Module {
+    fn new(compiled: Arc<Compiled>, settings: Arc<ModuleSettings>, limits: &TenantLimits) -> Result<Module, LoadError> {
+        let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
+        needs.check(granted)?;
+        if class == Class::Runtime {
+            let module = compiled.digest;
+            let (memory, table) = (granted.memory_bytes, granted.table_elements);
+            tracing::info!(
+                %module,
+                "a module with a language's runtime: it needs {} bytes of memory at its start ({memory} granted), a \
+                 table of {} elements ({table}), {} core instances ({})",
+                needs.memory_bytes, needs.table_elements, needs.core_instances, granted.instances
+            );
+        }
+        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+    }
+
+    /// Which of a tenant's limits hold for it.
+    pub fn class(&self) -> Class {
+        self.compiled.class
+    }
+
     pub fn digest(&self) -> Digest {
         self.compiled.digest
     }
@@ -232,29 +260,4 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 /// Imported types are declarations of what `use` brings into the world; only instances and functions come from the host.
 pub(super) fn needs_host(item: &ComponentItem) -> bool {
     !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
-}
-
-/// Initial size of the largest memory, in bytes; Wasmtime tells it in pages.
-pub(super) fn memory_bytes(needs: &ResourcesRequired) -> u64 {
-    const PAGE: u64 = 65_536;
-    needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE)
-}
-
-/// What instantiating needs at once must fit the tenant's limits: better told at load than with each request.
-pub(super) fn check_needs(component: &Component, limits: &Limits) -> Result<(), LoadError> {
-    let Some(needs) = component.resources_required() else {
-        // Core modules as imports: no known toolchain makes them, and the store's limits hold all the same.
-        return Ok(());
-    };
-    let within = |what, needed: u64, limit: u64, key| match needed > limit {
-        true => Err(LoadError::NeedsTooMuch { what, needed, limit, key }),
-        false => Ok(()),
-    };
-    let limit_of = |limit: usize| u64::try_from(limit).unwrap_or(u64::MAX);
-    within("memories", needs.num_memories.into(), ceiling::MEMORIES.into(), None)?;
-    within("tables", needs.num_tables.into(), ceiling::TABLES.into(), None)?;
-    let memory = memory_bytes(&needs);
-    within("bytes of memory at its start", memory, limit_of(limits.memory_bytes), Some("memory_mib"))?;
-    let table = needs.max_initial_table_size.unwrap_or(0);
-    within("elements in one table at its start", table, limit_of(limits.table_elements), Some("table_elements"))
 }

@@ -10,8 +10,10 @@ mod encode;
 mod error;
 mod inspect;
 mod load;
+mod needs;
 mod packages;
 mod settings;
+mod wasi;
 mod world;
 
 pub use cache::CacheError;
@@ -21,4 +23,6 @@ pub use embed::componentize;
 pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
+pub use needs::Needs;
 pub use settings::ModuleSettings;
+pub(crate) use wasi::interface as wasi_interface;

@@ -1,6 +1,6 @@
 //! Is a component a router? Names first, so that each mistake has a message of its own; types are Wasmtime's to compare.
 
-use crate::module::LoadError;
+use crate::module::{LoadError, wasi};
 
 /// Versions of the package `pointsman:router` that this host speaks.
 pub const SUPPORTED: [&str; 1] = ["0.1.0"];
@@ -39,8 +39,11 @@ pub fn check_names<'a>(
 }
 
 fn check_import(import: &str) -> Result<(), LoadError> {
-    if import.starts_with("wasi:") {
-        return Err(LoadError::Wasi { import: import.to_owned() });
+    if wasi::interface(import).is_some() {
+        return Ok(());
+    }
+    if let Some(remedy) = wasi::remedy(import) {
+        return Err(LoadError::Wasi { import: import.to_owned(), remedy });
     }
     let Some(rest) = import.strip_prefix(PACKAGE) else {
         return Err(LoadError::UnknownImport { import: import.to_owned() });
@@ -94,8 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn wasi_is_refused_with_a_remedy() {
-        check(&["wasi:cli/environment@0.2.0"], &["select-peer"], Err("no WASI here"));
+    fn wasi_that_is_not_here_is_refused_with_a_remedy() {
+        check(&["wasi:cli/environment@0.2.0", "wasi:io/streams@0.2.9"], &["select-peer"], Ok(()));
+        check(&["wasi:http/types@0.2.0"], &["select-peer"], Err("`wasi:http/types@0.2.0`: modules have no WASI here"));
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Context {
     pub fn attempts_allowed(&self) -> u32 {
         match (&self.route, &self.served) {
             (Some(route), _) => route.retry.attempts,
-            (None, Some(served)) => served.tenant.config.limits.attempts,
+            (None, Some(served)) => served.tenant.config.limits.of_any().attempts,
             (None, None) => 1,
         }
     }

@@ -51,7 +51,7 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
         if let Some(under_way) = ctx.under_way.take() {
             tenant.stores.upstreams.failed(&under_way, Instant::now());
         }
-        if !retry && ctx.attempts >= tenant.config.limits.attempts {
+        if !retry && ctx.attempts >= tenant.config.limits.of_any().attempts {
             tenant.metrics.over_budget("attempts");
         }
     }

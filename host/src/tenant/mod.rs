@@ -177,7 +177,7 @@ impl Tenant {
     /// What its modules may answer.
     pub fn policy<'a>(&'a self, credentials: &'a CredentialNames) -> Policy<'a> {
         Policy {
-            limits: &self.config.limits,
+            limits: self.config.limits.of_any(),
             upstream: &self.config.upstream,
             grants: &self.config.grants,
             credentials,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use pointsman::call::{Call, CallError, Decided, decide};
-use pointsman::config::Limits;
+use pointsman::config::{Limits, TenantLimits};
 use pointsman::module::{Loader, Module};
 
 use crate::case::{CONFIG, Case, Expected};
@@ -76,17 +76,18 @@ fn cases() -> Vec<Case> {
 }
 
 fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> anyhow::Result<()> {
-    let limits = Limits::default();
+    let of_all = TenantLimits::default();
     let loader = Loader::new(1, 1)?;
     let config: serde_json::Value = serde_json::from_str(CONFIG)?;
     let start = Instant::now();
-    let module = loader.load_file(path, config, &limits).context("it cannot be loaded")?;
+    let module = loader.load_file(path, config, &of_all).context("it cannot be loaded")?;
+    let limits = of_all.of(module.class());
     let load = start.elapsed();
 
     let wrong: Vec<(&Case, Expected)> = cases
         .iter()
         .filter_map(|case| {
-            Some((case, answer(&module, case, &limits).0)).filter(|(_, answer)| *answer != case.expected)
+            Some((case, answer(&module, case, limits).0)).filter(|(_, answer)| *answer != case.expected)
         })
         .collect();
     let name = path.display();
@@ -101,15 +102,15 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     }
     ensure!(wrong.is_empty(), "{} answers are wrong", wrong.len());
 
-    let refused = loader.load_file(path, serde_json::json!({"refuse": 1}), &limits);
+    let refused = loader.load_file(path, serde_json::json!({"refuse": 1}), &of_all);
     let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(refused.contains("refused as told"), "its `configure` does not refuse {{\"refuse\":1}}: {refused}");
 
-    many(&module, cases, &limits, arguments.decisions, "fresh")?;
+    many(&module, cases, limits, arguments.decisions, "fresh")?;
     let calls = u32::try_from(arguments.decisions).unwrap_or(u32::MAX).saturating_add(1);
     let reused = module.with_instance_calls(calls);
     reused.keep_instances(true);
-    many(&reused, cases, &limits, arguments.decisions, "reused")
+    many(&reused, cases, limits, arguments.decisions, "reused")
 }
 
 /// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half.

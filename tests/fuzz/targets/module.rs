@@ -16,7 +16,7 @@ static LOADER: LazyLock<Loader> = LazyLock::new(|| Loader::new(1, 0).expect("a l
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits { decision: Duration::from_millis(5), ..Limits::default() };
-    let module = match LOADER.load(data, serde_json::json!({"address": "203.0.113.7:80"}), &limits) {
+    let module = match LOADER.load(data, serde_json::json!({"address": "203.0.113.7:80"}), &limits.clone().into()) {
         Ok(module) => module,
         Err(error) => {
             assert!(!error.to_string().is_empty());

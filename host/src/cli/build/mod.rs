@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use crate::cli::Outcome;
 use crate::cli::build::project::{Project, language_of};
 use crate::cli::build::tools::Tools;
-use crate::config::Limits;
+use crate::config::TenantLimits;
 use crate::module::{self, Inspection, Loader};
 use crate::sdk::Language;
 
@@ -52,6 +52,8 @@ pub struct Arguments {
 enum Built {
     /// A core module, to be made a component.
     Core(Vec<u8>),
+    /// The same, with what stands in for the WASI that it imports.
+    CoreWithWasi { core: Vec<u8>, wasi: Vec<u8> },
     Component(Vec<u8>),
 }
 
@@ -74,7 +76,8 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Language::As => assemblyscript::build(&project, &tools),
     }?;
     let component = match built {
-        Built::Core(bytes) => module::componentize(&bytes)?,
+        Built::Core(core) => module::componentize(&core, None)?,
+        Built::CoreWithWasi { core, wasi } => module::componentize(&core, Some(&wasi))?,
         Built::Component(bytes) => bytes,
     };
     let out = arguments.out.clone().unwrap_or_else(|| folder.join("router.wasm"));
@@ -85,7 +88,7 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         write(&out, &component)?;
     }
     let loader = Loader::new(1, 0)?;
-    let inspection = module::inspect_bytes(&loader, &component, &Limits::default());
+    let inspection = module::inspect_bytes(&loader, &component, &TenantLimits::default());
     report(&out, &inspection, start);
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }

@@ -66,7 +66,7 @@ impl Project {
 pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
     const FIRST_FILES: [(&str, Language); 9] = [
         ("Cargo.toml", Language::Rust),
-        ("go.mod", Language::Go),
+        ("router.go", Language::Go),
         ("router.c", Language::C),
         ("router.cpp", Language::Cpp),
         ("router.zig", Language::Zig),

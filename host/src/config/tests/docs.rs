@@ -117,17 +117,28 @@ fn documented_keys_are_the_known_ones() {
 
 #[test]
 fn documented_defaults_are_the_real_ones() {
-    let mut count = 0;
+    let (mut count, mut by_class) = (0, 0);
     for row in rows() {
         let without = file(row.section, row.key, "");
         if row.default == "required" {
             assert!(complaints(&without).contains("is missing: "), "{} {}", row.section, row.key);
-        } else if let Some(default) = in_backticks(row.default).next() {
-            assert_eq!(good(&with(&row, default)), good(&without), "{} {}", row.section, row.key);
-            count += 1;
+            continue;
+        }
+        let mut defaults = in_backticks(row.default);
+        let Some(default) = defaults.next() else { continue };
+        count += 1;
+        match defaults.next() {
+            None => assert_eq!(good(&with(&row, default)), good(&without), "{} {}", row.section, row.key),
+            Some(of_runtime) => {
+                by_class += 1;
+                for (class, default) in [(Class::Small, default), (Class::Runtime, of_runtime)] {
+                    let limits = |text: &str| good(text).tenants[0].limits.of(class).clone();
+                    assert_eq!(limits(&with(&row, default)), limits(&without), "{} of {class:?}", row.key);
+                }
+            }
         }
     }
-    assert_eq!(count, 71, "defaults that are written as values");
+    assert_eq!((count, by_class), (71, 6), "defaults that are written as values, and those of two classes");
 }
 
 #[test]

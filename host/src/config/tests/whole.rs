@@ -111,7 +111,7 @@ fn every_value_of_a_file_arrives() {
     assert_eq!(shop.modules, modules);
     assert_eq!(
         shop.limits,
-        Limits {
+        TenantLimits::from(Limits {
             decision: ms(20),
             configure: ms(30),
             memory_bytes: 2 * 1024 * 1024,
@@ -123,7 +123,7 @@ fn every_value_of_a_file_arrives() {
             log_bytes: 0,
             attempts: 1,
             response_body_bytes: 0,
-        }
+        })
     );
     assert_eq!(
         shop.release,
@@ -248,7 +248,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}) }],
             instance_calls: TenantConfig::INSTANCE_CALLS,
-            limits: Limits::default(),
+            limits: TenantLimits::default(),
             quota: Quota::default(),
             breaker: BreakerConfig::default(),
             upstream: UpstreamDefaults::default(),
