@@ -29,4 +29,5 @@ mod tenants;
 mod timeouts;
 mod tunnels;
 mod upstream;
+mod warm;
 mod watching;

@@ -18,6 +18,7 @@ mod request;
 mod shared;
 mod state;
 mod upstreams;
+mod warming;
 
 pub use budget::Ticker;
 pub(crate) use configure::{configure, store_to_configure, take_lines};
@@ -28,3 +29,4 @@ pub use log::LogLine;
 pub use reads::{Read, Reads};
 pub use request::Subject;
 pub(crate) use state::State;
+pub(crate) use warming::{Foreign, Together, Told, Warming};

@@ -18,6 +18,7 @@ pub struct Artefact {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     pub configure: Configure,
+    pub warmth: Warmth,
     /// What the module logged in `configure`.
     pub log: Vec<String>,
 }
@@ -32,6 +33,21 @@ pub enum Configure {
     Snapshot,
     /// It is called in each instance, since no snapshot can be made.
     EachInstance { because: String },
+}
+
+/// Whether instances start with the state that a first decision leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Warmth {
+    NotWanted,
+    /// So many requests were decided before.
+    Warm {
+        requests: usize,
+    },
+    /// It was tried.
+    Cold {
+        because: String,
+    },
 }
 
 impl Artefact {
@@ -72,8 +88,11 @@ mod tests {
 
     #[test]
     fn bytes_make_the_same_artefact_again() {
-        let facts =
-            Facts { configure: Configure::EachInstance { because: "x".to_owned() }, log: vec!["é".to_owned()] };
+        let facts = Facts {
+            configure: Configure::EachInstance { because: "x".to_owned() },
+            warmth: Warmth::Warm { requests: 3 },
+            log: vec!["é".to_owned()],
+        };
         let artefact = Artefact { facts, code: vec![1, 2, 3] };
         let bytes = artefact.to_bytes();
         assert_eq!(Artefact::from_bytes(&bytes), Some(artefact));

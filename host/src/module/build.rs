@@ -1,20 +1,21 @@
-//! From the bytes of a file to an artefact: validate, encode, compile, `configure`, snapshot. All of it is a function of
+//! From the bytes of a file to an artefact: validate, encode, `configure`, warm up, compile. All of it is a function of
 //! what it is given, so that it can be done once, kept, and done elsewhere.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker, WasmList};
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker};
 use wasmtime::{Engine, Store};
-use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::bindings::Router;
 use crate::call::{State, configure, store_to_configure, take_lines};
 use crate::config::Limits;
-use crate::module::artefact::{Artefact, Configure, Facts};
+use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
 use crate::module::encode::component_bytes;
 use crate::module::load::{check_needs, needs_host};
-use crate::module::{LoadError, ModuleSettings, world};
+use crate::module::snapshot::Instrumented;
+use crate::module::warm::{Builds, warm};
+use crate::module::{LoadError, ModuleSettings, WarmUp, world};
 
 /// The optional export that takes a module's configuration.
 pub const CONFIGURE: &str = "configure";
@@ -24,6 +25,8 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub settings: &'a Arc<ModuleSettings>,
     pub limits: &'a Limits,
+    /// With what its instances are to be warmed up, if they are.
+    pub warm_up: Option<&'a WarmUp>,
 }
 
 /// Everything that a module is linked with.
@@ -36,19 +39,32 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 /// Builds a module. The engine's epoch must advance, or a `configure` without an end would have none.
 pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Result<Artefact, LoadError> {
     let component = component_bytes(source.bytes)?;
-    if !exports_configure(source.bytes) {
-        let artefact = Artefact::compile(engine, &component, Facts { configure: Configure::Absent, log: Vec::new() })?;
-        check_world(engine, &artefact.component(engine)?)?;
-        return Ok(artefact);
+    let (component, configure, log) = match exports_configure(source.bytes) {
+        true => Configuring { engine, linker, source }.made(component)?,
+        false => (component, Configure::Absent, Vec::new()),
+    };
+    let mut facts = Facts { configure, warmth: Warmth::NotWanted, log };
+    if let Some(warm_up) = source.warm_up {
+        let builds = Builds { engine, linker, source };
+        let made = match &facts.configure {
+            Configure::EachInstance { because } => Err(because.clone()),
+            Configure::Absent | Configure::Snapshot => {
+                let warm = AssertUnwindSafe(|| warm(builds, warm_up, &component, &facts));
+                catch_unwind(warm).unwrap_or_else(|_| Err(UNKNOWN.to_owned()))
+            }
+        };
+        match made {
+            Ok(artefact) => return Ok(artefact),
+            Err(because) => facts.warmth = Warmth::Cold { because },
+        }
     }
-    let builder = Configuring { engine, linker, source };
-    match catch_unwind(AssertUnwindSafe(|| builder.snapshot(&component))) {
-        Ok(Ok(artefact)) => Ok(artefact),
-        Ok(Err(NoSnapshot::Refused(error))) => Err(error),
-        Ok(Err(NoSnapshot::Impossible(because))) => builder.without_snapshot(&component, because),
-        Err(_) => builder.without_snapshot(&component, "it has a form that wizer does not know".to_owned()),
-    }
+    let artefact = Artefact::compile(engine, &component, facts)?;
+    check_world(engine, &artefact.component(engine)?)?;
+    Ok(artefact)
 }
+
+/// Why there is no snapshot, where wizer panics.
+const UNKNOWN: &str = "it has a form that wizer does not know";
 
 /// Whether a file's component has the export; of a core module the export has the same name. What is not valid exports
 /// nothing.
@@ -107,29 +123,24 @@ impl From<LoadError> for NoSnapshot {
 }
 
 impl Configuring<'_> {
-    /// Calls `configure` and makes a component of the state that it leaves.
-    fn snapshot(&self, component: &[u8]) -> Result<Artefact, NoSnapshot> {
-        let mut wizer = Wizer::new();
-        wizer.init_func(CONFIGURE).keep_init_func(true);
-        let (context, instrumented) =
-            wizer.instrument_component(component).map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
-        let (mut store, instance) = self.configured(&instrumented)?;
-        let log = take_lines(&mut store).into_iter().map(|line| line.message).collect();
-        // Reading memories is our own doing, not the module's.
-        store.set_hostcall_fuel(usize::MAX);
-        store.set_epoch_deadline(u64::MAX / 2);
-        let mut state = InstanceState { store, instance, failed: None };
-        let component = now(wizer.snapshot_component(&context, &mut state));
-        if let Some(error) = state.failed {
-            return Err(NoSnapshot::Impossible(format!("{error:#}")));
-        }
-        let component = component.map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
-        Ok(Artefact::compile(self.engine, &component, Facts { configure: Configure::Snapshot, log })?)
+    /// The component to serve, what became of `configure`, and what it logged.
+    fn made(&self, component: Vec<u8>) -> Result<(Vec<u8>, Configure, Vec<String>), LoadError> {
+        let because = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
+            Ok(Ok((component, log))) => return Ok((component, Configure::Snapshot, log)),
+            Ok(Err(NoSnapshot::Refused(error))) => return Err(error),
+            Ok(Err(NoSnapshot::Impossible(because))) => because,
+            Err(_) => UNKNOWN.to_owned(),
+        };
+        let log = logged(&mut self.configured(&component)?.0);
+        Ok((component, Configure::EachInstance { because }, log))
     }
 
-    fn without_snapshot(&self, component: &[u8], because: String) -> Result<Artefact, LoadError> {
-        let log = take_lines(&mut self.configured(component)?.0).into_iter().map(|line| line.message).collect();
-        Artefact::compile(self.engine, component, Facts { configure: Configure::EachInstance { because }, log })
+    /// Calls `configure` and makes a component of the state that it leaves.
+    fn snapshot(&self, component: &[u8]) -> Result<(Vec<u8>, Vec<String>), NoSnapshot> {
+        let instrumented = Instrumented::new(component).map_err(NoSnapshot::Impossible)?;
+        let (mut store, instance) = self.configured(&instrumented.component)?;
+        let log = logged(&mut store);
+        Ok((instrumented.snapshot(store, instance).map_err(NoSnapshot::Impossible)?, log))
     }
 
     /// An instance in which `configure` has been called.
@@ -155,6 +166,10 @@ impl Configuring<'_> {
     }
 }
 
+fn logged(store: &mut Store<State>) -> Vec<String> {
+    take_lines(store).into_iter().map(|line| line.message).collect()
+}
+
 /// The export, with the type that it must have.
 pub fn configure_export(component: &Component) -> Result<ComponentExportIndex, LoadError> {
     let index = component.get_export_index(None, CONFIGURE);
@@ -163,73 +178,4 @@ pub fn configure_export(component: &Component) -> Result<ComponentExportIndex, L
 
 pub fn wrong_type(error: wasmtime::Error) -> LoadError {
     LoadError::WrongType { message: format!("{error:#}") }
-}
-
-/// An instance whose memories and globals are read through the functions that wizer added to it.
-struct InstanceState {
-    store: Store<State>,
-    instance: Instance,
-    /// What went wrong first; the values read from then on mean nothing.
-    failed: Option<wasmtime::Error>,
-}
-
-impl InstanceState {
-    fn read<R: wasmtime::component::Lift + Send + Sync + 'static, T: Default>(
-        &mut self,
-        interface: &str,
-        function: &str,
-        use_it: impl FnOnce(&Store<State>, R) -> T,
-    ) -> T {
-        match self.call(interface, function) {
-            Ok(value) => use_it(&self.store, value),
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                T::default()
-            }
-        }
-    }
-
-    fn call<R: wasmtime::component::Lift + Send + Sync + 'static>(
-        &mut self,
-        interface: &str,
-        function: &str,
-    ) -> wasmtime::Result<R> {
-        let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
-        let interface_index = self.instance.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
-        let index =
-            self.instance.get_export_index(&mut self.store, Some(&interface_index), function).ok_or_else(missing)?;
-        let function = self.instance.get_typed_func::<(), (R,)>(&mut self.store, index)?;
-        Ok(function.call(&mut self.store, ())?.0)
-    }
-}
-
-impl ComponentInstanceState for InstanceState {
-    async fn call_func_ret_list_u8(&mut self, instance: &str, func: &str, contents: impl FnOnce(&[u8]) + Send) {
-        self.read(instance, func, |store, list: WasmList<u8>| contents(list.as_le_slice(store)));
-    }
-
-    async fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> i32 {
-        self.read(instance, func, |_, value| value)
-    }
-
-    async fn call_func_ret_s64(&mut self, instance: &str, func: &str) -> i64 {
-        self.read(instance, func, |_, value| value)
-    }
-
-    async fn call_func_ret_f32(&mut self, instance: &str, func: &str) -> u32 {
-        self.read(instance, func, |_, value: f32| value.to_bits())
-    }
-
-    async fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> u64 {
-        self.read(instance, func, |_, value: f64| value.to_bits())
-    }
-}
-
-/// The result of a future that waits for nothing.
-fn now<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(result) => result,
-        std::task::Poll::Pending => Err(wasmtime::Error::msg("the snapshot waits for something")),
-    }
 }

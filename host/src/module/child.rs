@@ -14,7 +14,7 @@ use crate::config::Limits;
 use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::Artefact;
 use crate::module::build::{Source, build, linker};
-use crate::module::{LoadError, LoadStep, ModuleSettings};
+use crate::module::{LoadError, LoadStep, ModuleSettings, WarmUp};
 
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
@@ -40,6 +40,7 @@ const REFUSED_AT: [(i32, LoadStep); 4] =
 struct Order {
     settings: serde_json::Value,
     limits: Limits,
+    warm_up: Option<WarmUp>,
 }
 
 /// Builds in a child.
@@ -53,7 +54,11 @@ pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let order = Order { settings: source.settings.whole().clone(), limits: source.limits.clone() };
+    let order = Order {
+        settings: source.settings.whole().clone(),
+        limits: source.limits.clone(),
+        warm_up: source.warm_up.cloned(),
+    };
     let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
     if let Some(mut stdin) = child.stdin.take() {
         let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
@@ -107,7 +112,8 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let _ticker = Ticker::start(&engine)?;
     let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let settings = Arc::new(ModuleSettings::new(order.settings));
-    match build(&engine, &linker, &Source { bytes, settings: &settings, limits: &order.limits }) {
+    let source = Source { bytes, settings: &settings, limits: &order.limits, warm_up: order.warm_up.as_ref() };
+    match build(&engine, &linker, &source) {
         Ok(artefact) => {
             std::io::stdout().lock().write_all(&artefact.to_bytes())?;
             Ok(0)

@@ -15,11 +15,11 @@ use crate::bindings::RouterPre;
 use crate::call::{Instances, State, Ticker};
 use crate::config::Limits;
 use crate::engine::{EngineError, ceiling, engine};
-use crate::module::artefact::{Artefact, Configure};
+use crate::module::artefact::{Artefact, Configure, Warmth};
 use crate::module::build::{Source, build, configure_export, exports_configure, linker, wrong_type};
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
-use crate::module::{CacheError, Digest, LoadError, ModuleSettings, world};
+use crate::module::{CacheError, Digest, LoadError, ModuleSettings, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
@@ -33,15 +33,17 @@ pub struct Module {
     instances: Arc<Instances>,
 }
 
-/// What tenants share that have the same module file and, if it has `configure`, the same configuration.
+/// What tenants share that have the same module file and, if its state depends on them, the same configuration and
+/// requests to warm up with.
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
     watches_upstreams: bool,
     /// To be called in each instance.
     configure: Option<ComponentExportIndex>,
-    /// The file, if another configuration makes another module of it.
-    source: Option<Arc<[u8]>>,
+    warmth: Warmth,
+    /// The file: another configuration may make another module of it.
+    source: Arc<[u8]>,
 }
 
 /// Where modules are built.
@@ -95,9 +97,21 @@ impl Loader {
 
     /// Loads a module from memory.
     pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &Limits) -> Result<Module, LoadError> {
+        self.load_warm(bytes, settings, limits, None)
+    }
+
+    /// Loads a module whose instances are to start with the state that these requests leave, where that is sound.
+    pub fn load_warm(
+        &self,
+        bytes: &[u8],
+        settings: serde_json::Value,
+        limits: &Limits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
         let settings = Arc::new(ModuleSettings::new(settings));
-        let source = Source { bytes, settings: &settings, limits };
-        let configured = exports_configure(bytes).then(|| what_configures(&settings, limits));
+        let source = Source { bytes, settings: &settings, limits, warm_up };
+        let has_state = warm_up.is_some() || exports_configure(bytes);
+        let configured = has_state.then(|| what_configures(&source));
         let key = Key { module: Digest::of(bytes), configured };
         let known = self.known.lock().get(&key).and_then(Weak::upgrade);
         let compiled = match known {
@@ -122,13 +136,9 @@ impl Loader {
         module: &Module,
         settings: serde_json::Value,
         limits: &Limits,
+        warm_up: Option<&WarmUp>,
     ) -> Result<Module, LoadError> {
-        if let Some(bytes) = &module.compiled.source {
-            return self.load(bytes, settings, limits);
-        }
-        let (compiled, settings) = (module.compiled.clone(), Arc::new(ModuleSettings::new(settings)));
-        check_needs(compiled.router.instance_pre().component(), limits)?;
-        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+        self.load_warm(&module.compiled.source, settings, limits, warm_up)
     }
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
@@ -148,6 +158,11 @@ impl Loader {
         if let Configure::EachInstance { because } = &artefact.facts.configure {
             tracing::warn!(%module, because, "no snapshot can be made: `configure` is called in each decision");
         }
+        match &artefact.facts.warmth {
+            Warmth::NotWanted => {}
+            Warmth::Warm { requests } => tracing::info!(%module, requests, "its instances start warm"),
+            Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
+        }
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
         }
@@ -163,14 +178,15 @@ impl Loader {
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
         let router = self.linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
-        let source = key.configured.map(|_| source.bytes.into());
-        Ok(Compiled { digest: key.module, router, watches_upstreams, configure, source })
+        let (digest, warmth, source) = (key.module, artefact.facts.warmth.clone(), source.bytes.into());
+        Ok(Compiled { digest, router, watches_upstreams, configure, warmth, source })
     }
 }
 
-/// All that the state after `configure` may depend on beside the module.
-fn what_configures(settings: &ModuleSettings, limits: &Limits) -> Digest {
-    Digest::of(format!("{limits:?}\n{}", settings.json()).as_bytes())
+/// All that the state in a snapshot may depend on beside the module.
+fn what_configures(source: &Source<'_>) -> Digest {
+    let Source { settings, limits, warm_up, .. } = source;
+    Digest::of(format!("{limits:?}\n{}\n{warm_up:?}", settings.json()).as_bytes())
 }
 
 impl Module {
@@ -186,6 +202,15 @@ impl Module {
     /// Whether instances are kept to decide again, where the tenant's configuration has it so.
     pub fn keep_instances(&self, keep: bool) {
         self.instances.keep_any(keep);
+    }
+
+    /// The size of its file, in bytes.
+    pub fn size(&self) -> usize {
+        self.compiled.source.len()
+    }
+
+    pub fn warmth(&self) -> &Warmth {
+        &self.compiled.warmth
     }
 
     /// Whether it may ask what was seen of upstreams.

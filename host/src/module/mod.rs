@@ -11,8 +11,11 @@ mod inspect;
 mod load;
 mod packages;
 mod settings;
+mod snapshot;
+mod warm;
 mod world;
 
+pub use artefact::Warmth;
 pub use cache::CacheError;
 pub use child::{COMMAND as BUILD_COMMAND, serve_build};
 pub use digest::Digest;
@@ -20,3 +23,4 @@ pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use settings::ModuleSettings;
+pub use warm::{Moment, WarmUp};

@@ -49,6 +49,17 @@ fn check_accepts_every_example() {
     }
 }
 
+/// Modules are built in a process of their own, which is told what to warm them up with.
+#[test]
+fn module_that_is_built_elsewhere_starts_warm_too() {
+    for (warm, expected) in [("always", "its instances start warm"), ("auto", "see `pointsman admin`")] {
+        let tables = "[admin]\naddress = \"127.0.0.1:0\"\n";
+        let mut proxy = Running::start_with(tables, &format!("warm = {warm:?}\n"));
+        proxy.says(expected);
+        proxy.kill();
+    }
+}
+
 #[test]
 fn check_tells_every_problem_and_ends_with_3() {
     let file = config("[[listener]]\nname = \"web\"\naddress = \"nowhere\"\n[[tenant]]\nname = \"a b\"\n");

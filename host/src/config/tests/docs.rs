@@ -127,7 +127,7 @@ fn documented_defaults_are_the_real_ones() {
             count += 1;
         }
     }
-    assert_eq!(count, 71, "defaults that are written as values");
+    assert_eq!(count, 73, "defaults that are written as values");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 12, "rows with choices");
+    assert_eq!(count, 14, "rows with choices");
 }
 
 #[test]
