@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Ticker;
 use crate::config::Limits;
 use crate::engine::{Compile, engine_to_build};
-use crate::module::artefact::Artefact;
+use crate::module::artefact::{Artefact, Warmth};
 use crate::module::build::{Source, build, linker};
 use crate::module::{LoadError, LoadStep, ModuleSettings, WarmUp};
 
@@ -45,6 +45,29 @@ struct Order {
 
 /// Builds in a child.
 pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
+    warm_or_cold(source, build_in_one_child)
+}
+
+/// To be warm is worth a try, in which a module is compiled up to four times. It must never be what refuses one.
+fn warm_or_cold(
+    source: &Source<'_>,
+    build: impl Fn(&Source<'_>) -> Result<Artefact, LoadError>,
+) -> Result<Artefact, LoadError> {
+    let error = match build(source) {
+        Err(error) if source.warm_up.is_some() => error,
+        done => return done,
+    };
+    match error {
+        LoadError::BuildTime { .. } | LoadError::BuildDied { .. } | LoadError::Builder { .. } => {
+            let mut artefact = build(&Source { warm_up: None, ..*source })?;
+            artefact.facts.warmth = Warmth::Cold { because: error.to_string() };
+            Ok(artefact)
+        }
+        error => Err(error),
+    }
+}
+
+fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
     // Even if the program was replaced on disk meanwhile, this is the one that runs.
     let mut child = Command::new("/proc/self/exe")
@@ -123,5 +146,34 @@ pub fn serve_build() -> anyhow::Result<i32> {
             let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
             code.ok_or_else(|| error.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::artefact::{Configure, Facts};
+    use crate::module::{Moment, WarmUp};
+
+    #[test]
+    fn what_cannot_be_built_warm_is_built_cold() {
+        let (settings, limits) = (Arc::new(ModuleSettings::new(serde_json::json!({}))), Limits::default());
+        let warm_up = WarmUp { requests: Vec::new(), moment: Moment::MustNot };
+        let source = Source { bytes: b"", settings: &settings, limits: &limits, warm_up: Some(&warm_up) };
+        let facts = Facts { configure: Configure::Absent, warmth: Warmth::NotWanted, log: Vec::new() };
+        let facts = serde_json::to_vec(&facts).expect("facts");
+        let bytes = [u32::try_from(facts.len()).expect("small").to_le_bytes().as_slice(), &facts, b"code"].concat();
+        let built = || Artefact::from_bytes(&bytes).expect("an artefact");
+
+        let died = |source: &Source<'_>| match source.warm_up {
+            Some(_) => Err(LoadError::BuildTime { seconds: 120 }),
+            None => Ok(built()),
+        };
+        let artefact = warm_or_cold(&source, died).expect("the cold one");
+        assert!(matches!(artefact.facts.warmth, Warmth::Cold { because } if because.contains("120 s of CPU time")));
+        let refused = warm_or_cold(&source, |_| Err(LoadError::NotWasm));
+        assert!(matches!(refused, Err(LoadError::NotWasm)), "it is the module's own fault");
+        let cold = Source { warm_up: None, ..source };
+        assert!(warm_or_cold(&cold, |_| Err(LoadError::BuildTime { seconds: 120 })).is_err());
     }
 }
