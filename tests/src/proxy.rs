@@ -26,6 +26,7 @@ pub struct Tenant {
     modules: Vec<(PathBuf, String)>,
     tables: String,
     confined: bool,
+    warm: &'static str,
 }
 
 impl Tenant {
@@ -38,6 +39,7 @@ impl Tenant {
             modules: Vec::new(),
             tables: String::new(),
             confined: false,
+            warm: "auto",
         }
     }
 
@@ -64,6 +66,12 @@ impl Tenant {
         self
     }
 
+    /// `warm` of its modules.
+    pub fn warm(mut self, warm: &'static str) -> Tenant {
+        self.warm = warm;
+        self
+    }
+
     /// Takes the grant away that lets connections go to this machine.
     pub fn confined(mut self) -> Tenant {
         self.confined = true;
@@ -80,7 +88,9 @@ impl Tenant {
     fn toml(&self) -> String {
         let mut toml = format!("[[tenant]]\nname = {:?}\nhostnames = {:?}\n{}", self.name, self.hostnames, self.keys);
         for (path, config) in &self.modules {
-            let _ = writeln!(toml, "[[tenant.module]]\npath = {path:?}\n[tenant.module.config]\n{config}");
+            let warm = self.warm;
+            let _ =
+                writeln!(toml, "[[tenant.module]]\npath = {path:?}\nwarm = {warm:?}\n[tenant.module.config]\n{config}");
         }
         const GRANTS: &str = "[tenant.grants]\n";
         /// Where the fake upstreams are.

@@ -30,5 +30,6 @@ mod tenants;
 mod timeouts;
 mod tunnels;
 mod upstream;
+mod warm;
 mod wasi;
 mod watching;

@@ -9,6 +9,7 @@ use wasmtime::component::Resource;
 use crate::bindings::Router;
 use crate::call::configure::configure;
 use crate::call::instances::Live;
+use crate::call::limiter::Limiter;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
 use crate::call::{CallError, State, budget};
@@ -52,11 +53,7 @@ pub struct Call<'a> {
 pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallError>, Decided) {
     let (limits, start) = (call.limits, Instant::now());
     let (mut live, answer) = ask(module, call, start);
-    let answer = match answer {
-        Ok(Ok(decision)) => Ok(decision),
-        Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
-        Err(error) => Err(CallError::from_trap(&error, &live.state().limiter, limits)),
-    };
+    let answer = judged(answer, &live.state().limiter, limits);
     let said = answer.as_ref().ok().map(|decision| match decision {
         raw::Decision::Connect(_) => "connect",
         raw::Decision::Respond(_) => "respond",
@@ -82,6 +79,15 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
         memory_bytes,
     };
     (answer, decided)
+}
+
+/// What the module said, or why it said nothing.
+pub(super) fn judged(answer: Answer, limiter: &Limiter, limits: &Limits) -> Result<raw::Decision, CallError> {
+    match answer {
+        Ok(Ok(decision)) => Ok(decision),
+        Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
+        Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
+    }
 }
 
 /// What is left of a call: an instance that answered, or the store of one that did not.
@@ -128,7 +134,7 @@ fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wa
 #[error("`configure` failed: {0}")]
 pub(super) struct NotConfigured(pub CallError);
 
-type Answer = wasmtime::Result<Result<raw::Decision, String>>;
+pub(super) type Answer = wasmtime::Result<Result<raw::Decision, String>>;
 
 fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Answer) {
     let (mut store, router, calls) = match module.instances().take() {

@@ -18,6 +18,7 @@ mod request;
 mod shared;
 mod state;
 mod upstreams;
+mod warming;
 mod wasi;
 
 pub use budget::Ticker;
@@ -30,3 +31,4 @@ pub use reads::{Read, Reads};
 pub use request::Subject;
 pub(crate) use state::State;
 pub(crate) use wasi::add_to_linker as add_wasi_to_linker;
+pub(crate) use warming::{Foreign, Together, Told, Warming};

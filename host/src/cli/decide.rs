@@ -14,14 +14,14 @@ use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::config::{
     self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig,
-    TenantConfig, TenantLimits,
+    TenantConfig, TenantLimits, Warm,
 };
 use crate::credentials::Credentials;
 use crate::door::{OfflineRequest, RequestHead};
 use crate::metrics::Metrics;
-use crate::module::Loader;
+use crate::module::{Loader, read};
 use crate::raw;
-use crate::release::{Origin, Version};
+use crate::release::{Origin, Version, warm_up};
 use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
 pub const EXAMPLES: &str = "\
@@ -78,7 +78,11 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loader = Loader::new(1, 0)?;
     let mut modules = Vec::new();
     for module in &config.modules {
-        match loader.load_file(&module.path, module.config.clone(), &config.limits) {
+        let load = |bytes: Vec<u8>| {
+            let warm_up = warm_up(module, bytes.len());
+            loader.load_warm(&bytes, module.config.clone(), &config.limits, warm_up.as_ref())
+        };
+        match read(&module.path).and_then(load) {
             Ok(loaded) => modules.push(loaded),
             Err(error) => {
                 eprintln!("module `{}`: {}", module.path.display(), crate::text::chain(&error));
@@ -164,7 +168,7 @@ pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result
     Ok(TenantConfig {
         name: name.to_owned(),
         matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
-        modules: vec![ModuleConfig { path: path.to_owned(), config }],
+        modules: vec![ModuleConfig { path: path.to_owned(), config, warm: Warm::default() }],
         instance_calls: TenantConfig::INSTANCE_CALLS,
         limits: TenantLimits::default(),
         quota: Quota::default(),

@@ -9,7 +9,7 @@ use crate::call::Decided;
 use crate::check::Verdict;
 use crate::config::TenantConfig;
 use crate::door::RequestHead;
-use crate::module::Module;
+use crate::module::{Module, Warmth};
 use crate::outcome::Outcome;
 use crate::raw;
 
@@ -27,6 +27,9 @@ pub struct Report<'a> {
 pub struct Asked {
     module: String,
     sha256: String,
+    /// Whether its instances start warm, if that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warmth: Option<Warmth>,
     reads: Vec<ReadRecord>,
     log: Vec<LogRecord>,
     /// `connect`, `respond`, `pass`, or why there is no answer.
@@ -73,6 +76,7 @@ impl Asked {
         Asked {
             module: path,
             sha256: module.digest().full(),
+            warmth: Some(module.warmth()).filter(|warmth| **warmth != Warmth::NotWanted).cloned(),
             reads: reads
                 .map(|read| ReadRecord { read: read.to_string(), saw: read.seen(head, module.settings(), attempts) })
                 .collect(),

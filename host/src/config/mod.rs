@@ -39,7 +39,8 @@ pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Class, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
     FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
     ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
-    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, TenantLimits, UpstreamDefaults, WhileSlow,
+    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, TenantLimits, UpstreamDefaults, Warm,
+    WhileSlow,
 };
 pub use nearest::nearest;
 pub use problem::ConfigErrors;

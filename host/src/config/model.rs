@@ -368,6 +368,18 @@ pub struct ModuleConfig {
     pub path: PathBuf,
     /// The `config` table as JSON, as the module reads it.
     pub config: serde_json::Value,
+    pub warm: Warm,
+}
+
+/// Whether a module's instances start with the state that its first decisions leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Warm {
+    /// Those of a large module with tests beside it, where nothing of the clock or of `random` gets into that state.
+    #[default]
+    Auto,
+    /// Those of any module, and what it saw of the clock and of `random` may stay.
+    Always,
+    Never,
 }
 
 /// What kind of module one is, told by what it needs at its start.

@@ -3,17 +3,19 @@
 use serde_json::{Map, Number, Value};
 use toml::de::{DeInteger, DeValue};
 
-use crate::config::ModuleConfig;
 use crate::config::problem::{Findings, Place, shown};
 use crate::config::section::{Placed, Section, kind};
+use crate::config::{ModuleConfig, Warm};
 
 /// None if there is no path.
 pub fn read(mut section: Section<'_>) -> Option<ModuleConfig> {
     section.require("path", "\"router.wasm\"");
     let path = section.path("path");
     let config = config(&mut section);
+    let choices = [("auto", Warm::Auto), ("always", Warm::Always), ("never", Warm::Never)];
+    let warm = section.choice("warm", &choices).unwrap_or_default();
     section.finish();
-    Some(ModuleConfig { path: path?, config })
+    Some(ModuleConfig { path: path?, config, warm })
 }
 
 fn config(section: &mut Section<'_>) -> Value {

@@ -1,9 +1,10 @@
 //! The head of a request that no client sent: `pointsman decide` and a tenant's tests make them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::{Deserialize, Serialize};
 
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
 
@@ -18,13 +19,63 @@ pub struct OfflineRequest<'a> {
     pub listener: &'a str,
 }
 
+/// The same, as it stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenRequest {
+    pub url: String,
+    #[serde(default = "get")]
+    pub method: String,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    #[serde(default = "localhost")]
+    pub client_ip: IpAddr,
+    #[serde(default = "listener")]
+    pub listener: String,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn listener() -> String {
+    "test".to_owned()
+}
+
+fn localhost() -> IpAddr {
+    Ipv4Addr::LOCALHOST.into()
+}
+
 /// A request that can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
+    #[error("`url`: {0}")]
+    Url(#[from] http::uri::InvalidUri),
+    #[error("`method`: {0}")]
+    Method(#[from] http::method::InvalidMethod),
     #[error("`{0}`: the URL must start with http:// or https://")]
     Scheme(String),
     #[error("header `{name}`: {message}")]
     Header { name: String, message: String },
+}
+
+impl WrittenRequest {
+    /// `GET` of this URL, with what the others are if they are left out.
+    pub fn get(url: &str) -> WrittenRequest {
+        let (headers, client_ip) = (Vec::new(), localhost());
+        WrittenRequest { url: url.to_owned(), method: get(), headers, client_ip, listener: listener() }
+    }
+
+    pub fn head(&self) -> Result<RequestHead, OfflineError> {
+        let request = OfflineRequest {
+            method: Method::from_bytes(self.method.as_bytes())?,
+            url: &self.url.parse()?,
+            headers: self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            client_ip: self.client_ip,
+            listener: &self.listener,
+        };
+        request.head()
+    }
 }
 
 impl OfflineRequest<'_> {

@@ -23,6 +23,7 @@ pub struct Facts {
     /// Of what was compiled: a snapshot's memory is what `configure` made of it.
     pub needs: Needs,
     pub configure: Configure,
+    pub warmth: Warmth,
     /// What the module logged in `configure`.
     pub log: Vec<String>,
 }
@@ -37,6 +38,21 @@ pub enum Configure {
     Snapshot,
     /// It is called in each instance, since no snapshot can be made.
     EachInstance { because: String },
+}
+
+/// Whether instances start with the state that a first decision leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Warmth {
+    NotWanted,
+    /// So many requests were decided before.
+    Warm {
+        requests: usize,
+    },
+    /// It was tried.
+    Cold {
+        because: String,
+    },
 }
 
 impl Artefact {
@@ -81,6 +97,7 @@ mod tests {
             class: Class::Runtime,
             needs: Needs::default(),
             configure: Configure::EachInstance { because: "x".to_owned() },
+            warmth: Warmth::Warm { requests: 3 },
             log: vec!["é".to_owned()],
         };
         let artefact = Artefact { facts, code: vec![1, 2, 3] };

@@ -1,20 +1,21 @@
-//! From the bytes of a file to an artefact: validate, encode, compile, `configure`, snapshot. All of it is a function of
+//! From the bytes of a file to an artefact: validate, encode, `configure`, warm up, compile. All of it is a function of
 //! what it is given, so that it can be done once, kept, and done elsewhere.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker, WasmList};
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker};
 use wasmtime::{Engine, Store};
-use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::bindings::Router;
 use crate::call::{State, add_wasi_to_linker, configure, store_to_configure, take_lines};
-use crate::config::{Class, Limits, TenantLimits};
-use crate::module::artefact::{Artefact, Configure, Facts};
+use crate::config::{Limits, TenantLimits};
+use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
 use crate::module::encode::component_bytes;
 use crate::module::load::needs_host;
-use crate::module::{LoadError, ModuleSettings, Needs, world};
+use crate::module::snapshot::Instrumented;
+use crate::module::warm::warm;
+use crate::module::{LoadError, ModuleSettings, Needs, WarmUp, world};
 
 /// The optional export that takes a module's configuration.
 pub const CONFIGURE: &str = "configure";
@@ -24,6 +25,8 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub settings: &'a Arc<ModuleSettings>,
     pub limits: &'a TenantLimits,
+    /// With what its instances are to be warmed up, if they are.
+    pub warm_up: Option<&'a WarmUp>,
 }
 
 /// Everything that a module is linked with.
@@ -44,22 +47,34 @@ pub fn linker_for(linker: &Linker<State>, component: &Component) -> wasmtime::Re
 pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Result<Artefact, LoadError> {
     let component = component_bytes(source.bytes)?;
     let needs = Needs::of(&component);
-    let class = needs.class();
-    if !exports_configure(source.bytes) {
-        let facts = Facts { class, needs, configure: Configure::Absent, log: Vec::new() };
-        let artefact = Artefact::compile(engine, &component, facts)?;
-        check_world(engine, &artefact.component(engine)?)?;
-        return Ok(artefact);
+    let (class, limits) = (needs.class(), source.limits.of(needs.class()));
+    let builds = Builds { engine, linker, settings: source.settings, limits };
+    let (component, configure, log) = match exports_configure(source.bytes) {
+        true => Configuring { builds, needs }.made(component)?,
+        false => (component, Configure::Absent, Vec::new()),
+    };
+    let needs = Needs::of(&component);
+    let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, log };
+    if let Some(warm_up) = source.warm_up {
+        let made = match &facts.configure {
+            Configure::EachInstance { because } => Err(because.clone()),
+            Configure::Absent | Configure::Snapshot => {
+                let warm = AssertUnwindSafe(|| warm(builds, warm_up, &component, &facts));
+                catch_unwind(warm).unwrap_or_else(|_| Err(UNKNOWN.to_owned()))
+            }
+        };
+        match made {
+            Ok(artefact) => return Ok(artefact),
+            Err(because) => facts.warmth = Warmth::Cold { because },
+        }
     }
-    let limits = source.limits.of(class);
-    let builder = Configuring { engine, linker, settings: source.settings, class, needs, limits };
-    match catch_unwind(AssertUnwindSafe(|| builder.snapshot(&component))) {
-        Ok(Ok(artefact)) => Ok(artefact),
-        Ok(Err(NoSnapshot::Refused(error))) => Err(error),
-        Ok(Err(NoSnapshot::Impossible(because))) => builder.without_snapshot(&component, because),
-        Err(_) => builder.without_snapshot(&component, "it has a form that wizer does not know".to_owned()),
-    }
+    let artefact = Artefact::compile(engine, &component, facts)?;
+    check_world(engine, &artefact.component(engine)?)?;
+    Ok(artefact)
 }
+
+/// Why there is no snapshot, where wizer panics.
+const UNKNOWN: &str = "it has a form that wizer does not know";
 
 /// Whether a file's component has the export; of a core module the export has the same name. What is not valid exports
 /// nothing.
@@ -96,14 +111,19 @@ pub fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadErr
     )
 }
 
+/// What a component needs to be asked while it is built.
+#[derive(Clone, Copy)]
+pub struct Builds<'a> {
+    pub engine: &'a Engine,
+    pub linker: &'a Linker<State>,
+    pub settings: &'a Arc<ModuleSettings>,
+    pub limits: &'a Limits,
+}
+
 /// A module that has `configure`.
 struct Configuring<'a> {
-    engine: &'a Engine,
-    linker: &'a Linker<State>,
-    settings: &'a Arc<ModuleSettings>,
-    class: Class,
+    builds: Builds<'a>,
     needs: Needs,
-    limits: &'a Limits,
 }
 
 /// Why there is no snapshot.
@@ -121,63 +141,52 @@ impl From<LoadError> for NoSnapshot {
 }
 
 impl Configuring<'_> {
+    /// The component to serve, what became of `configure`, and what it logged.
+    fn made(&self, component: Vec<u8>) -> Result<(Vec<u8>, Configure, Vec<String>), LoadError> {
+        let because = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
+            Ok(Ok((component, log))) => return Ok((component, Configure::Snapshot, log)),
+            Ok(Err(NoSnapshot::Refused(error))) => return Err(error),
+            Ok(Err(NoSnapshot::Impossible(because))) => because,
+            Err(_) => UNKNOWN.to_owned(),
+        };
+        let log = logged(&mut self.configured(&component)?.0);
+        Ok((component, Configure::EachInstance { because }, log))
+    }
+
     /// Calls `configure` and makes a component of the state that it leaves.
-    fn snapshot(&self, component: &[u8]) -> Result<Artefact, NoSnapshot> {
-        let mut wizer = Wizer::new();
-        wizer.init_func(CONFIGURE).keep_init_func(true);
-        let (context, instrumented) =
-            wizer.instrument_component(component).map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
-        let (mut store, instance) = self.configured(&instrumented)?;
-        if store.data().wasi_handles > 0 {
-            // A snapshot has the numbers of handles in its memory, and an instance made of it has not the handles.
-            return Err(NoSnapshot::Impossible("it holds handles of WASI, such as an open standard output".to_owned()));
-        }
-        let log = take_lines(&mut store).into_iter().map(|line| line.message).collect();
-        // Reading memories is our own doing, not the module's.
-        store.set_hostcall_fuel(usize::MAX);
-        store.set_epoch_deadline(u64::MAX / 2);
-        let mut state = InstanceState { store, instance, failed: None };
-        let component = now(wizer.snapshot_component(&context, &mut state));
-        if let Some(error) = state.failed {
-            return Err(NoSnapshot::Impossible(format!("{error:#}")));
-        }
-        let component = component.map_err(|error| NoSnapshot::Impossible(format!("{error:#}")))?;
-        Ok(Artefact::compile(self.engine, &component, self.facts(&component, Configure::Snapshot, log))?)
-    }
-
-    fn without_snapshot(&self, component: &[u8], because: String) -> Result<Artefact, LoadError> {
-        let log = take_lines(&mut self.configured(component)?.0).into_iter().map(|line| line.message).collect();
-        let configure = Configure::EachInstance { because };
-        Artefact::compile(self.engine, component, self.facts(component, configure, log))
-    }
-
-    /// Of the component that is compiled.
-    fn facts(&self, component: &[u8], configure: Configure, log: Vec<String>) -> Facts {
-        Facts { class: self.class, needs: Needs::of(component), configure, log }
+    fn snapshot(&self, component: &[u8]) -> Result<(Vec<u8>, Vec<String>), NoSnapshot> {
+        let instrumented = Instrumented::new(component).map_err(NoSnapshot::Impossible)?;
+        let (mut store, instance) = self.configured(&instrumented.component)?;
+        let log = logged(&mut store);
+        Ok((instrumented.snapshot(store, instance).map_err(NoSnapshot::Impossible)?, log))
     }
 
     /// An instance in which `configure` has been called.
     fn configured(&self, component: &[u8]) -> Result<(Store<State>, Instance), LoadError> {
-        let component = Component::new(self.engine, component)
-            .map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
+        let Builds { engine, linker, settings, limits } = self.builds;
+        let component =
+            Component::new(engine, component).map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
         let ty = component.component_type();
         let ours = |name: &str| !name.starts_with("wasmtime:wizer");
         world::check_names(
-            ty.imports(self.engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
-            ty.exports(self.engine).map(|(name, _)| name).filter(|name| ours(name)),
+            ty.imports(engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
+            ty.exports(engine).map(|(name, _)| name).filter(|name| ours(name)),
         )?;
-        self.needs.check(self.limits)?;
-        let mut store = store_to_configure(self.engine, self.settings.clone(), self.limits);
-        let linker = linker_for(self.linker, &component).map_err(wrong_type)?;
+        self.needs.check(limits)?;
+        let mut store = store_to_configure(engine, settings.clone(), limits);
+        let linker = linker_for(linker, &component).map_err(wrong_type)?;
         let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
         let export = configure_export(&component)?;
         let instance = pre
             .instantiate(&mut store)
             .map_err(|error| LoadError::Start { message: format!("{:#}", error.root_cause()) })?;
-        configure(&mut store, &instance, &export, self.limits)
-            .map_err(|error| LoadError::of_configure(error, self.limits))?;
+        configure(&mut store, &instance, &export, limits).map_err(|error| LoadError::of_configure(error, limits))?;
         Ok((store, instance))
     }
+}
+
+fn logged(store: &mut Store<State>) -> Vec<String> {
+    take_lines(store).into_iter().map(|line| line.message).collect()
 }
 
 /// The export, with the type that it must have.
@@ -188,73 +197,4 @@ pub fn configure_export(component: &Component) -> Result<ComponentExportIndex, L
 
 pub fn wrong_type(error: wasmtime::Error) -> LoadError {
     LoadError::WrongType { message: format!("{error:#}") }
-}
-
-/// An instance whose memories and globals are read through the functions that wizer added to it.
-struct InstanceState {
-    store: Store<State>,
-    instance: Instance,
-    /// What went wrong first; the values read from then on mean nothing.
-    failed: Option<wasmtime::Error>,
-}
-
-impl InstanceState {
-    fn read<R: wasmtime::component::Lift + Send + Sync + 'static, T: Default>(
-        &mut self,
-        interface: &str,
-        function: &str,
-        use_it: impl FnOnce(&Store<State>, R) -> T,
-    ) -> T {
-        match self.call(interface, function) {
-            Ok(value) => use_it(&self.store, value),
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                T::default()
-            }
-        }
-    }
-
-    fn call<R: wasmtime::component::Lift + Send + Sync + 'static>(
-        &mut self,
-        interface: &str,
-        function: &str,
-    ) -> wasmtime::Result<R> {
-        let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
-        let interface_index = self.instance.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
-        let index =
-            self.instance.get_export_index(&mut self.store, Some(&interface_index), function).ok_or_else(missing)?;
-        let function = self.instance.get_typed_func::<(), (R,)>(&mut self.store, index)?;
-        Ok(function.call(&mut self.store, ())?.0)
-    }
-}
-
-impl ComponentInstanceState for InstanceState {
-    async fn call_func_ret_list_u8(&mut self, instance: &str, func: &str, contents: impl FnOnce(&[u8]) + Send) {
-        self.read(instance, func, |store, list: WasmList<u8>| contents(list.as_le_slice(store)));
-    }
-
-    async fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> i32 {
-        self.read(instance, func, |_, value| value)
-    }
-
-    async fn call_func_ret_s64(&mut self, instance: &str, func: &str) -> i64 {
-        self.read(instance, func, |_, value| value)
-    }
-
-    async fn call_func_ret_f32(&mut self, instance: &str, func: &str) -> u32 {
-        self.read(instance, func, |_, value: f32| value.to_bits())
-    }
-
-    async fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> u64 {
-        self.read(instance, func, |_, value: f64| value.to_bits())
-    }
-}
-
-/// The result of a future that waits for nothing.
-fn now<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(result) => result,
-        std::task::Poll::Pending => Err(wasmtime::Error::msg("the snapshot waits for something")),
-    }
 }

@@ -17,7 +17,7 @@ use crate::module::Digest;
 use crate::module::artefact::Artefact;
 
 /// What files begin with. It changes with the form of an artefact.
-const MAGIC: &[u8; 16] = b"pointsman-mod-1\n";
+const MAGIC: &[u8; 16] = b"pointsman-mod-2\n";
 
 /// Bytes of SHA-256.
 const SUM: usize = 32;
@@ -37,7 +37,7 @@ pub struct Cache {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub module: Digest,
-    /// Settings and limits, if the module has `configure`.
+    /// Settings, limits and what it is warmed up with, if its state depends on them.
     pub configured: Option<Digest>,
 }
 

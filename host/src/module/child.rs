@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::call::Ticker;
 use crate::config::TenantLimits;
 use crate::engine::{Compile, engine_to_build};
-use crate::module::artefact::Artefact;
+use crate::module::artefact::{Artefact, Warmth};
 use crate::module::build::{Source, build, linker};
-use crate::module::{LoadError, LoadStep, ModuleSettings};
+use crate::module::{LoadError, LoadStep, ModuleSettings, WarmUp};
 
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
@@ -40,10 +40,34 @@ const REFUSED_AT: [(i32, LoadStep); 4] =
 struct Order {
     settings: serde_json::Value,
     limits: TenantLimits,
+    warm_up: Option<WarmUp>,
 }
 
 /// Builds in a child.
 pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
+    warm_or_cold(source, build_in_one_child)
+}
+
+/// To be warm is worth a try, in which a module is compiled up to four times. It must never be what refuses one.
+fn warm_or_cold(
+    source: &Source<'_>,
+    build: impl Fn(&Source<'_>) -> Result<Artefact, LoadError>,
+) -> Result<Artefact, LoadError> {
+    let error = match build(source) {
+        Err(error) if source.warm_up.is_some() => error,
+        done => return done,
+    };
+    match error {
+        LoadError::BuildTime { .. } | LoadError::BuildDied { .. } | LoadError::Builder { .. } => {
+            let mut artefact = build(&Source { warm_up: None, ..*source })?;
+            artefact.facts.warmth = Warmth::Cold { because: error.to_string() };
+            Ok(artefact)
+        }
+        error => Err(error),
+    }
+}
+
+fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
     // Even if the program was replaced on disk meanwhile, this is the one that runs.
     let mut child = Command::new("/proc/self/exe")
@@ -53,7 +77,11 @@ pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let order = Order { settings: source.settings.whole().clone(), limits: source.limits.clone() };
+    let order = Order {
+        settings: source.settings.whole().clone(),
+        limits: source.limits.clone(),
+        warm_up: source.warm_up.cloned(),
+    };
     let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
     if let Some(mut stdin) = child.stdin.take() {
         let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
@@ -107,7 +135,8 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let _ticker = Ticker::start(&engine)?;
     let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let settings = Arc::new(ModuleSettings::new(order.settings));
-    match build(&engine, &linker, &Source { bytes, settings: &settings, limits: &order.limits }) {
+    let source = Source { bytes, settings: &settings, limits: &order.limits, warm_up: order.warm_up.as_ref() };
+    match build(&engine, &linker, &source) {
         Ok(artefact) => {
             std::io::stdout().lock().write_all(&artefact.to_bytes())?;
             Ok(0)
@@ -117,5 +146,41 @@ pub fn serve_build() -> anyhow::Result<i32> {
             let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
             code.ok_or_else(|| error.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Class;
+    use crate::module::artefact::{Configure, Facts};
+    use crate::module::{Moment, Needs, WarmUp};
+
+    #[test]
+    fn what_cannot_be_built_warm_is_built_cold() {
+        let (settings, limits) = (Arc::new(ModuleSettings::new(serde_json::json!({}))), TenantLimits::default());
+        let warm_up = WarmUp { requests: Vec::new(), moment: Moment::MustNot };
+        let source = Source { bytes: b"", settings: &settings, limits: &limits, warm_up: Some(&warm_up) };
+        let facts = Facts {
+            class: Class::Small,
+            needs: Needs::default(),
+            configure: Configure::Absent,
+            warmth: Warmth::NotWanted,
+            log: Vec::new(),
+        };
+        let facts = serde_json::to_vec(&facts).expect("facts");
+        let bytes = [u32::try_from(facts.len()).expect("small").to_le_bytes().as_slice(), &facts, b"code"].concat();
+        let built = || Artefact::from_bytes(&bytes).expect("an artefact");
+
+        let died = |source: &Source<'_>| match source.warm_up {
+            Some(_) => Err(LoadError::BuildTime { seconds: 120 }),
+            None => Ok(built()),
+        };
+        let artefact = warm_or_cold(&source, died).expect("the cold one");
+        assert!(matches!(artefact.facts.warmth, Warmth::Cold { because } if because.contains("120 s of CPU time")));
+        let refused = warm_or_cold(&source, |_| Err(LoadError::NotWasm));
+        assert!(matches!(refused, Err(LoadError::NotWasm)), "it is the module's own fault");
+        let cold = Source { warm_up: None, ..source };
+        assert!(warm_or_cold(&cold, |_| Err(LoadError::BuildTime { seconds: 120 })).is_err());
     }
 }

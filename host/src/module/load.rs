@@ -15,11 +15,11 @@ use crate::bindings::RouterPre;
 use crate::call::{Instances, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
-use crate::module::artefact::{Artefact, Configure, Facts};
+use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
 use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
-use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, world};
+use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
@@ -33,7 +33,8 @@ pub struct Module {
     instances: Arc<Instances>,
 }
 
-/// What tenants share that have the same module file and, if it has `configure`, the same configuration.
+/// What tenants share that have the same module file and, if its state depends on them, the same configuration and
+/// requests to warm up with.
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
@@ -42,8 +43,9 @@ struct Compiled {
     needs: Needs,
     /// To be called in each instance.
     configure: Option<ComponentExportIndex>,
-    /// The file, if another configuration makes another module of it.
-    source: Option<Arc<[u8]>>,
+    warmth: Warmth,
+    /// The file: another configuration may make another module of it.
+    source: Arc<[u8]>,
 }
 
 /// Where modules are built.
@@ -102,9 +104,21 @@ impl Loader {
 
     /// Loads a module from memory.
     pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &TenantLimits) -> Result<Module, LoadError> {
+        self.load_warm(bytes, settings, limits, None)
+    }
+
+    /// Loads a module whose instances are to start with the state that these requests leave, where that is sound.
+    pub fn load_warm(
+        &self,
+        bytes: &[u8],
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
         let settings = Arc::new(ModuleSettings::new(settings));
-        let source = Source { bytes, settings: &settings, limits };
-        let configured = exports_configure(bytes).then(|| what_configures(&settings, limits));
+        let source = Source { bytes, settings: &settings, limits, warm_up };
+        let has_state = warm_up.is_some() || exports_configure(bytes);
+        let configured = has_state.then(|| what_configures(&source));
         let key = Key { module: Digest::of(bytes), configured };
         let known = self.known.lock().get(&key).and_then(Weak::upgrade);
         let compiled = match known {
@@ -128,12 +142,9 @@ impl Loader {
         module: &Module,
         settings: serde_json::Value,
         limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
     ) -> Result<Module, LoadError> {
-        if let Some(bytes) = &module.compiled.source {
-            return self.load(bytes, settings, limits);
-        }
-        let (compiled, settings) = (module.compiled.clone(), Arc::new(ModuleSettings::new(settings)));
-        Module::new(compiled, settings, limits)
+        self.load_warm(&module.compiled.source, settings, limits, warm_up)
     }
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
@@ -153,6 +164,11 @@ impl Loader {
         if let Configure::EachInstance { because } = &artefact.facts.configure {
             tracing::warn!(%module, because, "no snapshot can be made: `configure` is called in each decision");
         }
+        match &artefact.facts.warmth {
+            Warmth::NotWanted => {}
+            Warmth::Warm { requests } => tracing::info!(%module, requests, "its instances start warm"),
+            Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
+        }
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
         }
@@ -169,15 +185,16 @@ impl Loader {
         };
         let linker = linker_for(&self.linker, &component).map_err(wrong_type)?;
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
-        let source = key.configured.map(|_| source.bytes.into());
-        let Facts { class, needs, .. } = artefact.facts;
-        Ok(Compiled { digest: key.module, router, watches_upstreams, class, needs, configure, source })
+        let (digest, source) = (key.module, source.bytes.into());
+        let Facts { class, needs, warmth, .. } = artefact.facts.clone();
+        Ok(Compiled { digest, router, watches_upstreams, class, needs, configure, warmth, source })
     }
 }
 
-/// All that the state after `configure` may depend on beside the module.
-fn what_configures(settings: &ModuleSettings, limits: &TenantLimits) -> Digest {
-    Digest::of(format!("{limits:?}\n{}", settings.json()).as_bytes())
+/// All that the state in a snapshot may depend on beside the module.
+fn what_configures(source: &Source<'_>) -> Digest {
+    let Source { settings, limits, warm_up, .. } = source;
+    Digest::of(format!("{limits:?}\n{}\n{warm_up:?}", settings.json()).as_bytes())
 }
 
 impl Module {
@@ -214,6 +231,15 @@ impl Module {
     /// Whether instances are kept to decide again, where the tenant's configuration has it so.
     pub fn keep_instances(&self, keep: bool) {
         self.instances.keep_any(keep);
+    }
+
+    /// The size of its file, in bytes.
+    pub fn size(&self) -> usize {
+        self.compiled.source.len()
+    }
+
+    pub fn warmth(&self) -> &Warmth {
+        &self.compiled.warmth
     }
 
     /// Whether it may ask what was seen of upstreams.

@@ -13,9 +13,12 @@ mod load;
 mod needs;
 mod packages;
 mod settings;
+mod snapshot;
+mod warm;
 mod wasi;
 mod world;
 
+pub use artefact::Warmth;
 pub use cache::CacheError;
 pub use child::{COMMAND as BUILD_COMMAND, serve_build};
 pub use digest::Digest;
@@ -25,4 +28,5 @@ pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use needs::Needs;
 pub use settings::ModuleSettings;
+pub use warm::{Moment, WarmUp};
 pub(crate) use wasi::interface as wasi_interface;

@@ -14,6 +14,7 @@ mod shadow;
 mod store;
 mod vectors;
 mod version;
+mod warm_up;
 
 pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
 pub use files::{Asked, Files};
@@ -26,3 +27,4 @@ pub use shadow::{Shadow, ShadowJob};
 pub use store::{Kept, Store, StoreError};
 pub use vectors::{Tests, tests_beside};
 pub use version::{Origin, Version};
+pub use warm_up::warm_up;

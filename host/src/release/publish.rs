@@ -11,7 +11,7 @@ use crate::permits::Permits;
 use crate::release::files::{Files, News};
 use crate::release::store::{Kept, Store, StoreError};
 use crate::release::vectors::{self, Tests};
-use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version};
+use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
 /// Prepares versions, and keeps what has to outlive the process.
@@ -91,7 +91,8 @@ impl Publisher {
     /// Loads a module for a tenant.
     pub fn build(&self, config: &TenantConfig, module: &ModuleConfig, source: &Source) -> Result<Module, LoadError> {
         let _permit = self.builds.wait();
-        let loaded = self.loader.load(&source.bytes, module.config.clone(), &config.limits)?;
+        let warm_up = warm_up(module, source.bytes.len());
+        let loaded = self.loader.load_warm(&source.bytes, module.config.clone(), &config.limits, warm_up.as_ref())?;
         Ok(loaded.with_instance_calls(config.instance_calls))
     }
 
@@ -103,7 +104,8 @@ impl Publisher {
         loaded: &Module,
     ) -> Result<Module, LoadError> {
         let _permit = self.builds.wait();
-        let loaded = self.loader.load_again(loaded, module.config.clone(), &config.limits)?;
+        let warm_up = warm_up(module, loaded.size());
+        let loaded = self.loader.load_again(loaded, module.config.clone(), &config.limits, warm_up.as_ref())?;
         Ok(loaded.with_instance_calls(config.instance_calls))
     }
 

@@ -1,17 +1,15 @@
 //! A tenant's own tests: requests, and what its modules are to decide. They stand in a file beside the module, and a
 //! version that fails one does not go live.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, Uri};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::ask::{Question, ask};
-use crate::door::OfflineRequest;
+use crate::door::WrittenRequest;
 use crate::module::{Digest, Module};
 use crate::outcome::Outcome;
 use crate::raw;
@@ -24,35 +22,9 @@ use crate::tenant::Tenant;
 #[serde(deny_unknown_fields)]
 struct Test {
     name: String,
-    request: Request,
+    request: WrittenRequest,
     /// What `pointsman decide` prints as `outcome`, or part of it.
     expect: Map<String, Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Request {
-    url: String,
-    #[serde(default = "get")]
-    method: String,
-    #[serde(default)]
-    headers: Vec<(String, String)>,
-    #[serde(default = "localhost")]
-    client_ip: IpAddr,
-    #[serde(default = "listener")]
-    listener: String,
-}
-
-fn get() -> String {
-    "GET".to_owned()
-}
-
-fn listener() -> String {
-    "test".to_owned()
-}
-
-fn localhost() -> IpAddr {
-    Ipv4Addr::LOCALHOST.into()
 }
 
 /// Tests that did not pass, or could not be run.
@@ -109,6 +81,13 @@ impl Tests {
     pub fn digest(&self) -> Digest {
         Digest::of(&self.text)
     }
+
+    /// The first requests of them, so many at most. There are none in a file that is not a list of tests: running the
+    /// tests tells of that.
+    pub fn requests(&self, most: usize) -> Vec<WrittenRequest> {
+        let tests: Vec<Test> = serde_json::from_slice(&self.text).unwrap_or_default();
+        tests.into_iter().take(most).map(|test| test.request).collect()
+    }
 }
 
 /// Runs the tests of one file. Tells how many there were.
@@ -138,16 +117,7 @@ pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, 
 
 fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> Result<(), TestError> {
     let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
-    let Request { url, method, headers, client_ip, listener } = &test.request;
-    let url: Uri = url.parse().map_err(|error| wrong(format!("`url`: {error}")))?;
-    let request = OfflineRequest {
-        method: Method::from_bytes(method.as_bytes()).map_err(|error| wrong(format!("`method`: {error}")))?,
-        url: &url,
-        headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-        client_ip: *client_ip,
-        listener,
-    };
-    let head = Arc::new(request.head().map_err(|error| wrong(error.to_string()))?);
+    let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
     let credentials = tenant.credentials();
     let attempts: Arc<[raw::Attempt]> = Arc::new([]);
     let question =

@@ -49,6 +49,17 @@ fn check_accepts_every_example() {
     }
 }
 
+/// Modules are built in a process of their own, which is told what to warm them up with.
+#[test]
+fn module_that_is_built_elsewhere_starts_warm_too() {
+    for warm in ["always", "auto"] {
+        // What it says until it listens has been read.
+        let proxy = Running::start_with("", &format!("warm = {warm:?}\n"));
+        assert_eq!(proxy.said.contains("its instances start warm"), warm == "always", "{}", proxy.said);
+        proxy.kill();
+    }
+}
+
 #[test]
 fn check_tells_every_problem_and_ends_with_3() {
     let file = config("[[listener]]\nname = \"web\"\naddress = \"nowhere\"\n[[tenant]]\nname = \"a b\"\n");

@@ -105,8 +105,9 @@ fn every_value_of_a_file_arrives() {
         ModuleConfig {
             path: PathBuf::from("/etc/pointsman/modules/canary.wasm"),
             config: json!({"percent": 12.5, "since": "2026-11-23", "sides": ["a", "b"], "deep": {"on": true, "n": 16}}),
+            warm: Warm::Never,
         },
-        ModuleConfig { path: PathBuf::from("/etc/pointsman/modules/fixed.wasm"), config: json!({}) },
+        ModuleConfig { path: PathBuf::from("/etc/pointsman/modules/fixed.wasm"), config: json!({}), warm: Warm::Auto },
     ];
     assert_eq!(shop.modules, modules);
     assert_eq!(
@@ -173,6 +174,7 @@ fn every_value_of_a_file_arrives() {
     let fallback = ModuleConfig {
         path: PathBuf::from("/etc/pointsman/modules/previous.wasm"),
         config: json!({"address": "203.0.113.7:80"}),
+        warm: Warm::Always,
     };
     assert_eq!(shop.failure.modules, [fallback]);
     let peer = FallbackPeer {
@@ -246,7 +248,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
         [TenantConfig {
             name: "shop".to_owned(),
             matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
-            modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}) }],
+            modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}), warm: Warm::Auto }],
             instance_calls: TenantConfig::INSTANCE_CALLS,
             limits: TenantLimits::default(),
             quota: Quota::default(),
