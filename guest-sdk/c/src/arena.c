@@ -38,17 +38,26 @@ void *pm_arena_alloc(size_t size, size_t alignment) {
     return (char *)chunk + start;
 }
 
-void *pm_arena_grow(void *piece, size_t old_size, size_t size, size_t alignment) {
-    if (newest && piece && (char *)piece + old_size == (char *)newest + newest->used) {
-        size_t start = (size_t)((char *)piece - (char *)newest);
-        if (size <= newest->size - start) {
-            newest->used = start + size;
-            return piece;
-        }
+// The lists that were made longer last, and how many elements each has room for. Of a list that is not among them, such as
+// an array of the author's, nothing is known: it counts as full.
+static struct {
+    void *list;
+    size_t room;
+} grown[8];
+static unsigned next_grown;
+
+void *pm_arena_append(void *list, size_t len, size_t size) {
+    size_t known = sizeof grown / sizeof *grown;
+    for (size_t i = 0; list && i < known; i++) {
+        if (grown[i].list == list && len < grown[i].room) return list;
     }
-    void *moved = pm_arena_alloc(size, alignment);
-    if (old_size) memcpy(moved, piece, old_size < size ? old_size : size);
-    return moved;
+    size_t room = len < 2 ? 2 : len * 2;
+    void *longer = pm_arena_alloc(room * size, CHUNK_ALIGNMENT);
+    if (len) memcpy(longer, list, len * size);
+    unsigned slot = next_grown++ % known;
+    grown[slot].list = longer;
+    grown[slot].room = room;
+    return longer;
 }
 
 pm_mark_t pm_arena_mark(void) {
@@ -63,6 +72,7 @@ void pm_arena_reset(pm_mark_t mark) {
         newest = before;
     }
     if (newest) newest->used = mark.chunk ? mark.used : CHUNK_HEADER;
+    memset(grown, 0, sizeof grown);
 }
 
 void *pm_alloc(size_t size) {

@@ -15,8 +15,8 @@ typedef struct {
 
 void *pm_arena_alloc(size_t size, size_t alignment);
 
-// Makes a piece longer, in place if it is the newest one.
-void *pm_arena_grow(void *piece, size_t old_size, size_t size, size_t alignment);
+// The list, or a copy of it, with room for one more element of this size.
+void *pm_arena_append(void *list, size_t len, size_t size);
 
 pm_mark_t pm_arena_mark(void);
 
@@ -31,8 +31,7 @@ void pm_forget_error(void);
 
 // One more element at the end of a list `{ptr, len}`; gives its address.
 #define PM_GROW(list)                                                                                                  \
-    ((list)->ptr = pm_arena_grow((list)->ptr, (list)->len * sizeof *(list)->ptr,                                       \
-                                 ((list)->len + 1) * sizeof *(list)->ptr, _Alignof(max_align_t)),                      \
-     (list)->len++, &(list)->ptr[(list)->len - 1])
+    ((list)->ptr = pm_arena_append((list)->ptr, (list)->len, sizeof *(list)->ptr), (list)->len++,                      \
+     &(list)->ptr[(list)->len - 1])
 
 #endif

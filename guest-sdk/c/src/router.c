@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 pm_answer_t select_peer(pm_request_t request);
 
@@ -29,7 +30,8 @@ __attribute__((__export_name__("cabi_realloc")))
 void *cabi_realloc(void *piece, size_t old_size, size_t alignment, size_t size) {
     size_t room = size + (alignment == 1);
     if (room < size) abort();
-    char *given = pm_arena_grow(piece, old_size, room, alignment);
+    char *given = pm_arena_alloc(room, alignment);
+    if (old_size) memcpy(given, piece, old_size < size ? old_size : size);
     if (alignment == 1) given[size] = 0;
     return given;
 }

@@ -10,14 +10,24 @@ typedef struct {
     pm_attempts_t attempts;
 } recorded_t;
 
+// A test may make many thousands of them: on the heap, not in the memory of decisions.
 static struct {
     recorded_t *ptr;
-    size_t len;
+    size_t len, room;
 } requests;
 
 static void forget_requests(void) {
-    requests.ptr = NULL;
     requests.len = 0;
+}
+
+static pm_request_t record(recorded_t request) {
+    if (requests.len == requests.room) {
+        requests.room = requests.room ? requests.room * 2 : 16;
+        requests.ptr = realloc(requests.ptr, requests.room * sizeof request);
+        if (!requests.ptr) abort();
+    }
+    requests.ptr[requests.len++] = request;
+    return (pm_request_t){(int32_t)requests.len - 1};
 }
 
 static recorded_t *recorded(pm_request_t request) {
@@ -60,8 +70,7 @@ pm_request_t pm_test_request(const char *method, const char *url) {
     request.path = taken(&url, "?");
     if (!request.path.len) request.path = pm_text("/");
     if (*url == '?') request.query = pm_text(url + 1);
-    *PM_GROW(&requests) = request;
-    pm_request_t handle = {(int32_t)requests.len - 1};
+    pm_request_t handle = record(request);
     if (pm_equal(request.scheme, pm_text("https"))) {
         pm_client_tls_t tls = {.version = pm_text("TLSv1.3"), .cipher = pm_text("TLS_AES_256_GCM_SHA384")};
         tls.sni = pm_some(pm_host(handle));

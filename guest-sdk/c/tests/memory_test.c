@@ -80,6 +80,28 @@ static void what_is_too_large_is_refused(void) {
     for (int i = 0; i < 1000; i++) CHECK(zeros[i] == 0);
 }
 
+static void lists_that_grow_in_turns_are_seldom_copied(void) {
+    pm_texts_t lists[8] = {0};
+    int copies = 0;
+    for (int i = 0; i < 1000; i++) {
+        for (int l = 0; l < 8; l++) {
+            pm_text_t *before = lists[l].ptr;
+            *PM_GROW(&lists[l]) = pm_text("one");
+            copies += lists[l].ptr != before;
+        }
+    }
+    CHECK(copies == 8 * 10);
+    for (int l = 0; l < 8; l++) CHECK(lists[l].len == 1000 && (pm_equal)(lists[l].ptr[999], pm_text("one")));
+}
+
+static void an_array_of_the_authors_is_copied(void) {
+    pm_text_t own[3] = {{0}}, behind = pm_text("untouched");
+    pm_texts_t list = {own, 3};
+    *PM_GROW(&list) = pm_text("more");
+    CHECK(list.ptr != own && list.len == 4);
+    CHECK((pm_equal)(behind, pm_text("untouched")));
+}
+
 static void a_decision_gives_back_what_it_took(void) {
     pm_text_t kept = pm_copy(pm_text("kept"));
     for (int decision = 0; decision < 1000; decision++) {
@@ -107,6 +129,8 @@ void memory_tests(void) {
     page_count = 1;
     pieces_never_overlap_and_are_used_again();
     what_is_too_large_is_refused();
+    lists_that_grow_in_turns_are_seldom_copied();
+    an_array_of_the_authors_is_copied();
     a_decision_gives_back_what_it_took();
     free(memory);
 }
