@@ -56,8 +56,7 @@ export function decodeUtf8(at: usize, length: usize): string {
       to += 4;
     }
   }
-  const text = String.UTF16.decodeUnsafe(units, to - units);
-  return text;
+  return String.UTF16.decodeUnsafe(units, to - units);
 }
 
 /** The text as UTF-8. A lone surrogate becomes U+FFFD. */
