@@ -84,6 +84,8 @@ class HostPeer:
     isolation: str | None
 
 
+_PACKAGE = __file__.rpartition("/")[0]
+
 # They hold one answer at a time: the host reads it before the next decision begins.
 _CONNECT = Connect()
 _RESPOND = Respond()
@@ -273,8 +275,12 @@ def error_text(error: BaseException) -> str:
     """What the log says of an exception that ended a decision."""
     if isinstance(error, Error):
         return str(error).encode("utf-8", "replace").decode()
+    # The last line of the author's own code tells more than one in this package.
+    where = ""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_PACKAGE):
+            where = f" ({file.rpartition('/')[2]}:{trace.tb_lineno})"
         trace = trace.tb_next
-    where = f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})" if trace else ""
     return f"{type(error).__name__}: {error}{where}".encode("utf-8", "replace").decode()

@@ -32,7 +32,7 @@ class Host(Protocol):
 
 class _NoHost:
     def __getattr__(self, name: str) -> NoReturn:
-        raise RuntimeError("there is no host here: in a test, `from pointsman import testing` stands for it")
+        raise RuntimeError("there is no host here; in a test, `from pointsman import testing` stands for it")
 
 
 host: Host = _NoHost()

@@ -115,22 +115,6 @@ def _compare_and_set(key: str, expected: bytes | None, value: bytes, ttl_ms: int
         raise _shared.Error(error.value) from None
 
 
-_host.host = SimpleNamespace(
-    log=log.log,
-    config_json=config.json,
-    config_get=config.get,
-    config_get_text=config.get_text,
-    shared_add=_add,
-    shared_counter=shared.counter,
-    shared_get=shared.get,
-    shared_set=_set,
-    shared_compare_and_set=_compare_and_set,
-    shared_delete=shared.delete,
-    upstreams_get=upstreams.get,
-    upstreams_group=upstreams.group,
-    clock_now_ms=clock.now_ms,
-    random_get_u64=random.get_u64,
-)
 _stdlib.bind()
 
 import router  # noqa: E402  (what it imports from the standard library is bound by now)
@@ -139,7 +123,7 @@ _select_peer = router.select_peer
 _to_host = _answer.to_host
 
 if hasattr(router, "configure") != hasattr(wit_world.WitWorld, "configure"):
-    raise SystemExit("router.py has `configure` and the world has not, or the other way round")
+    raise ImportError("router.py has `configure` and the world has not, or the other way round")
 
 
 class WitWorld:
@@ -159,6 +143,24 @@ class WitWorld:
         except BaseException as error:
             raise Err(_answer.error_text(error)) from None
 
+
+_host.host = SimpleNamespace(
+    log=log.log,
+    config_json=config.json,
+    config_get=config.get,
+    config_get_text=config.get_text,
+    shared_add=_add,
+    shared_counter=shared.counter,
+    shared_get=shared.get,
+    shared_set=_set,
+    shared_compare_and_set=_compare_and_set,
+    shared_delete=shared.delete,
+    upstreams_get=upstreams.get,
+    upstreams_group=upstreams.group,
+    clock_now_ms=clock.now_ms,
+    random_get_u64=random.get_u64,
+)
+_stdlib.end_of_build()
 
 # Collections leave alone what is here by now: they would write to all of it.
 gc.collect()

@@ -11,6 +11,8 @@ from pointsman.log import Level
 _stdlib.bind()
 import random, secrets, time, uuid
 
+assert time.time() > 1_767_225_600 and random.random() != random.random() and testing.log_lines() == []
+_stdlib.end_of_build()
 print("cart", 3)
 print("a\\nb", end="")
 print("c", file=sys.stderr)
@@ -23,6 +25,16 @@ testing.random([0x0102030405060708, 0xff])
 assert secrets.token_bytes(9) == bytes([8, 7, 6, 5, 4, 3, 2, 1, 255])
 testing.random([1, 2])
 assert uuid.uuid4().int & 0xff == 0
+for call, message in {
+    lambda: __import__("csv"): "`csv` is not in the component: import it at the top of a file",
+    lambda: open("/etc/hosts"): "there are no files in a component, and so no '/etc/hosts'",
+}.items():
+    try:
+        call()
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        assert str(error) == message, error
+    else:
+        raise AssertionError(message)
 sys.__stdout__.write("passed")
 """
 
