@@ -7,7 +7,7 @@ export async function componentize(source, { wit, world, engine, tools }) {
   switch (engine) {
     case 'quickjs': {
       const { default: { componentize } } = await load('componentize-qjs', 'index.js', tools);
-      const options = { witPath: wit, world, jsSource: source, stubWasi: true, sync: true, optSize: true };
+      const options = { witPath: wit, world, jsSource: source, stubWasi: true, sync: true, optSize: !process.env.FAST, disableGc: !!process.env.NOGC };
       const { component } = await componentize(options);
       return correct(component);
     }

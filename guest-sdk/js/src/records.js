@@ -1,40 +1,13 @@
 // The WIT's records: every field is there, and of its type. What a value means, and which are refused, the host says.
 
-import { bytes, flag, listOf, oneOf, optional, otherwise, record, text, u16, u32, u8 } from './check.js';
+import { bytes, flag, listOf, named, oneOf, optional, pairOf, record, text, u16, u32, u8 } from './check.js';
 import { pairs } from './headers.js';
 
-const header = (pair, path) => {
-  if (!Array.isArray(pair) || pair.length !== 2) throw new TypeError(`${path} is no pair of a name and a value`);
-  return { name: text(pair[0], `${path}[0]`), value: bytes(pair[1], `${path}[1]`) };
-};
-const headerList = listOf(header);
-const headers = (value, path) => headerList(pairs(value), path);
-
-const tls = record({
-  sni: optional(text),
-  verify: otherwise('full', oneOf('full', 'chain-only', 'none')),
-  alternativeCn: optional(text),
-  ca: optional(text),
-  clientCert: optional(text),
-  curves: optional(text),
-  secondKeyShare: optional(flag),
-});
+const headerPairs = listOf(pairOf(text, bytes));
+const headers = (value) => headerPairs(pairs(value)).map(([name, value]) => ({ name, value }));
 
 /** An object, or the address alone. */
-const addressed = (check) => (value, path) => check(typeof value === 'string' ? { address: value } : value, path);
-
-const connectProxy = addressed(record({ address: text, headers }));
-
-const bindTo = addressed(record({
-  address: optional(text),
-  portRange: optional((ports, path) => {
-    if (!Array.isArray(ports) || ports.length !== 2) throw new TypeError(`${path} is no pair of ports`);
-    return ports.map((port, index) => u16(port, `${path}[${index}]`));
-  }),
-  fallback: otherwise(false, flag),
-}));
-
-const millis = optional(u32);
+const addressed = (check) => (value) => check(typeof value === 'string' ? { address: value } : value);
 
 const QUIRKS = {
   'keep-hop-by-hop': 'keepHopByHop',
@@ -43,32 +16,43 @@ const QUIRKS = {
   'accept-invalid-content-length': 'acceptInvalidContentLength',
 };
 const quirkNames = listOf(oneOf(...Object.keys(QUIRKS)));
-const quirks = (value = [], path) => {
-  const flags = {};
-  for (const name of Object.values(QUIRKS)) flags[name] = false;
-  for (const name of quirkNames(value, path)) flags[QUIRKS[name]] = true;
-  return flags;
-};
+const quirks = (value) => Object.fromEntries(quirkNames(value).map((name) => [QUIRKS[name], true]));
 
 const peer = record({
   address: text,
-  tls: optional(tls),
-  connectProxy: optional(connectProxy),
-  bindTo: optional(bindTo),
+  tls: optional(record({
+    sni: optional(text),
+    verify: optional(oneOf('full', 'chain-only', 'none'), 'full'),
+    alternativeCn: optional(text),
+    ca: optional(text),
+    clientCert: optional(text),
+    curves: optional(text),
+    secondKeyShare: optional(flag),
+  })),
+  connectProxy: optional(addressed(record({ address: text, headers: optional(headers, []) }))),
+  bindTo: optional(addressed(record({
+    address: optional(text),
+    portRange: optional(pairOf(u16, u16)),
+    fallback: optional(flag, false),
+  }))),
   timeouts: record({
-    connectMs: millis, totalConnectMs: millis, readMs: millis, writeMs: millis, idleMs: millis,
+    connectMs: optional(u32),
+    totalConnectMs: optional(u32),
+    readMs: optional(u32),
+    writeMs: optional(u32),
+    idleMs: optional(u32),
   }),
-  tcpKeepalive: optional(record({ idleS: u32, intervalS: u32, count: u32, userTimeoutMs: otherwise(0, u32) })),
+  tcpKeepalive: optional(record({ idleS: u32, intervalS: u32, count: u32, userTimeoutMs: optional(u32, 0) })),
   http: record({
-    alpn: otherwise('h1', oneOf('h1', 'h2', 'h2h1')),
+    alpn: optional(oneOf('h1', 'h2', 'h2h1'), 'h1'),
     maxH2Streams: optional(u32),
-    h2PingIntervalMs: millis,
+    h2PingIntervalMs: optional(u32),
     h2StreamWindow: optional(u32),
     h2ConnectionWindow: optional(u32),
-    upgrade: otherwise('websocket', oneOf('websocket', 'any', 'deny')),
-    quirks,
+    upgrade: optional(oneOf('websocket', 'any', 'deny'), 'websocket'),
+    quirks: optional(quirks, {}),
   }),
-  socket: record({ dscp: optional(u8), tcpRecvBuf: optional(u32), tcpFastOpen: otherwise(false, flag) }),
+  socket: record({ dscp: optional(u8), tcpRecvBuf: optional(u32), tcpFastOpen: optional(flag, false) }),
   isolation: optional(text),
 });
 
@@ -87,10 +71,11 @@ const routeFields = record({
 const responseFields = record({ status: u16, headers, body: bytes });
 
 export function route(value) {
-  const { peer, attempts, retryOn, note, ...rewrite } = routeFields(value, 'route');
-  return { peer, rewrite, retry: { attempts, onStatus: retryOn }, note };
+  const { peer, authority, pathAndQuery, removeHeaders, setHeaders, addHeaders, ...rest } = named('route', routeFields, value);
+  const rewrite = { authority, pathAndQuery, removeHeaders, setHeaders, addHeaders };
+  return { peer, rewrite, retry: { attempts: rest.attempts, onStatus: rest.retryOn }, note: rest.note };
 }
 
 export function response(value) {
-  return responseFields(value, 'response');
+  return named('response', responseFields, value);
 }

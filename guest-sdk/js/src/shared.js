@@ -1,5 +1,6 @@
 import { shared } from '#host';
-import { bytes as bytesOf, s64, text as textOf, u32 } from './check.js';
+
+import { bytes, named, optional, record, s64, text, u32 } from './check.js';
 import { decode } from './utf8.js';
 
 export class SharedError extends Error {
@@ -11,15 +12,16 @@ export class SharedError extends Error {
 }
 
 export function add(key, amount, options) {
-  return tried(key, (checked) => shared.add(checked, s64(BigInt(amount), 'amount'), ttl(options)));
+  const call = [named('key', text, key), named('amount', s64, amount), ttl(options)];
+  return tried(key, () => shared.add(...call));
 }
 
 export function counter(key) {
-  return shared.counter(textOf(key, 'key'));
+  return shared.counter(named('key', text, key));
 }
 
 export function get(key) {
-  return shared.get(textOf(key, 'key'));
+  return shared.get(named('key', text, key));
 }
 
 export function getText(key) {
@@ -28,34 +30,32 @@ export function getText(key) {
 }
 
 export function set(key, value, options) {
-  tried(key, (checked) => shared.set(checked, bytesOf(value, 'value'), ttl(options)));
+  const call = [named('key', text, key), named('value', bytes, value), ttl(options)];
+  tried(key, () => shared.set(...call));
 }
 
 export function compareAndSet(key, expected, value, options) {
-  return tried(key, (checked) => {
-    const before = expected === undefined ? undefined : bytesOf(expected, 'expected');
-    return shared.compareAndSet(checked, before, bytesOf(value, 'value'), ttl(options));
-  });
+  const before = expected === undefined ? undefined : named('expected', bytes, expected);
+  const call = [named('key', text, key), before, named('value', bytes, value), ttl(options)];
+  return tried(key, () => shared.compareAndSet(...call));
 }
 
 function remove(key) {
-  shared.delete(textOf(key, 'key'));
+  shared.delete(named('key', text, key));
 }
 export { remove as delete };
 
-function ttl({ ttlMs, ...unknown } = {}) {
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new TypeError(`shared: there is no option \`${name}\``);
-  return ttlMs === undefined ? undefined : u32(ttlMs, 'ttlMs');
+const ttlOptions = record({ ttlMs: optional(u32) });
+
+function ttl(options = {}) {
+  return named('options', ttlOptions, options).ttlMs;
 }
 
 function tried(key, call) {
-  const checked = textOf(key, 'key');
   try {
-    return call(checked);
+    return call();
   } catch (error) {
-    if (error instanceof TypeError) throw error;
-    // The host's error: its name in the WIT, as each engine throws it.
-    throw new SharedError(error?.payload ?? error?.message ?? error, checked);
+    // The name that the WIT has for it, as each engine throws it.
+    throw new SharedError(error?.payload ?? error?.message ?? error, key);
   }
 }
