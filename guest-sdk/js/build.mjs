@@ -13,17 +13,16 @@
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { bundle } from './build/bundle.mjs';
 import { componentize } from './build/componentize.mjs';
+import { toolsFolder } from './build/tools.mjs';
 import { check } from './build/typescript.mjs';
 
 const sdk = path.dirname(fileURLToPath(import.meta.url));
-const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache');
 
 async function main() {
   const { values: options, positionals } = parseArgs({
@@ -31,7 +30,7 @@ async function main() {
     options: {
       output: { type: 'string', short: 'o' },
       wit: { type: 'string', default: [path.join(sdk, 'wit'), path.join(sdk, '../../wit/0.1')].find(existsSync) },
-      tools: { type: 'string', default: path.join(cache, 'pointsman/node') },
+      tools: { type: 'string', default: toolsFolder },
       engine: { type: 'string', default: 'quickjs' },
       'no-check': { type: 'boolean', default: false },
     },
@@ -40,7 +39,7 @@ async function main() {
   if (entry === undefined || more.length > 0 || options.output === undefined || options.wit === undefined) {
     throw new Error('usage: build.mjs ROUTER -o FILE [--wit DIR] [--tools DIR] [--engine NAME] [--no-check]');
   }
-  const tools = { folders: [path.dirname(path.resolve(entry)), path.resolve(options.tools)] };
+  const tools = [path.dirname(path.resolve(entry)), path.resolve(options.tools)];
   if (entry.endsWith('.ts') && !options['no-check']) await check(entry, tools);
   const { source, configures } = await bundle(entry, sdk, tools, options.engine);
   const world = configures ? 'configured-router' : 'router';

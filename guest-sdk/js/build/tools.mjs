@@ -1,11 +1,15 @@
 // Where the build's tools are.
 
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/** Where they are if a project has none of its own. */
+export const toolsFolder = path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'pointsman/node');
+
 /** A file of a package, in the nearest node_modules above one of the folders. */
-export function find(name, file, { folders }) {
+export function find(name, file, folders) {
   for (const folder of folders) {
     for (let above = folder; ; above = path.dirname(above)) {
       const found = path.join(above, 'node_modules', name, file);
@@ -17,6 +21,6 @@ export function find(name, file, { folders }) {
 }
 
 /** The same, loaded. */
-export async function load(name, file, tools) {
-  return import(pathToFileURL(find(name, file, tools)));
+export async function load(name, file, folders) {
+  return import(pathToFileURL(find(name, file, folders)));
 }
