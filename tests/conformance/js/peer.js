@@ -52,9 +52,9 @@ class Parameter {
 
   /** Two parts, at the first separator. */
   pair(separator) {
-    const parts = split(this.text, separator, 2);
-    if (parts.length < 2) throw this.bad();
-    return parts;
+    const [first, second] = split(this.text, separator, 2);
+    if (second === undefined) throw this.bad();
+    return [first, second];
   }
 }
 
@@ -71,10 +71,10 @@ const SETTERS = {
   'client-cert': (route, value) => { tls(route).clientCert = value.text; },
   curves: (route, value) => { tls(route).curves = value.text; },
   'second-key-share': (route, value) => { tls(route).secondKeyShare = value.flag; },
-  'connect-proxy': ({ peer }, value) => { peer.connectProxy = { address: value.text, headers: [] }; },
+  'connect-proxy': ({ peer }, value) => { peer.connectProxy = { address: value.text }; },
   'proxy-header': ({ peer }, value) => {
     if (!peer.connectProxy) throw value.bad();
-    peer.connectProxy.headers.push(value.pair(':'));
+    peer.connectProxy.headers = [...(peer.connectProxy.headers ?? []), value.pair(':')];
   },
   'bind-address': (route, value) => { bindTo(route).address = value.text; },
   'bind-ports': (route, value) => {
@@ -99,9 +99,10 @@ const SETTERS = {
   'h2-connection-window': ({ peer }, value) => { peer.http.h2ConnectionWindow = value.u32; },
   upgrade: ({ peer }, value) => { peer.http.upgrade = value.oneOf('websocket', 'any', 'deny'); },
   quirk: ({ peer }, value) => {
-    (peer.http.quirks ??= []).push(value.oneOf(
+    const quirk = value.oneOf(
       'keep-hop-by-hop', 'keep-connection-nominated', 'accept-malformed-connection', 'accept-invalid-content-length',
-    ));
+    );
+    peer.http.quirks = [...(peer.http.quirks ?? []), quirk];
   },
   dscp: ({ peer }, value) => { peer.socket.dscp = value.u8; },
   'tcp-recv-buf': ({ peer }, value) => { peer.socket.tcpRecvBuf = value.u32; },

@@ -3,7 +3,7 @@
 import { Peer, Response, Route, clock, config, hash, log, pass, random, shared, upstreams } from 'pointsman';
 
 import { route } from './peer.js';
-import { bad, bytesOf, integer, orDash, split } from './values.js';
+import { bad, bytesOf, integer, joined, orDash, split } from './values.js';
 
 const configured = { bytes: 0, calls: 0 };
 
@@ -41,10 +41,9 @@ export function selectPeer(request) {
 
 /** Each line is a text, or a list of texts and bytes. */
 function plain(lines, headers = []) {
-  const pieces = lines.flatMap((line) => [line, '\n']).flat().map((piece) => [...bytesOf(piece)]);
   return new Response(200, {
     headers: [['content-type', 'text/plain; charset=utf-8'], ...headers],
-    body: Uint8Array.from(pieces.flat()),
+    body: joined(lines.flatMap((line) => [line, '\n'].flat())),
   });
 }
 
@@ -122,12 +121,12 @@ const CALLS = {
 
 function kept([name, value]) {
   const call = CALLS[name];
-  const parts = split(value, ':', call?.length);
-  if (parts?.length !== call?.length || parts === undefined) throw bad(name, value);
+  const parts = call === undefined ? [] : split(value, ':', call.length);
+  if (call === undefined || parts.length < call.length) throw bad(name, value);
   try {
     return call(...parts);
   } catch (error) {
-    if (error.code === undefined) throw bad(name, value);
+    if (!(error instanceof shared.SharedError)) throw bad(name, value);
     return `error ${error.code}`;
   }
 }
@@ -158,9 +157,9 @@ function respond(params) {
     if (name === 'status') response.status = Number(integer(value));
     if (name === 'body') response.body = value;
     if (name === 'header') {
-      const parts = split(value, ':', 2);
-      if (!parts) throw bad(name, value);
-      response.headers.push(parts);
+      const [header, text] = split(value, ':', 2);
+      if (text === undefined) throw bad(name, value);
+      response.headers.push([header, text]);
     }
   }
   return response;

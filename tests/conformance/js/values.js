@@ -12,11 +12,23 @@ export function bytesOf(value) {
   return typeof value === 'string' ? new TextEncoder().encode(value) : value;
 }
 
+/** Texts and bytes, one after the other. */
+export function joined(pieces) {
+  const parts = pieces.map(bytesOf);
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** So many parts, at the first separators; fewer, if there are not so many. */
 export function split(text, separator, many) {
-  if (many === undefined) return undefined;
   const parts = text.split(separator);
-  return [...parts.slice(0, many - 1), ...(parts.length < many ? parts.slice(many - 1) : [parts.slice(many - 1).join(separator)])];
+  const rest = parts.splice(many - 1);
+  return rest.length === 0 ? parts : [...parts, rest.join(separator)];
 }
 
 /** A whole number. Throws if the text is none. */
