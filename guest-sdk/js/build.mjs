@@ -6,7 +6,7 @@
 //   -o, --output FILE          the component
 //       --wit DIR              the contract: the files of wit/0.1 (wit/ beside this file, or the repository's)
 //       --tools DIR            the folder with the tools' node_modules ($XDG_CACHE_HOME/pointsman/node)
-//       --engine NAME          quickjs (the default) or starlingmonkey
+//       --engine NAME          quickjs (the default), quickjs-small or starlingmonkey
 //       --no-check             TypeScript is not checked, only translated
 //
 // Tools are looked for where the router lies, then in the tools' folder.

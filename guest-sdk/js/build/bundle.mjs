@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 
+import { isQuickJs } from './componentize.mjs';
 import { load } from './tools.mjs';
 
 /** `configures`: whether the router exports `configure`. */
@@ -16,7 +17,7 @@ export async function bundle(entry, sdk, tools, engine) {
     charset: 'utf8',
     conditions: ['pointsman-module'],
     external: ['pointsman:*'],
-    define: { QUICKJS: String(engine === 'quickjs') },
+    define: { QUICKJS: String(isQuickJs(engine)) },
     plugins: [pointsman(sdk)],
     logLevel: 'silent',
   };

@@ -17,6 +17,9 @@ const toSigned = QUICKJS ? (value) => [Number(BigInt.asIntN(32, value)), Number(
 export const toU32 = QUICKJS ? (value) => value | 0 : (value) => value;
 export const fromU32 = (value) => value >>> 0;
 
+/** StarlingMonkey gives some lists of bytes as something else. */
+export const toBytes = (value) => (value instanceof Uint8Array ? value : new Uint8Array(value));
+
 export const log = {
   write: (level, message) => logging.log(level, message),
 };
@@ -41,7 +44,10 @@ export const shared = {
     const count = store.counter(key) ?? undefined;
     return count === undefined ? undefined : fromSigned(count);
   },
-  get: (key) => store.get(key) ?? undefined,
+  get(key) {
+    const value = store.get(key) ?? undefined;
+    return value && toBytes(value);
+  },
   set: (key, value, ttlMs) => store.set(key, value, ttlMs),
   compareAndSet: (key, expected, value, ttlMs) => store.compareAndSet(key, expected, value, ttlMs),
   delete: (key) => store.delete(key),

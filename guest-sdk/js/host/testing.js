@@ -20,6 +20,7 @@ export function reset() {
 
 export const toU32 = (value) => value;
 export const fromU32 = (value) => value;
+export const toBytes = (value) => value;
 
 export const log = {
   write: (level, message) => state.lines.push([level, message]),

@@ -1,4 +1,4 @@
-import { fromU32 } from '#host';
+import { fromU32, toBytes } from '#host';
 
 import { decode, percentDecode } from './utf8.js';
 
@@ -58,15 +58,16 @@ export class Request {
   }
 
   headerBytes(name) {
-    return this.#source.header(name) ?? undefined;
+    const value = this.#source.header(name) ?? undefined;
+    return value && toBytes(value);
   }
 
   headerValues(name) {
-    return this.#source.headerValues(name);
+    return this.#source.headerValues(name).map(toBytes);
   }
 
   get headers() {
-    return this.#source.headers().map(({ name, value }) => [name, value]);
+    return this.#source.headers().map(({ name, value }) => [name, toBytes(value)]);
   }
 
   cookie(name) {
@@ -88,7 +89,9 @@ export class Request {
 
   get tls() {
     const tls = this.#source.tls() ?? undefined;
-    return tls && { ...tls, sni: tls.sni ?? undefined, clientCertSha256: tls.clientCertSha256 ?? undefined };
+    if (tls === undefined) return undefined;
+    const digest = tls.clientCertSha256 ?? undefined;
+    return { ...tls, sni: tls.sni ?? undefined, clientCertSha256: digest && toBytes(digest) };
   }
 
   get attempts() {
