@@ -18,8 +18,8 @@
  * every call starts in a fresh instance: what a call writes to a variable of the module is not seen by a later one.
  * Nothing can be waited for: there are no promises and no timers.
  *
- * A module that makes something of its configuration does so once. It also exports `configure`, which is called when
- * the module is loaded, and the state that it leaves is what every decision starts with:
+ * A module that makes something of its configuration also exports `configure`. It is called before the first decision, and
+ * the state that it leaves is what every decision starts with (README.md says how often the host has to call it):
  *
  * ```js
  * const sites = new Map();
