@@ -21,7 +21,8 @@ export async function bundle(entry, sdk, tools, engine) {
     plugins: [pointsman(sdk)],
     logLevel: 'silent',
   };
-  const exports = await run(esbuild, { ...options, entryPoints: [entry] }, ({ metafile }) => Object.values(metafile.outputs)[0].exports);
+  const { metafile } = await run(esbuild, { ...options, entryPoints: [entry] });
+  const [{ exports }] = Object.values(metafile.outputs);
   if (!exports.includes('selectPeer')) throw new Error(`${entry} exports no \`selectPeer\``);
   const configures = exports.includes('configure');
   const file = JSON.stringify(path.resolve(entry));
@@ -33,7 +34,7 @@ export async function bundle(entry, sdk, tools, engine) {
   ];
   if (configures) lines.push('export const configure = exported.configure(router.configure);');
   const stdin = { contents: lines.join('\n'), resolveDir: path.dirname(path.resolve(entry)) };
-  const source = await run(esbuild, { ...options, stdin }, ({ outputFiles }) => outputFiles[0].text);
+  const { outputFiles: [{ text: source }] } = await run(esbuild, { ...options, stdin });
   return { source, configures };
 }
 
@@ -43,14 +44,15 @@ function pointsman(sdk) {
     name: 'pointsman',
     setup(build) {
       build.onResolve({ filter: /^pointsman$/ }, () => ({ path: path.join(sdk, 'index.js') }));
-      build.onResolve({ filter: /^pointsman\/testing$/ }, () => ({ errors: [{ text: 'pointsman/testing is for native tests' }] }));
+      const errors = [{ text: 'pointsman/testing is for native tests' }];
+      build.onResolve({ filter: /^pointsman\/testing$/ }, () => ({ errors }));
     },
   };
 }
 
-async function run(esbuild, options, result) {
+async function run(esbuild, options) {
   try {
-    return result(await esbuild.build(options));
+    return await esbuild.build(options);
   } catch (error) {
     if (!error.errors) throw error;
     const messages = await esbuild.formatMessages(error.errors, { kind: 'error' });

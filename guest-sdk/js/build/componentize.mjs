@@ -17,7 +17,9 @@ const ENGINES = {
 export const isQuickJs = (engine) => engine.startsWith('quickjs');
 
 export async function componentize(source, { engine, ...options }) {
-  if (!Object.hasOwn(ENGINES, engine)) throw new Error(`the engine \`${engine}\` is none of ${Object.keys(ENGINES).join(', ')}`);
+  if (!Object.hasOwn(ENGINES, engine)) {
+    throw new Error(`the engine \`${engine}\` is none of ${Object.keys(ENGINES).join(', ')}`);
+  }
   return ENGINES[engine](source, options);
 }
 

@@ -20,7 +20,12 @@ globalThis.Date = class Date extends EngineDate {
 
 const line = (level) => (...parts) => log.write(level, parts.map(String).join(' '));
 globalThis.console = {
-  trace: line('trace'), debug: line('debug'), log: line('info'), info: line('info'), warn: line('warn'), error: line('error'),
+  trace: line('trace'),
+  debug: line('debug'),
+  log: line('info'),
+  info: line('info'),
+  warn: line('warn'),
+  error: line('error'),
 };
 
 globalThis.TextEncoder ??= class TextEncoder {
@@ -39,6 +44,7 @@ globalThis.TextDecoder ??= class TextDecoder {
   }
 
   decode(bytes = new Uint8Array()) {
-    return decode(ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes)).replace(/^\ufeff/, '');
+    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(bytes);
+    return decode(new Uint8Array(buffer, byteOffset, byteLength)).replace(/^\ufeff/, '');
   }
 };

@@ -6,7 +6,7 @@
 //    `select-peer` drops it as its last step, and the later drop does nothing.
 // 2. 64-bit integers cross as doubles, so that those beyond 2^53 are rounded, and a BigInt traps. They cross as a pair
 //    `[low, high]` of 32-bit integers instead, by means of the only tuple of the WIT, of which the engine uses nothing
-//    but its length. host/engine.js makes BigInts of them.
+//    but its length. host/module.js makes BigInts of them.
 //
 // A component of another shape is refused: a new version of the tool may need neither.
 
@@ -54,9 +54,10 @@ function dropInTime(bytes, { imports, exports, functions }) {
     body(),
     body(0x20, 0, 0x10, ...leb(selectPeer), 0x20, 0, 0x10, ...leb(drops)), // local.get 0, call, local.get 0, call
   ];
+  const wrapped = (item) => (item.name === 'select-peer' ? renumber(item, wrapper) : item.bytes);
   return edit(bytes, (id, content) => {
     if (id === 3) return append(content, types.map(leb));
-    if (id === 7) return mapItems(content, exportItem, (item) => item.name === 'select-peer' ? renumber(item, wrapper) : item.bytes);
+    if (id === 7) return mapItems(content, exportItem, wrapped);
     if (id === 9) return firstElement(content, drops, nothing);
     if (id === 10) return append(content, bodies);
     return content;
@@ -110,12 +111,25 @@ function edit(bytes, change) {
 function read(bytes) {
   const module = { imports: [], functions: [], exports: new Map() };
   edit(bytes, (id, content) => {
-    if (id === 2) mapItems(content, importItem, (item) => (item.kind === 0 && module.imports.push(item), item.bytes));
-    if (id === 3) mapItems(content, number, (item) => (module.functions.push(item.value), []));
-    if (id === 7) mapItems(content, exportItem, (item) => (item.kind === 0 && module.exports.set(item.name, item.index), item.bytes));
+    if (id === 2) module.imports = items(content, importItem).filter(({ kind }) => kind === 0);
+    if (id === 3) module.functions = items(content, number).map(({ value }) => value);
+    if (id === 7) {
+      const functions = items(content, exportItem).filter(({ kind }) => kind === 0);
+      module.exports = new Map(functions.map(({ name, index }) => [name, index]));
+    }
     return content;
   });
   return module;
+}
+
+/** What is in a vector. */
+function items(content, readItem) {
+  const found = [];
+  mapItems(content, readItem, (item) => {
+    found.push(item);
+    return item.bytes;
+  });
+  return found;
 }
 
 /** A vector, each item of which is read and replaced. */
@@ -133,7 +147,8 @@ function mapItems(content, readItem, change) {
 
 function append(content, items) {
   const count = number(content, 0);
-  return join([Uint8Array.from(leb(count.value + items.length)), content.subarray(count.end), ...items.map((item) => Uint8Array.from(item))]);
+  const added = items.map((item) => Uint8Array.from(item));
+  return join([Uint8Array.from(leb(count.value + items.length)), content.subarray(count.end), ...added]);
 }
 
 /** The only segment's first function is `from`, and no other is: it becomes `to`. */

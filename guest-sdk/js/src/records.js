@@ -71,7 +71,8 @@ const routeFields = record({
 const responseFields = record({ status: u16, headers, body: bytes });
 
 export function route(value) {
-  const { peer, authority, pathAndQuery, removeHeaders, setHeaders, addHeaders, ...rest } = named('route', routeFields, value);
+  const checked = named('route', routeFields, value);
+  const { peer, authority, pathAndQuery, removeHeaders, setHeaders, addHeaders, ...rest } = checked;
   const rewrite = { authority, pathAndQuery, removeHeaders, setHeaders, addHeaders };
   return { peer, rewrite, retry: { attempts: rest.attempts, onStatus: rest.retryOn }, note: rest.note };
 }

@@ -4,7 +4,7 @@ import { state, unknown } from '../host/testing.js';
 import { decision } from '../src/answer.js';
 import { pairs } from '../src/headers.js';
 import { Request } from '../src/request.js';
-import { decode, encode } from '../src/utf8.js';
+import { bytes, decode } from '../src/utf8.js';
 
 export { reset } from '../host/testing.js';
 
@@ -85,7 +85,7 @@ class Recorded {
       authority: authority.toLowerCase(),
       path: path || '/',
       query,
-      headers: pairs(headers).map(([name, value]) => ({ name: name.toLowerCase(), value: typeof value === 'string' ? encode(value) : value })),
+      headers: pairs(headers).map(([name, value]) => ({ name: name.toLowerCase(), value: bytes(value) })),
       clientIp,
       listener,
       tls: tls ?? (scheme === 'https' ? clientTls(authority) : undefined),

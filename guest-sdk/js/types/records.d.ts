@@ -289,7 +289,7 @@ export declare class Route {
 }
 
 /** What may be said of a route beside its peer. */
-export interface RouteOptions extends Partial<Omit<Route, 'peer' | 'removeHeaders' | 'setHeaders' | 'addHeaders' | 'retryOn'>> {
+export interface RouteOptions extends Partial<Pick<Route, 'authority' | 'pathAndQuery' | 'attempts' | 'note'>> {
   removeHeaders?: Iterable<string> | undefined;
   setHeaders?: Headers | undefined;
   addHeaders?: Headers | undefined;
