@@ -1,0 +1,5 @@
+import { clock } from '#host';
+
+export function nowMs() {
+  return Number(clock.nowMs());
+}
