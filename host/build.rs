@@ -5,8 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What tools leave in a source folder, and what only this repository has a use for.
-const LEFT_OUT: [&str; 8] =
-    ["node_modules", "target", "__pycache__", ".zig-cache", "zig-out", "package-lock.json", "build-guest", "tests"];
+const LEFT_OUT: [&str; 8] = [
+    "node_modules",
+    "target",
+    "__pycache__",
+    ".zig-cache",
+    "zig-out",
+    "package-lock.json",
+    "build-guest",
+    ".mypy_cache",
+];
 
 fn main() -> io::Result<()> {
     let host = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
@@ -35,6 +43,8 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in entries {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
         match () {
+            // An SDK's own tests. Those of a project's template stay.
+            () if ["test", "tests"].contains(&&*name) && !entry.iter().any(|part| part == "template") => {}
             () if LEFT_OUT.contains(&&*name) || name.ends_with(".wasm") || name.ends_with(".pyc") => {}
             () if entry.is_dir() => files.extend(self::files(&entry)?),
             () => files.push(entry),

@@ -66,7 +66,13 @@ impl Language {
 
 /// Writes the SDK into a folder.
 pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
-    let prefix = format!("guest-sdk/{}/", language.short());
+    let sdk = match language {
+        Language::Ts => Language::Js.short(),
+        // The package itself: a project's folder `pointsman` is what Python imports.
+        Language::Python => "python/pointsman",
+        _ => language.short(),
+    };
+    let prefix = format!("guest-sdk/{sdk}/");
     let of_language = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
     for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
         write(&folder.join(path), bytes)?;

@@ -30,5 +30,5 @@ pub use log::LogLine;
 pub use reads::{Read, Reads};
 pub use request::Subject;
 pub(crate) use state::State;
-pub(crate) use wasi::add_to_linker as add_wasi_to_linker;
 pub(crate) use warming::{Foreign, Together, Told, Warming};
+pub(crate) use wasi::add_to_linker as add_wasi_to_linker;

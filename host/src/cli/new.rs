@@ -107,12 +107,12 @@ fn sources(language: Language) -> (&'static str, Option<&'static str>) {
         Language::Rust => ("src/lib.rs", Some("cargo test")),
         Language::C => ("router.c", Some("make test")),
         Language::Cpp => ("router.cpp", Some("make test")),
-        Language::Zig => ("router.zig", None),
-        Language::Go => ("router.go", Some("go test ./...")),
-        Language::Js => ("router.js", Some("node --test")),
+        Language::Zig => ("router.zig", Some("zig build test")),
+        Language::Go => ("router.go", Some("go test .")),
+        Language::Js => ("router.js", Some("npm test")),
         Language::Ts => ("router.ts", Some("npm test")),
         Language::Python => ("router.py", Some("python3 -m unittest")),
-        Language::As => ("assembly/router.ts", None),
+        Language::As => ("assembly/router.ts", Some("npm install && node --test tests/")),
     }
 }
 

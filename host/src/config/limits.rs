@@ -1,10 +1,128 @@
 //! `[tenant.limits]`
 
-use crate::config::TenantLimits;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use crate::config::section::{Section, Unit};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+
+/// What kind of module one is, told by what it needs at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Compiled code and little else: C, Rust, Zig, AssemblyScript.
+    Small,
+    /// It brings a language's runtime: Go, JavaScript, Python.
+    Runtime,
+}
+
+/// `[tenant.limits]`: what one decision of a module may use, by the module's class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantLimits {
+    small: Limits,
+    runtime: Limits,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        TenantLimits { small: Limits::of(Class::Small), runtime: Limits::of(Class::Runtime) }
+    }
+}
+
+/// The same for all classes.
+impl From<Limits> for TenantLimits {
+    fn from(limits: Limits) -> TenantLimits {
+        TenantLimits { small: limits.clone(), runtime: limits }
+    }
+}
+
+impl TenantLimits {
+    pub fn of(&self, class: Class) -> &Limits {
+        match class {
+            Class::Small => &self.small,
+            Class::Runtime => &self.runtime,
+        }
+    }
+
+    /// For what is no class's own: attempts, and the body of a response.
+    pub fn of_any(&self) -> &Limits {
+        &self.small
+    }
+
+    /// Sets a limit for all classes.
+    pub fn set(&mut self, limit: impl Fn(&mut Limits)) {
+        limit(&mut self.small);
+        limit(&mut self.runtime);
+    }
+}
+
+/// What one decision may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// CPU time of a decision.
+    pub decision: Duration,
+    /// CPU time of `configure`.
+    pub configure: Duration,
+    /// Linear memory, all memories of the module together, in bytes.
+    pub memory_bytes: usize,
+    /// Elements of one table.
+    pub table_elements: usize,
+    /// Core instances of one component.
+    pub instances: usize,
+    /// Live resource handles.
+    pub handles: usize,
+    /// Bytes that one call may copy from the module to the host, the answer included.
+    pub host_call_bytes: usize,
+    /// Calls of the host's functions.
+    pub host_calls: usize,
+    /// Bytes that one decision may log.
+    pub log_bytes: usize,
+    /// Attempts of one request, the first included.
+    pub attempts: u32,
+    /// Body of a response that the module itself gives, in bytes.
+    pub response_body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::of(Class::Small)
+    }
+}
+
+impl Limits {
+    /// What a module of this class may use where the operator says nothing.
+    pub fn of(class: Class) -> Limits {
+        let small = Limits {
+            decision: Duration::from_millis(10),
+            configure: Duration::from_secs(2),
+            memory_bytes: 16 * 1024 * 1024,
+            table_elements: 10_000,
+            instances: 64,
+            handles: 1_000,
+            host_call_bytes: 1024 * 1024,
+            host_calls: 10_000,
+            log_bytes: 4 * 1024,
+            attempts: 3,
+            response_body_bytes: 64 * 1024,
+        };
+        match class {
+            Class::Small => small,
+            // Interpreted code is some tens of times slower, and a collector works in bursts.
+            Class::Runtime => Limits {
+                decision: Duration::from_millis(50),
+                configure: Duration::from_secs(10),
+                memory_bytes: 64 * 1024 * 1024,
+                table_elements: 20_000,
+                instances: 100,
+                handles: 10_000,
+                ..small
+            },
+        }
+    }
+}
 
 /// What is written holds for all of the tenant's modules, whatever their class.
 ///

@@ -35,12 +35,12 @@ mod section;
 mod tests;
 
 pub use files::{files, folder_of_tenants, is_of_tenants, load, load_admin};
+pub use limits::{Class, Limits, TenantLimits};
 pub use model::{
-    AccessLog, AdminConfig, BreakerConfig, Class, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
-    FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Limits,
-    ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
-    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, TenantLimits, UpstreamDefaults, Warm,
-    WhileSlow,
+    AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
+    FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, ListenerConfig,
+    ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota, ReleaseConfig,
+    ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, Warm, WhileSlow,
 };
 pub use nearest::nearest;
 pub use problem::ConfigErrors;

@@ -86,9 +86,7 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
 
     let wrong: Vec<(&Case, Expected)> = cases
         .iter()
-        .filter_map(|case| {
-            Some((case, answer(&module, case, limits).0)).filter(|(_, answer)| *answer != case.expected)
-        })
+        .filter_map(|case| Some((case, answer(&module, case, limits).0)).filter(|(_, answer)| *answer != case.expected))
         .collect();
     let name = path.display();
     println!("{name}: {} of {CASES} as expected; loaded in {load:.1?}", CASES - wrong.len());

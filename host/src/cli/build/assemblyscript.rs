@@ -1,7 +1,44 @@
-use crate::cli::build::Built;
-use crate::cli::build::project::Project;
-use crate::cli::build::tools::Tools;
+//! AssemblyScript: its compiler, with the SDK's transform, which gives the exports their names.
 
-pub fn build(_project: &Project, _tools: &Tools) -> anyhow::Result<Built> {
-    anyhow::bail!("soon")
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::cli::build::project::{Project, run};
+use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::{Built, made};
+
+const ASC: Tool = Tool {
+    program: "asc",
+    from: Registry::Npm,
+    packages: &["assemblyscript@0.28.20"],
+    home: "https://www.assemblyscript.org (0.28 or later)",
+};
+
+pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
+    project.source("assembly/router.ts")?;
+    let (core, packages) = (project.between("core.wasm"), beside_sdk(project)?);
+    run(tools
+        .command(&ASC)?
+        .current_dir(&project.folder)
+        .args(["assembly/router.ts", "-Osize", "--runtime", "stub", "--use", "abort=~lib/pointsman/src/module/abort"])
+        .arg("--path")
+        .arg(&packages)
+        .arg("--transform")
+        .arg(packages.join("pointsman/transform.mjs"))
+        .arg("-o")
+        .arg(&core))?;
+    Ok(Built::Core(made(&core)?))
+}
+
+/// A folder in which the SDK is called `pointsman`: the compiler finds packages by their folder's name.
+fn beside_sdk(project: &Project) -> anyhow::Result<PathBuf> {
+    if let Some(parent) = project.sdk.parent().filter(|_| project.sdk.ends_with("pointsman")) {
+        return Ok(parent.to_owned());
+    }
+    let packages = project.between("packages");
+    std::fs::create_dir(&packages)
+        .and_then(|()| std::os::unix::fs::symlink(&project.sdk, packages.join("pointsman")))
+        .context("no temporary folder")?;
+    Ok(packages)
 }

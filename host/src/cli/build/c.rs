@@ -47,7 +47,8 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             run(compiler("cc")?.args(["-std=c11", "-c"]).arg(source).arg("-o").arg(&object))?;
             Ok(object)
         };
-        let objects = [object(&sdk.join("c/module.c"), "module.o")?, object(&sdk.join("c/gen/router.c"), "bindings.o")?];
+        let objects =
+            [object(&sdk.join("c/module.c"), "module.o")?, object(&sdk.join("c/gen/router.c"), "bindings.o")?];
         link(
             compiler("c++")?
                 .args(["-std=c++23", "-fno-exceptions", "-fno-rtti", "-fno-c++-static-destructors"])

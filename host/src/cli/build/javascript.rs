@@ -1,7 +1,68 @@
-use crate::cli::build::Built;
-use crate::cli::build::project::Project;
-use crate::cli::build::tools::Tools;
+//! JavaScript and TypeScript: the SDK's own build, which bundles the router and puts an engine around it.
 
-pub fn build(_project: &Project, _tools: &Tools) -> anyhow::Result<Built> {
-    anyhow::bail!("soon")
+use std::process::Command;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use crate::cli::build::project::{Project, run};
+use crate::cli::build::tools::{Registry, Tool, Tools, in_path};
+use crate::cli::build::{Built, made};
+use crate::sdk::Language;
+
+/// What runs a router in JavaScript or TypeScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// QuickJS, for speed: 1.9 MB
+    #[default]
+    #[value(name = "quickjs")]
+    QuickJs,
+    /// QuickJS, for size: 1.3 MB, a fifth slower
+    #[value(name = "quickjs-small")]
+    QuickJsSmall,
+    /// StarlingMonkey, Firefox's: 12 MB, loads in many seconds
+    #[value(name = "starlingmonkey")]
+    StarlingMonkey,
+}
+
+const ESBUILD: Tool = npm("esbuild", &["esbuild@0.28.2"]);
+const QUICKJS: Tool = npm("componentize-qjs", &["componentize-qjs@0.4.5"]);
+const STARLINGMONKEY: Tool = npm("componentize-js", &["@bytecodealliance/componentize-js@0.23.0"]);
+const TYPESCRIPT: Tool = npm("tsc", &["typescript@7.0.2"]);
+
+const fn npm(program: &'static str, packages: &'static [&'static str]) -> Tool {
+    Tool { program, from: Registry::Npm, packages, home: "your project's own node_modules" }
+}
+
+pub fn build(project: &Project, tools: &Tools, engine: Option<Engine>) -> anyhow::Result<Built> {
+    if in_path("node").is_none() || in_path("npm").is_none() {
+        bail!("node and npm are not in PATH. Get Node.js 20.6 or later from https://nodejs.org");
+    }
+    let engine = engine.unwrap_or_default();
+    let componentizer = match engine {
+        Engine::QuickJs | Engine::QuickJsSmall => QUICKJS,
+        Engine::StarlingMonkey => STARLINGMONKEY,
+    };
+    let (entry, types) = match project.language {
+        Language::Ts => ("router.ts", Some(TYPESCRIPT)),
+        _ => ("router.js", None),
+    };
+    for tool in [ESBUILD, componentizer].iter().chain(&types) {
+        tools.provide(tool, &project.folder)?;
+    }
+    let (entry, component) = (project.source(entry)?, project.between("router.wasm"));
+    let engine = engine.to_possible_value();
+    let mut node = Command::new("node");
+    node.current_dir(&project.folder)
+        .arg(project.sdk.join("build.mjs"))
+        .arg(entry)
+        .arg("--output")
+        .arg(&component)
+        .arg("--wit")
+        .arg(&project.wit)
+        .arg("--tools")
+        .arg(tools.folder(Registry::Npm))
+        .args(engine.iter().flat_map(|engine| ["--engine", engine.get_name()]));
+    run(&mut node)?;
+    Ok(Built::Component(made(&component)?))
 }

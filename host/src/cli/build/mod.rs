@@ -17,6 +17,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::cli::Outcome;
+use crate::cli::build::javascript::Engine;
 use crate::cli::build::project::{Project, language_of};
 use crate::cli::build::tools::Tools;
 use crate::config::TenantLimits;
@@ -43,6 +44,9 @@ pub struct Arguments {
     /// The SDK to build with [default: FOLDER/pointsman, else the one in this program]
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
+    /// What runs a router in JavaScript or TypeScript [default: quickjs]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Engine>,
     /// Get the tools that are missing, from the package registries of pip and npm, into the cache folder
     #[arg(long)]
     get_tools: bool,
@@ -53,7 +57,10 @@ enum Built {
     /// A core module, to be made a component.
     Core(Vec<u8>),
     /// The same, with what stands in for the WASI that it imports.
-    CoreWithWasi { core: Vec<u8>, wasi: Vec<u8> },
+    CoreWithWasi {
+        core: Vec<u8>,
+        wasi: Vec<u8>,
+    },
     Component(Vec<u8>),
 }
 
@@ -64,6 +71,9 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(language) => language,
         None => language_of(folder)?,
     };
+    if arguments.engine.is_some() && !matches!(language, Language::Js | Language::Ts) {
+        bail!("--engine is for JavaScript and TypeScript: {} is compiled without one", language.name());
+    }
     let tools = Tools::new(arguments.get_tools)?;
     let project = Project::open(folder, language, arguments.sdk.as_deref())?;
     let built = match language {
@@ -71,7 +81,7 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Language::C | Language::Cpp => c::build(&project, &tools),
         Language::Zig => zig::build(&project, &tools),
         Language::Go => go::build(&project, &tools),
-        Language::Js | Language::Ts => javascript::build(&project, &tools),
+        Language::Js | Language::Ts => javascript::build(&project, &tools, arguments.engine),
         Language::Python => python::build(&project, &tools),
         Language::As => assemblyscript::build(&project, &tools),
     }?;

@@ -1,7 +1,82 @@
-use crate::cli::build::Built;
-use crate::cli::build::project::Project;
-use crate::cli::build::tools::Tools;
+//! Python: componentize-py, which brings CPython for Wasm, and the glue that is in the SDK.
 
-pub fn build(_project: &Project, _tools: &Tools) -> anyhow::Result<Built> {
-    anyhow::bail!("soon")
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::build::project::{Project, run};
+use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::{Built, made};
+
+const COMPONENTIZE: Tool = Tool {
+    program: "componentize-py",
+    from: Registry::Pip,
+    packages: &["componentize-py==0.25.1"],
+    home: "https://github.com/bytecodealliance/componentize-py",
+};
+
+/// What binds the router to the contract.
+const GLUE: &str = "pointsman.component";
+
+pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
+    let router = project.source("router.py")?;
+    let text = fs::read_to_string(&router).with_context(|| format!("cannot read {}", router.display()))?;
+    let world = if defines_configure(&text) { "configured-router" } else { "router" };
+    let component = project.between("router.wasm");
+    run(tools
+        .command(&COMPONENTIZE)?
+        .current_dir(&project.folder)
+        // Packages of whatever environment this runs in are not the module's.
+        .env_remove("VIRTUAL_ENV")
+        .env_remove("PYTHONPATH")
+        .arg("-d")
+        .arg(&project.wit)
+        .args(["-w", world, "componentize", "--stub-wasi", "-p"])
+        .arg(&project.folder)
+        .arg("-p")
+        .arg(beside_package(&project.sdk)?)
+        .args([GLUE, "-o"])
+        .arg(&component))?;
+    Ok(Built::Component(made(&component)?))
+}
+
+/// The folder in which Python finds the package `pointsman`: the SDK is that package, or has it.
+fn beside_package(sdk: &Path) -> anyhow::Result<&Path> {
+    match sdk.parent() {
+        Some(parent) if sdk.ends_with("pointsman") && sdk.join("__init__.py").is_file() => Ok(parent),
+        _ if sdk.join("pointsman/__init__.py").is_file() => Ok(sdk),
+        _ => bail!("{} is no SDK for Python: the package `pointsman` is not there", sdk.display()),
+    }
+}
+
+/// Whether a router has `configure` at its top level: as a function, a variable, or an import. The glue refuses the module if
+/// this is mistaken.
+fn defines_configure(text: &str) -> bool {
+    text.lines().any(|line| {
+        let imported = || {
+            let (from, names) = line.split_once(" import ")?;
+            let mut names = names.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            Some(from.starts_with("from ") && names.any(|name| name == "configure"))
+        };
+        let assigned = || Some(line.strip_prefix("configure")?.trim_start().starts_with(['=', ':']));
+        line.starts_with("def configure(") || assigned().unwrap_or(false) || imported().unwrap_or(false)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::defines_configure;
+
+    #[test]
+    fn configure_is_found_where_python_would_find_it() {
+        for text in ["def configure(config):", "import os\nconfigure = table.read", "from table import load, configure"]
+        {
+            assert!(defines_configure(text), "{text}");
+        }
+        for text in ["def configured():", "    def configure(self):", "# def configure(", "from configure import load"]
+        {
+            assert!(!defines_configure(text), "{text}");
+        }
+    }
 }

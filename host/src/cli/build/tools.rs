@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 
 use crate::cli::build::project::run;
 
@@ -52,21 +52,27 @@ impl Tools {
         if self.get_missing {
             self.get(tool)?;
         }
-        match self.find(tool) {
-            Some(command) => Ok(command),
-            None => bail!(
-                "`{}` is neither in {} nor in PATH. Get it with `pointsman build --get-tools`, or by hand:\n  {}\nor from {}",
-                tool.program,
-                self.folder(tool.from).display(),
-                self.steps(tool).join(" &&\n  "),
-                tool.home,
-            ),
-        }
+        self.find(tool).ok_or_else(|| self.missing(tool))
     }
 
-    /// The folder in which npm's packages are found.
-    pub fn node_modules(&self) -> PathBuf {
-        self.folder(Registry::Npm).join("node_modules")
+    fn missing(&self, tool: &Tool) -> anyhow::Error {
+        anyhow!(
+            "`{}` is neither in {} nor in PATH. Get it with `pointsman build --get-tools`, or by hand:\n  {}\nor from {}",
+            tool.program,
+            self.folder(tool.from).display(),
+            self.steps(tool).join(" &&\n  "),
+            tool.home,
+        )
+    }
+
+    /// Makes sure of a tool that a script finds by itself: in the cache folder, or in the project's `node_modules`.
+    pub fn provide(&self, tool: &Tool, project: &Path) -> anyhow::Result<()> {
+        let is_there =
+            || [&*self.folder(tool.from), project].into_iter().any(|folder| program_below(folder, tool).is_file());
+        if !is_there() && self.get_missing {
+            self.get(tool)?;
+        }
+        if is_there() { Ok(()) } else { Err(self.missing(tool)) }
     }
 
     /// Where Debian's compiler for Wasm is unpacked, on machines to which rustup can't bring one.
@@ -76,10 +82,7 @@ impl Tools {
 
     fn find(&self, tool: &Tool) -> Option<Command> {
         let folder = self.folder(tool.from);
-        let kept = match tool.from {
-            Registry::Pip => folder.join("bin").join(tool.program),
-            Registry::Npm => folder.join("node_modules/.bin").join(tool.program),
-        };
+        let kept = program_below(&folder, tool);
         if kept.is_file() {
             return Some(Command::new(kept));
         }
@@ -92,7 +95,7 @@ impl Tools {
         in_path(tool.program).map(Command::new)
     }
 
-    fn folder(&self, registry: Registry) -> PathBuf {
+    pub fn folder(&self, registry: Registry) -> PathBuf {
         self.cache.join(match registry {
             Registry::Pip => "python",
             Registry::Npm => "node",
@@ -131,6 +134,15 @@ impl Tools {
             Registry::Npm => vec![format!("npm install --prefix {folder} {packages}")],
         }
     }
+}
+
+fn program_below(folder: &Path, tool: &Tool) -> PathBuf {
+    folder
+        .join(match tool.from {
+            Registry::Pip => "bin",
+            Registry::Npm => "node_modules/.bin",
+        })
+        .join(tool.program)
 }
 
 fn ziglang(folder: &Path) -> bool {
