@@ -4,7 +4,10 @@ A value that a record cannot hold would end the decision in a trap, of which the
 checked here, and what is wrong is an error that names the field. What a field may mean is for the host to check.
 
 A peer and a route are flat, the host's records are not: the same object stands for each of the records that it has the
-fields of, so that a decision makes few objects.
+fields of, and one object for all records in which nothing is set. So a decision makes few objects.
+
+`componentize-py` asks for each field with a name made anew. For most objects that name would end up in the interpreter's
+cache of attributes, and each such entry costs a fresh instance two copied pages; in `super` objects it looks past the cache.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any, TypeAlias
 
 from .error import Error
 from .header import Header
-from .peer import Alpn, BindTo, ConnectProxy, Peer, Quirks, TcpKeepalive, Tls, Upgrade, Verify
+from .peer import NO_QUIRKS, Alpn, BindTo, ConnectProxy, Peer, Quirks, TcpKeepalive, Tls, Upgrade, Verify
 from .request import Request
 from .route import Pass, Response, Route
 
@@ -39,29 +42,21 @@ class Respond(_Case):
     __slots__ = ()
 
 
-class HostRoute:
-    """The record `route`."""
-
+class _RouteFields:
     __slots__ = ("peer", "rewrite", "retry", "note")
-    peer: HostPeer
-    rewrite: Any
-    retry: Any
+    peer: object
+    rewrite: object
+    retry: object
     note: str | None
 
 
-class NoRewrite:
-    """The record `rewrite` and `retry-policy` of a route that is a peer alone."""
+class _HostRoute(_RouteFields):
+    """The record `route`."""
 
-    authority = path_and_query = attempts = None
-    remove_headers: list[str] = []
-    set_headers: list[Header] = []
-    add_headers: list[Header] = []
-    on_status: list[int] = []
+    __slots__ = ()
 
 
-class HostPeer:
-    """The record `peer`."""
-
+class _PeerFields:
     __slots__ = (
         "address",
         "tls",
@@ -77,30 +72,54 @@ class HostPeer:
     tls: Tls | None
     connect_proxy: ConnectProxy | None
     bind_to: BindTo | None
-    timeouts: Peer
+    timeouts: object
     tcp_keepalive: TcpKeepalive | None
-    http: Peer
-    socket: Peer
+    http: object
+    socket: object
     isolation: str | None
 
 
-_PACKAGE = __file__.rpartition("/")[0]
+class _HostPeer(_PeerFields):
+    """The record `peer`."""
+
+    __slots__ = ()
+
+
+class _NothingFields:
+    connect_ms = total_connect_ms = read_ms = write_ms = idle_ms = None
+    alpn = Alpn.H1
+    max_h2_streams = h2_ping_interval_ms = h2_stream_window = h2_connection_window = None
+    upgrade = Upgrade.WEBSOCKET
+    quirks = NO_QUIRKS
+    dscp = tcp_recv_buf = None
+    tcp_fast_open = False
+    authority = path_and_query = attempts = None
+    remove_headers: list[str] = []
+    set_headers: list[Header] = []
+    add_headers: list[Header] = []
+    on_status: list[int] = []
+
+
+class _Nothing(_NothingFields):
+    """The records below `peer` and `route` in which nothing is set."""
+
 
 # They hold one answer at a time: the host reads it before the next decision begins.
 _CONNECT = Connect()
 _RESPOND = Respond()
 _PASS = Pass()
-_NO_REWRITE = NoRewrite()
+_NOTHING = super(_Nothing, _Nothing())
+_PACKAGE = __file__.rpartition("/")[0]
 
 
 def to_host(answer: Answer) -> Connect | Respond | Pass:
     """The decision as the host takes it. What is wrong is an `Error`."""
     if type(answer) is Peer:
-        route = HostRoute()
+        route = _HostRoute()
         route.peer = _peer(answer)
-        route.rewrite = route.retry = _NO_REWRITE
+        route.rewrite = route.retry = _NOTHING
         route.note = None
-        _CONNECT.value = route
+        _CONNECT.value = super(_HostRoute, route)
         return _CONNECT
     if type(answer) is Route:
         _CONNECT.value = _route(answer)
@@ -114,32 +133,50 @@ def to_host(answer: Answer) -> Connect | Respond | Pass:
     raise Error(f"`select_peer` returned {_shown(answer)}, not a Peer, a Route, a Response or Pass()")
 
 
-def _route(route: Route) -> HostRoute:
+def _route(route: Route) -> object:
     if type(route.peer) is not Peer:
         raise _wrong("Route", "peer", route.peer, "a Peer")
-    host = HostRoute()
+    host = _HostRoute()
     host.peer = _peer(route.peer)
-    host.rewrite = host.retry = route
     host.note = note = route.note
     if note is not None:
         _text("Route", "note", note)
+    host.rewrite = route if _changes(route) else _NOTHING
+    host.retry = route if _retries(route) else _NOTHING
+    return super(_HostRoute, host)
+
+
+def _changes(route: Route) -> bool:
+    """Whether anything of the request is changed. One by one, since a loop over names costs more than all of these."""
+    changes = False
     if route.authority is not None:
+        changes = True
         _text("Route", "authority", route.authority)
     if route.path_and_query is not None:
+        changes = True
         _text("Route", "path_and_query", route.path_and_query)
-    if route.attempts is not None:
-        _number("Route", "attempts", route.attempts, 32)
     if route.remove_headers:
+        changes = True
         for name in _list("Route", "remove_headers", route.remove_headers):
             _text("Route", "remove_headers", name)
     if route.set_headers:
+        changes = True
         _headers("Route", "set_headers", route.set_headers)
     if route.add_headers:
+        changes = True
         _headers("Route", "add_headers", route.add_headers)
-    if route.on_status:
-        for status in _list("Route", "on_status", route.on_status):
-            _number("Route", "on_status", status, 16)
-    return host
+    return changes
+
+
+def _retries(route: Route) -> bool:
+    """Whether anything is said of retries."""
+    if route.attempts is None and not route.on_status:
+        return False
+    if route.attempts is not None:
+        _number("Route", "attempts", route.attempts, 32)
+    for status in _list("Route", "on_status", route.on_status):
+        _number("Route", "on_status", status, 16)
+    return True
 
 
 def _response(response: Response) -> None:
@@ -150,9 +187,8 @@ def _response(response: Response) -> None:
         raise _wrong("Response", "body", response.body, "bytes")
 
 
-def _peer(peer: Peer) -> HostPeer:
-    host = HostPeer()
-    host.timeouts = host.http = host.socket = peer
+def _peer(peer: Peer) -> object:
+    host = _HostPeer()
     host.address = peer.address
     _text("Peer", "address", peer.address)
     host.tls = tls = peer.tls
@@ -174,38 +210,60 @@ def _peer(peer: Peer) -> HostPeer:
     host.isolation = isolation = peer.isolation
     if isolation is not None:
         _text("Peer", "isolation", isolation)
-    if type(peer.alpn) is not Alpn or type(peer.upgrade) is not Upgrade or type(peer.quirks) is not Quirks:
-        _kind("Peer", "alpn", peer.alpn, Alpn)
-        _kind("Peer", "upgrade", peer.upgrade, Upgrade)
-        _kind("Peer", "quirks", peer.quirks, Quirks)
-    _peer_numbers(peer)
-    return host
+    host.timeouts = peer if _has_timeouts(peer) else _NOTHING
+    host.http = peer if _has_http(peer) else _NOTHING
+    host.socket = peer if _has_socket(peer) else _NOTHING
+    return super(_HostPeer, host)
 
 
-def _peer_numbers(peer: Peer) -> None:
-    # One by one, since a loop over names costs more than all of these.
-    if peer.connect_ms is not None:
-        _number("Peer", "connect_ms", peer.connect_ms, 32)
-    if peer.total_connect_ms is not None:
-        _number("Peer", "total_connect_ms", peer.total_connect_ms, 32)
-    if peer.read_ms is not None:
-        _number("Peer", "read_ms", peer.read_ms, 32)
-    if peer.write_ms is not None:
-        _number("Peer", "write_ms", peer.write_ms, 32)
-    if peer.idle_ms is not None:
-        _number("Peer", "idle_ms", peer.idle_ms, 32)
-    if peer.max_h2_streams is not None:
-        _number("Peer", "max_h2_streams", peer.max_h2_streams, 32)
-    if peer.h2_ping_interval_ms is not None:
-        _number("Peer", "h2_ping_interval_ms", peer.h2_ping_interval_ms, 32)
-    if peer.h2_stream_window is not None:
-        _number("Peer", "h2_stream_window", peer.h2_stream_window, 32)
-    if peer.h2_connection_window is not None:
-        _number("Peer", "h2_connection_window", peer.h2_connection_window, 32)
+def _has_timeouts(peer: Peer) -> bool:
+    connect, total_connect, read, write, idle = fields = (
+        peer.connect_ms,
+        peer.total_connect_ms,
+        peer.read_ms,
+        peer.write_ms,
+        peer.idle_ms,
+    )
+    if connect is total_connect is read is write is idle is None:
+        return False
+    _numbers(("connect_ms", "total_connect_ms", "read_ms", "write_ms", "idle_ms"), fields)
+    return True
+
+
+def _has_http(peer: Peer) -> bool:
+    streams, ping, stream_window, connection_window = fields = (
+        peer.max_h2_streams,
+        peer.h2_ping_interval_ms,
+        peer.h2_stream_window,
+        peer.h2_connection_window,
+    )
+    if (
+        streams is ping is stream_window is connection_window is None
+        and peer.alpn is Alpn.H1
+        and peer.upgrade is Upgrade.WEBSOCKET
+        and peer.quirks is NO_QUIRKS
+    ):
+        return False
+    _kind("Peer", "alpn", peer.alpn, Alpn)
+    _kind("Peer", "upgrade", peer.upgrade, Upgrade)
+    _kind("Peer", "quirks", peer.quirks, Quirks)
+    _numbers(("max_h2_streams", "h2_ping_interval_ms", "h2_stream_window", "h2_connection_window"), fields)
+    return True
+
+
+def _has_socket(peer: Peer) -> bool:
+    if peer.dscp is peer.tcp_recv_buf is None and peer.tcp_fast_open is False:
+        return False
     if peer.dscp is not None:
         _number("Peer", "dscp", peer.dscp, 8)
-    if peer.tcp_recv_buf is not None:
-        _number("Peer", "tcp_recv_buf", peer.tcp_recv_buf, 32)
+    _numbers(("tcp_recv_buf",), (peer.tcp_recv_buf,))
+    return True
+
+
+def _numbers(fields: tuple[str, ...], numbers: tuple[int | None, ...]) -> None:
+    for field, number in zip(fields, numbers, strict=True):
+        if number is not None:
+            _number("Peer", field, number, 32)
 
 
 def _tls(tls: Tls) -> None:

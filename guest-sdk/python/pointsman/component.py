@@ -7,6 +7,7 @@ be done beforehand is done here, and a decision is left with as little as possib
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ import wit_world
 from componentize_py_types import Err
 from wit_world.imports import clock, config, log, random, request, shared, types, upstreams
 
-from . import _answer, _host, _stdlib
+from . import _answer, _host, _stdlib, _warm
 from . import request as _request
 from . import shared as _shared
 from . import upstreams as _upstreams
@@ -119,11 +120,12 @@ _stdlib.bind()
 
 import router  # noqa: E402  (what it imports from the standard library is bound by now)
 
-_select_peer = router.select_peer
-_to_host = _answer.to_host
-
 if hasattr(router, "configure") != hasattr(wit_world.WitWorld, "configure"):
     raise ImportError("router.py has `configure` and the world has not, or the other way round")
+
+
+_to_host = _answer.to_host
+_select_peer: _answer.Router = _warm.select_peer
 
 
 class WitWorld:
@@ -160,6 +162,15 @@ _host.host = SimpleNamespace(
     clock_now_ms=clock.now_ms,
     random_get_u64=random.get_u64,
 )
+
+# There is no host to call yet. `print` stands for it: to the interpreter it looks like the function that calls the host, and
+# without a place to print to it does nothing and gives None.
+_call_import, _stdout = componentize_py_runtime.call_import, sys.stdout
+componentize_py_runtime.call_import, sys.stdout = print, None
+_warm.warm(object.__new__(HostRequest), WitWorld().select_peer)
+componentize_py_runtime.call_import, sys.stdout = _call_import, _stdout
+
+_select_peer = router.select_peer
 _stdlib.end_of_build()
 
 # Collections leave alone what is here by now: they would write to all of it.

@@ -177,18 +177,20 @@ class Request:
     @property
     def cookies(self) -> list[tuple[str, str]]:
         """All cookies in order, their values as sent."""
-        return list(self._cookies())
+        return list(cookie_pairs(self.header_values("cookie")))
 
     def cookie(self, name: str) -> str | None:
         """The first cookie of this name."""
-        for key, value in self._cookies():
+        for key, value in cookie_pairs(self.header_values("cookie")):
             if key == name:
                 return value
         return None
 
-    def _cookies(self) -> Iterator[tuple[str, str]]:
-        for header in self.header_values("cookie"):
-            for pair in header.decode("utf-8", "replace").split(";"):
-                name, equals, value = pair.partition("=")
-                if equals:
-                    yield name.strip(), value.strip()
+
+def cookie_pairs(headers: list[bytes]) -> Iterator[tuple[str, str]]:
+    """The cookies in the headers of that name."""
+    for header in headers:
+        for pair in header.decode("utf-8", "replace").split(";"):
+            name, equals, value = pair.partition("=")
+            if equals:
+                yield name.strip(), value.strip()
