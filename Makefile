@@ -2,7 +2,7 @@
 
 EXAMPLES := fixed canary sticky failover least-loaded quota rewrite table lab
 
-.PHONY: demo lab test setup modules
+.PHONY: demo lab test test-languages setup modules
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
@@ -14,12 +14,21 @@ lab: setup modules
 	cargo build --locked --workspace --bin pointsman
 	examples/lab/run
 
-## Everything that CI runs.
+## The proxy, and modules in Rust, C and JavaScript. CI runs this and test-languages.
 test: setup modules
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo test --locked --workspace
+	cargo build --locked --workspace --bins
+	target/debug/conformance --decisions 10000 target/modules/conformance-rust.wasm tests/conformance/oldest/*.wasm
+	tests/languages/run --quick c js
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
+
+## Every language, as its users meet it. Gets the toolchains that are missing into the cache folder.
+test-languages: setup modules
+	cargo build --locked --workspace --bins
+	tests/languages/run
+	tests/languages/bindings
 
 ## Debian packages and the Wasm toolchain.
 setup:
@@ -28,4 +37,4 @@ setup:
 
 ## The examples, and the tests' own modules, as Wasm in target/modules/.
 modules: setup
-	guest-sdk/rust/build-guest $(EXAMPLES) hostile versioned
+	guest-sdk/rust/build-guest $(EXAMPLES) conformance-rust hostile versioned

@@ -45,7 +45,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         match () {
             // An SDK's own tests. Those of a project's template stay.
             () if ["test", "tests"].contains(&&*name) && !entry.iter().any(|part| part == "template") => {}
-            () if LEFT_OUT.contains(&&*name) || name.ends_with(".wasm") || name.ends_with(".pyc") => {}
+            () if LEFT_OUT.contains(&&*name) || name == "router.wasm" || name.ends_with(".pyc") => {}
             () if entry.is_dir() => files.extend(self::files(&entry)?),
             () => files.push(entry),
         }

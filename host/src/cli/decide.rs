@@ -17,10 +17,9 @@ use crate::config::{
     TenantConfig, TenantLimits, Warm,
 };
 use crate::credentials::Credentials;
-use crate::door::{OfflineRequest, RequestHead};
+use crate::door::{OfflineRequest, RequestHead, attempts};
 use crate::metrics::Metrics;
 use crate::module::{Loader, read};
-use crate::raw;
 use crate::release::{Origin, Version, warm_up};
 use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
 
@@ -65,8 +64,7 @@ pub struct Arguments {
 
 pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let head = Arc::new(head(arguments)?);
-    let attempts: Arc<[raw::Attempt]> =
-        arguments.failed.iter().enumerate().map(|(index, text)| attempt(index, text)).collect::<Result<_, _>>()?;
+    let attempts = attempts(&arguments.failed)?;
     let (config, credentials, own) = match tenant(arguments, &head)? {
         Ok(found) => found,
         Err(problems) => {
@@ -204,35 +202,4 @@ fn head(arguments: &Arguments) -> anyhow::Result<RequestHead> {
         listener: &arguments.listener,
     };
     Ok(request.head()?)
-}
-
-/// `192.0.2.1:80=connect/refused`
-fn attempt(index: usize, text: &str) -> anyhow::Result<raw::Attempt> {
-    let usage = || format!("--failed `{text}`: give it as ADDRESS=STAGE/FAILURE, such as 192.0.2.1:80=connect/refused");
-    let (address, outcome) = text.split_once('=').with_context(usage)?;
-    let (stage, failure) = outcome.split_once('/').with_context(usage)?;
-    let stage = raw::Stage::ALL.into_iter().find(|known| known.name() == stage).with_context(|| {
-        format!("--failed `{text}`: no stage `{stage}`; one of {}", names(raw::Stage::ALL.map(raw::Stage::name)))
-    })?;
-    let failure = raw::Failure::ALL.into_iter().find(|known| known.name() == failure).with_context(|| {
-        format!(
-            "--failed `{text}`: no failure `{failure}`; one of {}",
-            names(raw::Failure::ALL.map(raw::Failure::name))
-        )
-    })?;
-    Ok(raw::Attempt {
-        number: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
-        address: address.to_owned(),
-        stage,
-        failure,
-        status: (failure == raw::Failure::Status).then_some(503),
-        reused_connection: false,
-        request_sent: matches!(stage, raw::Stage::Send | raw::Stage::Receive),
-        elapsed_ms: 1,
-        detail: "given on the command line".to_owned(),
-    })
-}
-
-fn names<const N: usize>(names: [&str; N]) -> String {
-    names.join(", ")
 }

@@ -13,6 +13,6 @@ pub use app::Door;
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
 pub use heads::Heads;
 pub use listener::Listener;
-pub use offline::{OfflineError, OfflineRequest, WrittenRequest};
+pub use offline::{OfflineError, OfflineRequest, WrittenRequest, attempts};
 pub use tls::{Certificate, ServedCertificate, TlsError, tls_settings};
 pub use watch::{CONNECTION, Connection, Phase};

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::door::{Arrival, DownstreamTls, RequestHead, authority};
+use crate::raw;
 
 /// What such a request is made from.
 #[derive(Debug, Clone)]
@@ -32,6 +33,9 @@ pub struct WrittenRequest {
     pub client_ip: IpAddr,
     #[serde(default = "listener")]
     pub listener: String,
+    /// Attempts that failed before, oldest first: see `attempt`.
+    #[serde(default)]
+    pub failed: Vec<String>,
 }
 
 fn get() -> String {
@@ -57,13 +61,28 @@ pub enum OfflineError {
     Scheme(String),
     #[error("header `{name}`: {message}")]
     Header { name: String, message: String },
+    #[error("failed attempt `{0}`: give it as ADDRESS=STAGE/FAILURE, such as 192.0.2.1:80=connect/refused")]
+    Attempt(String),
+    #[error("failed attempt `{attempt}`: no {what} `{found}`; one of {known}")]
+    NoCase { attempt: String, what: &'static str, found: String, known: String },
 }
 
 impl WrittenRequest {
     /// `GET` of this URL, with what the others are if they are left out.
     pub fn get(url: &str) -> WrittenRequest {
-        let (headers, client_ip) = (Vec::new(), localhost());
-        WrittenRequest { url: url.to_owned(), method: get(), headers, client_ip, listener: listener() }
+        let (headers, failed) = (Vec::new(), Vec::new());
+        WrittenRequest {
+            url: url.to_owned(),
+            method: get(),
+            headers,
+            client_ip: localhost(),
+            listener: listener(),
+            failed,
+        }
+    }
+
+    pub fn attempts(&self) -> Result<Arc<[raw::Attempt]>, OfflineError> {
+        attempts(&self.failed)
     }
 
     pub fn head(&self) -> Result<RequestHead, OfflineError> {
@@ -76,6 +95,39 @@ impl WrittenRequest {
         };
         request.head()
     }
+}
+
+/// Attempts that failed, each as `192.0.2.1:80=connect/refused`, with the stage that it reached and what happened there by
+/// their names in the WIT.
+pub fn attempts(written: &[String]) -> Result<Arc<[raw::Attempt]>, OfflineError> {
+    (1..).zip(written).map(|(number, text)| attempt(number, text)).collect()
+}
+
+fn attempt(number: u32, text: &str) -> Result<raw::Attempt, OfflineError> {
+    let form = || OfflineError::Attempt(text.to_owned());
+    let (address, outcome) = text.split_once('=').ok_or_else(form)?;
+    let (stage, failure) = outcome.split_once('/').ok_or_else(form)?;
+    let no_case = |what, found: &str, known: &[&str]| OfflineError::NoCase {
+        attempt: text.to_owned(),
+        what,
+        found: found.to_owned(),
+        known: known.join(", "),
+    };
+    let known = raw::Stage::ALL.into_iter().find(|known| known.name() == stage);
+    let stage = known.ok_or_else(|| no_case("stage", stage, &raw::Stage::ALL.map(raw::Stage::name)))?;
+    let known = raw::Failure::ALL.into_iter().find(|known| known.name() == failure);
+    let failure = known.ok_or_else(|| no_case("failure", failure, &raw::Failure::ALL.map(raw::Failure::name)))?;
+    Ok(raw::Attempt {
+        number,
+        address: address.to_owned(),
+        stage,
+        failure,
+        status: (failure == raw::Failure::Status).then_some(503),
+        reused_connection: false,
+        request_sent: matches!(stage, raw::Stage::Send | raw::Stage::Receive),
+        elapsed_ms: 1,
+        detail: "written by hand".to_owned(),
+    })
 }
 
 impl OfflineRequest<'_> {

@@ -41,8 +41,13 @@ impl WarmUp {
 
 /// A request, and what came of it in a fresh instance.
 struct Decided {
-    head: Arc<RequestHead>,
+    asked: Asked,
     told: Told,
+}
+
+struct Asked {
+    head: Arc<RequestHead>,
+    attempts: Arc<[raw::Attempt]>,
 }
 
 impl Decided {
@@ -51,7 +56,7 @@ impl Decided {
         match self.told.difference(again) {
             None => Ok(()),
             Some(difference) => {
-                let (method, path) = (self.head.method(), self.head.path());
+                let (method, path) = (self.asked.head.method(), self.asked.head.path());
                 Err(format!("`{} {}` has {difference} {where_}", printable(method, SHOWN).0, printable(path, SHOWN).0))
             }
         }
@@ -72,10 +77,10 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let mut all = Vec::new();
     for request in &warm_up.requests {
         // Running the tests tells of a request that can't be made.
-        let Ok(head) = request.head() else { continue };
-        let head = Arc::new(head);
-        let told = cold.decide(&mut cold.instance(), &head, budget.left().ok_or_else(|| cold.spent())?);
-        all.push(Decided { head, told });
+        let (Ok(head), Ok(attempts)) = (request.head(), request.attempts()) else { continue };
+        let asked = Asked { head: Arc::new(head), attempts };
+        let told = cold.decide(&mut cold.instance(), &asked, budget.left().ok_or_else(|| cold.spent())?);
+        all.push(Decided { asked, told });
     }
     let most = match warm_up.moment {
         Moment::MayStay => Foreign::Moment,
@@ -87,7 +92,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let mut budget = Together::new(builds.limits);
     let mut instance = cold.instance();
     for decided in chosen() {
-        let again = cold.decide(&mut instance, &decided.head, budget.left().ok_or_else(|| cold.spent())?);
+        let again = cold.decide(&mut instance, &decided.asked, budget.left().ok_or_else(|| cold.spent())?);
         decided.agrees(&again, AFTER_OTHERS)?;
         if again.foreign() > most {
             return Err("it reads more in an instance that has decided before".to_owned());
@@ -96,7 +101,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     // Handles live in the host, not in the memory that is kept. With room for one, the request's own, a decision fails
     // where the module holds any.
     let limits = Limits { handles: 1, ..budget.left().ok_or_else(|| cold.spent())?.clone() };
-    let alone = cold.decide(&mut instance, &first.head, &limits);
+    let alone = cold.decide(&mut instance, &first.asked, &limits);
     if let Err(CallError::Handles { .. }) = alone.answer {
         return Err("it keeps resource handles from one decision to the next, or needs several in one".to_owned());
     }
@@ -110,7 +115,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let component = artefact.component(builds.engine).map_err(|error| error.to_string())?;
     let warm = Prepared::new(builds, &component, needs)?;
     for decided in &all {
-        let again = warm.decide(&mut warm.instance(), &decided.head, builds.limits);
+        let again = warm.decide(&mut warm.instance(), &decided.asked, builds.limits);
         // What depends on the moment may differ from one instance to the next, snapshot or not.
         let is_comparable = decided.told.foreign() <= most || !decided.told.sees_the_moment();
         match is_comparable {
@@ -156,15 +161,15 @@ impl<'a> Prepared<'a> {
     }
 
     /// Every decision has stores of its own, in which there is nothing.
-    fn decide(&self, instance: &mut Warming, head: &Arc<RequestHead>, limits: &Limits) -> Told {
+    fn decide(&self, instance: &mut Warming, asked: &Asked, limits: &Limits) -> Told {
         let Quota { shared_bytes, peers, .. } = Quota::default();
         let stores = Arc::new(Stores {
             shared: Arc::new(Shared::new(shared_bytes)),
             upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
             groups: Vec::new(),
         });
-        let attempts: Arc<[raw::Attempt]> = Arc::new([]);
-        instance.decide(&self.pre, Call { head, attempts: &attempts, stores: Some(&stores), limits })
+        let Asked { head, attempts } = asked;
+        instance.decide(&self.pre, Call { head, attempts, stores: Some(&stores), limits })
     }
 
     fn spent(&self) -> String {

@@ -12,7 +12,6 @@ use crate::ask::{Question, ask};
 use crate::door::WrittenRequest;
 use crate::module::{Digest, Module};
 use crate::outcome::Outcome;
-use crate::raw;
 use crate::read_file::{ReadError, read_at_most};
 use crate::stores::Stores;
 use crate::tenant::Tenant;
@@ -119,7 +118,7 @@ fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &A
     let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
     let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
     let credentials = tenant.credentials();
-    let attempts: Arc<[raw::Attempt]> = Arc::new([]);
+    let attempts = test.request.attempts().map_err(|error| wrong(error.to_string()))?;
     let question =
         Question { tenant, modules, stores, credentials: &credentials.names, head: &head, attempts: &attempts };
     let wanted = ask(question, &mut 0, |_, _, _| {});
