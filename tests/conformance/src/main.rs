@@ -114,7 +114,8 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     many(&reused, &answered, limits, arguments.decisions, "reused")
 }
 
-/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half.
+/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half: a collector that
+/// works in bursts may still reach a peak that is a sixteenth higher.
 fn many(module: &Module, cases: &[&Case], limits: &Limits, decisions: usize, how: &str) -> anyhow::Result<()> {
     let (mut peaks, mut time) = ([0, 0], Duration::ZERO);
     for (turn, case) in cases.iter().cycle().take(decisions).enumerate() {
@@ -125,9 +126,9 @@ fn many(module: &Module, cases: &[&Case], limits: &Limits, decisions: usize, how
         time += decided.elapsed;
     }
     let kib = |bytes: usize| bytes / 1024;
-    ensure!(peaks[1] <= peaks[0], "{how}: memory grew from {} to {} KiB", kib(peaks[0]), kib(peaks[1]));
+    ensure!(peaks[1] <= peaks[0] + peaks[0] / 16, "{how}: memory grew from {} to {} KiB", kib(peaks[0]), kib(peaks[1]));
     let mean = time.checked_div(u32::try_from(decisions)?).unwrap_or_default();
-    println!("  {decisions} decisions, {how}: {mean:.1?} each, at most {} KiB of memory", kib(peaks[0]));
+    println!("  {decisions} decisions, {how}: {mean:.1?} each, at most {} KiB of memory", kib(peaks[0].max(peaks[1])));
     Ok(())
 }
 
