@@ -65,7 +65,9 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();
     // Whatever failed, and however: what an instance remembers of it is not to be met again.
-    if let (Instance::Alive(live), Ok(_)) = (live, &answer) {
+    if let (Instance::Alive(live), Ok(_)) = (live, &answer)
+        && memory_bytes <= most_kept(module, limits)
+    {
         module.instances().keep(live);
     }
     let end = Instant::now();
@@ -88,6 +90,13 @@ pub(super) fn judged(answer: Answer, limiter: &Limiter, limits: &Limits) -> Resu
         Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
         Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
     }
+}
+
+/// Linear memory up to which an instance decides again, in bytes: half of what it may grow by. One that leaks is replaced
+/// by a new one long before it would fail.
+fn most_kept(module: &Module, limits: &Limits) -> usize {
+    let start = usize::try_from(module.needs().memory_bytes).unwrap_or(usize::MAX);
+    start.saturating_add(limits.memory_bytes.saturating_sub(start) / 2)
 }
 
 /// What is left of a call: an instance that answered, or the store of one that did not.

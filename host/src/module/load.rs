@@ -219,6 +219,11 @@ impl Module {
         self.compiled.class
     }
 
+    /// What an instance takes at its start.
+    pub fn needs(&self) -> Needs {
+        self.compiled.needs
+    }
+
     pub fn digest(&self) -> Digest {
         self.compiled.digest
     }

@@ -4,5 +4,6 @@ mod admin;
 mod cli;
 mod hostile;
 mod live;
+mod projects;
 mod running;
 mod upgrade;

