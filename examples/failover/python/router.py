@@ -20,4 +20,4 @@ def to(upstream: str) -> Route:
 
 def sorry() -> Response:
     text = "We are being repaired. Please try again in half a minute.\n"
-    return Response.text(503, text, {"retry-after": "30"})
+    return Response(503, text, {"retry-after": "30", "content-type": "text/plain; charset=utf-8"})
