@@ -59,8 +59,10 @@ async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
 
     let reply = proxy.order(&peer(json!([]))).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-proxy-refused")));
-    let line = &proxy.log(2).await[1];
-    assert!(line["error"]["cause"].as_str().is_some_and(|cause| cause.contains("the proxy answered 40")), "{line}");
+    let lines = proxy.log(2).await;
+    let refused =
+        |line: &Value| line["error"]["cause"].as_str().is_some_and(|cause| cause.contains("the proxy answered 40"));
+    assert_eq!(lines.iter().filter(|line| refused(line)).count(), 1, "{lines:?}");
 }
 
 #[tokio::test]
