@@ -4,19 +4,32 @@
 use std::sync::Arc;
 
 use crate::answer::Failure;
+use crate::answered::Answer;
 use crate::call::{self, Call, Decided};
-use crate::check::{self, CredentialNames, ResponseSpec, RouteSpec, Verdict};
+use crate::check::{self, CredentialNames, ResponseSpec, Verdict};
 use crate::door::RequestHead;
 use crate::module::Module;
+use crate::peer::Route;
 use crate::raw;
+use crate::recall::{Recall, Unfit};
 use crate::stores::Stores;
 use crate::tenant::Tenant;
 
 /// What a tenant's modules want, checked.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    Connect(Box<RouteSpec>),
-    Respond(ResponseSpec),
+    Connect(Arc<Route>),
+    Respond(Arc<ResponseSpec>),
+}
+
+impl Wanted {
+    /// As the access log calls it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Wanted::Connect(_) => "connect",
+            Wanted::Respond(_) => "respond",
+        }
+    }
 }
 
 /// What modules are asked.
@@ -29,6 +42,8 @@ pub struct Question<'a> {
     pub credentials: &'a CredentialNames,
     pub head: &'a Arc<RequestHead>,
     pub attempts: &'a Arc<[raw::Attempt]>,
+    /// Where their answers are remembered, if they are.
+    pub recall: Option<&'a Recall>,
 }
 
 /// Asks modules about a request, from the one whose `turn` it is. On return `turn` is the one that answered. `seen` is
@@ -50,11 +65,24 @@ pub fn ask(
         let verdict =
             answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));
         seen(module, &decided, &verdict);
-        match verdict? {
-            Verdict::Connect(route) => return Ok(Wanted::Connect(route)),
-            Verdict::Respond(response) => return Ok(Wanted::Respond(response)),
-            Verdict::Pass => *turn += 1,
+        let answer = Answer::from(verdict?);
+        if let Err(unfit) = remember(question, module, &decided, &answer) {
+            question.tenant.metrics.unfit(unfit);
+        }
+        match answer {
+            Answer::Connect(route) => return Ok(Wanted::Connect(route)),
+            Answer::Respond(response) => return Ok(Wanted::Respond(response)),
+            Answer::Pass => *turn += 1,
         }
     }
     Err(Failure::NoDecision)
+}
+
+/// Lets the next request that looks the same to the module have the same answer.
+fn remember(question: Question<'_>, module: &Module, decided: &Decided, answer: &Answer) -> Result<(), Unfit> {
+    match question.recall.filter(|recall| recall.is_on()) {
+        None => Ok(()),
+        Some(_) if module.keeps_instances() => Err(Unfit::Instance),
+        Some(recall) => recall.remember(module.number(), question.head, decided, answer),
+    }
 }

@@ -1,15 +1,19 @@
 //! A decision as traffic gets it: `ask` within the tenant's quota, and what takes its place when it fails.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::answer::{Failure, OverQuota};
+use crate::answered::Answer;
 use crate::ask::{Question, Wanted, ask};
 use crate::call::Decided;
 use crate::check::{self, Refusal, Verdict};
 use crate::metrics::Rung;
 use crate::module::Module;
+use crate::peer::Route;
 use crate::quota::{Change, Outcome};
 use crate::raw;
+use crate::recall::Found;
 use crate::release::{Judged, Serving, Version};
 use crate::tenant::Tenant;
 
@@ -50,6 +54,41 @@ pub fn decide(
             fall_back(question, before.filter(|_| because.is_defect()).map(|version| &**version), because, seen)
         }
     }
+}
+
+/// The decision, if modules made it before for requests in which they read the same; nobody is asked. It costs the tenant
+/// nothing, so no quota and no breaker stands before it. Modules that are known to pass have had their `turn`.
+pub fn recall<'a>(question: Question<'a>, released: Released<'_>, turn: &mut usize) -> Option<(Wanted, &'a Module)> {
+    let (tenant, recall) = (question.tenant, question.recall.filter(|recall| recall.is_on())?);
+    while let Some(module) = question.modules.get(*turn) {
+        if module.keeps_instances() {
+            return None;
+        }
+        let wanted = match recall.find(module.number(), question.head) {
+            Found::Answer(Answer::Connect(route)) => Wanted::Connect(route),
+            Found::Answer(Answer::Respond(response)) => Wanted::Respond(response),
+            Found::Answer(Answer::Pass) => {
+                *turn += 1;
+                continue;
+            }
+            Found::Unknown => {
+                tenant.metrics.cache_miss();
+                recall.missed(tenant.metrics.cache_hits());
+                return None;
+            }
+            Found::NotLooked => {
+                tenant.metrics.cache_rest();
+                return None;
+            }
+        };
+        tenant.metrics.cache_hit();
+        if released.serving.is_on_trial(released.version) {
+            let (serving, version) = (released.serving, released.version);
+            tenant.releases.note(serving, version, Judged::Agreed, "", &tenant.config.release);
+        }
+        return Some((wanted, module));
+    }
+    None
 }
 
 /// What takes the place of a decision that failed, or could not be asked for. `before` is the version that served until
@@ -122,7 +161,7 @@ fn rung(
         [before.map(|version| (Rung::Version, &version.modules)), Some((Rung::Module, &tenant.fallback_modules))]
     };
     for (rung, modules) in others.into_iter().flatten().filter(|(_, modules)| !modules.is_empty()) {
-        let question = Question { modules, ..question };
+        let question = Question { modules, recall: None, ..question };
         let wanted = ask(question, &mut 0, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
         if let Ok(wanted) = wanted {
             return (rung, Some(wanted));
@@ -142,7 +181,7 @@ fn rung(
 fn fallback_peer(question: Question<'_>) -> Option<Result<Wanted, Refusal>> {
     let route = question.tenant.fallback_route.clone()?;
     Some(match check::check(raw::Decision::Connect(route), &question.tenant.policy(question.credentials)) {
-        Ok(Verdict::Connect(route)) => Ok(Wanted::Connect(route)),
+        Ok(Verdict::Connect(route)) => Ok(Wanted::Connect(Arc::new(Route::new(*route)))),
         Ok(Verdict::Respond(_) | Verdict::Pass) => return None,
         Err(refusal) => Err(refusal),
     })

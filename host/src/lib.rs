@@ -11,6 +11,7 @@
 pub mod door;
 pub mod tenant;
 pub mod module;
+pub mod recall;
 pub mod call;
 pub mod check;
 pub mod resolve;
@@ -20,6 +21,7 @@ pub mod retry;
 // What holds the rooms together.
 pub mod proxy;
 pub mod ask;
+pub mod answered;
 pub mod decide;
 pub mod answer;
 pub mod outcome;

@@ -22,7 +22,7 @@ impl<'a> Outcome<'a> {
     /// `answer` is the tenant's own to failures.
     pub fn new(wanted: &'a Result<Wanted, Failure>, answer: &FailureAnswer) -> Outcome<'a> {
         match wanted {
-            Ok(Wanted::Connect(route)) => Outcome::Connect(route),
+            Ok(Wanted::Connect(route)) => Outcome::Connect(route.spec()),
             Ok(Wanted::Respond(response)) => Outcome::Respond(response),
             Err(failure) => Outcome::Refused {
                 because: failure.to_string(),

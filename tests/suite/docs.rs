@@ -129,15 +129,16 @@ fn every_example_is_accepted() {
             listener: "web".into(),
             tls: None,
         });
-        let granted = tenant.credentials();
+        let terms = tenant.terms();
         let (head, attempts) = (Arc::new(head), Vec::new().into());
         let question = Question {
             stores: &tenant.stores,
             tenant: &tenant,
             modules: &modules,
-            credentials: &granted.names,
+            credentials: &terms.granted.names,
             head: &head,
             attempts: &attempts,
+            recall: None,
         };
         let wanted = ask(question, &mut 0, |_, _, _| {});
         match wanted {

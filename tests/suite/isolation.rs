@@ -159,15 +159,16 @@ fn answer(tenant: &Tenant) -> Result<(), String> {
         listener: "web".into(),
         tls: None,
     });
-    let (version, credentials) = (tenant.releases.live(), tenant.credentials());
+    let (version, terms) = (tenant.releases.live(), tenant.terms());
     let (head, attempts) = (Arc::new(head), Vec::new().into());
     let question = Question {
         tenant,
         modules: &version.modules,
         stores: &tenant.stores,
-        credentials: &credentials.names,
+        credentials: &terms.granted.names,
         head: &head,
         attempts: &attempts,
+        recall: None,
     };
     match ask(question, &mut 0, |_, _, _| {}) {
         Ok(Wanted::Respond(_)) => Ok(()),

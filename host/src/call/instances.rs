@@ -29,8 +29,13 @@ impl Instances {
         Instances { most_calls, idle: Mutex::new(Some(Vec::new())) }
     }
 
+    /// Whether any may decide again.
+    pub fn are_kept(&self) -> bool {
+        self.most_calls > 1
+    }
+
     pub(super) fn take(&self) -> Option<Live> {
-        if self.most_calls <= 1 {
+        if !self.are_kept() {
             return None;
         }
         self.idle.lock().as_mut()?.pop()

@@ -1,8 +1,7 @@
 //! What a decision depended on: the accessors that the module called.
 //!
 //! A request head never changes, so a read of it needs no copy of the value that was seen: the same head answers the
-//! same again (`Reads::seen`). What is seen of anything else is kept. Later work, such as remembering decisions, stands
-//! on this list.
+//! same again (`Read::seen`). What is seen of anything else is kept. `recall` stands on this list.
 
 use std::fmt;
 
@@ -134,6 +133,35 @@ impl Read {
         }
     }
 
+    /// The part of the contract that it belongs to.
+    pub fn part(&self) -> &'static str {
+        match self {
+            Read::Method
+            | Read::Scheme
+            | Read::Authority
+            | Read::Path
+            | Read::Query
+            | Read::Header(_)
+            | Read::HeaderText(_)
+            | Read::HeaderValues(_)
+            | Read::Headers
+            | Read::ClientIp
+            | Read::Listener
+            | Read::Tls
+            | Read::Attempts => "request",
+            Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => "config",
+            Read::Now(_) => "clock",
+            Read::Random(_) | Read::RandomSeed(_) => "random",
+            Read::SharedAdd { .. }
+            | Read::SharedCounter { .. }
+            | Read::SharedGet { .. }
+            | Read::SharedSet { .. }
+            | Read::SharedCompareAndSet { .. }
+            | Read::SharedDelete(_) => "shared",
+            Read::Upstream(_) | Read::Group { .. } => "upstreams",
+        }
+    }
+
     fn argument(&self) -> &str {
         match self {
             Read::Header(name) | Read::HeaderText(name) | Read::HeaderValues(name) => name.as_str(),
@@ -151,7 +179,7 @@ impl Read {
     }
 
     /// Bytes that are kept for it, about.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let saw = match self {
             Read::SharedGet { value: Some(value), .. } => value.len(),
             Read::Group { members: Some(members), .. } => members.len().saturating_mul(64),

@@ -14,6 +14,7 @@ mod refusal;
 mod response;
 mod retry;
 mod rewrite;
+mod size;
 mod spec;
 mod tls;
 

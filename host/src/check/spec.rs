@@ -40,7 +40,7 @@ pub type RewriteSpec = Checked<RewriteFields>;
 pub type RetrySpec = Checked<RetryFields>;
 pub type ResponseSpec = Checked<ResponseFields>;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RouteFields {
     pub peer: PeerSpec,
@@ -50,7 +50,7 @@ pub struct RouteFields {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PeerFields {
     pub connection: ConnectionSpec,
@@ -184,7 +184,7 @@ pub struct SocketSpec {
     pub tcp_fast_open: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct TimeoutSpec {
     #[serde(rename = "connect-ms", serialize_with = "milliseconds")]
     pub connect: Duration,
@@ -199,7 +199,7 @@ pub struct TimeoutSpec {
     pub idle: Duration,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RewriteFields {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,7 +214,7 @@ pub struct RewriteFields {
     pub add_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RetryFields {
     /// Attempts of this request, all together.

@@ -110,14 +110,15 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     };
-    let granted = tenant.credentials();
+    let terms = tenant.terms();
     let ask_of = |tenant| Question {
         tenant,
         modules: &modules,
         stores: &tenant.stores,
-        credentials: &granted.names,
+        credentials: &terms.granted.names,
         head: &head,
         attempts: &attempts,
+        recall: None,
     };
     let _ = ask(ask_of(&warm_up), &mut 0, |_, _, _| {});
     let mut asked = Vec::new();

@@ -403,6 +403,10 @@ pub struct Quota {
     pub log_bytes_per_s: u64,
     /// What the modules may keep in `shared`.
     pub shared_bytes: usize,
+    /// Steps of remembered decisions. 0: none is remembered.
+    pub cache_entries: usize,
+    /// Bytes that they may take together. 0: none is remembered.
+    pub cache_bytes: usize,
 }
 
 /// What a quota leaves open: a tenant's share of what all of them use.
@@ -439,6 +443,8 @@ impl Default for Quota {
             lookups_per_s: 100,
             log_bytes_per_s: 64 * 1024,
             shared_bytes: 1024 * 1024,
+            cache_entries: 20_000,
+            cache_bytes: 16 * 1024 * 1024,
         }
     }
 }

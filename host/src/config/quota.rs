@@ -22,6 +22,8 @@ pub fn read(section: Option<Section<'_>>) -> Quota {
         connections,
         peers: number("peers", 1..=100_000, Unit::Things, defaults.peers),
         shared_bytes: number("shared_bytes", 0..=GIB, Unit::Bytes, defaults.shared_bytes),
+        cache_entries: number("cache_entries", 0..=10_000_000, Unit::Things, defaults.cache_entries),
+        cache_bytes: number("cache_bytes", 0..=GIB, Unit::Bytes, defaults.cache_bytes),
         lookups_per_s: lookups_per_s.unwrap_or(defaults.lookups_per_s),
         log_bytes_per_s: log_bytes_per_s.unwrap_or(defaults.log_bytes_per_s),
     };

@@ -37,6 +37,9 @@ pub struct Access<'a> {
     /// `connect` or `respond`. None: no module decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'static str>,
+    /// Whether the decision was remembered, so that the module was not called.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cached: bool,
     /// All decisions of this request, in microseconds.
     pub decision_us: u64,
     /// What took the place of the decision.
@@ -131,6 +134,11 @@ impl Sink {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 fn text(access: &Access<'_>) -> String {
     let mut line = format!(
         "{} {} {} {}{} {} {} {}B {:.1}ms",
@@ -156,6 +164,9 @@ fn text(access: &Access<'_>) -> String {
     }
     if let Some(decision) = access.decision {
         add("decision", decision);
+        if access.cached {
+            add("cached", "true");
+        }
         add("decision_us", &access.decision_us.to_string());
     }
     if let Some(fallback) = &access.fallback {

@@ -28,6 +28,10 @@ struct Families {
     versions: IntGaugeVec,
     releases: IntCounterVec,
     candidates: IntCounterVec,
+    cache_lookups: IntCounterVec,
+    unfit: IntCounterVec,
+    cache_entries: IntGaugeVec,
+    cache_bytes: IntGaugeVec,
     reloads: IntCounterVec,
 }
 
@@ -105,6 +109,26 @@ impl Metrics {
                 "Decisions of versions on trial, by what came of them",
                 &["tenant", "outcome"],
             )?,
+            cache_lookups: counter(
+                "pointsman_cache_lookups_total",
+                "Decisions that were looked for among those remembered: `hit`, `miss`; `rest`: not looked, since it did not pay",
+                &["tenant", "outcome"],
+            )?,
+            unfit: counter(
+                "pointsman_cache_unfit_total",
+                "Decisions that are not remembered, by what stands against it",
+                &["tenant", "because"],
+            )?,
+            cache_entries: gauge(
+                "pointsman_cache_entries",
+                "Steps of decisions that are remembered: each value that was seen is one, and each answer",
+                &["tenant"],
+            )?,
+            cache_bytes: gauge(
+                "pointsman_cache_bytes",
+                "Memory that is counted for the decisions that are remembered, in bytes",
+                &["tenant"],
+            )?,
             reloads: counter(
                 "pointsman_config_reloads_total",
                 "Times that the configuration was read again: `done`, or `refused` as a whole",
@@ -150,6 +174,7 @@ mod tests {
     use super::*;
     use crate::module::Digest;
     use crate::quota::State;
+    use crate::recall::Unfit;
 
     #[test]
     fn documented_metrics_are_the_real_ones() {
@@ -164,6 +189,8 @@ mod tests {
         tenant.version(1, [Digest::of(b"module")].into_iter());
         tenant.release("refused");
         tenant.candidate("agreed");
+        tenant.cache_rest();
+        tenant.unfit(Unfit::Log);
         metrics.reload("done");
         metrics.unrouted("no-tenant");
         let text = metrics.text().expect("text");

@@ -9,6 +9,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use crate::metrics::Families;
 use crate::module::Digest;
 use crate::quota::State;
+use crate::recall::Unfit;
 
 pub struct TenantMetrics {
     name: String,
@@ -27,6 +28,12 @@ pub struct TenantMetrics {
     versions: IntGauge,
     releases: IntCounterVec,
     candidates: IntCounterVec,
+    cache_hits: IntCounter,
+    cache_lookups: IntCounterVec,
+    cache_misses: IntCounter,
+    unfit: IntCounterVec,
+    cache_entries: IntGauge,
+    cache_bytes: IntGauge,
 }
 
 /// What took the place of a decision.
@@ -79,6 +86,12 @@ impl TenantMetrics {
             versions: families.versions.with_label_values(&[name]),
             releases: families.releases.clone(),
             candidates: families.candidates.clone(),
+            cache_hits: families.cache_lookups.with_label_values(&[name, "hit"]),
+            cache_misses: families.cache_lookups.with_label_values(&[name, "miss"]),
+            cache_lookups: families.cache_lookups.clone(),
+            unfit: families.unfit.clone(),
+            cache_entries: families.cache_entries.with_label_values(&[name]),
+            cache_bytes: families.cache_bytes.with_label_values(&[name]),
         }
     }
 
@@ -97,6 +110,36 @@ impl TenantMetrics {
             CONNECT => self.connects.inc(),
             outcome => self.decisions.with_label_values(&[self.name.as_str(), outcome]).inc(),
         }
+    }
+
+    /// A decision was remembered: its module was not asked.
+    pub fn cache_hit(&self) {
+        self.cache_hits.inc();
+    }
+
+    pub fn cache_hits(&self) -> u64 {
+        self.cache_hits.get()
+    }
+
+    /// None was remembered, and the module is asked.
+    pub fn cache_miss(&self) {
+        self.cache_misses.inc();
+    }
+
+    /// It was not looked for one.
+    pub fn cache_rest(&self) {
+        self.cache_lookups.with_label_values(&[self.name.as_str(), "rest"]).inc();
+    }
+
+    /// A decision is not one to be remembered.
+    pub fn unfit(&self, because: Unfit) {
+        self.unfit.with_label_values(&[self.name.as_str(), because.name()]).inc();
+    }
+
+    /// What is remembered now: steps, and bytes.
+    pub fn cache(&self, (entries, bytes): (usize, u64)) {
+        self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Something was refused or cut that has this key in `[tenant.limits]` or `[tenant.quota]`.

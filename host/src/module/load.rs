@@ -21,6 +21,7 @@ use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
+use crate::recall::unique_number;
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
 pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -31,6 +32,8 @@ pub struct Module {
     compiled: Arc<Compiled>,
     settings: Arc<ModuleSettings>,
     instances: Arc<Instances>,
+    /// What decisions of it are remembered by: no other module has it, nor the same with other settings.
+    number: u64,
 }
 
 /// What tenants share that have the same module file and, if its state depends on them, the same configuration and
@@ -211,7 +214,7 @@ impl Module {
                 needs.memory_bytes, needs.table_elements, needs.core_instances, granted.instances
             );
         }
-        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)) })
+        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)), number: unique_number() })
     }
 
     /// Which of a tenant's limits hold for it.
@@ -226,6 +229,15 @@ impl Module {
 
     pub fn digest(&self) -> Digest {
         self.compiled.digest
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether an instance may decide more than once.
+    pub fn keeps_instances(&self) -> bool {
+        self.instances.are_kept()
     }
 
     /// Lets each of its instances decide so many times.

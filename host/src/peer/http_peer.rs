@@ -15,7 +15,7 @@ use pingora::upstreams::peer::{
 use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, TlsSpec};
 use crate::credentials::Credentials;
 use crate::peer::tunnel::Tunnel;
-use crate::peer::{Reached, Watch};
+use crate::peer::{Reached, Route, Watch};
 use crate::quota::Count;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 use crate::resolve::Hop;
@@ -52,7 +52,17 @@ pub struct Prepared {
     pub reached: Option<Reached>,
 }
 
-pub fn http_peer(spec: &PeerSpec, ends: Ends<'_>) -> Result<Prepared, PeerError> {
+/// The peer of a route that was connected before, for one more attempt. None: it must be made.
+pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> Option<Prepared> {
+    let mut peer = Box::new(route.prepared()?.clone());
+    let reached = watch(&mut peer, &route.peer, connections);
+    peer.options.idle_timeout = Some(idle_timeout);
+    Some(Prepared { peer, reached })
+}
+
+/// Makes the peer of a route.
+pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerError> {
+    let spec = &route.peer;
     let connection = &spec.connection;
     let mut peer = socket_peer(spec, ends.hop)?;
     peer.group_key = ends.pool_key;
@@ -65,9 +75,11 @@ pub fn http_peer(spec: &PeerSpec, ends: Ends<'_>) -> Result<Prepared, PeerError>
     if let Some(tls) = &connection.tls {
         set_tls(&mut peer, tls, ends.credentials)?;
     }
-    let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
-    let watch = Watch { reached: reached.clone(), connections: ends.connections.clone() };
-    peer.options.tracer = Some(Tracer(Box::new(watch)));
+    // Only a route that is remembered is taken again.
+    if Arc::strong_count(route) > 1 {
+        route.prepare(&peer);
+    }
+    let reached = watch(&mut peer, spec, ends.connections);
     if let (Some(proxy), Some(reached)) = (&connection.connect_proxy, &reached) {
         peer.options.custom_l4 = Some(Arc::new(Tunnel {
             proxy: socket_peer(spec, ends.hop)?,
@@ -78,6 +90,15 @@ pub fn http_peer(spec: &PeerSpec, ends: Ends<'_>) -> Result<Prepared, PeerError>
         }));
     }
     Ok(Prepared { peer: Box::new(peer), reached })
+}
+
+/// Lets an attempt be told how far it comes, and the tenant's connections be counted.
+fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<Reached> {
+    let connection = &spec.connection;
+    let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
+    let watch = Watch { reached: reached.clone(), connections: connections.clone() };
+    peer.options.tracer = Some(Tracer(Box::new(watch)));
+    reached
 }
 
 /// A plain peer, with all that is about its socket.

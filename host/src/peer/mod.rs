@@ -4,12 +4,14 @@
 mod http_peer;
 mod pool_keys;
 mod reached;
+mod route;
 mod tunnel;
 
 #[cfg(test)]
 mod tests;
 
-pub use http_peer::{Ends, PeerError, Prepared, http_peer};
+pub use http_peer::{Ends, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
+pub use route::Route;
 pub use tunnel::TunnelError;

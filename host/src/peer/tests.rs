@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
+use pingora::upstreams::peer::Peer as _;
 use proptest::option::of;
 use proptest::prelude::*;
 
 use crate::check::{CredentialNames, OwnAddresses, Policy, Refusal, RouteSpec, Target, Verdict, check};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
-use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer};
+use crate::peer::{Ends, PeerError, PoolKeys, Prepared, Route, http_peer, prepared};
 use crate::quota::Count;
 use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
 use crate::resolve::Hop;
@@ -146,7 +148,7 @@ fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
         credentials: &credentials,
         connector: &CONNECTOR,
     };
-    http_peer(&route.peer, ends)
+    http_peer(&Arc::new(Route::new(route.clone())), ends)
 }
 
 fn everywhere() -> Vec<IpNet> {
@@ -201,6 +203,49 @@ fn route(raw: raw::Route) -> Box<RouteSpec> {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn peer_of_a_route_that_is_taken_again_is_the_same() {
+    let connections = Count::default();
+    let connector = Arc::new(TransportConnector::new(None));
+    let again = |raw: raw::Route| {
+        let route = Arc::new(Route::new(*route(raw)));
+        let _remembered = route.clone();
+        let address = SocketAddr::from(([192, 0, 2, 1], 443));
+        let ends = Ends {
+            hop: &Hop::Socket(address),
+            pool_key: 7,
+            idle_timeout: Duration::from_secs(9),
+            connections: &connections,
+            credentials: &Credentials::default(),
+            connector: &connector,
+        };
+        let made = http_peer(&route, ends).expect("a peer").peer;
+        (made, prepared(&route, Duration::from_secs(3), &connections))
+    };
+    let mut tls = raw::Route::to("192.0.2.1:443");
+    tls.peer.tls = Some(raw::Tls {
+        sni: Some("api.test".to_owned()),
+        verify: Verify::Full,
+        alternative_cn: None,
+        ca: None,
+        client_cert: None,
+        curves: None,
+        second_key_share: None,
+    });
+    tls.peer.timeouts.read_ms = Some(5);
+    let (made, taken) = again(tls);
+    let Prepared { peer: taken, reached } = taken.expect("a peer");
+    assert!(reached.is_some() && taken.options.tracer.is_some(), "each attempt is watched by itself");
+    assert_eq!(taken.options.idle_timeout, Some(Duration::from_secs(3)));
+    assert_eq!((taken.reuse_hash(), &taken._address, &taken.sni), (made.reuse_hash(), &made._address, &made.sni));
+    assert_eq!((taken.group_key, taken.options.read_timeout), (7, made.options.read_timeout));
+    // A name may have another address next time, and what is not kept has a key of its own each time.
+    assert!(again(raw::Route::to("api.test:80")).1.is_none());
+    let mut not_kept = raw::Route::to("192.0.2.1:80");
+    not_kept.peer.timeouts.idle_ms = Some(0);
+    assert!(again(not_kept).1.is_none());
 }
 
 #[test]

@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::answer::Failure;
-use crate::check::{RouteSpec, Target};
-use crate::credentials::Granted;
+use crate::check::Target;
 use crate::decide::Fallen;
 use crate::door::{Connection, RequestHead};
 use crate::module::Digest;
-use crate::peer::Reached;
+use crate::peer::{Reached, Route};
 use crate::proxy::in_flight::InFlight;
 use crate::quota::Counted;
 use crate::raw;
 use crate::release::{Serving, Version};
 use crate::resolve::Hop;
 use crate::stores::UnderWay;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Terms};
 
 /// A request on its walk through the rooms.
 pub struct Context {
@@ -28,7 +27,7 @@ pub struct Context {
     pub start: Instant,
     pub served: Option<Served>,
     /// The route of the current attempt.
-    pub route: Option<Box<RouteSpec>>,
+    pub route: Option<Arc<Route>>,
     pub next: Next,
     /// Further addresses of the name that the current attempt goes to.
     pub addresses: std::vec::IntoIter<SocketAddr>,
@@ -76,7 +75,7 @@ pub struct Served {
     /// What serves the tenant, and which version of it serves this request.
     pub serving: Arc<Serving>,
     pub version: Arc<Version>,
-    pub credentials: Arc<Granted>,
+    pub terms: Arc<Terms>,
     /// Whether any of them asks what was seen of upstreams.
     pub watches_upstreams: bool,
     /// The module that is asked next: those before it passed.
@@ -89,6 +88,8 @@ pub struct Decision {
     pub digest: Digest,
     /// None: the module gave no usable answer.
     pub kind: Option<&'static str>,
+    /// It was remembered: the module was not called.
+    pub recalled: bool,
 }
 
 impl Context {
@@ -140,7 +141,7 @@ impl Context {
     }
 
     /// The route of the current attempt, and whose it is.
-    pub fn current(&self) -> Result<(&RouteSpec, &Served), Failure> {
+    pub fn current(&self) -> Result<(&Arc<Route>, &Served), Failure> {
         match (&self.route, &self.served) {
             (Some(route), Some(served)) => Ok((route, served)),
             _ => Err(Failure::Internal("an attempt without a route".to_owned())),

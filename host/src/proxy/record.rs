@@ -36,6 +36,7 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         version: served.map(|served| served.version.number),
         module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
         decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
+        cached: ctx.decision.as_ref().is_some_and(|decision| decision.recalled),
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
         // That the client got the answer, and why, is told by `error`.
         fallback: ctx.fallback.as_ref().filter(|fallen| fallen.rung != Rung::Answer).map(|fallen| FallbackRecord {

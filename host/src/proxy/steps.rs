@@ -18,7 +18,7 @@ use crate::door;
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::module::Module;
-use crate::peer::{Ends, Found, PoolKey, Prepared, http_peer};
+use crate::peer::{Ends, Found, PoolKey, Prepared, Route, http_peer, prepared};
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::note_attempt;
 use crate::proxy::in_flight::Gauge;
@@ -89,7 +89,7 @@ impl Proxy {
             serving,
             version,
             watches_upstreams,
-            credentials: tenant.credentials(),
+            terms: tenant.terms(),
             turn: 0,
             head: Arc::new(head),
         });
@@ -114,25 +114,33 @@ impl Proxy {
         let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
         let (tenant, version) = (&served.tenant, &served.version);
         let mut explained = self.explain.as_ref().map(|_| explain::Explained::new(&served.head, version.number));
+        let question = Question {
+            tenant,
+            modules: &version.modules,
+            stores: &tenant.stores,
+            credentials: &served.terms.granted.names,
+            head: &served.head,
+            attempts: &attempts,
+            // What an author is told of a decision is what its module did.
+            recall: (attempts.is_empty() && explained.is_none()).then_some(&served.terms.recall),
+        };
+        let released = Released { serving: &served.serving, version };
+        if let Some((wanted, module)) = decide::recall(question, released, &mut served.turn) {
+            *asked = Some(Decision { digest: module.digest(), kind: Some(wanted.kind()), recalled: true });
+            self.shadow(served, Ok(&wanted));
+            return Ok(wanted);
+        }
         let (head, failed) = (&served.head, &attempts);
         let seen = |module: &Module, decided: &Decided| {
             if let Some(explained) = &mut explained {
                 explained.seen(module, decided, head, failed);
             }
             *decision_time += decided.elapsed;
-            *asked = Some(Decision { digest: module.digest(), kind: None });
+            *asked = Some(Decision { digest: module.digest(), kind: None, recalled: false });
             tell(tenant, module, decided);
         };
-        let question = Question {
-            tenant,
-            modules: &version.modules,
-            stores: &tenant.stores,
-            credentials: &served.credentials.names,
-            head: &served.head,
-            attempts: &attempts,
-        };
         let decision = match tenant.usage.turn().await {
-            Ok(_turn) => decide(question, Released { serving: &served.serving, version }, &mut served.turn, seen),
+            Ok(_turn) => decide(question, released, &mut served.turn, seen),
             Err(over) => {
                 tenant.metrics.over_budget("concurrent_decisions");
                 fall_back(question, None, over.into(), seen)
@@ -142,25 +150,22 @@ impl Proxy {
             explain.write(&explained.text(&decision));
         }
         if attempts.is_empty() {
-            self.shadow(served, &decision);
+            let live = match &decision.fallback {
+                None => decision.wanted.as_ref().map_err(Clone::clone),
+                Some(fallen) => Err(fallen.because.clone()),
+            };
+            self.shadow(served, live);
         }
         ctx.fallback = decision.fallback;
         if let Some(asked) = asked {
-            asked.kind = decision.wanted.as_ref().ok().map(|wanted| match wanted {
-                Wanted::Connect(_) => "connect",
-                Wanted::Respond(_) => "respond",
-            });
+            asked.kind = decision.wanted.as_ref().ok().map(Wanted::kind);
         }
         decision.wanted
     }
 
     /// A candidate that is to decide as well does so elsewhere.
-    fn shadow(&self, served: &Served, decision: &decide::Decision) {
+    fn shadow(&self, served: &Served, live: Result<&Wanted, Failure>) {
         let Some(candidate) = served.serving.shadow() else { return };
-        let live = match &decision.fallback {
-            None => decision.wanted.clone(),
-            Some(fallen) => Err(fallen.because.clone()),
-        };
         // What the live version was not asked says nothing of another one.
         if live.as_ref().is_err_and(|failure| !failure.is_defect() && !failure.is_declined()) {
             return;
@@ -168,9 +173,9 @@ impl Proxy {
         self.shadow.ask(ShadowJob {
             tenant: served.tenant.clone(),
             candidate: candidate.clone(),
-            credentials: served.credentials.clone(),
+            terms: served.terms.clone(),
             head: served.head.clone(),
-            live,
+            live: live.cloned(),
         });
     }
 
@@ -205,32 +210,42 @@ impl Proxy {
         let hop = self.hop(ctx).await?;
         let (route, served) = ctx.current()?;
         let tenant = &served.tenant;
-        let PoolKey { key: pool_key, found } = tenant.pool_keys.key(&route.peer);
-        if found == Found::TableAnew {
-            tenant.metrics.over_budget("peers");
-        }
-        if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
-            tenant.metrics.over_budget("peers");
-            return Err(Failure::from(OverQuota::Peers { limit: tenant.config.quota.peers }).into());
-        }
         let mut idle_timeout = route.peer.timeouts.idle;
         if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
             // An idle connection may still be taken; whichever it is, it is not kept.
             tenant.metrics.over_budget("connections");
             idle_timeout = Duration::ZERO;
         }
-        let ends = Ends {
-            hop: &hop,
-            pool_key,
-            idle_timeout,
-            connections: &tenant.usage.connections,
-            credentials: &served.credentials.credentials,
-            connector: &self.connector,
+        let known = prepared(route, idle_timeout, &tenant.usage.connections);
+        let Prepared { peer, reached } = match known {
+            Some(prepared) => prepared,
+            None => self.new_peer(route, served, &hop, idle_timeout)?,
         };
-        let Prepared { peer, reached } = http_peer(&route.peer, ends).map_err(Failure::from)?;
         ctx.hop = Some(hop);
         ctx.reached = reached;
         Ok(peer)
+    }
+
+    /// The peer of a route that was not connected before.
+    fn new_peer(
+        &self,
+        route: &Arc<Route>,
+        served: &Served,
+        hop: &Hop,
+        idle_timeout: Duration,
+    ) -> Result<Prepared, Failure> {
+        let tenant = &served.tenant;
+        let PoolKey { key: pool_key, found } = tenant.pool_keys.key(&route.peer);
+        if found == Found::TableAnew {
+            tenant.metrics.over_budget("peers");
+        }
+        if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
+            tenant.metrics.over_budget("peers");
+            return Err(OverQuota::Peers { limit: tenant.config.quota.peers }.into());
+        }
+        let credentials = &served.terms.granted.credentials;
+        let (connections, connector) = (&tenant.usage.connections, &self.connector);
+        Ok(http_peer(route, Ends { hop, pool_key, idle_timeout, connections, credentials, connector })?)
     }
 
     /// Decides, unless that is done, until there is a peer to connect to. None: the client has been answered.
@@ -248,7 +263,7 @@ impl Proxy {
                         ctx.route = None;
                         ctx.answered = true;
                         announce_close(session);
-                        write::response(session, response).await.map_err(|error| attempt::elsewhere(&error))?;
+                        write::response(session, &response).await.map_err(|error| attempt::elsewhere(&error))?;
                         return Ok(None);
                     }
                 }

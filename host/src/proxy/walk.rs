@@ -57,7 +57,7 @@ impl ProxyHttp for Proxy {
             }
             Ok(Wanted::Respond(response)) => {
                 ctx.answered = true;
-                write::response(session, response).await?;
+                write::response(session, &response).await?;
                 Ok(false)
             }
             Err(failure) => {

@@ -14,13 +14,12 @@ use crate::config::FailureAnswer;
 const ERROR_HEADER: &str = "pointsman-error";
 
 /// Writes the response that a module decided on.
-pub async fn response(session: &mut Session, spec: ResponseSpec) -> Result<()> {
-    let spec = spec.into_inner();
+pub async fn response(session: &mut Session, spec: &ResponseSpec) -> Result<()> {
     let mut head = ResponseHeader::build(spec.status, Some(spec.headers.len() + 2))?;
-    for (name, value) in spec.headers {
-        head.append_header(name, value)?;
+    for (name, value) in &spec.headers {
+        head.append_header(name.clone(), value.clone())?;
     }
-    send(session, head, Bytes::from(spec.body)).await
+    send(session, head, Bytes::copy_from_slice(&spec.body)).await
 }
 
 /// Writes a failure: in the tenant's own words if its modules failed and it has any.

@@ -6,13 +6,12 @@ use std::time::Instant;
 
 use crate::answer::Failure;
 use crate::ask::{Question, Wanted, ask};
-use crate::credentials::Granted;
 use crate::door::RequestHead;
 use crate::outcome::Outcome;
 use crate::quota::Counted;
 use crate::raw;
 use crate::release::{Candidate, Difference, Judged};
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Terms};
 
 /// Requests that may wait for the candidates of all tenants.
 const QUEUE: usize = 1024;
@@ -29,7 +28,7 @@ pub struct Shadow(SyncSender<(ShadowJob, Counted)>);
 pub struct ShadowJob {
     pub tenant: Arc<Tenant>,
     pub candidate: Arc<Candidate>,
-    pub credentials: Arc<Granted>,
+    pub terms: Arc<Terms>,
     pub head: Arc<RequestHead>,
     pub live: Result<Wanted, Failure>,
 }
@@ -63,14 +62,22 @@ fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
 }
 
 fn compare(job: &ShadowJob) -> Judged {
-    let ShadowJob { tenant, candidate, credentials, head, live } = job;
+    let ShadowJob { tenant, candidate, terms, head, live } = job;
     let now = Instant::now();
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
         return Judged::Skipped;
     }
     let attempts: Arc<[raw::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
-    let question = Question { tenant, modules, stores, credentials: &credentials.names, head, attempts: &attempts };
+    let question = Question {
+        tenant,
+        modules,
+        stores,
+        credentials: &terms.granted.names,
+        head,
+        attempts: &attempts,
+        recall: None,
+    };
     // Not the tenant's own account: a candidate that is slow must not cost it live requests.
     let wanted = ask(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
     if wanted.as_ref().is_err_and(Failure::is_defect) {

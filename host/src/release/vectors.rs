@@ -117,10 +117,17 @@ pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, 
 fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> Result<(), TestError> {
     let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
     let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
-    let credentials = tenant.credentials();
+    let terms = tenant.terms();
     let attempts = test.request.attempts().map_err(|error| wrong(error.to_string()))?;
-    let question =
-        Question { tenant, modules, stores, credentials: &credentials.names, head: &head, attempts: &attempts };
+    let question = Question {
+        tenant,
+        modules,
+        stores,
+        credentials: &terms.granted.names,
+        head: &head,
+        attempts: &attempts,
+        recall: None,
+    };
     let wanted = ask(question, &mut 0, |_, _, _| {});
     let found = Outcome::new(&wanted, &tenant.config.failure.answer).json();
     match difference("", &Value::Object(test.expect.clone()), &found) {

@@ -1,9 +1,11 @@
 //! Whose request is it? Tenants, and the table that finds them.
 
 mod lookup;
+mod terms;
 mod usage;
 
 pub use lookup::TenantTable;
+pub use terms::Terms;
 pub use usage::Usage;
 
 use std::net::SocketAddr;
@@ -15,7 +17,7 @@ use arc_swap::ArcSwap;
 
 use crate::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
 use crate::config::{FallbackPeer, GroupConfig, Share, TenantConfig};
-use crate::credentials::{Credentials, Granted};
+use crate::credentials::Credentials;
 use crate::local_ports;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::module::Module;
@@ -46,7 +48,7 @@ pub struct Tenant {
     /// The versions of its modules.
     pub releases: Arc<Releases>,
     drained: Arc<AtomicBool>,
-    credentials: ArcSwap<Granted>,
+    terms: ArcSwap<Terms>,
 }
 
 /// A tenant that may not be as its configuration has it.
@@ -102,7 +104,7 @@ impl Tenant {
             stores: Arc::new(stores),
             metrics,
             drained: Arc::default(),
-            credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
+            terms: ArcSwap::from_pointee(Terms::new(config, around.credentials)),
         };
         tenant.check_fallback()?;
         Ok(tenant)
@@ -147,7 +149,7 @@ impl Tenant {
             metrics: self.metrics.clone(),
             releases: self.releases.clone(),
             drained: self.drained.clone(),
-            credentials: ArcSwap::from_pointee(around.credentials.granted(&config.grants.credentials)),
+            terms: ArcSwap::from_pointee(Terms::new(config, around.credentials)),
         };
         tenant.check_fallback()?;
         Ok(tenant)
@@ -155,7 +157,7 @@ impl Tenant {
 
     fn check_fallback(&self) -> Result<(), TenantError> {
         let Some(route) = &self.fallback_route else { return Ok(()) };
-        let checked = check(raw::Decision::Connect(route.clone()), &self.policy(&self.credentials().names));
+        let checked = check(raw::Decision::Connect(route.clone()), &self.policy(&self.terms().granted.names));
         checked.map(|_| ()).map_err(TenantError::FallbackPeer)
     }
 
@@ -189,6 +191,7 @@ impl Tenant {
     /// Brings those metrics up to date that change with time alone.
     pub fn refresh_metrics(&self) {
         self.metrics.breaker(self.usage.breaker.state(Instant::now()));
+        self.metrics.cache(self.terms.load().recall.size());
     }
 
     /// Where its connections may go.
@@ -196,14 +199,14 @@ impl Tenant {
         Egress { grants: &self.config.grants, own: &self.own }
     }
 
-    /// The credentials in force now, to be taken once by a request as well.
-    pub fn credentials(&self) -> Arc<Granted> {
-        self.credentials.load_full()
+    /// The terms in force now, to be taken once by a request as well.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
     }
 
     /// Uses these from the next request on.
     pub fn exchange_credentials(&self, credentials: &Credentials) {
-        self.credentials.store(Arc::new(credentials.granted(&self.config.grants.credentials)));
+        self.terms.store(Arc::new(Terms::new(&self.config, credentials)));
     }
 }
 

@@ -138,7 +138,7 @@ fn documented_defaults_are_the_real_ones() {
             }
         }
     }
-    assert_eq!((count, by_class), (73, 6), "defaults that are written as values, and those of two classes");
+    assert_eq!((count, by_class), (75, 6), "defaults that are written as values, and those of two classes");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 58, "rows with a range");
+    assert_eq!(count, 60, "rows with a range");
 }
 
 #[test]

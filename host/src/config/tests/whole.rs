@@ -168,6 +168,8 @@ fn every_value_of_a_file_arrives() {
             lookups_per_s: 14,
             log_bytes_per_s: 9,
             shared_bytes: 10,
+            cache_entries: 15,
+            cache_bytes: 16,
         }
     );
     assert_eq!(shop.breaker, BreakerConfig { failures: 0, open: ms(11), probes: 12 });

@@ -1,0 +1,35 @@
+//! What a module's answer came to, in a form that several requests can share.
+
+use std::sync::Arc;
+
+use crate::check::{ResponseSpec, Verdict};
+use crate::peer::Route;
+
+/// A checked answer.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Connect(Arc<Route>),
+    Respond(Arc<ResponseSpec>),
+    Pass,
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Answer {
+        match verdict {
+            Verdict::Connect(spec) => Answer::Connect(Arc::new(Route::new(*spec))),
+            Verdict::Respond(response) => Answer::Respond(Arc::new(response)),
+            Verdict::Pass => Answer::Pass,
+        }
+    }
+}
+
+impl Answer {
+    /// Memory that it takes, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Answer::Connect(route) => route.bytes(),
+            Answer::Respond(response) => response.bytes(),
+            Answer::Pass => 0,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What a tenant's answers are judged by, and what is remembered of those that passed: both end together.
+
+use crate::config::TenantConfig;
+use crate::credentials::{Credentials, Granted};
+use crate::recall::Recall;
+
+/// The terms on which one configuration, with the credentials of now, lets a tenant route.
+#[derive(Debug)]
+pub struct Terms {
+    pub granted: Granted,
+    /// Empty at first: other terms may judge the same answer otherwise.
+    pub recall: Recall,
+}
+
+impl Terms {
+    pub fn new(config: &TenantConfig, credentials: &Credentials) -> Terms {
+        Terms { granted: credentials.granted(&config.grants.credentials), recall: Recall::new(&config.quota) }
+    }
+}
