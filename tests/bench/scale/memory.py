@@ -5,18 +5,18 @@ import socket
 import time
 
 from peers import peers
-from pointsman import PLAIN
 
-KEEP_NONE = PLAIN.replace("idle_connections = 512", "idle_connections = 0")
+# Connections to upstreams are measured on their own; elsewhere none are kept.
+KEEP_NONE = "[tenant.upstream]\nidle_timeout_ms = 0\n"
 
 
 def rss_kib(server):
     return server.memory_kib()[0]
 
 
-def after_requests(sites, name, tenants, count, top):
+def after_requests(sites, name, tenants, count):
     """A proxy's memory once it serves, and after two requests to each tenant; and the time that it took to start."""
-    server = sites.proxy(name, tenants, top).start(patience=900)
+    server = sites.proxy(name, tenants).start(patience=900)
     try:
         start = rss_kib(server)
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -34,24 +34,24 @@ def after_requests(sites, name, tenants, count, top):
 
 
 def of_tenants(sites, say, many, own):
-    # Connections to upstreams are measured on their own; elsewhere none are kept.
-    start, used, _ = after_requests(sites, "memory-1", sites.one_module(1), 1, KEEP_NONE)
+    start, used, _ = after_requests(sites, "memory-1", sites.one_module(1, KEEP_NONE), 1)
     yield {"what": "the process, with one tenant", "kib": used, "at_start_kib": start, "of": 1}
 
-    def case(what, tenants, count, beside=(used, start), share=None, top=KEEP_NONE):
-        first, later, seconds = after_requests(sites, "memory-many", tenants, count, top)
+    def case(what, tenants, count, beside=(used, start), share=None):
+        first, later, seconds = after_requests(sites, "memory-many", tenants, count)
         say(f"{what}: {count} tenants started in {seconds:.1f} s")
         share = share or count - 1
         return {"what": what, "kib": (later - beside[0]) / share, "at_start_kib": (first - beside[1]) / share, "of": count,
                 "seconds_to_start": round(seconds, 1)}, (later, first)
 
-    told, shared = case("a tenant; all have one module", sites.one_module(many), many)
+    told, shared = case("a tenant; all have one module", sites.one_module(many, KEEP_NONE), many)
     yield told
-    told, _ = case("an idle upstream connection", sites.one_module(many), many, shared, many, PLAIN)
+    told, _ = case("an idle upstream connection", sites.one_module(many), many, shared, many)
     yield {key: told[key] for key in ("what", "kib", "of")}
-    yield case("a tenant with a module of its own", sites.own_modules(own), own)[0]
-    _, fresh = case("tenants without instances", sites.one_module(own), own)
-    told, _ = case("an instance that is kept (`instance_calls`)", sites.one_module(own, sites.without_cache(), 1_000_000), own, fresh, own)
+    yield case("a tenant with a module of its own", sites.own_modules(own, KEEP_NONE), own)[0]
+    _, fresh = case("tenants without instances", sites.one_module(own, KEEP_NONE), own)
+    keeping = sites.one_module(own, KEEP_NONE + sites.without_cache(), 1_000_000)
+    told, _ = case("an instance that is kept (`instance_calls`)", keeping, own, fresh, own)
     yield {key: told[key] for key in ("what", "kib", "of")}
 
 

@@ -19,7 +19,6 @@ fn select_peer(request: &Request) -> Peer {
         .total_connect_timeout(Duration::from_secs(2))
         .read_timeout(Duration::from_secs(30))
         .write_timeout(Duration::from_secs(30))
-        .idle_timeout(Duration::from_secs(300))
 }
 
 fn fnv1a(bytes: &[u8]) -> u32 {

@@ -14,5 +14,4 @@ fn select_peer(_request: &Request) -> Peer {
         .total_connect_timeout(Duration::from_secs(2))
         .read_timeout(Duration::from_secs(30))
         .write_timeout(Duration::from_secs(30))
-        .idle_timeout(Duration::from_secs(300))
 }
