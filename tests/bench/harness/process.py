@@ -7,6 +7,7 @@ import http.client
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -22,6 +23,10 @@ class Process:
 
     def __init__(self, name, command, port, folder, cores="0", environment=None, host="warm.test", patience=30):
         os.makedirs(folder, exist_ok=True)
+        # Or somebody else's server would be measured.
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise DidNotStart(f"{name}: something listens on port {port} already")
         self.name, self.port, self.log = name, port, os.path.join(folder, "log")
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(

@@ -148,6 +148,8 @@ def main():
     try:
         results.save("machine", machine.describe(options.pointsman), options.results)
         measure(options)
+    except process.DidNotStart as problem:
+        raise SystemExit(f"bench: {problem}") from None
     finally:
         process.stop_all()
     write(results.load(options.results), not options.no_page)
