@@ -133,6 +133,8 @@ def main():
         try:
             results.save("machine", machine.describe(options.pointsman), options.results)
             measure(options, chosen(options.only, everything))
+        except process.DidNotStart as problem:
+            raise SystemExit(f"bench: {problem}") from None
         finally:
             process.stop_all()
         kept = results.load(options.results)
