@@ -2,7 +2,7 @@
 
 EXAMPLES := fixed canary sticky failover least-loaded quota rewrite table lab
 
-.PHONY: demo lab test test-languages setup modules
+.PHONY: demo lab test test-languages bench setup modules
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
@@ -29,6 +29,14 @@ test-languages: setup modules
 	cargo build --locked --workspace --bins
 	tests/languages/run
 	tests/languages/bindings
+
+## What a request costs, beside other proxies and as it grows: see docs/performance.md. Wants a machine that does nothing else.
+bench: setup
+	tests/bench/proxies/setup
+	cargo build --release --locked --bin pointsman
+	guest-sdk/rust/build-guest bench-pick bench-static table
+	tests/bench/proxies/compare.py $(COMPARE)
+	tests/bench/scale/scale.py $(SCALE)
 
 ## Debian packages and the Wasm toolchain.
 setup:
