@@ -2,7 +2,7 @@
 
 EXAMPLES := fixed canary sticky failover least-loaded quota rewrite table lab
 
-.PHONY: demo lab test test-languages setup modules
+.PHONY: demo lab test test-languages bench-micro setup modules
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
@@ -29,6 +29,12 @@ test-languages: setup modules
 	cargo build --locked --workspace --bins
 	tests/languages/run
 	tests/languages/bindings
+
+## What the steps of a request cost, each in a loop; `ONLY=decision/fresh` for some of them. Languages other than Rust are
+## measured where `tests/languages/run` has built their modules.
+bench-micro: setup modules
+	guest-sdk/rust/build-guest bench-micro
+	cargo bench --locked -p pointsman-tests --bench micro -- --noplot $(ONLY)
 
 ## Debian packages and the Wasm toolchain.
 setup:
