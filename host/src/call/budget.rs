@@ -5,9 +5,9 @@
 //! machine a decision that merely lost its core is not cut off. A decision that ends within its first tick, as nearly
 //! all do, never reads the clock at all. The price is exactness: a decision may run up to two ticks over its budget.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -21,29 +21,94 @@ const TICK: Duration = Duration::from_millis(1);
 #[error("the decision's time budget is spent")]
 pub struct BudgetSpent;
 
-/// Advances the epoch of an engine for as long as it lives.
+/// Ticks without a decision after which the ticker rests. Waking it costs a decision a few microseconds.
+const IDLE_TICKS: u32 = 100;
+
+/// Advances the epoch of an engine for as long as it lives, but only while there is something to bound.
 pub struct Ticker {
-    stop: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What decisions tell the ticker.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Decisions and builds under way.
+    running: AtomicUsize,
+    rests: AtomicBool,
+    stop: AtomicBool,
+    ticker: OnceLock<Thread>,
+}
+
+/// Guest code may run as long as this lives, and the epoch advances.
+#[derive(Debug)]
+pub struct Running<'a>(&'a Pulse);
+
 impl Ticker {
     pub fn start(engine: &Engine) -> std::io::Result<Ticker> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (engine, stopped) = (engine.clone(), stop.clone());
-        let thread = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                engine.increment_epoch();
+        let pulse = Arc::new(Pulse::default());
+        let (engine, shared) = (engine.clone(), pulse.clone());
+        let thread = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || shared.tick(&engine))?;
+        Ok(Ticker { pulse, thread: Some(thread) })
+    }
+
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
+
+impl Pulse {
+    /// To be called before guest code runs, and kept until it has ended.
+    pub fn enter(&self) -> Running<'_> {
+        // In this order, as `tick` has it the other way round: one of the two sees the other.
+        self.running.fetch_add(1, Ordering::SeqCst);
+        if self.rests.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Running(self)
+    }
+
+    fn wake(&self) {
+        if let Some(ticker) = self.ticker.get() {
+            ticker.unpark();
+        }
+    }
+
+    fn tick(&self, engine: &Engine) {
+        // Set once, here.
+        let _ = self.ticker.set(std::thread::current());
+        let mut idle = 0_u32;
+        while !self.stop.load(Ordering::SeqCst) {
+            std::thread::sleep(TICK);
+            engine.increment_epoch();
+            idle = if self.running.load(Ordering::SeqCst) == 0 { idle.saturating_add(1) } else { 0 };
+            if idle >= IDLE_TICKS {
+                self.rest();
+                idle = 0;
             }
-        })?;
-        Ok(Ticker { stop, thread: Some(thread) })
+        }
+    }
+
+    /// Waits for the next decision.
+    fn rest(&self) {
+        self.rests.store(true, Ordering::SeqCst);
+        while self.running.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+        self.rests.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.pulse.stop.store(true, Ordering::SeqCst);
+        self.pulse.wake();
         if let Some(thread) = self.thread.take() {
             // The thread only sleeps and counts: it has nothing to report.
             let _ = thread.join();
@@ -51,7 +116,8 @@ impl Drop for Ticker {
     }
 }
 
-/// Starts the budget. Must come before the first guest instruction, start functions included.
+/// Starts the budget. Must come before the first guest instruction, start functions included; the engine's ticker must run
+/// (`Pulse::enter`).
 pub fn start<T: 'static>(store: &mut Store<T>, budget: Duration) {
     let mut first_seen: Option<Duration> = None;
     store.set_epoch_deadline(1);
@@ -71,4 +137,41 @@ pub fn thread_cpu_time() -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(seconds, nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{Config, Instance, Module};
+
+    use super::*;
+
+    #[test]
+    fn decision_after_a_rest_is_bounded_too() {
+        let engine = Engine::new(Config::new().epoch_interruption(true)).expect("an engine");
+        let ticker = Ticker::start(&engine).expect("a ticker");
+        let module = wat::parse_str(r#"(module (func (export "spin") (loop (br 0))))"#).expect("WAT");
+        let module = Module::new(&engine, module).expect("a module");
+        for _ in 0..2 {
+            while !ticker.pulse().rests.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            let mut store = Store::new(&engine, ());
+            let running = ticker.pulse().enter();
+            start(&mut store, Duration::from_millis(3));
+            let instance = Instance::new(&mut store, &module, &[]).expect("an instance");
+            let spin = instance.get_typed_func::<(), ()>(&mut store, "spin").expect("a function");
+            assert!(spin.call(&mut store, ()).is_err_and(|error| error.is::<BudgetSpent>()));
+            drop(running);
+        }
+    }
+
+    #[test]
+    fn ticker_that_rests_can_be_stopped() {
+        let engine = Engine::default();
+        let ticker = Ticker::start(&engine).expect("a ticker");
+        while !ticker.pulse().rests.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        drop(ticker);
+    }
 }

@@ -52,6 +52,7 @@ pub struct Call<'a> {
 /// Asks `module`, in a fresh instance or in one that may be used again.
 pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallError>, Decided) {
     let (limits, start) = (call.limits, Instant::now());
+    let _running = module.pulse().enter();
     let (mut live, answer) = ask(module, call, start);
     let answer = judged(answer, &live.state().limiter, limits);
     let said = answer.as_ref().ok().map(|decision| match decision {

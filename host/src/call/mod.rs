@@ -21,7 +21,7 @@ mod upstreams;
 mod warming;
 mod wasi;
 
-pub use budget::Ticker;
+pub use budget::{Pulse, Ticker};
 pub(crate) use configure::{configure, store_to_configure, take_lines};
 pub use decide::{Call, Decided, decide};
 pub use error::CallError;

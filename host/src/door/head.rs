@@ -59,7 +59,7 @@ pub struct Arrival {
 
 impl RequestHead {
     pub fn new(arrival: Arrival) -> RequestHead {
-        let path_and_query = readable_target(&arrival.target);
+        let path_and_query = readable_target(arrival.target);
         let path_end = path_and_query.find('?').unwrap_or(path_and_query.len());
         let mut headers = arrival.headers;
         join_cookies(&mut headers);
@@ -141,11 +141,14 @@ pub fn authority(uri: &Uri, headers: &HeaderMap) -> String {
 
 /// A request target in origin form as text: an absolute target loses scheme and authority, bytes outside ASCII become
 /// percent-encoded.
-fn readable_target(target: &[u8]) -> String {
-    let target = origin_form(target);
-    if target.is_ascii() {
-        return String::from_utf8_lossy(target).into_owned();
-    }
+fn readable_target(target: Vec<u8>) -> String {
+    let whole = match String::from_utf8(target) {
+        // As nearly all are.
+        Ok(text) if text.is_ascii() && text.starts_with('/') => return text,
+        Ok(text) => text.into_bytes(),
+        Err(error) => error.into_bytes(),
+    };
+    let target = origin_form(&whole);
     let mut text = String::with_capacity(target.len());
     for &byte in target {
         if byte.is_ascii() {

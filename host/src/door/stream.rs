@@ -17,7 +17,7 @@ use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::door::listener::Listener;
 use crate::door::watch::{HeadWatch, Phase};
@@ -30,6 +30,9 @@ pub struct DoorStream {
     watch: Arc<HeadWatch>,
     /// Bytes of the current head that were read so far.
     head_bytes: usize,
+    /// When the current head must be complete.
+    until: Option<Instant>,
+    /// Ends at that time. Made only if a head does not come in one piece.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes that were looked at and are still to be read.
     peeked: Bytes,
@@ -42,7 +45,7 @@ const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\npoint
 
 impl DoorStream {
     pub fn new(inner: Stream, listener: Arc<Listener>, watch: Arc<HeadWatch>) -> DoorStream {
-        DoorStream { inner, listener, watch, head_bytes: 0, deadline: None, peeked: Bytes::new() }
+        DoorStream { inner, listener, watch, head_bytes: 0, until: None, deadline: None, peeked: Bytes::new() }
     }
 
     /// Ends a connection whose head broke a bound. Tells the client if that can be done at once.
@@ -66,22 +69,23 @@ impl DoorStream {
     fn poll_read_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.watch.phase() == Phase::Idle {
             self.head_bytes = 0;
+            self.until = None;
             self.deadline = None;
         }
         if self.head_bytes >= self.listener.max_head_bytes {
             return Poll::Ready(Err(self.refuse(cx, TOO_LARGE, "request head too large")));
         }
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
+        if let Some(until) = self.until
+            && self.deadline.get_or_insert_with(|| Box::pin(sleep_until(until))).as_mut().poll(cx).is_ready()
         {
             return Poll::Ready(Err(self.refuse(cx, TIMED_OUT, "request head took too long")));
         }
         let before = buf.filled().len();
         ready!(self.poll_read_next(cx, buf))?;
         let read = buf.filled().len().saturating_sub(before);
-        if read > 0 && self.deadline.is_none() {
+        if read > 0 && self.until.is_none() {
             self.watch.enter(Phase::Head);
-            self.deadline = Some(Box::pin(tokio::time::sleep(self.listener.head_timeout)));
+            self.until = Some(Instant::now() + self.listener.head_timeout);
         }
         self.head_bytes = self.head_bytes.saturating_add(read);
         Poll::Ready(Ok(()))

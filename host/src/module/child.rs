@@ -132,7 +132,8 @@ pub fn serve_build() -> anyhow::Result<i32> {
     }
     let order: Order = serde_json::from_slice(order)?;
     let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
-    let _ticker = Ticker::start(&engine)?;
+    let ticker = Ticker::start(&engine)?;
+    let _running = ticker.pulse().enter();
     let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let settings = Arc::new(ModuleSettings::new(order.settings));
     let source = Source { bytes, settings: &settings, limits: &order.limits, warm_up: order.warm_up.as_ref() };

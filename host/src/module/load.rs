@@ -12,7 +12,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, Linker};
 
 use crate::bindings::RouterPre;
-use crate::call::{Instances, State, Ticker};
+use crate::call::{Instances, Pulse, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
@@ -41,6 +41,7 @@ pub struct Module {
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
+    pulse: Arc<Pulse>,
     watches_upstreams: bool,
     class: Class,
     needs: Needs,
@@ -68,7 +69,7 @@ pub struct Loader {
     cache: Option<Cache>,
     /// Modules that are in use somewhere.
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Loader {
@@ -79,7 +80,7 @@ impl Loader {
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        Ok(Loader { engine, linker, build_in, cache: None, known, _ticker: ticker })
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
@@ -155,6 +156,8 @@ impl Loader {
         if let Some(compiled) = kept.and_then(|artefact| self.linked(key, &artefact, source).ok()) {
             return Ok(compiled);
         }
+        // A build may run the module: `configure`, and what warms it.
+        let _running = self.ticker.pulse().enter();
         let artefact = match self.build_in {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
             BuildIn::ChildProcess => build_in_child(source)?,
@@ -190,7 +193,8 @@ impl Loader {
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let (digest, source) = (key.module, source.bytes.into());
         let Facts { class, needs, warmth, .. } = artefact.facts.clone();
-        Ok(Compiled { digest, router, watches_upstreams, class, needs, configure, warmth, source })
+        let pulse = self.ticker.pulse().clone();
+        Ok(Compiled { digest, router, pulse, watches_upstreams, class, needs, configure, warmth, source })
     }
 }
 
@@ -266,6 +270,10 @@ impl Module {
 
     pub(crate) fn engine(&self) -> &Engine {
         self.compiled.router.engine()
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.compiled.pulse
     }
 
     pub(crate) fn router(&self) -> &RouterPre<State> {

@@ -1,6 +1,6 @@
 //! The steps of the walk, each one the question that a room answers. `walk` takes them in Pingora's phases.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -28,6 +28,9 @@ use crate::raw;
 use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
 use crate::tenant::{Tenant, TenantTable};
+
+/// What nearly every decision is asked with.
+static NONE_FAILED: LazyLock<Arc<[raw::Attempt]>> = LazyLock::new(|| Arc::new([]));
 
 /// The proxy: all listeners and tenants share one.
 pub struct Proxy {
@@ -110,7 +113,10 @@ impl Proxy {
         let Some(served) = &mut ctx.served else {
             return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
         };
-        let attempts: Arc<[raw::Attempt]> = ctx.failed.as_slice().into();
+        let attempts = match ctx.failed.as_slice() {
+            [] => NONE_FAILED.clone(),
+            failed => failed.into(),
+        };
         let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
         let (tenant, version) = (&served.tenant, &served.version);
         let mut explained = self.explain.as_ref().map(|_| explain::Explained::new(&served.head, version.number));

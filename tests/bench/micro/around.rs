@@ -1,0 +1,91 @@
+//! What stands around a decision: the tenant's look-up before it, check and peer after it.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion};
+use ipnet::{Ipv4Net, Ipv6Net};
+use pingora::connectors::TransportConnector;
+use pointsman::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
+use pointsman::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
+use pointsman::credentials::Credentials;
+use pointsman::peer::{Ends, http_peer};
+use pointsman::quota::Count;
+use pointsman::raw;
+use pointsman::resolve::Hop;
+use pointsman::tenant::TenantTable;
+
+use crate::modules::{self, Asked};
+
+/// What the module of this folder says.
+fn said() -> Option<raw::Decision> {
+    Some(Asked::new(&modules::loader(), &modules::usual()?, 1).decide())
+}
+
+fn grants() -> Grants {
+    Grants {
+        networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+        ports: vec![8443],
+        ..Grants::default()
+    }
+}
+
+fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
+    let policy = Policy {
+        limits: &Limits::default(),
+        upstream: &UpstreamDefaults::default(),
+        grants,
+        credentials: &CredentialNames::default(),
+        own: &OwnAddresses::default(),
+        local_ports: None,
+    };
+    match check::check(decision, &policy).expect("it may be followed") {
+        Verdict::Connect(route) => route,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn check(criterion: &mut Criterion) {
+    let Some(decision) = said() else { return };
+    let grants = grants();
+    criterion.bench_function("check", |bencher| {
+        bencher.iter_batched(|| decision.clone(), |decision| checked(decision, &grants), BatchSize::SmallInput);
+    });
+}
+
+pub fn peer(criterion: &mut Criterion) {
+    let Some(route) = said().map(|decision| checked(decision, &grants())) else { return };
+    let credentials = Credentials::default();
+    let connector = Arc::new(TransportConnector::new(None));
+    let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));
+    let connections = Count::default();
+    let ends = Ends {
+        hop: &hop,
+        pool_key: 1,
+        idle_timeout: Duration::from_secs(60),
+        connections: &connections,
+        credentials: &credentials,
+        connector: &connector,
+    };
+    criterion.bench_function("peer", |bencher| bencher.iter(|| http_peer(black_box(&route.peer), ends)));
+}
+
+pub fn tenants(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("tenant look-up among");
+    for count in [1_usize, 1_000, 10_000] {
+        let claims: Vec<Matching> = (0..count)
+            .map(|number| Matching {
+                hostnames: vec![HostPattern::Exact(format!("shop-{number}.example"))],
+                sni: Vec::new(),
+                listeners: Vec::new(),
+            })
+            .collect();
+        let table = TenantTable::new(claims.iter().zip(0_usize..));
+        let name = format!("shop-{}.example", count / 2);
+        group.bench_function(count.to_string(), |bencher| {
+            bencher.iter(|| *table.owner("web", None, black_box(&name)).expect("an owner"));
+        });
+    }
+}

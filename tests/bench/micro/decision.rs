@@ -1,0 +1,47 @@
+//! One decision, from the request head to what the module said.
+
+use std::time::Duration;
+
+use criterion::Criterion;
+
+use crate::modules::{self, Asked, Known};
+
+/// Each in an instance of its own.
+pub fn fresh(criterion: &mut Criterion) {
+    decisions(criterion, "decision/fresh", 1);
+}
+
+/// All in the same instance.
+pub fn reused(criterion: &mut Criterion) {
+    decisions(criterion, "decision/reused", 1_000_000_000);
+}
+
+fn decisions(criterion: &mut Criterion, name: &str, calls: u32) {
+    let mut group = criterion.benchmark_group(name);
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    for known in modules::all() {
+        let loader = modules::loader();
+        let asked = Asked::new(&loader, &known, calls);
+        group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide()));
+    }
+}
+
+/// Modules of many tenants one after the other, each its own, as in a proxy that serves many.
+pub fn rotation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision/rotation");
+    group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    let Some(usual) = modules::usual() else { return };
+    for count in [1_usize, 10, 100, 1_000] {
+        let loader = modules::loader();
+        let asked: Vec<Asked> = (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), 1)).collect();
+        let mut turn = asked.iter().cycle();
+        group.bench_function(count.to_string(), |bencher| bencher.iter(|| turn.next().expect("endless").decide()));
+    }
+}
+
+/// The same module as another file, so that nothing of it is shared: a custom section of its own tells it apart.
+fn distinct(known: &Known, number: usize) -> Known {
+    let section = [&[0, 10, 1, b'n'], number.to_le_bytes().as_slice()].concat();
+    let bytes = [known.bytes.as_slice(), &section].concat();
+    Known { name: known.name.clone(), bytes, settings: known.settings.clone() }
+}

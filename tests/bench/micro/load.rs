@@ -1,0 +1,52 @@
+//! A module, from its bytes to one that can be asked.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Criterion;
+use pointsman::config::TenantLimits;
+use pointsman::module::{Loader, Module};
+
+use crate::modules::{self, Known};
+
+fn loaded(loader: &Loader, known: &Known) -> Module {
+    loader.load(&known.bytes, known.settings.clone(), &TenantLimits::default()).expect("it loads")
+}
+
+/// Small enough to be compiled many times.
+fn small() -> impl Iterator<Item = Known> {
+    modules::all().into_iter().filter(|known| known.bytes.len() < 1024 * 1024)
+}
+
+/// A module that another tenant has too.
+pub fn load(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("load");
+    for known in small() {
+        let loader = Loader::new(1, 0).expect("an engine");
+        let _first = loaded(&loader, &known);
+        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+    }
+}
+
+/// A module that was never seen before, built in this process.
+pub fn compile(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    for known in small() {
+        let loader = Loader::new(1, 0).expect("an engine");
+        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+    }
+}
+
+/// A module that was built by an earlier process.
+pub fn from_cache(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cache load");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    for known in modules::all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = folder.path().join("kept");
+        let loader = Loader::new(1, 0).expect("an engine").with_cache(&kept, u64::MAX).expect("a cache");
+        drop(loaded(&loader, &known));
+        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+    }
+}

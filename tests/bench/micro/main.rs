@@ -1,0 +1,26 @@
+//! What the steps of a request cost, each by itself and in a loop: what is warm there may be cold in a proxy that serves,
+//! so these figures say which way a change went, not what a request costs.
+//!
+//! `make bench-micro` builds the modules and runs all; `make bench-micro ONLY=decision/fresh` some.
+
+mod around;
+mod decision;
+mod load;
+mod modules;
+
+use criterion::Criterion;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    decision::fresh(&mut criterion);
+    decision::reused(&mut criterion);
+    decision::rotation(&mut criterion);
+    // The place of `decision/cached`, which needs a `Question` and not a module alone.
+    around::check(&mut criterion);
+    around::peer(&mut criterion);
+    around::tenants(&mut criterion);
+    load::load(&mut criterion);
+    load::compile(&mut criterion);
+    load::from_cache(&mut criterion);
+    criterion.final_summary();
+}

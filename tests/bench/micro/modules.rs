@@ -1,0 +1,105 @@
+//! The modules that are asked, as far as they have been built, and the request that they are asked about.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pointsman::call::{Call, decide};
+use pointsman::config::TenantLimits;
+use pointsman::door::{RequestHead, WrittenRequest};
+use pointsman::module::{Loader, Module};
+use pointsman::raw;
+use pointsman_tests::modules::repository;
+use serde_json::{Value, json};
+
+/// A module, where it has been built.
+pub struct Known {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub settings: Value,
+}
+
+/// The module of this folder in Rust, and `canary` in each language.
+pub fn all() -> Vec<Known> {
+    let languages = ["rust", "c", "cpp", "zig", "as", "go", "js", "ts", "python"];
+    let canaries = languages.iter().filter_map(|language| {
+        let path = match *language {
+            "rust" => "modules/canary.wasm".to_owned(),
+            _ => format!("languages/{language}-canary.wasm"),
+        };
+        known(format!("canary-{language}"), &path, canary())
+    });
+    usual().into_iter().chain(canaries).collect()
+}
+
+/// The module of this folder.
+pub fn usual() -> Option<Known> {
+    known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
+}
+
+fn canary() -> Value {
+    json!({"stable": "192.0.2.1:8080", "canary": "192.0.2.2:8080", "percent": 10.0, "cookie": "session"})
+}
+
+fn known(name: String, path: &str, settings: Value) -> Option<Known> {
+    let file = target().join(path);
+    let Ok(bytes) = std::fs::read(&file) else {
+        eprintln!("{name}: left out, since there is no {}: make modules, or tests/languages/run", file.display());
+        return None;
+    };
+    Some(Known { name, bytes, settings })
+}
+
+fn target() -> PathBuf {
+    repository().join("target")
+}
+
+/// A request as a browser sends it: twelve headers, 560 bytes.
+pub fn head() -> Arc<RequestHead> {
+    let headers = [
+        ("host", "shop.example"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+        ("accept-language", "en-GB,en;q=0.7,de;q=0.3"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "https://shop.example/catalogue/shoes"),
+        ("cookie", "theme=dark; session=5f3a9c1e7b2d4860; consent=1"),
+        ("x-tenant", "north"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-origin"),
+        ("priority", "u=0, i"),
+    ];
+    let mut request = WrittenRequest::get("http://shop.example/api/cart/items?page=2");
+    request.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Arc::new(request.head().expect("a request"))
+}
+
+/// An engine that keeps what it builds beside the modules: building JavaScript and Python takes a minute each time.
+pub fn loader() -> Loader {
+    let folder = target().join("tmp/bench-micro");
+    Loader::new(1, 1).expect("an engine").with_cache(&folder, 1 << 30).expect("a cache")
+}
+
+/// What one decision needs.
+pub struct Asked {
+    pub module: Module,
+    head: Arc<RequestHead>,
+    attempts: Arc<[raw::Attempt]>,
+    limits: TenantLimits,
+}
+
+impl Asked {
+    pub fn new(loader: &Loader, known: &Known, calls: u32) -> Asked {
+        let limits = TenantLimits::default();
+        let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
+        let asked = Asked { module: module.with_instance_calls(calls), head: head(), attempts: [].into(), limits };
+        asked.decide();
+        asked
+    }
+
+    pub fn decide(&self) -> raw::Decision {
+        let (head, attempts) = (&self.head, &self.attempts);
+        let call = Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) };
+        decide(&self.module, call).0.expect("a decision")
+    }
+}
