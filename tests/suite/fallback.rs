@@ -94,7 +94,8 @@ async fn peer_that_is_not_granted_is_refused_at_the_start() {
 async fn breaker_opens_is_probed_and_closes() {
     let live = Upstream::answering("live").start().await;
     let (good, bad) = (format!(r#"{{"address": "{}"}}"#, live.address()), r#"{"address": "10.0.0.1:80"}"#);
-    let tenant = Tenant::new("lab").module(example("lab"), "");
+    // What is remembered is had whatever the breaker says.
+    let tenant = Tenant::new("lab").module(example("lab"), "").table("[tenant.quota]\ncache_entries = 0");
     let proxy = Proxy::with(tenant.table("[tenant.breaker]\nfailures = 3\nopen_ms = 1500\nprobes = 2")).start().await;
     let state = r#"pointsman_breaker_state{tenant="lab"}"#;
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod cache;
 mod classes;
 mod credentials;
 mod decisions;

@@ -21,7 +21,7 @@ async fn tenant_over_its_share_of_cpu_is_served_by_its_fallback_and_recovers() {
     let live = Upstream::answering("live").start().await;
     let file = slow().file();
     let greedy = Tenant::new("greedy").module(file.path(), "").table(&format!(
-        "[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\ncpu_percent = 1\n\
+        "[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\ncpu_percent = 1\ncache_entries = 0\n\
          [tenant.failure.peer]\naddress = \"{}\"",
         live.address()
     ));
@@ -47,7 +47,8 @@ async fn tenant_over_its_share_of_cpu_is_served_by_its_fallback_and_recovers() {
 async fn decisions_at_the_same_time_wait_for_each_other() {
     let file = slow().file();
     let tenant = Tenant::new("greedy").module(file.path(), "");
-    let tenant = tenant.table("[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\nconcurrent_decisions = 1");
+    let tenant = tenant
+        .table("[tenant.limits]\ndecision_ms = 1000\n[tenant.quota]\nconcurrent_decisions = 1\ncache_entries = 0");
     let proxy = Proxy::with(tenant).start().await;
     let reply = async || proxy.get("http://greedy.test/").await.status;
     assert_eq!(tokio::join!(reply(), reply(), reply(), reply()), (200, 200, 200, 200));
@@ -57,7 +58,8 @@ async fn decisions_at_the_same_time_wait_for_each_other() {
 async fn decision_does_not_wait_for_ever() {
     let file = Wat::select_peer("(loop $again (br $again)) unreachable").file();
     let tenant = Tenant::new("greedy").module(file.path(), "");
-    let tenant = tenant.table("[tenant.limits]\ndecision_ms = 2000\n[tenant.quota]\nconcurrent_decisions = 1");
+    let tenant = tenant
+        .table("[tenant.limits]\ndecision_ms = 2000\n[tenant.quota]\nconcurrent_decisions = 1\ncache_entries = 0");
     let proxy = Proxy::with(tenant).threads(4).start().await;
     let code = async || proxy.get("http://greedy.test/").await.code().map(str::to_owned).unwrap_or_default();
     // Again and again, since those that come in on the very thread that is busy wait there, and not for their turn.
