@@ -171,7 +171,7 @@ proptest! {
                 Found::NotLooked => prop_assert!(false, "it rests after a few misses"),
             }
             let (steps, counted) = recall.size();
-            prop_assert!(steps <= entries && counted <= bytes as u64, "{steps} steps, {counted} bytes");
+            prop_assert!(steps <= entries && u64::try_from(bytes).is_ok_and(|bytes| counted <= bytes), "{steps} steps, {counted} bytes");
         }
     }
 

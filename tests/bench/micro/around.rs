@@ -11,7 +11,7 @@ use pingora::connectors::TransportConnector;
 use pointsman::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
 use pointsman::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
 use pointsman::credentials::Credentials;
-use pointsman::peer::{Ends, http_peer};
+use pointsman::peer::{Ends, Route, http_peer, prepared};
 use pointsman::quota::Count;
 use pointsman::raw;
 use pointsman::resolve::Hop;
@@ -24,7 +24,7 @@ fn said() -> Option<raw::Decision> {
     Some(Asked::new(&modules::loader(), &modules::usual()?, 1).decide())
 }
 
-fn grants() -> Grants {
+pub fn grants() -> Grants {
     Grants {
         networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
         ports: vec![8443],
@@ -32,7 +32,7 @@ fn grants() -> Grants {
     }
 }
 
-fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
+pub fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
     let policy = Policy {
         limits: &Limits::default(),
         upstream: &UpstreamDefaults::default(),
@@ -56,7 +56,7 @@ pub fn check(criterion: &mut Criterion) {
 }
 
 pub fn peer(criterion: &mut Criterion) {
-    let Some(route) = said().map(|decision| checked(decision, &grants())) else { return };
+    let Some(route) = said().map(|decision| Arc::new(Route::new(*checked(decision, &grants())))) else { return };
     let credentials = Credentials::default();
     let connector = Arc::new(TransportConnector::new(None));
     let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));
@@ -69,7 +69,14 @@ pub fn peer(criterion: &mut Criterion) {
         credentials: &credentials,
         connector: &connector,
     };
-    criterion.bench_function("peer", |bencher| bencher.iter(|| http_peer(black_box(&route.peer), ends)));
+    criterion.bench_function("peer/made", |bencher| bencher.iter(|| http_peer(black_box(&route), ends)));
+    // As the decision cache holds it: more than one request has the route.
+    let remembered = route.clone();
+    let _ = http_peer(&remembered, ends);
+    let idle = Duration::from_secs(60);
+    criterion.bench_function("peer/prepared", |bencher| {
+        bencher.iter(|| prepared(black_box(&route), idle, &connections));
+    });
 }
 
 pub fn tenants(criterion: &mut Criterion) {

@@ -1,9 +1,14 @@
 //! One decision, from the request head to what the module said.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
+use pointsman::check::Verdict;
+use pointsman::config::Quota;
+use pointsman::recall::Recall;
 
+use crate::around::{checked, grants};
 use crate::modules::{self, Asked, Known};
 
 /// Each in an instance of its own.
@@ -14,6 +19,23 @@ pub fn fresh(criterion: &mut Criterion) {
 /// All in the same instance.
 pub fn reused(criterion: &mut Criterion) {
     decisions(criterion, "decision/reused", 1_000_000_000);
+}
+
+/// Remembered: the module is not called.
+pub fn cached(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision/cached");
+    for known in modules::all() {
+        let asked = Asked::new(&modules::loader(), &known, 1);
+        let recall = Recall::new(&Quota::default());
+        let (said, noted) = asked.decided();
+        let (number, head) = (asked.module.number(), &asked.head);
+        let answer = Verdict::Connect(checked(said, &grants())).into();
+        if let Err(unfit) = recall.remember(number, head, &noted, &answer) {
+            eprintln!("{}: not remembered ({})", known.name, unfit.name());
+            continue;
+        }
+        group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(number, black_box(head))));
+    }
 }
 
 fn decisions(criterion: &mut Criterion, name: &str, calls: u32) {

@@ -15,7 +15,7 @@ fn main() {
     decision::fresh(&mut criterion);
     decision::reused(&mut criterion);
     decision::rotation(&mut criterion);
-    // The place of `decision/cached`, which needs a `Question` and not a module alone.
+    decision::cached(&mut criterion);
     around::check(&mut criterion);
     around::peer(&mut criterion);
     around::tenants(&mut criterion);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pointsman::call::{Call, decide};
+use pointsman::call::{Call, Decided, decide};
 use pointsman::config::TenantLimits;
 use pointsman::door::{RequestHead, WrittenRequest};
 use pointsman::module::{Loader, Module};
@@ -83,7 +83,7 @@ pub fn loader() -> Loader {
 /// What one decision needs.
 pub struct Asked {
     pub module: Module,
-    head: Arc<RequestHead>,
+    pub head: Arc<RequestHead>,
     attempts: Arc<[raw::Attempt]>,
     limits: TenantLimits,
 }
@@ -98,8 +98,14 @@ impl Asked {
     }
 
     pub fn decide(&self) -> raw::Decision {
+        self.decided().0
+    }
+
+    /// What the module said, and what the host noted of it.
+    pub fn decided(&self) -> (raw::Decision, Decided) {
         let (head, attempts) = (&self.head, &self.attempts);
         let call = Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) };
-        decide(&self.module, call).0.expect("a decision")
+        let (said, noted) = decide(&self.module, call);
+        (said.expect("a decision"), noted)
     }
 }
