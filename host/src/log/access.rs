@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::config::{AccessLog, LogConfig, LogFormat};
+use crate::log::sink::Sink;
 
 /// One request.
 #[derive(Debug, Serialize)]
@@ -85,29 +87,23 @@ pub struct FailureRecord {
     pub cause: String,
 }
 
-/// Writes the access log without ever blocking a request: when its queue is full, lines are lost and counted.
+/// Writes the access log without ever blocking a request.
+#[derive(Clone)]
 pub struct AccessLogger {
-    sink: Option<Sink>,
+    sink: Option<Arc<Sink>>,
     format: LogFormat,
 }
-
-struct Sink {
-    writer: NonBlocking,
-    /// Writes what is queued when it is dropped.
-    _guard: WorkerGuard,
-}
-
-/// Lines that may wait for the disk.
-const QUEUE: usize = 65_536;
 
 impl AccessLogger {
     pub fn open(config: &LogConfig) -> io::Result<AccessLogger> {
         let sink = match &config.access {
             AccessLog::Off => None,
-            AccessLog::Stdout => Some(Sink::new(io::stdout())),
-            AccessLog::File(path) => Some(Sink::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)),
+            AccessLog::Stdout => Some(Sink::new(io::stdout())?),
+            AccessLog::File(path) => {
+                Some(Sink::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)?)
+            }
         };
-        Ok(AccessLogger { sink, format: config.format })
+        Ok(AccessLogger { sink: sink.map(Arc::new), format: config.format })
     }
 
     /// Whether a line would go anywhere: if not, none needs to be made.
@@ -122,15 +118,14 @@ impl AccessLogger {
             LogFormat::Text => text(access),
         };
         line.push('\n');
-        // The writer queues; it fails only when its thread is gone, at the very end of the process.
-        let _ = sink.writer.clone().write_all(line.as_bytes());
+        sink.push(line.as_bytes());
     }
-}
 
-impl Sink {
-    fn new(target: impl io::Write + Send + 'static) -> Sink {
-        let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(target);
-        Sink { writer, _guard: guard }
+    /// Waits until all lines are written, and no longer than this.
+    pub fn flush(&self, longest: Duration) {
+        if let Some(sink) = &self.sink {
+            sink.flush(longest);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod diagnostics;
 mod explain;
+mod sink;
 
 pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 pub use diagnostics::{LogGuard, start};

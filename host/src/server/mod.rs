@@ -97,11 +97,15 @@ pub struct Server {
     services: Vec<JoinHandle<()>>,
     shutdown: tokio::sync::watch::Sender<bool>,
     in_flight: Gauge,
+    access: AccessLogger,
     shutdown_timeout: Duration,
     control: Arc<Control>,
     listening: Vec<Listening>,
     upgrade_socket: Option<PathBuf>,
 }
+
+/// How long the end of the access log may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// How a proxy is started.
 #[derive(Debug, Clone)]
@@ -210,7 +214,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         tenants: control.routes(),
         shadow: Shadow::start().map_err(|source| StartError::Threads { source })?,
         resolver,
-        access,
+        access: access.clone(),
         explain: dev.then(Explain::start),
         metrics,
         in_flight: in_flight.clone(),
@@ -268,6 +272,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         runtime: Some(runtime),
         shutdown,
         in_flight,
+        access,
         shutdown_timeout: config.proxy.shutdown_timeout,
         control,
         listening,
@@ -339,6 +344,7 @@ impl Server {
         };
         let _ = runtime.block_on(async { tokio::time::timeout(self.shutdown_timeout, drained).await });
         let left = self.in_flight.requests();
+        self.access.flush(LAST_LINES);
         runtime.shutdown_background();
         if left == 0 { Stopped::Clean } else { Stopped::CutOff(left) }
     }

@@ -1,0 +1,193 @@
+//! Lines on their way out: requests add to a buffer, and a thread of its own writes what has gathered. A line costs its
+//! request a copy, not a system call, and no wake-up of another thread but one for each batch.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Takes lines from any thread, without ever keeping one waiting: what finds no room is lost, and counted. What is left
+/// is written when it is dropped.
+pub struct Sink(Arc<Queue>);
+
+struct Queue {
+    lines: Mutex<Lines>,
+    /// There is something to write, or it is to be written at once.
+    added: Condvar,
+    /// All is written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    lost: u64,
+    /// Somebody waits for all to be written.
+    urgent: bool,
+    closed: bool,
+    /// A batch has been taken and is not written yet.
+    under_way: bool,
+}
+
+/// Bytes that may wait for a slow disk.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// For how long a batch gathers, and how large it may grow before that time is over.
+const GATHER: Duration = Duration::from_millis(20);
+const BATCH: usize = 64 * 1024;
+
+impl Sink {
+    pub fn new(target: impl io::Write + Send + 'static) -> io::Result<Sink> {
+        let queue = Arc::new(Queue { lines: Mutex::default(), added: Condvar::new(), written: Condvar::new() });
+        let shared = queue.clone();
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || shared.write_all(target))?;
+        Ok(Sink(queue))
+    }
+
+    /// Adds a line, which has its end.
+    pub fn push(&self, line: &[u8]) {
+        let mut lines = self.0.lines.lock();
+        if lines.bytes.len().saturating_add(line.len()) > MOST {
+            lines.lost = lines.lost.saturating_add(1);
+            return;
+        }
+        let before = lines.bytes.len();
+        lines.bytes.extend_from_slice(line);
+        let wakes = before == 0 || (before < BATCH && lines.bytes.len() >= BATCH);
+        drop(lines);
+        if wakes {
+            self.0.added.notify_one();
+        }
+    }
+
+    /// Waits until all lines are written, and no longer than this.
+    pub fn flush(&self, longest: Duration) {
+        let end = Instant::now() + longest;
+        let mut lines = self.0.lines.lock();
+        while !lines.bytes.is_empty() || lines.under_way {
+            lines.urgent = true;
+            self.0.added.notify_one();
+            if self.0.written.wait_until(&mut lines, end).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.0.lines.lock().closed = true;
+        self.0.added.notify_one();
+    }
+}
+
+impl Queue {
+    /// Until the sink is gone and all is written.
+    fn write_all(&self, mut target: impl io::Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut lines = self.lines.lock();
+            while lines.bytes.is_empty() && !lines.closed {
+                self.added.wait(&mut lines);
+            }
+            let end = Instant::now() + GATHER;
+            while lines.bytes.len() < BATCH && !lines.closed && !lines.urgent {
+                if self.added.wait_until(&mut lines, end).timed_out() {
+                    break;
+                }
+            }
+            std::mem::swap(&mut lines.bytes, &mut batch);
+            let (lost, closed) = (std::mem::take(&mut lines.lost), lines.closed);
+            lines.under_way = true;
+            drop(lines);
+            let result = target.write_all(&batch).and_then(|()| target.flush());
+            batch.clear();
+            if lost > 0 {
+                tracing::warn!(lost, "the access log is too slow: lines are lost");
+            }
+            if let Err(error) = result {
+                tracing::warn!(%error, "cannot write the access log");
+            }
+            let mut lines = self.lines.lock();
+            lines.under_way = false;
+            if lines.bytes.is_empty() {
+                lines.urgent = false;
+                self.written.notify_all();
+                if closed {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+
+    /// Writes when it is let.
+    struct Gate {
+        open: Receiver<()>,
+        out: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl io::Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.open.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.out.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gated() -> (Sink, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+        let ((opener, open), out) = (sync_channel(100), Arc::default());
+        let sink = Sink::new(Gate { open, out: Arc::clone(&out) }).expect("a thread");
+        (sink, opener, out)
+    }
+
+    #[test]
+    fn lines_are_written_in_order_and_a_flush_waits_for_them() {
+        let (sink, opener, out) = gated();
+        for _ in 0..10 {
+            opener.send(()).expect("a writer");
+        }
+        for number in 0..1_000 {
+            sink.push(format!("{number}\n").as_bytes());
+        }
+        sink.flush(Duration::from_secs(60));
+        let expected: String = (0..1_000).map(|number| format!("{number}\n")).collect();
+        assert_eq!(String::from_utf8_lossy(&out.lock()), expected);
+    }
+
+    #[test]
+    fn disk_that_hangs_keeps_nobody_waiting() {
+        let (sink, _opener, out) = gated();
+        let line = vec![b'x'; 1024 * 1024];
+        for _ in 0..100 {
+            sink.push(&line);
+        }
+        assert!(sink.0.lines.lock().bytes.len() <= MOST);
+        assert!(sink.0.lines.lock().lost > 0 && out.lock().is_empty());
+        sink.flush(Duration::from_millis(1));
+    }
+
+    #[test]
+    fn what_is_left_is_written_at_the_end() {
+        let (sink, opener, out) = gated();
+        sink.push(b"last\n");
+        drop(sink);
+        opener.send(()).expect("a writer");
+        // The writer drops its end when it is done.
+        while opener.send(()).is_ok() {
+            std::thread::yield_now();
+        }
+        assert_eq!(*out.lock(), b"last\n");
+    }
+}
