@@ -12,13 +12,12 @@ for all, which is 60 % of what the slowest can do; `own`, at 70 % of what the pr
 of what native Pingora can do, for those that can do as much.
 """
 
-import argparse
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import load, machine, places, process, results, slices  # noqa: E402
+from harness import arguments as common, load, machine, process, results, slices  # noqa: E402
 import job  # noqa: E402
 import peers  # noqa: E402
 import pointsman  # noqa: E402
@@ -33,18 +32,9 @@ def say(text):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="names, separated by commas")
+    parser = common.parser(__doc__, rounds=10)
     parser.add_argument("--list", action="store_true", help="tell the names and what they are")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=int, default=2, help="length of a slice")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of one second")
     parser.add_argument("--module", help="a module file that does the job")
-    parser.add_argument("--pointsman", default=os.path.join(places.REPOSITORY, "target", "release", "pointsman"))
-    parser.add_argument("--no-cache-key", action="store_true", help="for builds without a decision cache: do not switch it off")
-    parser.add_argument("--from", dest="source", metavar="FILE", help="kept results")
-    parser.add_argument("--results", default=places.RESULTS, help="where results go")
-    parser.add_argument("--no-page", action="store_true", help="print the tables; leave docs/ as it is")
     return parser.parse_args()
 
 

@@ -7,7 +7,6 @@
     tests/bench/scale/scale.py --from FILE              tables and plots from kept results, without measuring
 """
 
-import argparse
 import os
 import resource
 import sys
@@ -15,7 +14,7 @@ import sys
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [BENCH, os.path.join(BENCH, "proxies")]
 
-from harness import load, machine, places, process, results, slices, svg  # noqa: E402
+from harness import arguments as common, load, machine, places, process, results, slices, svg  # noqa: E402
 from harness.results import figure  # noqa: E402
 from harness.slices import median, quartiles  # noqa: E402
 import curves  # noqa: E402
@@ -31,17 +30,8 @@ def say(text):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="names, separated by commas")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=int, default=2, help="length of a slice")
+    parser = common.parser(__doc__, rounds=8)
     parser.add_argument("--largest", type=int, default=100_000, help="leave out points beyond this")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--pointsman", default=os.path.join(places.REPOSITORY, "target", "release", "pointsman"))
-    parser.add_argument("--no-cache-key", action="store_true", help="for builds without a decision cache")
-    parser.add_argument("--from", dest="source", metavar="FILE", help="kept results")
-    parser.add_argument("--results", default=places.RESULTS, help="where results go")
-    parser.add_argument("--no-page", action="store_true", help="print the tables; leave docs/ as it is")
     options = parser.parse_args()
     options.parts = options.only.split(",") if options.only else [*curves.CURVES, "memory"]
     unknown = set(options.parts) - {*curves.CURVES, "memory"}
