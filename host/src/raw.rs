@@ -103,6 +103,21 @@ impl std::hash::Hash for Quirks {
     }
 }
 
+impl Tls {
+    /// TLS to a server of this name, which must prove that it is it.
+    pub fn verified(sni: Option<String>) -> Tls {
+        Tls {
+            sni,
+            verify: Verify::Full,
+            alternative_cn: None,
+            ca: None,
+            client_cert: None,
+            curves: None,
+            second_key_share: None,
+        }
+    }
+}
+
 impl Route {
     /// A route with nothing but an address.
     pub fn to(address: &str) -> Route {

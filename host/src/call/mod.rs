@@ -27,7 +27,7 @@ pub use decide::{Call, Decided, decide};
 pub use error::CallError;
 pub use instances::Instances;
 pub use log::LogLine;
-pub use reads::{Read, Reads};
+pub use reads::{Read, Reads, Source};
 pub use request::Subject;
 pub(crate) use state::State;
 pub(crate) use warming::{Foreign, Together, Told, Warming};

@@ -65,6 +65,31 @@ pub enum Read {
     },
 }
 
+/// What a read is of: the interface of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Request,
+    Config,
+    Clock,
+    Random,
+    Shared,
+    Upstreams,
+}
+
+impl Source {
+    /// As the WIT names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Request => "request",
+            Source::Config => "config",
+            Source::Clock => "clock",
+            Source::Random => "random",
+            Source::Shared => "shared",
+            Source::Upstreams => "upstreams",
+        }
+    }
+}
+
 /// The reads of one decision, each once, in the order in which they first happened.
 #[derive(Debug, Clone, Default)]
 pub struct Reads {
@@ -133,8 +158,8 @@ impl Read {
         }
     }
 
-    /// The part of the contract that it belongs to.
-    pub fn part(&self) -> &'static str {
+    /// Whose it is to say what is seen.
+    pub fn source(&self) -> Source {
         match self {
             Read::Method
             | Read::Scheme
@@ -148,17 +173,17 @@ impl Read {
             | Read::ClientIp
             | Read::Listener
             | Read::Tls
-            | Read::Attempts => "request",
-            Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => "config",
-            Read::Now(_) => "clock",
-            Read::Random(_) | Read::RandomSeed(_) => "random",
+            | Read::Attempts => Source::Request,
+            Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => Source::Config,
+            Read::Now(_) => Source::Clock,
+            Read::Random(_) | Read::RandomSeed(_) => Source::Random,
             Read::SharedAdd { .. }
             | Read::SharedCounter { .. }
             | Read::SharedGet { .. }
             | Read::SharedSet { .. }
             | Read::SharedCompareAndSet { .. }
-            | Read::SharedDelete(_) => "shared",
-            Read::Upstream(_) | Read::Group { .. } => "upstreams",
+            | Read::SharedDelete(_) => Source::Shared,
+            Read::Upstream(_) | Read::Group { .. } => Source::Upstreams,
         }
     }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{Instance, Resource};
 
 use crate::bindings::{Router, RouterPre};
 use crate::call::decide::{judged, new_store};
-use crate::call::{Call, CallError, LogLine, Read, Reads, State, budget};
+use crate::call::{Call, CallError, LogLine, Read, Reads, Source, State, budget};
 use crate::config::Limits;
 use crate::module::ModuleSettings;
 use crate::raw;
@@ -128,40 +128,14 @@ impl Told {
 
 /// What is read of the configuration is left out: it is the same for all decisions, so a module may well remember it.
 fn of_request(reads: &Reads) -> Vec<&Read> {
-    let is_of_request = |read: &&Read| match read {
-        Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) => false,
-        read => foreign(read) == Foreign::Nothing,
-    };
-    reads.list().iter().filter(is_of_request).collect()
+    reads.list().iter().filter(|read| read.source() == Source::Request).collect()
 }
 
 fn foreign(read: &Read) -> Foreign {
-    match read {
-        Read::Method
-        | Read::Scheme
-        | Read::Authority
-        | Read::Path
-        | Read::Query
-        | Read::Header(_)
-        | Read::HeaderText(_)
-        | Read::HeaderValues(_)
-        | Read::Headers
-        | Read::ClientIp
-        | Read::Listener
-        | Read::Tls
-        | Read::Attempts
-        | Read::ConfigJson
-        | Read::ConfigGet(_)
-        | Read::ConfigText(_) => Foreign::Nothing,
-        Read::Now(_) | Read::Random(_) | Read::RandomSeed(_) => Foreign::Moment,
-        Read::SharedAdd { .. }
-        | Read::SharedCounter { .. }
-        | Read::SharedGet { .. }
-        | Read::SharedSet { .. }
-        | Read::SharedCompareAndSet { .. }
-        | Read::SharedDelete(_)
-        | Read::Upstream(_)
-        | Read::Group { .. } => Foreign::Stores,
+    match read.source() {
+        Source::Request | Source::Config => Foreign::Nothing,
+        Source::Clock | Source::Random => Foreign::Moment,
+        Source::Shared | Source::Upstreams => Foreign::Stores,
     }
 }
 

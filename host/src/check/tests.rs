@@ -63,15 +63,7 @@ fn route() -> raw::Route {
 }
 
 fn tls() -> raw::Tls {
-    raw::Tls {
-        sni: Some("api.example".to_owned()),
-        verify: Verify::Full,
-        alternative_cn: None,
-        ca: None,
-        client_cert: None,
-        curves: None,
-        second_key_share: None,
-    }
+    raw::Tls::verified(Some("api.example".to_owned()))
 }
 
 fn header(name: &str, value: &str) -> raw::Header {

@@ -225,15 +225,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
         (made, prepared(&route, Duration::from_secs(3), &connections))
     };
     let mut tls = raw::Route::to("192.0.2.1:443");
-    tls.peer.tls = Some(raw::Tls {
-        sni: Some("api.test".to_owned()),
-        verify: Verify::Full,
-        alternative_cn: None,
-        ca: None,
-        client_cert: None,
-        curves: None,
-        second_key_share: None,
-    });
+    tls.peer.tls = Some(raw::Tls::verified(Some("api.test".to_owned())));
     tls.peer.timeouts.read_ms = Some(5);
     let (made, taken) = again(tls);
     let Prepared { peer: taken, reached } = taken.expect("a peer");

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answered::Answer;
-use crate::call::{Decided, Read};
+use crate::call::{Decided, Read, Source};
 use crate::config::Quota;
 use crate::door::RequestHead;
 use crate::recall::pace::Pace;
@@ -49,8 +49,8 @@ pub enum Found {
 pub enum Unfit {
     /// The module's instances decide more than once (`instance_calls`): they may have a memory of their own.
     Instance,
-    /// The module read what is not the request's: its part of the contract.
-    Read(&'static str),
+    /// The module read what is not the request's.
+    Read(Source),
     /// It logged something, which the next request would not.
     Log,
     /// More reads than are noted, or too large a value.
@@ -62,7 +62,7 @@ impl Unfit {
     pub fn name(self) -> &'static str {
         match self {
             Unfit::Instance => "instance-calls",
-            Unfit::Read(part) => part,
+            Unfit::Read(source) => source.name(),
             Unfit::Log => "log",
             Unfit::Size => "size",
         }
@@ -157,7 +157,7 @@ impl Recall {
 fn steps<'a>(reads: &'a [Read], head: &'a RequestHead) -> Result<Vec<(&'a Read, Seen<'a>)>, Unfit> {
     let mut steps = Vec::with_capacity(reads.len());
     for read in reads.iter().filter(|read| !is_constant(read)) {
-        let saw = seen(read, head).ok_or_else(|| Unfit::Read(read.part()))?;
+        let saw = seen(read, head).ok_or_else(|| Unfit::Read(read.source()))?;
         if saw.len() > LONGEST_VALUE {
             return Err(Unfit::Size);
         }

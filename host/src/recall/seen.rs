@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::call::Read;
+use crate::call::{Read, Source};
 use crate::door::RequestHead;
 
 /// What a read saw.
@@ -38,7 +38,7 @@ impl Hash for Seen<'_> {
 
 /// Whether a read sees the same in all first attempts of one module.
 pub fn is_constant(read: &Read) -> bool {
-    matches!(read, Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) | Read::Attempts)
+    *read == Read::Attempts || read.source() == Source::Config
 }
 
 /// None: what it saw is not the request's.
@@ -75,18 +75,8 @@ pub fn seen<'a>(read: &Read, head: &'a RequestHead) -> Option<Seen<'a>> {
                 .into_iter(),
             ),
         },
-        Read::ConfigJson | Read::ConfigGet(_) | Read::ConfigText(_) | Read::Attempts => return None,
-        Read::Now(_)
-        | Read::Random(_)
-        | Read::RandomSeed(_)
-        | Read::SharedAdd { .. }
-        | Read::SharedCounter { .. }
-        | Read::SharedGet { .. }
-        | Read::SharedSet { .. }
-        | Read::SharedCompareAndSet { .. }
-        | Read::SharedDelete(_)
-        | Read::Upstream(_)
-        | Read::Group { .. } => return None,
+        // What is not named here is not remembered.
+        _ => return None,
     })
 }
 

@@ -237,15 +237,7 @@ fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> 
 fn route(peer: &FallbackPeer) -> raw::Route {
     let mut route = raw::Route::to(&peer.address);
     if peer.tls {
-        route.peer.tls = Some(raw::Tls {
-            sni: peer.sni.clone(),
-            verify: raw::Verify::Full,
-            alternative_cn: None,
-            ca: peer.ca.clone(),
-            client_cert: None,
-            curves: None,
-            second_key_share: None,
-        });
+        route.peer.tls = Some(raw::Tls { ca: peer.ca.clone(), ..raw::Tls::verified(peer.sni.clone()) });
     }
     route
 }
