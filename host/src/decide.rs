@@ -196,7 +196,7 @@ fn note(
     seen: &mut impl FnMut(&Module, &Decided),
 ) {
     tenant.usage.decided(decided.elapsed, decided.end);
-    tenant.metrics.decision(outcome_label(verdict), decided.elapsed);
+    tenant.metrics.decision(outcome_label(verdict), decided.elapsed, decided.instance);
     if let Err(Failure::Call(error)) = verdict
         && let Some(key) = error.limit_key()
     {

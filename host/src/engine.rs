@@ -117,7 +117,8 @@ fn pool(instances: usize, warm: u32) -> PoolingAllocationConfig {
     let builds = std::thread::available_parallelism().map_or(1, usize::from);
     let instances = instances.saturating_add(builds).saturating_add(SPARE_TO_TEST);
     let slots = u32::try_from(instances).unwrap_or(u32::MAX - SPARE_SLOTS).saturating_add(SPARE_SLOTS);
-    let instances = u32::try_from(ceiling::INSTANCES).unwrap_or(u32::MAX);
+    // And the one that is added to see to rewinding.
+    let instances = u32::try_from(ceiling::INSTANCES).unwrap_or(u32::MAX).saturating_add(1);
     let (scan, kept) = match PoolingAllocationConfig::is_pagemap_scan_available() {
         true => (Enabled::Yes, KEPT_OF_WRITTEN),
         false => (Enabled::No, KEPT_OF_ALL),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use pointsman::ask::{Question, Wanted, ask};
+use pointsman::call::Made;
 use pointsman::config::{Config, Share};
 use pointsman::credentials::Credentials;
 use pointsman::door::{Arrival, RequestHead};
@@ -105,23 +106,135 @@ const NOSY: &str = r#"
 /// Two tenants with modules of their own take turns on few slots of the pooling allocator, 10,000 times each.
 #[test]
 fn nothing_is_left_for_the_next_decision_of_any_tenant() {
-    let config = config();
     let loader = Loader::new(1, 0).expect("a loader");
-    let tenant = |pages| {
-        let limits = &config.tenants[0].limits;
-        let module = loader.load(&Wat::core(NOSY).pages(pages).bytes(), serde_json::Value::Null, limits);
-        new_tenant(
-            &config,
-            Modules { live: Version::new(1, vec![module.expect("the module")], Origin::Start), fallback: Vec::new() },
-        )
-    };
+    let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY).pages(pages));
     // Another size makes another module.
     let (a, b) = (tenant(1), tenant(2));
     for turn in 0..10_000 {
         for tenant in [&a, &b, &a] {
-            answer(tenant).unwrap_or_else(|error| panic!("turn {turn}: {error}"));
+            assert_eq!(answer(tenant), Ok(Made::New), "turn {turn}");
         }
     }
+}
+
+/// The same for all that can be put back: memory, with what was in it at the start, and globals.
+const NOSY_OF_WHAT_IS_REWOUND: &str = r#"
+    (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+    (data (i32.const 5000) "as it was")
+    (global $a (mut i32) (i32.const 7))
+    (global $b (mut i64) (i64.const 0))
+    (global $c (mut f32) (f32.const 0.5))
+    (global $d (mut f64) (f64.const 0.25))
+    (global $e (mut v128) (v128.const i64x2 3 4))
+    (func $other (param $at i32) (result i32)
+      (i32.and
+        (i64.ne (i64.load (local.get $at)) (i64.const 0))
+        (i32.or (i32.lt_u (local.get $at) (i32.const 5000)) (i32.ge_u (local.get $at) (i32.const 5016)))))
+    (func (export "select-peer") (param $request i32) (result i32)
+      (local $at i32)
+      (call $drop (local.get $request))
+      (if (i32.ne (global.get $a) (i32.const 7)) (then unreachable))
+      (if (i64.ne (global.get $b) (i64.const 0)) (then unreachable))
+      (if (f32.ne (global.get $c) (f32.const 0.5)) (then unreachable))
+      (if (f64.ne (global.get $d) (f64.const 0.25)) (then unreachable))
+      (if (i64.ne (i64x2.extract_lane 1 (global.get $e)) (i64.const 4)) (then unreachable))
+      ;; "as it wa"
+      (if (i64.ne (i64.load (i32.const 5000)) (i64.const 0x6177207469207361)) (then unreachable))
+      (local.set $at (i32.const 4096))
+      (loop $again
+        (if (call $other (local.get $at)) (then unreachable))
+        (i64.store (local.get $at) (i64.const 0x0ca0a41ca0a41000))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
+      (global.set $a (i32.const 1))
+      (global.set $b (i64.const 1))
+      (global.set $c (f32.const 1))
+      (global.set $d (f64.const 1))
+      (global.set $e (v128.const i64x2 1 1))
+      (i32.const 128))"#;
+
+#[test]
+fn instance_that_is_rewound_is_as_a_new_one() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY_OF_WHAT_IS_REWOUND).pages(pages));
+    let (a, b) = (tenant(1), tenant(2));
+    // The first tells which pages are written, the second what is in them.
+    for tenant in [&a, &a, &b, &b] {
+        assert_eq!(answer(tenant), Ok(Made::New));
+    }
+    for turn in 0..3_000 {
+        for tenant in [&a, &b, &a] {
+            assert_eq!(answer(tenant), Ok(Made::Rewound), "turn {turn}");
+        }
+    }
+}
+
+/// A page more each time: what is written is not always the same.
+#[test]
+fn pages_that_were_never_written_before_are_put_back_too() {
+    let text = r#"
+        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+        (import "pointsman:router/random@0.1.0" "get-u64" (func $random (result i64)))
+        (func (export "select-peer") (param $request i32) (result i32)
+          (local $at i32)
+          (call $drop (local.get $request))
+          (local.set $at (i32.const 4096))
+          (loop $again
+            (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
+            (local.set $at (i32.add (local.get $at) (i32.const 8)))
+            (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
+          ;; Anywhere in the second page of 64 KiB.
+          (i32.store8
+            (i32.add (i32.const 65536) (i32.and (i32.wrap_i64 (call $random)) (i32.const 65535)))
+            (i32.const 1))
+          (i32.const 128))"#;
+    let loader = Loader::new(1, 0).expect("a loader");
+    let tenant = tenant_of(&loader, &Wat::core(text).pages(2));
+    let rewound = (0..2_000).filter(|turn| match answer(&tenant) {
+        Ok(made) => made == Made::Rewound,
+        Err(error) => panic!("turn {turn}: {error}"),
+    });
+    // It has sixteen pages of 4 KiB to write, and may be new each time that one is written for the first time.
+    assert!(rewound.count() > 1_900);
+}
+
+#[test]
+fn instance_that_can_not_be_rewound_is_new() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let made = |wat: &Wat| {
+        let tenant = tenant_of(&loader, wat);
+        [(); 4].map(|()| answer(&tenant).expect("an answer"))
+    };
+    let usual = [Made::New, Made::New, Made::Rewound, Made::Rewound];
+    assert_eq!(made(&Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)")), usual);
+    let grows = Wat::select_peer("(drop (memory.grow (i32.const 1))) (i32.const 128)");
+    assert_eq!(made(&grows), [Made::New; 4]);
+    // More than is kept of a module.
+    let large = Wat::select_peer(
+        "(memory.fill (i32.const 4096) (i32.const 1) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4096)))
+         (i32.const 128)",
+    );
+    assert_eq!(made(&large.pages(140)), [Made::New; 4]);
+}
+
+#[test]
+fn instances_of_the_modules_that_decided_last_are_kept() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let tenants: Vec<Tenant> = (0..70)
+        .map(|number| {
+            let body = format!("(i32.store (i32.const 9000) (i32.const {number})) (i32.const 128)");
+            tenant_of(&loader, &Wat::select_peer(&body))
+        })
+        .collect();
+    let rewound = |tenants: &[Tenant]| tenants.iter().filter(|tenant| answer(tenant) == Ok(Made::Rewound)).count();
+    for _ in 0..3 {
+        assert_eq!(rewound(&tenants), 0, "each is let go before its module's turn comes again");
+    }
+    // The last ones are still there. What was in their pages is known when one more has been made.
+    let last = &tenants[60..];
+    assert_eq!(rewound(last), 0);
+    assert_eq!(rewound(last), 10);
+    assert_eq!(rewound(last), 10);
 }
 
 /// The modules above would find what is left.
@@ -132,7 +245,7 @@ fn module_that_looks_finds_what_is_left() {
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);
     let live = vec![module.expect("the module").with_instance_calls(2)];
     let tenant = new_tenant(&config, Modules { live: Version::new(1, live, Origin::Start), fallback: Vec::new() });
-    assert_eq!(answer(&tenant), Ok(()));
+    assert_eq!(answer(&tenant), Ok(Made::New));
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }
 
@@ -142,6 +255,13 @@ fn config() -> Config {
     pointsman::config::parse(toml, "pointsman.toml".as_ref()).expect("a configuration")
 }
 
+fn tenant_of(loader: &Loader, wat: &Wat) -> Tenant {
+    let config = config();
+    let module = loader.load(&wat.bytes(), serde_json::Value::Null, &config.tenants[0].limits);
+    let live = vec![module.expect("the module")];
+    new_tenant(&config, Modules { live: Version::new(1, live, Origin::Start), fallback: Vec::new() })
+}
+
 fn new_tenant(config: &Config, modules: Modules) -> Tenant {
     let (credentials, own, metrics) = (Credentials::default(), Arc::default(), Metrics::new().expect("metrics"));
     let around =
@@ -149,7 +269,8 @@ fn new_tenant(config: &Config, modules: Modules) -> Tenant {
     Tenant::new(&config.tenants[0], modules, around).expect("a tenant")
 }
 
-fn answer(tenant: &Tenant) -> Result<(), String> {
+/// A `respond`, by an instance that was made how?
+fn answer(tenant: &Tenant) -> Result<Made, String> {
     let head = RequestHead::new(Arrival {
         method: Method::GET,
         target: b"/".to_vec(),
@@ -170,8 +291,9 @@ fn answer(tenant: &Tenant) -> Result<(), String> {
         attempts: &attempts,
         recall: None,
     };
-    match ask(question, &mut 0, |_, _, _| {}) {
-        Ok(Wanted::Respond(_)) => Ok(()),
+    let mut made = None;
+    match ask(question, &mut 0, |_, decided, _| made = Some(decided.instance)) {
+        Ok(Wanted::Respond(_)) => made.ok_or_else(|| "nothing was asked".to_owned()),
         other => Err(format!("{other:?}")),
     }
 }

@@ -12,6 +12,7 @@ use crate::call::instances::Live;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
+use crate::call::rewind::Globals;
 use crate::call::{CallError, State, budget};
 use crate::config::Limits;
 use crate::door::RequestHead;
@@ -37,6 +38,17 @@ pub struct Decided {
     pub end: Instant,
     /// Linear memory that the instance had at its end, in bytes.
     pub memory_bytes: usize,
+    pub instance: Made,
+}
+
+/// Where the instance of a decision came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    New,
+    /// It had decided, and was put back to the state in which it began.
+    Rewound,
+    /// It had decided, and remembers (`instance_calls`).
+    Reused,
 }
 
 /// What a module is asked about, and what it may use for that.
@@ -53,7 +65,7 @@ pub struct Call<'a> {
 pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallError>, Decided) {
     let (limits, start) = (call.limits, Instant::now());
     let _running = module.pulse().enter();
-    let (mut live, answer) = ask(module, call, start);
+    let (mut live, instance, answer) = ask(module, call, start);
     let answer = judged(answer, &live.state().limiter, limits);
     let said = answer.as_ref().ok().map(|decision| match decision {
         raw::Decision::Connect(_) => "connect",
@@ -66,10 +78,8 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();
     // Whatever failed, and however: what an instance remembers of it is not to be met again.
-    if let (Instance::Alive(live), Ok(_)) = (live, &answer)
-        && memory_bytes <= most_kept(module, limits)
-    {
-        module.instances().keep(live);
+    if let (Instance::Alive(live), Ok(_)) = (live, &answer) {
+        module.instances().keep(live, most_kept(module, limits));
     }
     let end = Instant::now();
     let decided = Decided {
@@ -80,6 +90,7 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
         elapsed: end.saturating_duration_since(start),
         end,
         memory_bytes,
+        instance,
     };
     (answer, decided)
 }
@@ -129,14 +140,19 @@ pub(super) fn new_store(
     store
 }
 
-/// An instance that is configured, if it is to be: by its snapshot, or here.
-fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<Router> {
-    let Some(index) = module.configured_by_call() else { return module.router().instantiate(store) };
+/// An instance that is configured, if it is to be: by its snapshot, or here. And what sets its globals back.
+fn instantiate(
+    module: &Module,
+    store: &mut Store<State>,
+    limits: &Limits,
+) -> wasmtime::Result<(Router, Option<Globals>)> {
     let instance = module.router().instance_pre().instantiate(&mut *store)?;
-    match configure(store, &instance, index, limits) {
-        Ok(()) => Router::new(store, &instance),
-        Err(error) => Err(NotConfigured(error).into()),
+    let rewinder = module.rewinder().filter(|rewinder| module.instances().are_rewound() && rewinder.is_of_use());
+    let globals = rewinder.map(|rewinder| rewinder.meet(store, &instance)).transpose()?;
+    if let Some(index) = module.configured_by_call() {
+        configure(store, &instance, index, limits).map_err(NotConfigured)?;
     }
+    Ok((module.exports().load(store, &instance)?, globals))
 }
 
 /// `configure` failed in this instance, though it passed when the module was loaded.
@@ -146,26 +162,43 @@ pub(super) struct NotConfigured(pub CallError);
 
 pub(super) type Answer = wasmtime::Result<Result<raw::Decision, String>>;
 
-fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Answer) {
-    let (mut store, router, calls) = match module.instances().take() {
-        Some(Live { mut store, router, calls }) => {
-            store.data_mut().renew(call, now);
-            (store, Some(router), calls)
-        }
-        None => (new_store(module.engine(), module.settings().clone(), call, now), None, 0),
-    };
-    // All limits stand before the first guest instruction: instantiation runs start functions.
-    budget::start(&mut store, call.limits.decision);
-    let router = match router {
-        Some(router) => router,
-        None => match instantiate(module, &mut store, call.limits) {
-            Ok(router) => router,
-            Err(error) => return (Instance::Dead(store), Err(error)),
-        },
+fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Made, Answer) {
+    let (mut live, made) = match used(module, call, now).map_or_else(|| new(module, call, now), Ok) {
+        Ok(found) => found,
+        Err((store, error)) => return (Instance::Dead(store), Made::New, Err(error)),
     };
     // The one request of this call: see `Subject`.
-    match router.call_select_peer(&mut store, Resource::new_borrow(0)) {
-        Ok(answer) => (Instance::Alive(Live { store, router, calls: calls.saturating_add(1) }), Ok(answer)),
-        Err(error) => (Instance::Dead(store), Err(error)),
+    match live.router.call_select_peer(&mut live.store, Resource::new_borrow(0)) {
+        Ok(answer) => {
+            live.calls = live.calls.saturating_add(1);
+            (Instance::Alive(live), made, Ok(answer))
+        }
+        Err(error) => (Instance::Dead(live.store), made, Err(error)),
+    }
+}
+
+/// An instance that has decided before: rewound, or as it is.
+fn used(module: &Module, call: Call<'_>, now: Instant) -> Option<(Live, Made)> {
+    let mut live = module.instances().take()?;
+    live.store.data_mut().renew(call, now);
+    budget::start(&mut live.store, call.limits.decision);
+    match module.rewinder() {
+        Some(rewinder) if module.instances().are_rewound() => {
+            rewinder.rewind(&mut live).then_some((live, Made::Rewound))
+        }
+        _ => Some((live, Made::Reused)),
+    }
+}
+
+fn new(module: &Module, call: Call<'_>, now: Instant) -> Result<(Live, Made), (Store<State>, wasmtime::Error)> {
+    let mut store = new_store(module.engine(), module.settings().clone(), call, now);
+    // All limits stand before the first guest instruction: instantiation runs start functions.
+    budget::start(&mut store, call.limits.decision);
+    match instantiate(module, &mut store, call.limits) {
+        Ok((router, globals)) => {
+            let memory_bytes = store.data().limiter.memory_granted();
+            Ok((Live { store, router, calls: 0, globals, memory_bytes }, Made::New))
+        }
+        Err(error) => Err((store, error)),
     }
 }

@@ -1,19 +1,37 @@
-//! Instances that decide more than once, where the operator wants that for a tenant (`instance_calls`). Each belongs to
-//! one module of one tenant.
+//! Instances that decide more than once. Each belongs to one module of one tenant.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use wasmtime::Store;
 
 use crate::bindings::Router;
 use crate::call::State;
+use crate::call::kept::Kept;
+use crate::call::rewind::Globals;
 
-/// The idle instances of a module: at most one for each thread, since a decision holds its thread.
+/// What becomes of a module's instances when they have decided.
 pub struct Instances {
-    most_calls: u32,
-    /// None: whatever comes back is let go, since the module does not serve.
-    idle: Mutex<Option<Vec<Live>>>,
+    after: After,
+    /// Whether the module serves: whatever comes back otherwise is let go.
+    serves: AtomicBool,
+}
+
+enum After {
+    /// Each decides so many times, with what it remembers, where the operator wants that for a tenant
+    /// (`instance_calls`). At most one is idle for each thread, since a decision holds its thread.
+    AsTheyAre {
+        most_calls: u32,
+        idle: Mutex<Vec<Live>>,
+    },
+    /// They are put back to the state in which they began, as instances of the module with this number.
+    Rewound {
+        kept: Arc<Kept>,
+        module: u64,
+    },
+    Never,
 }
 
 /// An instance, and how often it decided.
@@ -21,47 +39,105 @@ pub(super) struct Live {
     pub store: Store<State>,
     pub router: Router,
     pub calls: u32,
+    /// Sets its globals back, if it can be rewound.
+    pub globals: Option<Globals>,
+    /// Linear memory that it began with, in bytes.
+    pub memory_bytes: usize,
 }
 
 impl Instances {
-    /// Each decides so many times. With 1 none is ever kept.
-    pub fn new(most_calls: u32) -> Instances {
-        Instances { most_calls, idle: Mutex::new(Some(Vec::new())) }
+    /// Each decides once.
+    pub fn fresh() -> Instances {
+        Instances::new(After::Never)
     }
 
-    /// Whether any may decide again.
-    pub fn are_kept(&self) -> bool {
-        self.most_calls > 1
+    /// Each decides so many times.
+    pub fn reused(most_calls: u32) -> Instances {
+        Instances::new(After::AsTheyAre { most_calls, idle: Mutex::default() })
+    }
+
+    /// Each decides once, and is rewound then.
+    pub fn rewound(kept: Arc<Kept>, module: u64) -> Instances {
+        Instances::new(After::Rewound { kept, module })
+    }
+
+    fn new(after: After) -> Instances {
+        Instances { after, serves: AtomicBool::new(true) }
+    }
+
+    /// Whether any may remember an earlier decision.
+    pub fn remember(&self) -> bool {
+        matches!(self.after, After::AsTheyAre { .. })
+    }
+
+    /// Whether one that is taken is to be rewound first.
+    pub(super) fn are_rewound(&self) -> bool {
+        matches!(self.after, After::Rewound { .. })
     }
 
     pub(super) fn take(&self) -> Option<Live> {
-        if !self.are_kept() {
-            return None;
+        match &self.after {
+            After::AsTheyAre { idle, .. } => idle.lock().pop(),
+            After::Rewound { kept, module } => kept.take(*module),
+            After::Never => None,
         }
-        self.idle.lock().as_mut()?.pop()
     }
 
-    /// Keeps an instance that decided without a trap, until it has done so often enough.
-    pub(super) fn keep(&self, live: Live) {
-        if live.calls < self.most_calls
-            && let Some(idle) = self.idle.lock().as_mut()
-        {
-            idle.push(live);
+    /// Keeps an instance that decided without a trap, if it may decide again.
+    pub(super) fn keep(&self, live: Live, most_memory: usize) {
+        if !self.serves.load(Ordering::SeqCst) {
+            return;
+        }
+        let memory_bytes = live.store.data().limiter.memory_granted();
+        match &self.after {
+            After::AsTheyAre { most_calls, idle } => {
+                if live.calls < *most_calls && memory_bytes <= most_memory {
+                    idle.lock().push(live);
+                }
+            }
+            After::Rewound { kept, module } => {
+                // Neither a memory that grew nor a handle can be taken back.
+                if live.globals.is_some() && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
+                    kept.keep(*module, live);
+                }
+            }
+            After::Never => {}
+        }
+        // Told meanwhile that the module does not serve, and the list was empty then.
+        if !self.serves.load(Ordering::SeqCst) {
+            self.let_go();
         }
     }
 
     /// Keeps none from now on, and lets go of those that wait; or keeps them again.
     pub fn keep_any(&self, keep: bool) {
-        let mut idle = self.idle.lock();
-        match keep {
-            true => _ = idle.get_or_insert_default(),
-            false => *idle = None,
+        self.serves.store(keep, Ordering::SeqCst);
+        if !keep {
+            self.let_go();
         }
+    }
+
+    fn let_go(&self) {
+        match &self.after {
+            After::AsTheyAre { idle, .. } => drop(std::mem::take(&mut *idle.lock())),
+            After::Rewound { kept, module } => kept.forget(*module),
+            After::Never => {}
+        }
+    }
+}
+
+impl Drop for Instances {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
 impl fmt::Debug for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Instances({} calls)", self.most_calls)
+        f.write_str(match self.after {
+            After::AsTheyAre { .. } => "Instances(reused)",
+            After::Rewound { .. } => "Instances(rewound)",
+            After::Never => "Instances(fresh)",
+        })
     }
 }

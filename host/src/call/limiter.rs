@@ -69,7 +69,8 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        self.instances
+        // And the one that sees to rewinding.
+        self.instances.saturating_add(1)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::call::Call;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLines;
+use crate::call::pagemap::Memory;
 use crate::call::reads::{Read, Reads};
 use crate::call::wasi::{Output, Randomness};
 use crate::door::RequestHead;
@@ -32,6 +33,10 @@ pub(crate) struct State {
     pub wasi_random: Randomness,
     /// Handles of WASI's resources that the module holds.
     pub wasi_handles: usize,
+    /// Whether it got any, now or earlier in this decision.
+    pub had_handles: bool,
+    /// Where the instance's memories lie, if it can be rewound.
+    pub memories: Vec<Memory>,
     /// Calls of the host's functions that are left.
     calls_left: usize,
 }
@@ -62,6 +67,8 @@ impl State {
             wasi_output: Output::default(),
             wasi_random: Randomness::default(),
             wasi_handles: 0,
+            had_handles: false,
+            memories: Vec::new(),
             calls_left: call.limits.host_calls,
         }
     }
@@ -70,6 +77,7 @@ impl State {
     pub fn renew(&mut self, call: Call<'_>, now: Instant) {
         let mut next = State::new(self.settings.clone(), call, now);
         next.limiter.inherit(&self.limiter);
+        next.memories = std::mem::take(&mut self.memories);
         next.not_before_ms = self.wall_ms.unwrap_or(self.not_before_ms);
         *self = next;
     }

@@ -169,6 +169,7 @@ pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result
         matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
         modules: vec![ModuleConfig { path: path.to_owned(), config, warm: Warm::default() }],
         instance_calls: TenantConfig::INSTANCE_CALLS,
+        rewind: TenantConfig::REWIND,
         limits: TenantLimits::default(),
         quota: Quota::default(),
         breaker: BreakerConfig::default(),

@@ -267,6 +267,8 @@ pub struct TenantConfig {
     pub modules: Vec<ModuleConfig>,
     /// Decisions that one instance of a module may make. 1: each decision has a fresh one.
     pub instance_calls: u32,
+    /// Whether an instance that has decided may be put back to the state in which it began, and used again.
+    pub rewind: bool,
     pub limits: TenantLimits,
     pub quota: Quota,
     pub breaker: BreakerConfig,
@@ -339,6 +341,7 @@ impl Stage {
 
 impl TenantConfig {
     pub const INSTANCE_CALLS: u32 = 1;
+    pub const REWIND: bool = true;
 }
 
 /// Whose requests are a tenant's. No two tenants have a combination of the three in common.

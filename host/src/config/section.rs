@@ -309,7 +309,7 @@ impl<'t> Section<'t> {
         self.table.get(key)
     }
 
-    fn place_of(&self, key: &'static str) -> Place {
+    pub fn place_of(&self, key: &'static str) -> Place {
         let offset = self.table.get(key).map_or(self.place.offset, |value| value.span().start);
         self.place.below(key, offset)
     }

@@ -19,13 +19,15 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
     }
     let claimant = Claimant { name: name.as_ref().map(|name| name.value), place: section.place().clone() };
     let matching = matching(&mut section, claims, &claimant);
+    let modules = section.required_tables("module").into_iter().filter_map(module::read).collect();
+    let instance_calls =
+        section.number("instance_calls", 1..=1_000_000, Unit::Things).unwrap_or(TenantConfig::INSTANCE_CALLS);
     let config = TenantConfig {
         name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
         matching,
-        modules: section.required_tables("module").into_iter().filter_map(module::read).collect(),
-        instance_calls: section
-            .number("instance_calls", 1..=1_000_000, Unit::Things)
-            .unwrap_or(TenantConfig::INSTANCE_CALLS),
+        modules,
+        instance_calls,
+        rewind: rewind(&mut section, instance_calls).unwrap_or(TenantConfig::REWIND),
         limits: limits::read(section.table("limits")),
         quota: quota::read(section.table("quota")),
         breaker: quota::read_breaker(section.table("breaker")),
@@ -37,6 +39,15 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
     };
     section.finish();
     config
+}
+
+fn rewind(section: &mut Section<'_>, instance_calls: u32) -> Option<bool> {
+    let rewind = section.boolean("rewind")?;
+    if instance_calls > 1 {
+        let message = "has no effect with `instance_calls` above 1, whose instances remember: take one of the two out";
+        section.findings().add(&section.place_of("rewind"), message.to_owned());
+    }
+    Some(rewind)
 }
 
 /// The name of a listener or a tenant. It stands in logs and metrics, so it is short and plain.

@@ -20,6 +20,7 @@ struct Families {
     unrouted: IntCounterVec,
     decisions: IntCounterVec,
     decision_seconds: HistogramVec,
+    instances: IntCounterVec,
     over_budget: IntCounterVec,
     fallbacks: IntCounterVec,
     attempts: IntCounterVec,
@@ -109,6 +110,11 @@ impl Metrics {
                 "Decisions of versions on trial, by what came of them",
                 &["tenant", "outcome"],
             )?,
+            instances: counter(
+                "pointsman_instances_total",
+                "Decisions by their instance: `new`, `rewound` to the state of a new one, or `reused` as an earlier one left it",
+                &["tenant", "how"],
+            )?,
             cache_lookups: counter(
                 "pointsman_cache_lookups_total",
                 "Decisions that were looked for among those remembered: `hit`, `miss`; `rest`: not looked, since it did not pay",
@@ -172,6 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::call::Made;
     use crate::module::Digest;
     use crate::quota::State;
     use crate::recall::Unfit;
@@ -181,7 +188,7 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         let tenant = metrics.tenant("shop");
         tenant.request(200);
-        tenant.decision("trap", Duration::from_micros(7));
+        tenant.decision("trap", Duration::from_micros(7), Made::New);
         tenant.over_budget("peers");
         tenant.fallback(Rung::Peer);
         tenant.attempt_failed("refused");

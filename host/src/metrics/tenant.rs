@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
+use crate::call::Made;
 use crate::metrics::Families;
 use crate::module::Digest;
 use crate::quota::State;
@@ -18,6 +19,9 @@ pub struct TenantMetrics {
     connects: IntCounter,
     decisions: IntCounterVec,
     decision_seconds: Histogram,
+    new_instances: IntCounter,
+    rewound_instances: IntCounter,
+    reused_instances: IntCounter,
     over_budget: IntCounterVec,
     fallbacks: IntCounterVec,
     attempts: IntCounterVec,
@@ -76,6 +80,9 @@ impl TenantMetrics {
             connects: families.decisions.with_label_values(&[name, CONNECT]),
             decisions: families.decisions.clone(),
             decision_seconds: families.decision_seconds.with_label_values(&[name]),
+            new_instances: families.instances.with_label_values(&[name, "new"]),
+            rewound_instances: families.instances.with_label_values(&[name, "rewound"]),
+            reused_instances: families.instances.with_label_values(&[name, "reused"]),
             over_budget: families.over_budget.clone(),
             fallbacks: families.fallbacks.clone(),
             responses: families.attempts.with_label_values(&[name, RESPONSE]),
@@ -104,7 +111,12 @@ impl TenantMetrics {
     }
 
     /// A module was asked.
-    pub fn decision(&self, outcome: &'static str, elapsed: Duration) {
+    pub fn decision(&self, outcome: &'static str, elapsed: Duration, instance: Made) {
+        match instance {
+            Made::New => self.new_instances.inc(),
+            Made::Rewound => self.rewound_instances.inc(),
+            Made::Reused => self.reused_instances.inc(),
+        }
         self.decision_seconds.observe(elapsed.as_secs_f64());
         match outcome {
             CONNECT => self.connects.inc(),

@@ -5,6 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::config::Class;
+use crate::module::rewindable::rewindable;
 use crate::module::{LoadError, Needs};
 
 /// A built module.
@@ -24,6 +25,7 @@ pub struct Facts {
     pub needs: Needs,
     pub configure: Configure,
     pub warmth: Warmth,
+    pub rewinding: Rewinding,
     /// What the module logged in `configure`.
     pub log: Vec<String>,
 }
@@ -55,12 +57,34 @@ pub enum Warmth {
     },
 }
 
+/// Whether an instance that has decided can be put back to the state in which it began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rewinding {
+    /// Before it is compiled.
+    #[default]
+    NotTried,
+    Possible,
+    Impossible {
+        because: String,
+    },
+}
+
 impl Artefact {
+    /// Compiles a component, made rewindable where that can be done.
     pub fn compile(engine: &Engine, component: &[u8], facts: Facts) -> Result<Artefact, LoadError> {
+        let rewindable = match &facts.configure {
+            Configure::Absent | Configure::Snapshot => rewindable(component).map_err(|not| not.to_string()),
+            Configure::EachInstance { .. } => Err("`configure` is called in each instance".to_owned()),
+        };
+        let (component, rewinding) = match &rewindable {
+            Ok(component) => (component.as_slice(), Rewinding::Possible),
+            Err(because) => (component, Rewinding::Impossible { because: because.clone() }),
+        };
         let code = engine
             .precompile_component(component)
             .map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
-        Ok(Artefact { facts, code })
+        Ok(Artefact { facts: Facts { rewinding, ..facts }, code })
     }
 
     /// The component, for an engine with the settings of the one that it was compiled for.
@@ -98,6 +122,7 @@ mod tests {
             needs: Needs::default(),
             configure: Configure::EachInstance { because: "x".to_owned() },
             warmth: Warmth::Warm { requests: 3 },
+            rewinding: Rewinding::Impossible { because: "y".to_owned() },
             log: vec!["é".to_owned()],
         };
         let artefact = Artefact { facts, code: vec![1, 2, 3] };

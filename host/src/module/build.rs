@@ -8,11 +8,12 @@ use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Li
 use wasmtime::{Engine, Store};
 
 use crate::bindings::Router;
-use crate::call::{State, add_wasi_to_linker, configure, store_to_configure, take_lines};
+use crate::call::{State, add_rewinding_to_linker, add_wasi_to_linker, configure, store_to_configure, take_lines};
 use crate::config::{Limits, TenantLimits};
-use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
+use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
 use crate::module::encode::component_bytes;
 use crate::module::load::needs_host;
+use crate::module::rewindable::{HOST, REWIND};
 use crate::module::snapshot::Instrumented;
 use crate::module::warm::warm;
 use crate::module::{LoadError, ModuleSettings, Needs, WarmUp, world};
@@ -33,6 +34,7 @@ pub struct Source<'a> {
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    add_rewinding_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -54,7 +56,8 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
         false => (component, Configure::Absent, Vec::new()),
     };
     let needs = Needs::of(&component);
-    let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, log };
+    let rewinding = Rewinding::default();
+    let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, rewinding, log };
     if let Some(warm_up) = source.warm_up {
         let made = match &facts.configure {
             Configure::EachInstance { because } => Err(because.clone()),
@@ -69,7 +72,7 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
         }
     }
     let artefact = Artefact::compile(engine, &component, facts)?;
-    check_world(engine, &artefact.component(engine)?)?;
+    check_world(engine, &artefact)?;
     Ok(artefact)
 }
 
@@ -103,11 +106,13 @@ pub fn exports_configure(bytes: &[u8]) -> bool {
 }
 
 /// Whether a component is a router, by the names of what it imports and exports.
-pub fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
+    let component = artefact.component(engine)?;
     let ty = component.component_type();
+    let added = |name: &str| artefact.facts.rewinding == Rewinding::Possible && [HOST, REWIND].contains(&name);
     world::check_names(
-        ty.imports(engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
-        ty.exports(engine).map(|(name, _)| name),
+        ty.imports(engine).filter(|(name, import)| needs_host(&import.ty) && !added(name)).map(|(name, _)| name),
+        ty.exports(engine).map(|(name, _)| name).filter(|name| !added(name)),
     )
 }
 

@@ -17,7 +17,7 @@ use crate::module::Digest;
 use crate::module::artefact::Artefact;
 
 /// What files begin with. It changes with the form of an artefact.
-const MAGIC: &[u8; 16] = b"pointsman-mod-2\n";
+const MAGIC: &[u8; 16] = b"pointsman-mod-3\n";
 
 /// Bytes of SHA-256.
 const SUM: usize = 32;

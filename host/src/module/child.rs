@@ -154,7 +154,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
 mod tests {
     use super::*;
     use crate::config::Class;
-    use crate::module::artefact::{Configure, Facts};
+    use crate::module::artefact::{Configure, Facts, Rewinding};
     use crate::module::{Moment, Needs, WarmUp};
 
     #[test]
@@ -167,6 +167,7 @@ mod tests {
             needs: Needs::default(),
             configure: Configure::Absent,
             warmth: Warmth::NotWanted,
+            rewinding: Rewinding::Possible,
             log: Vec::new(),
         };
         let facts = serde_json::to_vec(&facts).expect("facts");

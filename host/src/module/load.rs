@@ -11,14 +11,15 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, Linker};
 
-use crate::bindings::RouterPre;
-use crate::call::{Instances, Pulse, State, Ticker};
+use crate::bindings::{RouterIndices, RouterPre};
+use crate::call::{Instances, Kept, MOST_KEPT, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
-use crate::module::artefact::{Artefact, Configure, Facts, Warmth};
+use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Key};
 use crate::module::child::build_in_child;
+use crate::module::rewindable::REWIND;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 use crate::recall::unique_number;
@@ -41,6 +42,8 @@ pub struct Module {
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
+    exports: RouterIndices,
+    rewinder: Option<Rewinder>,
     pulse: Arc<Pulse>,
     watches_upstreams: bool,
     class: Class,
@@ -70,17 +73,19 @@ pub struct Loader {
     /// Modules that are in use somewhere.
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
     ticker: Ticker,
+    /// Instances to be rewound, of all modules.
+    kept: Arc<Kept>,
 }
 
 impl Loader {
     /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
     /// many instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
-        let engine = engine(threads, kept)?;
+        let engine = engine(threads, kept.saturating_add(MOST_KEPT))?;
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        Ok(Loader { engine, linker, build_in, cache: None, known, ticker })
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, kept: Arc::default() })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
@@ -137,7 +142,7 @@ impl Loader {
                 compiled
             }
         };
-        Module::new(compiled, settings, limits)
+        Module::new(compiled, settings, limits, &self.kept)
     }
 
     /// The same module with other settings, or for a tenant with other limits.
@@ -175,6 +180,9 @@ impl Loader {
             Warmth::Warm { requests } => tracing::info!(%module, requests, "its instances start warm"),
             Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
         }
+        if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
+            tracing::info!(%module, because, "its instances are not rewound: each decision makes one");
+        }
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
         }
@@ -191,10 +199,25 @@ impl Loader {
         };
         let linker = linker_for(&self.linker, &component).map_err(wrong_type)?;
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
+        let exports = RouterIndices::new(router.instance_pre()).map_err(wrong_type)?;
+        // Without the export, it was not made rewindable.
+        let rewinder = component.get_export_index(None, REWIND).and_then(Rewinder::new);
         let (digest, source) = (key.module, source.bytes.into());
         let Facts { class, needs, warmth, .. } = artefact.facts.clone();
         let pulse = self.ticker.pulse().clone();
-        Ok(Compiled { digest, router, pulse, watches_upstreams, class, needs, configure, warmth, source })
+        Ok(Compiled {
+            digest,
+            router,
+            exports,
+            rewinder,
+            pulse,
+            watches_upstreams,
+            class,
+            needs,
+            configure,
+            warmth,
+            source,
+        })
     }
 }
 
@@ -205,7 +228,12 @@ fn what_configures(source: &Source<'_>) -> Digest {
 }
 
 impl Module {
-    fn new(compiled: Arc<Compiled>, settings: Arc<ModuleSettings>, limits: &TenantLimits) -> Result<Module, LoadError> {
+    fn new(
+        compiled: Arc<Compiled>,
+        settings: Arc<ModuleSettings>,
+        limits: &TenantLimits,
+        kept: &Arc<Kept>,
+    ) -> Result<Module, LoadError> {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
         if class == Class::Runtime {
@@ -218,7 +246,12 @@ impl Module {
                 needs.memory_bytes, needs.table_elements, needs.core_instances, granted.instances
             );
         }
-        Ok(Module { compiled, settings, instances: Arc::new(Instances::new(1)), number: unique_number() })
+        let number = unique_number();
+        let instances = match &compiled.rewinder {
+            Some(_) => Instances::rewound(kept.clone(), number),
+            None => Instances::fresh(),
+        };
+        Ok(Module { compiled, settings, instances: Arc::new(instances), number })
     }
 
     /// Which of a tenant's limits hold for it.
@@ -239,14 +272,22 @@ impl Module {
         self.number
     }
 
-    /// Whether an instance may decide more than once.
+    /// Whether an instance may remember an earlier decision.
     pub fn keeps_instances(&self) -> bool {
-        self.instances.are_kept()
+        self.instances.remember()
     }
 
-    /// Lets each of its instances decide so many times.
+    /// Lets each of its instances decide so many times, with what it remembers. With 1 it remembers nothing.
     pub fn with_instance_calls(self, calls: u32) -> Module {
-        Module { instances: Arc::new(Instances::new(calls)), ..self }
+        match calls {
+            0 | 1 => self,
+            calls => Module { instances: Arc::new(Instances::reused(calls)), ..self },
+        }
+    }
+
+    /// Makes a new instance for each decision, where else one might be rewound.
+    pub fn without_rewinding(self) -> Module {
+        Module { instances: Arc::new(Instances::fresh()), ..self }
     }
 
     /// Whether instances are kept to decide again, where the tenant's configuration has it so.
@@ -274,6 +315,14 @@ impl Module {
 
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.compiled.pulse
+    }
+
+    pub(crate) fn exports(&self) -> &RouterIndices {
+        &self.compiled.exports
+    }
+
+    pub(crate) fn rewinder(&self) -> Option<&Rewinder> {
+        self.compiled.rewinder.as_ref()
     }
 
     pub(crate) fn router(&self) -> &RouterPre<State> {

@@ -12,13 +12,14 @@ mod inspect;
 mod load;
 mod needs;
 mod packages;
+pub(crate) mod rewindable;
 mod settings;
 mod snapshot;
 mod warm;
 mod wasi;
 mod world;
 
-pub use artefact::Warmth;
+pub use artefact::{Rewinding, Warmth};
 pub use cache::CacheError;
 pub use child::{COMMAND as BUILD_COMMAND, serve_build};
 pub use digest::Digest;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::answered::Answer;
-use crate::call::{Decided, LogLine, Read, Reads};
+use crate::call::{Decided, LogLine, Made, Read, Reads};
 use crate::check::{CredentialNames, OwnAddresses, Policy, check};
 use crate::config::{Grants, Limits, Quota, UpstreamDefaults};
 use crate::door::{Arrival, DownstreamTls, RequestHead};
@@ -94,7 +94,16 @@ fn head() -> impl Strategy<Value = Arc<RequestHead>> {
 
 fn decided(reads: Reads) -> Decided {
     let (lines, end) = (Vec::new(), Instant::now());
-    Decided { said: None, reads, lines, log_cut: false, elapsed: Duration::ZERO, end, memory_bytes: 0 }
+    Decided {
+        said: None,
+        reads,
+        lines,
+        log_cut: false,
+        elapsed: Duration::ZERO,
+        end,
+        memory_bytes: 0,
+        instance: Made::New,
+    }
 }
 
 fn answer(number: u8) -> Answer {

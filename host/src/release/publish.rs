@@ -93,7 +93,7 @@ impl Publisher {
         let _permit = self.builds.wait();
         let warm_up = warm_up(module, source.bytes.len());
         let loaded = self.loader.load_warm(&source.bytes, module.config.clone(), &config.limits, warm_up.as_ref())?;
-        Ok(loaded.with_instance_calls(config.instance_calls))
+        Ok(with_instances(config, loaded))
     }
 
     /// Loads a module again, for another configuration.
@@ -106,7 +106,7 @@ impl Publisher {
         let _permit = self.builds.wait();
         let warm_up = warm_up(module, loaded.size());
         let loaded = self.loader.load_again(loaded, module.config.clone(), &config.limits, warm_up.as_ref())?;
-        Ok(loaded.with_instance_calls(config.instance_calls))
+        Ok(with_instances(config, loaded))
     }
 
     /// Runs tests on modules as they would serve a tenant; the number there were.
@@ -389,5 +389,13 @@ fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
     Files {
         modules: sources.iter().map(|source| source.digest).collect(),
         tests: tests.iter().map(|tests| tests.as_ref().map(Tests::digest)).collect(),
+    }
+}
+
+/// A module whose instances are used as its tenant's configuration has it.
+fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
+    match config.rewind {
+        true => loaded.with_instance_calls(config.instance_calls),
+        false => loaded.without_rewinding(),
     }
 }

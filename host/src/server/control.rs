@@ -335,7 +335,10 @@ enum Change {
 
 /// Whether modules loaded for one configuration would not do for the other.
 fn needs_modules(before: &TenantConfig, now: &TenantConfig) -> bool {
-    before.modules != now.modules || before.limits != now.limits || before.instance_calls != now.instance_calls
+    before.modules != now.modules
+        || before.limits != now.limits
+        || before.instance_calls != now.instance_calls
+        || before.rewind != now.rewind
 }
 
 /// The sections that differ and can't be changed by a running proxy.

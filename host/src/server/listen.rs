@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pingora::apps::ServerApp;
+use pingora::listeners::tls::TlsSettings;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::Fds;
 use pingora::services::Service as _;
 use pingora::services::listening::Service;
@@ -62,6 +64,21 @@ impl Listening {
         self.socket.try_clone().map(OwnedFd::from).map_err(refused)
     }
 }
+
+/// How Pingora serves a listener's connections.
+pub fn endpoint(address: &str, tls: Option<TlsSettings>) -> ListenerConfig {
+    let endpoint = ListenerConfig::tcp(address);
+    match tls {
+        // Heads and bodies are read into buffers of their own, which are large enough; Pingora's 64 KiB before these would
+        // be held by every idle connection.
+        None => endpoint.l4_buffer(L4BufferSettings::default().read(0)),
+        Some(tls) => endpoint.l4_buffer(L4BufferSettings::default().read(TLS_READ_BUFFER)).tls(tls),
+    }
+}
+
+/// Bytes that are read at a time from a client that speaks TLS, which itself would ask for each record twice: for its
+/// head, and for the rest. A record with as much as it may have.
+const TLS_READ_BUFFER: usize = 17 * 1024;
 
 /// A service that takes the connections of a socket, once it is run.
 pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -243,10 +243,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone(), heads.clone());
         let mut service = Service::new(listener.name.clone(), door);
         let address = listening.address.to_string();
-        match tls {
-            None => service.add_tcp(&address),
-            Some(settings) => service.add_tls_with_settings(&address, None, settings),
-        }
+        service.add_listener(listen::endpoint(&address, tls));
         services.push(listen::serving(service, &address, listening.copy()?, &watch));
     }
     if let Some(access) = access_to_admin {

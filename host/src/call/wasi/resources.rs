@@ -61,6 +61,7 @@ impl State {
     pub(super) fn hand_out<T: 'static>(&mut self, number: u32) -> wasmtime::Result<(Resource<T>,)> {
         self.count_call()?;
         self.wasi_handles = self.wasi_handles.saturating_add(1);
+        self.had_handles = true;
         Ok((Resource::new_own(number),))
     }
 }

@@ -67,7 +67,7 @@ fn problems_of_all_files_are_told_at_once() {
 tenants.d/1.toml:3: tenant[0].hostnames[1]: tenant `twin` claims `shop.example`, which tenant `shop` has already, as \
 tenant[0].hostnames[0] in line 12 of pointsman.toml
 tenants.d/1.toml:4: tenant[0].colour: unknown key; known here: name, hostnames, sni, listeners, module, \
-instance_calls, limits, quota, breaker, upstream, failure, group, grants, release
+instance_calls, rewind, limits, quota, breaker, upstream, failure, group, grants, release
 tenants.d/2.toml:1: log: unknown key; known here: tenant
 tenants.d/2.toml:4: tenant[0].name: must be unique, but `shop` is tenant[0].name already, in line 11 of pointsman.toml
 tenants.d/3.toml:1: tenant: is missing: add at least one `[[tenant]]`";
@@ -129,5 +129,18 @@ fn claims_are_of_listener_server_name_and_hostname() {
         any,
         "hostnames = [\"a.example\"]\nsni = [\"127.0.0.1\"]",
         "tenant[1].sni[0]: `127.0.0.1` must be a name: no client sends an IP address as its server name",
+    );
+}
+
+#[test]
+fn rewind_is_refused_where_instances_remember() {
+    let found = complaints_of(&[
+        ("pointsman.toml", LISTENERS),
+        ("tenants.d/1.toml", &tenant("shop", "hostnames = [\"a.example\"]\ninstance_calls = 2\nrewind = true")),
+    ]);
+    assert_eq!(
+        found,
+        "tenants.d/1.toml:5: tenant[0].rewind: has no effect with `instance_calls` above 1, whose instances remember: \
+         take one of the two out"
     );
 }

@@ -252,6 +252,7 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
             modules: vec![ModuleConfig { path: PathBuf::from("router.wasm"), config: json!({}), warm: Warm::Auto }],
             instance_calls: TenantConfig::INSTANCE_CALLS,
+            rewind: TenantConfig::REWIND,
             limits: TenantLimits::default(),
             quota: Quota::default(),
             breaker: BreakerConfig::default(),
