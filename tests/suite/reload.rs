@@ -391,9 +391,10 @@ async fn built_modules_are_kept_and_only_used_if_they_are_ours() {
     start().await.expect("a start").stop().await;
     assert!(std::fs::metadata(file).expect("its age").modified().expect("its age") > marked);
 
-    let mut damaged = kept.clone();
-    *damaged.last_mut().expect("bytes") ^= 1;
-    for bytes in [&damaged[..], &kept[..kept.len() / 2], b"", b"pointsman-mod-1\n"] {
+    let (mut other_form, mut damaged) = (kept.clone(), kept.clone());
+    *other_form.last_mut().expect("bytes") ^= 1;
+    *damaged.first_mut().expect("bytes") ^= 1;
+    for bytes in [&other_form[..], &damaged, &kept[..kept.len() / 2], b"", b"pointsman-mod-1\n"] {
         std::fs::write(file, bytes).expect("written");
         let proxy = start().await.expect("a start");
         assert_eq!(proxy.get("http://shop.test/").await.status, 201);

@@ -1,5 +1,8 @@
 //! What building a module gives: machine code that can be kept, and what is to be known of it.
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -70,6 +73,29 @@ pub enum Rewinding {
     },
 }
 
+/// The component whose code a file begins with, for an engine with the settings of the one that it was compiled for.
+///
+/// The code is run where it is, mapped into memory, so the file must be ours alone, be what it was when it was checked, and
+/// stay so: see `Cache`.
+pub fn component_of_file(engine: &Engine, file: &File) -> Result<Component, LoadError> {
+    // By its descriptor: what has its name by now may be another file.
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    component.map_err(|error| LoadError::Compile { message: format!("{error:#}") })
+}
+
+impl Facts {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// None if the bytes are not those of facts.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Facts> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
 impl Artefact {
     /// Compiles a component, made rewindable where that can be done.
     pub fn compile(engine: &Engine, component: &[u8], facts: Facts) -> Result<Artefact, LoadError> {
@@ -97,8 +123,13 @@ impl Artefact {
         component.map_err(|error| LoadError::Compile { message: format!("{error:#}") })
     }
 
+    /// As Wasmtime serializes a component.
+    pub fn code(&self) -> &[u8] {
+        &self.code
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
-        let facts = serde_json::to_vec(&self.facts).unwrap_or_default();
+        let facts = self.facts.to_bytes();
         let length = u32::try_from(facts.len()).unwrap_or(u32::MAX).to_le_bytes();
         [length.as_slice(), &facts, &self.code].concat()
     }
@@ -107,7 +138,7 @@ impl Artefact {
     pub fn from_bytes(bytes: &[u8]) -> Option<Artefact> {
         let (length, rest) = bytes.split_first_chunk()?;
         let (facts, code) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        Some(Artefact { facts: serde_json::from_slice(facts).ok()?, code: code.to_owned() })
+        Some(Artefact { facts: Facts::from_bytes(facts)?, code: code.to_owned() })
     }
 }
 

@@ -12,11 +12,12 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
-use crate::module::Digest;
-use crate::module::artefact::Artefact;
+use crate::module::artefact::{Artefact, Facts, component_of_file};
+use crate::module::{Digest, LoadError};
 
-/// What files begin with. It changes with the form of an artefact.
+/// What files end with. It changes with the form of an artefact.
 const MAGIC: &[u8; 16] = b"pointsman-mod-3\n";
 
 /// Bytes of SHA-256.
@@ -72,14 +73,14 @@ impl Cache {
     }
 
     /// What is kept for a key. A file that is damaged or not ours is as good as none, and said to be so.
-    pub fn get(&self, key: &Key) -> Option<Artefact> {
+    pub fn get(&self, key: &Key) -> Option<Kept> {
         let path = self.path(key);
         match read(&path) {
             Ok(None) => None,
-            Ok(Some(artefact)) => {
+            Ok(Some(kept)) => {
                 // Which were used last is known by their time; if it can't be set, one may go sooner.
-                let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-                Some(artefact)
+                let _ = kept.file.set_modified(SystemTime::now());
+                Some(kept)
             }
             Err(why) => {
                 tracing::warn!(path = %path.display(), why, "a file of the module cache is refused; the module is built again");
@@ -89,14 +90,18 @@ impl Cache {
     }
 
     /// Keeps an artefact, and lets go of those that were not used for longest if they are too many.
-    pub fn put(&self, key: &Key, artefact: &Artefact) -> std::io::Result<()> {
-        let (path, bytes) = (self.path(key), artefact.to_bytes());
+    pub fn put(&self, key: &Key, artefact: &Artefact) -> std::io::Result<Kept> {
         let mut file = tempfile::Builder::new().prefix(".").tempfile_in(&self.folder)?;
-        for part in [MAGIC.as_slice(), &Sha256::digest(&bytes), &bytes] {
+        let (code, facts) = (artefact.code(), artefact.facts.to_bytes());
+        let length = u64::try_from(facts.len()).unwrap_or(u64::MAX).to_le_bytes();
+        let sum = Sha256::new().chain_update(code).chain_update(&facts).finalize();
+        // The code first: a file is mapped from its start.
+        for part in [code, &facts, &length, &sum, MAGIC] {
             file.write_all(part)?;
         }
-        file.persist(path).map_err(|error| error.error)?;
-        self.sweep()
+        let file = file.persist(self.path(key)).map_err(|error| error.error)?;
+        self.sweep()?;
+        Ok(Kept { facts: artefact.facts.clone(), file })
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -130,8 +135,22 @@ impl Cache {
     }
 }
 
+/// An artefact in a file of the cache.
+#[derive(Debug)]
+pub struct Kept {
+    pub facts: Facts,
+    file: File,
+}
+
+impl Kept {
+    /// The component, whose code is the file's: it takes no memory of its own but for what is changed in it.
+    pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
+        component_of_file(engine, &self.file)
+    }
+}
+
 /// None: there is no such file.
-fn read(path: &Path) -> Result<Option<Artefact>, String> {
+fn read(path: &Path) -> Result<Option<Kept>, String> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
@@ -145,11 +164,17 @@ fn read(path: &Path) -> Result<Option<Artefact>, String> {
     ours(&about).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let whole = || {
-        let (sum, content) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<SUM>()?;
-        (Sha256::digest(content).as_slice() == sum).then(|| Artefact::from_bytes(content))?
+    let facts = || {
+        let (content, sum) = bytes.strip_suffix(MAGIC)?.split_last_chunk::<SUM>()?;
+        let (content, length) = content.split_last_chunk()?;
+        if Sha256::digest(content).as_slice() != sum {
+            return None;
+        }
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        Facts::from_bytes(content.get(content.len().checked_sub(length)?..)?)
     };
-    whole().map(Some).ok_or_else(|| "it is damaged".to_owned())
+    let facts = facts().ok_or_else(|| "it is damaged".to_owned())?;
+    Ok(Some(Kept { facts, file }))
 }
 
 fn ours(about: &std::fs::Metadata) -> Result<(), CacheError> {

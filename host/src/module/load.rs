@@ -9,15 +9,15 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{ComponentExportIndex, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
 use crate::bindings::{RouterIndices, RouterPre};
-use crate::call::{Instances, Kept, MOST_KEPT, Pulse, Rewinder, State, Ticker};
+use crate::call::{Instances, KeptInstances, MOST_KEPT, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
-use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
+use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
-use crate::module::cache::{Cache, Key};
+use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
 use crate::module::rewindable::REWIND;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
@@ -74,7 +74,7 @@ pub struct Loader {
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
     ticker: Ticker,
     /// Instances to be rewound, of all modules.
-    kept: Arc<Kept>,
+    kept: Arc<KeptInstances>,
 }
 
 impl Loader {
@@ -158,7 +158,7 @@ impl Loader {
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
         let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
-        if let Some(compiled) = kept.and_then(|artefact| self.linked(key, &artefact, source).ok()) {
+        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(key, &kept, source).ok()) {
             return Ok(compiled);
         }
         // A build may run the module: `configure`, and what warms it.
@@ -167,7 +167,7 @@ impl Loader {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
             BuildIn::ChildProcess => build_in_child(source)?,
         };
-        let compiled = self.linked(key, &artefact, source)?;
+        let compiled = self.linked(key, &artefact.facts, artefact.component(&self.engine)?, source)?;
         let module = key.module;
         for line in &artefact.facts.log {
             tracing::info!(target: "pointsman::module", %module, "configure: {line}");
@@ -183,17 +183,31 @@ impl Loader {
         if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
             tracing::info!(%module, because, "its instances are not rewound: each decision makes one");
         }
-        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
-            tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+        match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
+            None => Ok(compiled),
+            // From the file, which others have in memory too.
+            Some(Ok(kept)) => Ok(self.linked_to_file(key, &kept, source).unwrap_or(compiled)),
+            Some(Err(error)) => {
+                tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+                Ok(compiled)
+            }
         }
-        Ok(compiled)
     }
 
-    fn linked(&self, key: &Key, artefact: &Artefact, source: &Source<'_>) -> Result<Compiled, LoadError> {
-        let component = artefact.component(&self.engine)?;
+    fn linked_to_file(&self, key: &Key, kept: &Kept, source: &Source<'_>) -> Result<Compiled, LoadError> {
+        self.linked(key, &kept.facts, kept.component(&self.engine)?, source)
+    }
+
+    fn linked(
+        &self,
+        key: &Key,
+        facts: &Facts,
+        component: Component,
+        source: &Source<'_>,
+    ) -> Result<Compiled, LoadError> {
         let watches_upstreams =
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
-        let configure = match artefact.facts.configure {
+        let configure = match facts.configure {
             Configure::Absent | Configure::Snapshot => None,
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
@@ -203,7 +217,7 @@ impl Loader {
         // Without the export, it was not made rewindable.
         let rewinder = component.get_export_index(None, REWIND).and_then(Rewinder::new);
         let (digest, source) = (key.module, source.bytes.into());
-        let Facts { class, needs, warmth, .. } = artefact.facts.clone();
+        let Facts { class, needs, warmth, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
             digest,
@@ -232,7 +246,7 @@ impl Module {
         compiled: Arc<Compiled>,
         settings: Arc<ModuleSettings>,
         limits: &TenantLimits,
-        kept: &Arc<Kept>,
+        kept: &Arc<KeptInstances>,
     ) -> Result<Module, LoadError> {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
