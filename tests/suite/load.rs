@@ -1,7 +1,7 @@
 //! Modules that are refused at load, each with a message of its own.
 
 use pointsman::config::{Limits, TenantLimits};
-use pointsman::module::Loader;
+use pointsman::module::{Loader, Rewinding, inspect_bytes};
 use pointsman_tests::Wat;
 
 #[track_caller]
@@ -173,4 +173,20 @@ fn proposals_that_a_router_does_not_need() {
     check(&shared, "cannot be compiled");
     let large = wat::parse_str(r#"(component (core module (memory i64 1)))"#).expect("WAT");
     check(&large, "cannot be compiled");
+}
+
+#[test]
+fn inspection_shows_what_the_author_made_and_whether_it_can_be_rewound() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let inspected = |wat: &Wat| inspect_bytes(&loader, &wat.bytes(), &TenantLimits::default());
+    let usual = inspected(&Wat::answering(200));
+    let imports = ["types", "request"].map(|interface| format!("pointsman:router/{interface}@0.1.0"));
+    let own = (imports.to_vec(), vec!["select-peer".to_owned()]);
+    assert_eq!((usual.imports, usual.exports), own.clone());
+    assert_eq!(usual.rewinding, Some(Rewinding::Possible));
+    let body = "(table.set (i32.const 0) (ref.null func)) (i32.const 128)";
+    let of_a_table = inspected(&Wat::select_peer(body).with("(table 1 funcref)"));
+    assert_eq!((of_a_table.imports, of_a_table.exports), own);
+    let because = "its code changes a table, which is not undone".to_owned();
+    assert_eq!(of_a_table.rewinding, Some(Rewinding::Impossible { because }));
 }

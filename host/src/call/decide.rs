@@ -78,7 +78,9 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();
     // Whatever failed, and however: what an instance remembers of it is not to be met again.
-    if let (Instance::Alive(live), Ok(_)) = (live, &answer) {
+    if let Instance::Alive(live) = live
+        && (answer.is_ok() || module.instances().are_rewound())
+    {
         module.instances().keep(live, most_kept(module, limits));
     }
     let end = Instant::now();

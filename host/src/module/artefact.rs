@@ -8,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::config::Class;
-use crate::module::rewindable::rewindable;
+use crate::module::rewindable::{self, rewindable};
 use crate::module::{LoadError, Needs};
 
 /// A built module.
@@ -71,6 +71,13 @@ pub enum Rewinding {
     Impossible {
         because: String,
     },
+}
+
+impl Rewinding {
+    /// Whether an import or export of the compiled component is not its author's.
+    pub fn added(&self, name: &str) -> bool {
+        *self == Rewinding::Possible && [rewindable::HOST, rewindable::REWIND].contains(&name)
+    }
 }
 
 /// The component whose code a file begins with, for an engine with the settings of the one that it was compiled for.

@@ -13,7 +13,6 @@ use crate::config::{Limits, TenantLimits};
 use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
 use crate::module::encode::component_bytes;
 use crate::module::load::needs_host;
-use crate::module::rewindable::{HOST, REWIND};
 use crate::module::snapshot::Instrumented;
 use crate::module::warm::warm;
 use crate::module::{LoadError, ModuleSettings, Needs, WarmUp, world};
@@ -109,7 +108,7 @@ pub fn exports_configure(bytes: &[u8]) -> bool {
 fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
     let component = artefact.component(engine)?;
     let ty = component.component_type();
-    let added = |name: &str| artefact.facts.rewinding == Rewinding::Possible && [HOST, REWIND].contains(&name);
+    let added = |name: &str| artefact.facts.rewinding.added(name);
     world::check_names(
         ty.imports(engine).filter(|(name, import)| needs_host(&import.ty) && !added(name)).map(|(name, _)| name),
         ty.exports(engine).map(|(name, _)| name).filter(|name| !added(name)),

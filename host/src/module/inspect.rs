@@ -9,7 +9,7 @@ use crate::config::{Class, TenantLimits};
 use crate::engine::ceiling;
 use crate::module::encode::component_bytes;
 use crate::module::load::{needs_host, read};
-use crate::module::{Digest, LoadError, LoadStep, Loader, Needs};
+use crate::module::{Digest, LoadError, LoadStep, Loader, Needs, Rewinding};
 
 /// A module, taken apart.
 #[derive(Debug, Serialize)]
@@ -26,6 +26,8 @@ pub struct Inspection {
     pub class: Option<Class>,
     /// What the limits of its class let it have.
     pub granted: Option<Granted>,
+    /// Whether an instance that has decided can be put back as it was, in place of making one for each decision.
+    pub rewinding: Option<Rewinding>,
     /// Compiled code and data, in bytes.
     pub compiled_bytes: Option<usize>,
     /// Why it would not be loaded. None: it would.
@@ -60,6 +62,7 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
         needs: None,
         class: None,
         granted: None,
+        rewinding: loaded.as_ref().ok().map(|module| module.rewinding().clone()),
         compiled_bytes: None,
         refused: match &loaded {
             // What `configure` needs is in the configuration of a tenant.
@@ -87,9 +90,11 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
     };
     if let Ok(component) = component {
         let (ty, image) = (component.component_type(), component.image_range());
-        let imports = ty.imports(engine).filter(|(_, import)| needs_host(&import.ty));
-        inspection.imports = imports.map(|(name, _)| name.to_owned()).collect();
-        inspection.exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let own = |name: &str| !inspection.rewinding.as_ref().is_some_and(|rewinding| rewinding.added(name));
+        let imports = ty.imports(engine).filter(|(name, import)| needs_host(&import.ty) && own(name));
+        let imports = imports.map(|(name, _)| name.to_owned()).collect();
+        let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).filter(|name| own(name)).collect();
+        (inspection.imports, inspection.exports) = (imports, exports);
         inspection.compiled_bytes = Some(image.end.addr().saturating_sub(image.start.addr()));
     }
     inspection

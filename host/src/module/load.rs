@@ -51,6 +51,7 @@ struct Compiled {
     /// To be called in each instance.
     configure: Option<ComponentExportIndex>,
     warmth: Warmth,
+    rewinding: Rewinding,
     /// The file: another configuration may make another module of it.
     source: Arc<[u8]>,
 }
@@ -217,7 +218,7 @@ impl Loader {
         // Without the export, it was not made rewindable.
         let rewinder = component.get_export_index(None, REWIND).and_then(Rewinder::new);
         let (digest, source) = (key.module, source.bytes.into());
-        let Facts { class, needs, warmth, .. } = facts.clone();
+        let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
             digest,
@@ -230,6 +231,7 @@ impl Loader {
             needs,
             configure,
             warmth,
+            rewinding,
             source,
         })
     }
@@ -316,6 +318,11 @@ impl Module {
 
     pub fn warmth(&self) -> &Warmth {
         &self.compiled.warmth
+    }
+
+    /// Whether its instances can be rewound.
+    pub fn rewinding(&self) -> &Rewinding {
+        &self.compiled.rewinding
     }
 
     /// Whether it may ask what was seen of upstreams.

@@ -6,26 +6,32 @@ use std::time::Duration;
 use criterion::Criterion;
 use pointsman::check::Verdict;
 use pointsman::config::Quota;
-use pointsman::recall::Recall;
+use pointsman::module::Module;
+use pointsman::recall::{Recall, unique_number};
 
 use crate::around::{checked, grants};
 use crate::modules::{self, Asked, Known};
 
-/// Each in an instance of its own.
+/// Each in a fresh instance: a used one that is put back, where that can be done.
 pub fn fresh(criterion: &mut Criterion) {
-    decisions(criterion, "decision/fresh", 1);
+    decisions(criterion, "decision/fresh", |module| module);
+}
+
+/// Each in an instance that is made for it.
+pub fn new(criterion: &mut Criterion) {
+    decisions(criterion, "decision/new", Module::without_rewinding);
 }
 
 /// All in the same instance.
 pub fn reused(criterion: &mut Criterion) {
-    decisions(criterion, "decision/reused", 1_000_000_000);
+    decisions(criterion, "decision/reused", |module| module.with_instance_calls(1_000_000_000));
 }
 
 /// Remembered: the module is not called.
 pub fn cached(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached");
     for known in modules::all() {
-        let asked = Asked::new(&modules::loader(), &known, 1);
+        let asked = Asked::new(&modules::loader(), &known, |module| module);
         let recall = Recall::new(&Quota::default());
         let (said, noted) = asked.decided();
         let (number, head) = (asked.module.number(), &asked.head);
@@ -38,12 +44,37 @@ pub fn cached(criterion: &mut Criterion) {
     }
 }
 
-fn decisions(criterion: &mut Criterion, name: &str, calls: u32) {
+/// Remembered, by tenants one after the other, each with a memory of its own.
+pub fn cached_among(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision/cached among");
+    let Some(usual) = modules::usual() else { return };
+    let asked = Asked::new(&modules::loader(), &usual, |module| module);
+    let (said, noted) = asked.decided();
+    let answer = Verdict::Connect(checked(said, &grants())).into();
+    for count in [1_usize, 1_000, 10_000] {
+        let tenants: Vec<(u64, Recall)> = (0..count)
+            .map(|_| {
+                let (number, recall) = (unique_number(), Recall::new(&Quota::default()));
+                recall.remember(number, &asked.head, &noted, &answer).expect("it depends on the request alone");
+                (number, recall)
+            })
+            .collect();
+        let mut turn = tenants.iter().cycle();
+        group.bench_function(count.to_string(), |bencher| {
+            bencher.iter(|| {
+                let (number, recall) = turn.next().expect("endless");
+                recall.find(*number, black_box(&asked.head))
+            });
+        });
+    }
+}
+
+fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Module) {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for known in modules::all() {
         let loader = modules::loader();
-        let asked = Asked::new(&loader, &known, calls);
+        let asked = Asked::new(&loader, &known, instances);
         group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide()));
     }
 }
@@ -55,7 +86,8 @@ pub fn rotation(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     for count in [1_usize, 10, 100, 1_000] {
         let loader = modules::loader();
-        let asked: Vec<Asked> = (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), 1)).collect();
+        let asked: Vec<Asked> =
+            (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), |module| module)).collect();
         let mut turn = asked.iter().cycle();
         group.bench_function(count.to_string(), |bencher| bencher.iter(|| turn.next().expect("endless").decide()));
     }

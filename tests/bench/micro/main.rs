@@ -10,12 +10,18 @@ mod modules;
 
 use criterion::Criterion;
 
+/// As the proxy has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     decision::fresh(&mut criterion);
+    decision::new(&mut criterion);
     decision::reused(&mut criterion);
     decision::rotation(&mut criterion);
     decision::cached(&mut criterion);
+    decision::cached_among(&mut criterion);
     around::check(&mut criterion);
     around::peer(&mut criterion);
     around::tenants(&mut criterion);

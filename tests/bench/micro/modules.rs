@@ -89,10 +89,10 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub fn new(loader: &Loader, known: &Known, calls: u32) -> Asked {
+    pub fn new(loader: &Loader, known: &Known, instances: impl Fn(Module) -> Module) -> Asked {
         let limits = TenantLimits::default();
         let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
-        let asked = Asked { module: module.with_instance_calls(calls), head: head(), attempts: [].into(), limits };
+        let asked = Asked { module: instances(module), head: head(), attempts: [].into(), limits };
         asked.decide();
         asked
     }

@@ -35,7 +35,7 @@ TENANT = """
 [[tenant]]
 name = "bench"
 hostnames = ["*"]
-instance_calls = {instance_calls}
+{instances}
 [[tenant.module]]
 path = "{module}"
 [tenant.grants]
@@ -57,8 +57,8 @@ def modes(program, module=None, cache_key=True):
     module = os.path.abspath(module or module_file("bench-pick"))
     cache_off = CACHE_OFF if cache_key else ""
 
-    def mode(name, port, about, head=PLAIN, tail="", module=module, instance_calls=1, **more):
-        text = head + TENANT.format(module=module, instance_calls=instance_calls) + tail
+    def mode(name, port, about, head=PLAIN, tail="", module=module, instances="", **more):
+        text = head + TENANT.format(module=module, instances=instances) + tail
         command = [os.path.abspath(program), "run", "--config", "@RUN@/pointsman.toml"]
         more.setdefault("control", "pointsman-static")
         return Proxy(name, port, command, about, texts={"pointsman.toml": text}, ours=True, **more)
@@ -70,9 +70,10 @@ def modes(program, module=None, cache_key=True):
         mode("pointsman-cached-again", 9303, "the same once more: what the two differ by is noise"),
         mode("pointsman-missed", 9304, "the same, but no session comes twice: every decision misses the cache",
              requests={"sessions": 0}),
-        mode("pointsman-fresh", 9305, "cache off: a fresh instance for every decision", tail=cache_off),
+        mode("pointsman-fresh", 9305, "cache off: a fresh instance for every decision, used before and rewound", tail=cache_off),
+        mode("pointsman-new", 9308, "cache off: an instance is made for every decision", tail=cache_off, instances="rewind = false"),
         mode("pointsman-reused", 9306, "cache off, one instance for up to 1,000,000 decisions", tail=cache_off,
-             instance_calls=1_000_000),
+             instances="instance_calls = 1_000_000"),
         mode("pointsman-production", 9307, "all defaults: access log to a file, forwarded headers", head=PRODUCTION),
     ]
     return {proxy.name: proxy for proxy in all_modes}
