@@ -2,7 +2,7 @@
 
 EXAMPLES := fixed canary sticky failover least-loaded quota rewrite table lab
 
-.PHONY: demo lab test test-languages bench bench-micro setup modules
+.PHONY: demo lab test test-languages bench bench-micro profiled setup modules
 
 ## Build all, start upstreams and the proxy on loopback, show a few routed requests, keep serving (Ctrl-C ends it).
 demo: setup modules
@@ -37,6 +37,12 @@ bench: setup
 	guest-sdk/rust/build-guest bench-pick bench-static table
 	tests/bench/proxies/compare.py $(COMPARE)
 	tests/bench/scale/scale.py $(SCALE)
+
+## The release build, optimised by a profile of itself at work: target/profiled/pointsman. See docs/performance.md.
+profiled: setup
+	tests/bench/proxies/setup
+	guest-sdk/rust/build-guest bench-pick bench-static
+	tests/bench/profiled
 
 ## What the steps of a request cost, each in a loop; `ONLY=decision/fresh` for some of them. Languages other than Rust are
 ## measured where `tests/languages/run` has built their modules.

@@ -104,8 +104,9 @@ class Process:
         return total / 1000
 
     def memory_kib(self):
-        """Resident and proportional set size. The second counts once what a master and its worker share."""
-        sizes = {"Rss": 0, "Pss": 0}
+        """Resident and proportional set size, and what of the first is no file's. The second counts once what a master and
+        its worker share."""
+        sizes = {"Rss": 0, "Pss": 0, "Anonymous": 0}
         for pid in self.pids():
             try:
                 with open(f"/proc/{pid}/smaps_rollup") as rollup:
@@ -115,7 +116,7 @@ class Process:
                             sizes[key] += int(line.split()[1])
             except OSError:
                 continue
-        return sizes["Rss"], sizes["Pss"]
+        return sizes["Rss"], sizes["Pss"], sizes["Anonymous"]
 
 
 def stop_all():

@@ -13,7 +13,7 @@ def one_slice(server, seconds, core=places.PROXY_CORE, **requests):
     told = load.wrk(server.port, seconds, **requests_of_wrk)
     elapsed_us = (time.monotonic() - begin) * 1e6
     cpu, busy = server.cpu_us() - cpu, process.core_busy_us(core) - busy
-    rss, pss = server.memory_kib()
+    rss, pss, _ = server.memory_kib()
     return {
         "cpu_us": round(cpu / max(1, told["requests"]), 2),
         "per_second": round(told["requests"] / (told["duration_us"] / 1e6)),

@@ -14,8 +14,13 @@ def rss_kib(server):
     return server.memory_kib()[0]
 
 
+def anonymous_kib(server):
+    return server.memory_kib()[2]
+
+
 def after_requests(sites, name, tenants, count):
-    """A proxy's memory once it serves, and after two requests to each tenant; and the time that it took to start."""
+    """A proxy's memory once it serves, and after two requests to each tenant; what of that is no file's; and the time that
+    it took to start."""
     server = sites.proxy(name, tenants).start(patience=900)
     try:
         start = rss_kib(server)
@@ -28,31 +33,32 @@ def after_requests(sites, name, tenants, count):
                 raise RuntimeError(f"{name}: {answer.status} for tenant {n % count}")
         connection.close()
         time.sleep(1)
-        return start, rss_kib(server), server.seconds_to_start
+        return start, rss_kib(server), anonymous_kib(server), server.seconds_to_start
     finally:
         server.stop()
 
 
 def of_tenants(sites, say, many, own):
-    start, used, _ = after_requests(sites, "memory-1", sites.one_module(1, KEEP_NONE), 1)
-    yield {"what": "the process, with one tenant", "kib": used, "at_start_kib": start, "of": 1}
+    start, used, anonymous, _ = after_requests(sites, "memory-1", sites.one_module(1, KEEP_NONE), 1)
+    yield {"what": "the process, with one tenant", "kib": used, "anonymous_kib": anonymous, "at_start_kib": start, "of": 1}
 
-    def case(what, tenants, count, beside=(used, start), share=None):
-        first, later, seconds = after_requests(sites, "memory-many", tenants, count)
+    def case(what, tenants, count, beside=(used, start, anonymous), share=None):
+        first, later, own, seconds = after_requests(sites, "memory-many", tenants, count)
         say(f"{what}: {count} tenants started in {seconds:.1f} s")
         share = share or count - 1
-        return {"what": what, "kib": (later - beside[0]) / share, "at_start_kib": (first - beside[1]) / share, "of": count,
-                "seconds_to_start": round(seconds, 1)}, (later, first)
+        return {"what": what, "kib": (later - beside[0]) / share, "anonymous_kib": (own - beside[2]) / share,
+                "at_start_kib": (first - beside[1]) / share, "of": count,
+                "seconds_to_start": round(seconds, 1)}, (later, first, own)
 
     told, shared = case("a tenant; all have one module", sites.one_module(many, KEEP_NONE), many)
     yield told
     told, _ = case("an idle upstream connection", sites.one_module(many), many, shared, many)
-    yield {key: told[key] for key in ("what", "kib", "of")}
+    yield {key: told[key] for key in ("what", "kib", "anonymous_kib", "of")}
     yield case("a tenant with a module of its own", sites.own_modules(own, KEEP_NONE), own)[0]
     _, fresh = case("tenants without instances", sites.one_module(own, KEEP_NONE), own)
     keeping = sites.one_module(own, KEEP_NONE + sites.without_cache(), 1_000_000)
     told, _ = case("an instance that is kept (`instance_calls`)", keeping, own, fresh, own)
-    yield {key: told[key] for key in ("what", "kib", "of")}
+    yield {key: told[key] for key in ("what", "kib", "anonymous_kib", "of")}
 
 
 def idle_downstream(sites, connections):

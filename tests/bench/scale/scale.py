@@ -106,9 +106,9 @@ def curve_plot(curve):
 
 
 def memory_table(found):
-    rows = [[one["what"], figure(one["kib"]), figure(one.get("at_start_kib")), f"{one['of']:,}", figure(one.get("seconds_to_start"))]
+    rows = [[one["what"], figure(one["kib"]), figure(one.get("anonymous_kib")), figure(one.get("at_start_kib")), f"{one['of']:,}", figure(one.get("seconds_to_start"))]
             for one in found]
-    return results.table(["", "KiB", "before requests, KiB", "measured with", "start, s"], rows)
+    return results.table(["", "KiB", "of it anonymous, KiB", "before requests, KiB", "measured with", "start, s"], rows)
 
 
 def write(kept, to_page):
