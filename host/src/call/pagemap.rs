@@ -95,8 +95,11 @@ impl Pagemap {
                     found(address.saturating_sub(memory.start) / PAGE_BYTES);
                 }
             }
-            if walked >= end || walked <= from {
+            if walked >= end {
                 return Ok(());
+            }
+            if walked <= from {
+                return Err(std::io::Error::other("the scan does not get on"));
             }
             from = walked;
         }

@@ -33,14 +33,21 @@ pub struct Source<'a> {
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-    add_rewinding_to_linker(&mut linker)?;
     Ok(linker)
 }
 
-/// What one component is linked with: the same, and what it imports of WASI.
-pub fn linker_for(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Linker<State>> {
+/// What one component is linked with: the same, what it imports of WASI, and what was added to it. Its author's own import
+/// of that is not to be had.
+pub fn linker_for(
+    linker: &Linker<State>,
+    component: &Component,
+    rewinding: &Rewinding,
+) -> wasmtime::Result<Linker<State>> {
     let mut linker = linker.clone();
     add_wasi_to_linker(&mut linker, component)?;
+    if *rewinding == Rewinding::Possible {
+        add_rewinding_to_linker(&mut linker)?;
+    }
     Ok(linker)
 }
 
@@ -178,7 +185,7 @@ impl Configuring<'_> {
         )?;
         self.needs.check(limits)?;
         let mut store = store_to_configure(engine, settings.clone(), limits);
-        let linker = linker_for(linker, &component).map_err(wrong_type)?;
+        let linker = linker_for(linker, &component, &Rewinding::NotTried).map_err(wrong_type)?;
         let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
         let export = configure_export(&component)?;
         let instance = pre

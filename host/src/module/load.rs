@@ -212,7 +212,7 @@ impl Loader {
             Configure::Absent | Configure::Snapshot => None,
             Configure::EachInstance { .. } => Some(configure_export(&component)?),
         };
-        let linker = linker_for(&self.linker, &component).map_err(wrong_type)?;
+        let linker = linker_for(&self.linker, &component, &facts.rewinding).map_err(wrong_type)?;
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let exports = RouterIndices::new(router.instance_pre()).map_err(wrong_type)?;
         // Without the export, it was not made rewindable.

@@ -71,7 +71,7 @@ const SHOWN: usize = 256;
 pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Facts) -> Result<Artefact, String> {
     let instrumented = Instrumented::new(component)?;
     let compiled = Component::new(builds.engine, &instrumented.component).map_err(|error| format!("{error:#}"))?;
-    let cold = Prepared::new(builds, &compiled, facts.needs)?;
+    let cold = Prepared::new(builds, &compiled, facts)?;
 
     let mut budget = Together::new(builds.limits);
     let mut all = Vec::new();
@@ -113,7 +113,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let facts = Facts { needs, warmth: Warmth::Warm { requests: chosen().count() }, ..facts.clone() };
     let artefact = Artefact::compile(builds.engine, &snapshot, facts).map_err(|error| error.to_string())?;
     let component = artefact.component(builds.engine).map_err(|error| error.to_string())?;
-    let warm = Prepared::new(builds, &component, needs)?;
+    let warm = Prepared::new(builds, &component, &artefact.facts)?;
     for decided in &all {
         let again = warm.decide(&mut warm.instance(), &decided.asked, builds.limits);
         // What depends on the moment may differ from one instance to the next, snapshot or not.
@@ -149,9 +149,9 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(builds: Builds<'a>, component: &Component, needs: Needs) -> Result<Prepared<'a>, String> {
-        needs.check(builds.limits).map_err(|error| error.to_string())?;
-        let linker = linker_for(builds.linker, component);
+    fn new(builds: Builds<'a>, component: &Component, facts: &Facts) -> Result<Prepared<'a>, String> {
+        facts.needs.check(builds.limits).map_err(|error| error.to_string())?;
+        let linker = linker_for(builds.linker, component, &facts.rewinding);
         let pre = linker.and_then(|linker| linker.instantiate_pre(component)).and_then(RouterPre::new);
         Ok(Prepared { pre: pre.map_err(|error| format!("{error:#}"))?, builds })
     }
