@@ -1,7 +1,8 @@
 //! Modules that are refused at load, each with a message of its own.
 
 use pointsman::config::{Limits, TenantLimits};
-use pointsman::module::{Loader, Rewinding, inspect_bytes};
+use pointsman::door::WrittenRequest;
+use pointsman::module::{Loader, Moment, Rewinding, WarmUp, inspect_bytes};
 use pointsman_tests::Wat;
 
 #[track_caller]
@@ -117,6 +118,25 @@ fn component_that_imports_wasi() {
 fn unknown_import() {
     let component = wat::parse_str(r#"(component (import "acme:db/store@1.0.0" (instance)))"#).expect("WAT");
     check(&component, "`acme:db/store@1.0.0`, which this host does not offer");
+}
+
+/// What is added to components so that their instances can be rewound is not an author's to import.
+#[test]
+fn import_of_what_rewinding_takes() {
+    let wit = "package pointsman:host; interface rewind { memory: func(start: list<u8>, pages: u32); }
+        world other { include pointsman:router/router@0.1.0; import rewind; }";
+    let core = r#"
+        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+        (import "pointsman:host/rewind" "memory" (func $memory (param i32 i32 i32)))
+        (func (export "select-peer") (param i32) (result i32)
+          (call $drop (local.get 0)) (call $memory (i32.const 0) (i32.const 1) (i32.const 9)) (i32.const 64))"#;
+    let module = of_world(wit, "pointsman:host/other", core);
+    check(&module, "`pointsman:host/rewind`, which this host does not offer");
+    let warm_up = WarmUp { requests: vec![WrittenRequest::get("http://a.test/")], moment: Moment::MayStay };
+    let loader = Loader::new(1, 0).expect("a loader");
+    let refused = loader.load_warm(&module, serde_json::json!({}), &TenantLimits::default(), Some(&warm_up));
+    let error = refused.map(|_| ()).expect_err("it is refused").to_string();
+    assert!(error.contains("`pointsman:host/rewind`, which this host does not offer"), "{error}");
 }
 
 #[test]
