@@ -31,15 +31,15 @@ test-languages: setup modules
 	tests/languages/bindings
 
 ## What a request costs, beside other proxies and as it grows: see docs/performance.md. Wants a machine that does nothing else.
-bench: setup
-	tests/bench/proxies/setup
-	cargo build --release --locked --bin pointsman
+bench: profiled
 	guest-sdk/rust/build-guest bench-pick bench-static table
-	tests/bench/proxies/compare.py $(COMPARE)
-	tests/bench/scale/scale.py $(SCALE)
+	tests/bench/proxies/compare.py --pointsman target/profiled/pointsman $(COMPARE)
+	tests/bench/scale/scale.py --pointsman target/profiled/pointsman $(SCALE)
 
 ## The release build, optimised by a profile of itself at work: target/profiled/pointsman. See docs/performance.md.
-profiled: setup
+profiled: target/profiled/pointsman
+
+target/profiled/pointsman: $(shell find host wit Cargo.toml Cargo.lock -type f) | setup
 	tests/bench/proxies/setup
 	guest-sdk/rust/build-guest bench-pick bench-static
 	tests/bench/profiled
