@@ -201,12 +201,12 @@ fn inspection_shows_what_the_author_made_and_whether_it_can_be_rewound() {
     let inspected = |wat: &Wat| inspect_bytes(&loader, &wat.bytes(), &TenantLimits::default());
     let usual = inspected(&Wat::answering(200));
     let imports = ["types", "request"].map(|interface| format!("pointsman:router/{interface}@0.1.0"));
-    let own = (imports.to_vec(), vec!["select-peer".to_owned()]);
-    assert_eq!((usual.imports, usual.exports), own.clone());
+    let own = (&imports.to_vec(), &vec!["select-peer".to_owned()]);
+    assert_eq!((&usual.imports, &usual.exports), own);
     assert_eq!(usual.rewinding, Some(Rewinding::Possible));
     let body = "(table.set (i32.const 0) (ref.null func)) (i32.const 128)";
     let of_a_table = inspected(&Wat::select_peer(body).with("(table 1 funcref)"));
-    assert_eq!((of_a_table.imports, of_a_table.exports), own);
+    assert_eq!((&of_a_table.imports, &of_a_table.exports), own);
     let because = "its code changes a table, which is not undone".to_owned();
     assert_eq!(of_a_table.rewinding, Some(Rewinding::Impossible { because }));
 }
