@@ -153,6 +153,14 @@ const NOSY_OF_WHAT_IS_REWOUND: &str = r#"
       (global.set $e (v128.const i64x2 1 1))
       (i32.const 128))"#;
 
+/// How an instance is made that can be rewound: a kernel before Linux 6.7 does not tell what was written.
+fn rewound() -> Made {
+    match wasmtime::PoolingAllocationConfig::is_pagemap_scan_available() {
+        true => Made::Rewound,
+        false => Made::New,
+    }
+}
+
 #[test]
 fn instance_that_is_rewound_is_as_a_new_one() {
     let loader = Loader::new(1, 0).expect("a loader");
@@ -164,7 +172,7 @@ fn instance_that_is_rewound_is_as_a_new_one() {
     }
     for turn in 0..3_000 {
         for tenant in [&a, &b, &a] {
-            assert_eq!(answer(tenant), Ok(Made::Rewound), "turn {turn}");
+            assert_eq!(answer(tenant), Ok(rewound()), "turn {turn}");
         }
     }
 }
@@ -190,12 +198,12 @@ fn pages_that_were_never_written_before_are_put_back_too() {
           (i32.const 128))"#;
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = tenant_of(&loader, &Wat::core(text).pages(2));
-    let rewound = (0..2_000).filter(|turn| match answer(&tenant) {
-        Ok(made) => made == Made::Rewound,
+    let as_usual = (0..2_000).filter(|turn| match answer(&tenant) {
+        Ok(made) => made == rewound(),
         Err(error) => panic!("turn {turn}: {error}"),
     });
     // It has sixteen pages of 4 KiB to write, and may be new each time that one is written for the first time.
-    assert!(rewound.count() > 1_900);
+    assert!(as_usual.count() > 1_900);
 }
 
 #[test]
@@ -205,7 +213,7 @@ fn instance_that_can_not_be_rewound_is_new() {
         let tenant = tenant_of(&loader, wat);
         [(); 4].map(|()| answer(&tenant).expect("an answer"))
     };
-    let usual = [Made::New, Made::New, Made::Rewound, Made::Rewound];
+    let usual = [Made::New, Made::New, rewound(), rewound()];
     assert_eq!(made(&Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)")), usual);
     let grows = Wat::select_peer("(drop (memory.grow (i32.const 1))) (i32.const 128)");
     assert_eq!(made(&grows), [Made::New; 4]);
@@ -219,6 +227,9 @@ fn instance_that_can_not_be_rewound_is_new() {
 
 #[test]
 fn instances_of_the_modules_that_decided_last_are_kept() {
+    if rewound() == Made::New {
+        return;
+    }
     let loader = Loader::new(1, 0).expect("a loader");
     let tenants: Vec<Tenant> = (0..70)
         .map(|number| {
@@ -226,15 +237,15 @@ fn instances_of_the_modules_that_decided_last_are_kept() {
             tenant_of(&loader, &Wat::select_peer(&body))
         })
         .collect();
-    let rewound = |tenants: &[Tenant]| tenants.iter().filter(|tenant| answer(tenant) == Ok(Made::Rewound)).count();
+    let are_rewound = |tenants: &[Tenant]| tenants.iter().filter(|tenant| answer(tenant) == Ok(rewound())).count();
     for _ in 0..3 {
-        assert_eq!(rewound(&tenants), 0, "each is let go before its module's turn comes again");
+        assert_eq!(are_rewound(&tenants), 0, "each is let go before its module's turn comes again");
     }
     // The last ones are still there. What was in their pages is known when one more has been made.
     let last = &tenants[60..];
-    assert_eq!(rewound(last), 0);
-    assert_eq!(rewound(last), 10);
-    assert_eq!(rewound(last), 10);
+    assert_eq!(are_rewound(last), 0);
+    assert_eq!(are_rewound(last), 10);
+    assert_eq!(are_rewound(last), 10);
 }
 
 /// The modules above would find what is left.
