@@ -61,10 +61,11 @@ impl From<wasmtime::Error> for EngineError {
     }
 }
 
-/// An engine for `threads` threads that decide at the same time, and for instances that are kept beside.
-pub fn engine(threads: usize, kept: usize) -> Result<Engine, EngineError> {
+/// An engine for so many instances that decide at the same time or wait to be rewound, and for those that are kept beside
+/// (`instance_calls`).
+pub fn engine(fresh: usize, kept: usize) -> Result<Engine, EngineError> {
     // Where address space is short, they are what can be done without.
-    make(threads, kept, WARM_SLOTS, Compile::OnAllCores).or_else(|_| make(threads, kept, 0, Compile::OnAllCores))
+    make(fresh, kept, WARM_SLOTS, Compile::OnAllCores).or_else(|_| make(fresh, kept, 0, Compile::OnAllCores))
 }
 
 /// An engine that makes code for the one above.
@@ -81,7 +82,7 @@ pub enum Compile {
     OnOneCore,
 }
 
-fn make(threads: usize, kept: usize, warm: u32, compile: Compile) -> Result<Engine, EngineError> {
+fn make(fresh: usize, kept: usize, warm: u32, compile: Compile) -> Result<Engine, EngineError> {
     let mut config = Config::new();
     config
         .parallel_compilation(compile == Compile::OnAllCores)
@@ -101,7 +102,7 @@ fn make(threads: usize, kept: usize, warm: u32, compile: Compile) -> Result<Engi
         .cranelift_opt_level(OptLevel::Speed)
         // A decision runs on a worker's own stack (2 MiB in Tokio); recursion beyond this traps.
         .max_wasm_stack(512 * 1024)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads.saturating_add(kept), warm)));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(fresh.saturating_add(kept), warm)));
     Engine::new(&config).map_err(|error| match kept {
         0 => error.into(),
         _ => EngineError(format!(
@@ -111,7 +112,7 @@ fn make(threads: usize, kept: usize, warm: u32, compile: Compile) -> Result<Engi
     })
 }
 
-/// A decision never waits, so there are at most as many live instances as threads, and those that are kept.
+/// A decision never waits, so there are at most as many instances that decide as threads; the others wait to be used again.
 fn pool(instances: usize, warm: u32) -> PoolingAllocationConfig {
     // A `configure` that is called in this process needs an instance too; there is one build for each core at most.
     let builds = std::thread::available_parallelism().map_or(1, usize::from);

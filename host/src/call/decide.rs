@@ -79,7 +79,7 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
     let memory_bytes = state.limiter.memory_granted();
     // Whatever failed, and however: what an instance remembers of it is not to be met again.
     if let Instance::Alive(live) = live
-        && (answer.is_ok() || module.instances().are_rewound())
+        && (answer.is_ok() || module.rewinder().is_some())
     {
         module.instances().keep(live, most_kept(module, limits));
     }
@@ -149,7 +149,7 @@ fn instantiate(
     limits: &Limits,
 ) -> wasmtime::Result<(Router, Option<Globals>)> {
     let instance = module.router().instance_pre().instantiate(&mut *store)?;
-    let rewinder = module.rewinder().filter(|rewinder| module.instances().are_rewound() && rewinder.is_of_use());
+    let rewinder = module.rewinder().filter(|rewinder| rewinder.is_of_use());
     let globals = rewinder.map(|rewinder| rewinder.meet(store, &instance)).transpose()?;
     if let Some(index) = module.configured_by_call() {
         configure(store, &instance, index, limits).map_err(NotConfigured)?;
@@ -185,10 +185,8 @@ fn used(module: &Module, call: Call<'_>, now: Instant) -> Option<(Live, Made)> {
     live.store.data_mut().renew(call, now);
     budget::start(&mut live.store, call.limits.decision);
     match module.rewinder() {
-        Some(rewinder) if module.instances().are_rewound() => {
-            rewinder.rewind(&mut live).then_some((live, Made::Rewound))
-        }
-        _ => Some((live, Made::Reused)),
+        Some(rewinder) => rewinder.rewind(&mut live).then_some((live, Made::Rewound)),
+        None => Some((live, Made::Reused)),
     }
 }
 

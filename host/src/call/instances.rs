@@ -71,7 +71,7 @@ impl Instances {
     }
 
     /// Whether one that is taken is to be rewound first.
-    pub(super) fn are_rewound(&self) -> bool {
+    pub fn are_rewound(&self) -> bool {
         matches!(self.after, After::Rewound { .. })
     }
 

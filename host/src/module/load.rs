@@ -82,7 +82,7 @@ impl Loader {
     /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
     /// many instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
-        let engine = engine(threads, kept.saturating_add(MOST_KEPT))?;
+        let engine = engine(threads.saturating_add(MOST_KEPT), kept)?;
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
@@ -342,8 +342,9 @@ impl Module {
         &self.compiled.exports
     }
 
+    /// What rewinds its instances, if they are to be.
     pub(crate) fn rewinder(&self) -> Option<&Rewinder> {
-        self.compiled.rewinder.as_ref()
+        self.compiled.rewinder.as_ref().filter(|_| self.instances.are_rewound())
     }
 
     pub(crate) fn router(&self) -> &RouterPre<State> {
