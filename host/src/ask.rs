@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::answer::Failure;
 use crate::answered::Answer;
 use crate::call::{self, Call, Decided};
-use crate::check::{self, CredentialNames, ResponseSpec, Verdict};
+use crate::check::ResponseSpec;
 use crate::door::RequestHead;
 use crate::module::Module;
 use crate::peer::Route;
 use crate::raw;
 use crate::recall::{Recall, Unfit};
 use crate::stores::Stores;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Terms};
 
 /// What a tenant's modules want, checked.
 #[derive(Debug, Clone)]
@@ -39,7 +39,8 @@ pub struct Question<'a> {
     pub modules: &'a [Module],
     /// What they may use that outlives the decision: the tenant's, or another in a trial.
     pub stores: &'a Arc<Stores>,
-    pub credentials: &'a CredentialNames,
+    /// What their answers are judged by.
+    pub terms: &'a Terms,
     pub head: &'a Arc<RequestHead>,
     pub attempts: &'a Arc<[raw::Attempt]>,
     /// Where their answers are remembered, if they are.
@@ -51,9 +52,9 @@ pub struct Question<'a> {
 pub fn ask(
     question: Question<'_>,
     turn: &mut usize,
-    mut seen: impl FnMut(&Module, &Decided, &Result<Verdict, Failure>),
+    mut seen: impl FnMut(&Module, &Decided, &Result<Answer, Failure>),
 ) -> Result<Wanted, Failure> {
-    let policy = question.tenant.policy(question.credentials);
+    let policy = question.tenant.policy(&question.terms.granted.names);
     while let Some(module) = question.modules.get(*turn) {
         let call = Call {
             head: question.head,
@@ -62,10 +63,11 @@ pub fn ask(
             limits: question.tenant.config.limits.of(module.class()),
         };
         let (answer, decided) = call::decide(module, call);
-        let verdict =
-            answer.map_err(Failure::from).and_then(|answer| check::check(answer, &policy).map_err(Failure::from));
-        seen(module, &decided, &verdict);
-        let answer = Answer::from(verdict?);
+        let answer = answer
+            .map_err(Failure::from)
+            .and_then(|said| question.terms.routes.check(said, &policy).map_err(Failure::from));
+        seen(module, &decided, &answer);
+        let answer = answer?;
         if let Err(unfit) = remember(question, module, &decided, &answer) {
             question.tenant.metrics.unfit(unfit);
         }

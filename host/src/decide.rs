@@ -1,16 +1,14 @@
 //! A decision as traffic gets it: `ask` within the tenant's quota, and what takes its place when it fails.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::answer::{Failure, OverQuota};
 use crate::answered::Answer;
 use crate::ask::{Question, Wanted, ask};
 use crate::call::Decided;
-use crate::check::{self, Refusal, Verdict};
+use crate::check::Refusal;
 use crate::metrics::Rung;
 use crate::module::Module;
-use crate::peer::Route;
 use crate::quota::{Change, Outcome};
 use crate::raw;
 use crate::recall::Found;
@@ -116,7 +114,7 @@ fn ask_within_quota(
         return Err(OverQuota::Cpu { percent: tenant.usage.cpu_percent }.into());
     }
     let Some(admission) = tenant.usage.breaker.admit(start) else { return Err(Failure::BreakerOpen) };
-    let wanted = ask(question, turn, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
+    let wanted = ask(question, turn, |module, decided, answer| note(tenant, module, decided, answer, seen));
     if released.serving.is_on_trial(released.version)
         && let Some(judged) = judged(&wanted)
     {
@@ -162,7 +160,7 @@ fn rung(
     };
     for (rung, modules) in others.into_iter().flatten().filter(|(_, modules)| !modules.is_empty()) {
         let question = Question { modules, recall: None, ..question };
-        let wanted = ask(question, &mut 0, |module, decided, verdict| note(tenant, module, decided, verdict, seen));
+        let wanted = ask(question, &mut 0, |module, decided, answer| note(tenant, module, decided, answer, seen));
         if let Ok(wanted) = wanted {
             return (rung, Some(wanted));
         }
@@ -180,9 +178,10 @@ fn rung(
 
 fn fallback_peer(question: Question<'_>) -> Option<Result<Wanted, Refusal>> {
     let route = question.tenant.fallback_route.clone()?;
-    Some(match check::check(raw::Decision::Connect(route), &question.tenant.policy(question.credentials)) {
-        Ok(Verdict::Connect(route)) => Ok(Wanted::Connect(Arc::new(Route::new(*route)))),
-        Ok(Verdict::Respond(_) | Verdict::Pass) => return None,
+    let policy = question.tenant.policy(&question.terms.granted.names);
+    Some(match question.terms.routes.check(raw::Decision::Connect(route), &policy) {
+        Ok(Answer::Connect(route)) => Ok(Wanted::Connect(route)),
+        Ok(Answer::Respond(_) | Answer::Pass) => return None,
         Err(refusal) => Err(refusal),
     })
 }
@@ -192,12 +191,12 @@ fn note(
     tenant: &Tenant,
     module: &Module,
     decided: &Decided,
-    verdict: &Result<Verdict, Failure>,
+    answer: &Result<Answer, Failure>,
     seen: &mut impl FnMut(&Module, &Decided),
 ) {
     tenant.usage.decided(decided.elapsed, decided.end);
-    tenant.metrics.decision(outcome_label(verdict), decided.elapsed, decided.instance);
-    if let Err(Failure::Call(error)) = verdict
+    tenant.metrics.decision(outcome_label(answer), decided.elapsed, decided.instance);
+    if let Err(Failure::Call(error)) = answer
         && let Some(key) = error.limit_key()
     {
         tenant.metrics.over_budget(key);
@@ -212,11 +211,11 @@ fn note(
     seen(module, decided);
 }
 
-fn outcome_label(verdict: &Result<Verdict, Failure>) -> &'static str {
-    match verdict {
-        Ok(Verdict::Connect(_)) => "connect",
-        Ok(Verdict::Respond(_)) => "respond",
-        Ok(Verdict::Pass) => "pass",
+fn outcome_label(answer: &Result<Answer, Failure>) -> &'static str {
+    match answer {
+        Ok(Answer::Connect(_)) => "connect",
+        Ok(Answer::Respond(_)) => "respond",
+        Ok(Answer::Pass) => "pass",
         Err(Failure::Call(error)) => error.label(),
         Err(_) => "refused",
     }

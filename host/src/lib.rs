@@ -43,6 +43,7 @@ pub mod cli;
 pub mod raw;
 mod bindings;
 
+mod bounded;
 mod dns_name;
 mod in_parallel;
 mod local_ports;

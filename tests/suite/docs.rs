@@ -135,7 +135,7 @@ fn every_example_is_accepted() {
             stores: &tenant.stores,
             tenant: &tenant,
             modules: &modules,
-            credentials: &terms.granted.names,
+            terms: &terms,
             head: &head,
             attempts: &attempts,
             recall: None,

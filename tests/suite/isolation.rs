@@ -297,7 +297,7 @@ fn answer(tenant: &Tenant) -> Result<Made, String> {
         tenant,
         modules: &version.modules,
         stores: &tenant.stores,
-        credentials: &terms.granted.names,
+        terms: &terms,
         head: &head,
         attempts: &attempts,
         recall: None,

@@ -115,16 +115,16 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         tenant,
         modules: &modules,
         stores: &tenant.stores,
-        credentials: &terms.granted.names,
+        terms: &terms,
         head: &head,
         attempts: &attempts,
         recall: None,
     };
     let _ = ask(ask_of(&warm_up), &mut 0, |_, _, _| {});
     let mut asked = Vec::new();
-    let wanted = ask(ask_of(&tenant), &mut 0, |module, decided, verdict| {
+    let wanted = ask(ask_of(&tenant), &mut 0, |module, decided, answer| {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
-        asked.push(Asked::new(path.unwrap_or_default(), module, decided, verdict, &head, &attempts));
+        asked.push(Asked::new(path.unwrap_or_default(), module, decided, answer, &head, &attempts));
     });
     println!("{}", serde_json::to_string_pretty(&Report::new(&config, asked, &wanted))?);
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
+use crate::answered::Answer;
 use crate::ask::Wanted;
 use crate::call::Decided;
-use crate::check::Verdict;
 use crate::config::TenantConfig;
 use crate::door::RequestHead;
 use crate::module::{Module, Warmth};
@@ -62,11 +62,11 @@ impl Asked {
         path: String,
         module: &Module,
         decided: &Decided,
-        verdict: &Result<Verdict, Failure>,
+        answer: &Result<Answer, Failure>,
         head: &RequestHead,
         attempts: &[raw::Attempt],
     ) -> Asked {
-        let answered = match (decided.said, verdict) {
+        let answered = match (decided.said, answer) {
             (Some(said), _) => said.to_owned(),
             (None, Err(failure)) => failure.to_string(),
             (None, Ok(_)) => String::new(),

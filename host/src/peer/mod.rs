@@ -8,7 +8,7 @@ mod route;
 mod tunnel;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use http_peer::{Ends, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};

@@ -108,7 +108,8 @@ fn peer() -> BoxedStrategy<raw::Peer> {
         .boxed()
 }
 
-fn decision() -> BoxedStrategy<raw::Decision> {
+/// Anything that a module can say.
+pub fn decision() -> BoxedStrategy<raw::Decision> {
     let rewrite = (of(text()), of(text()), prop::collection::vec(text(), 0..3), headers()).prop_map(
         |(authority, path_and_query, remove_headers, set_headers)| raw::Rewrite {
             authority,

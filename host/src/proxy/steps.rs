@@ -124,7 +124,7 @@ impl Proxy {
             tenant,
             modules: &version.modules,
             stores: &tenant.stores,
-            credentials: &served.terms.granted.names,
+            terms: &served.terms,
             head: &served.head,
             attempts: &attempts,
             // What an author is told of a decision is what its module did.

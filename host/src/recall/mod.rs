@@ -16,7 +16,7 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::answered::Answer;
+use crate::answered::{Answer, Routes};
 use crate::call::{Decided, Read, Source};
 use crate::config::Quota;
 use crate::door::RequestHead;
@@ -28,7 +28,7 @@ use crate::recall::table::{Node, Step, Table};
 #[derive(Debug)]
 pub struct Recall {
     entries: usize,
-    bytes: usize,
+    bytes: u64,
     /// Made with the first answer: most tenants of a large proxy are idle.
     table: OnceLock<Table>,
     pace: Pace,
@@ -82,8 +82,9 @@ pub fn unique_number() -> u64 {
 
 impl Recall {
     pub fn new(quota: &Quota) -> Recall {
-        let (entries, bytes) = (quota.cache_entries, quota.cache_bytes);
-        Recall { entries, bytes, table: OnceLock::new(), pace: Pace::default() }
+        let bytes = u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX);
+        let bytes = bytes - Routes::share(quota);
+        Recall { entries: quota.cache_entries, bytes, table: OnceLock::new(), pace: Pace::default() }
     }
 
     /// Whether anything is ever remembered.
@@ -143,7 +144,7 @@ impl Recall {
             };
             (node, value) = (next, saw);
         }
-        table.put(node, value, Step::Answer(table.shared(answer)));
+        table.put(node, value, Step::Answer(answer.clone()));
         Ok(())
     }
 

@@ -245,25 +245,6 @@ fn values_that_come_once_push_none_out_that_come_often() {
 }
 
 #[test]
-fn equal_routes_are_kept_once() {
-    let (recall, module) = (recall(1_000, 1 << 20), unique_number());
-    let tree = Tree::Read(
-        Read::Path,
-        vec![Tree::Read(Read::Header(HeaderName::from_static("cookie")), vec![Tree::Answer(10)])],
-    );
-    let route = |cookie: &str| {
-        let head = with_cookie(cookie);
-        let (answer, decided) = ask(&tree, &head);
-        recall.remember(module, &head, &decided, &answer).expect("fit");
-        match recall.find(module, &head) {
-            Found::Answer(Answer::Connect(route)) => route,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert!(Arc::ptr_eq(&route("a"), &route("b")));
-}
-
-#[test]
 fn what_is_not_the_requests_is_not_remembered() {
     let recall = recall(1_000, 1 << 20);
     let head = with_cookie(&"x".repeat(5_000));

@@ -119,15 +119,7 @@ fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &A
     let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
     let terms = tenant.terms();
     let attempts = test.request.attempts().map_err(|error| wrong(error.to_string()))?;
-    let question = Question {
-        tenant,
-        modules,
-        stores,
-        credentials: &terms.granted.names,
-        head: &head,
-        attempts: &attempts,
-        recall: None,
-    };
+    let question = Question { tenant, modules, stores, terms: &terms, head: &head, attempts: &attempts, recall: None };
     let wanted = ask(question, &mut 0, |_, _, _| {});
     let found = Outcome::new(&wanted, &tenant.config.failure.answer).json();
     match difference("", &Value::Object(test.expect.clone()), &found) {

@@ -191,7 +191,9 @@ impl Tenant {
     /// Brings those metrics up to date that change with time alone.
     pub fn refresh_metrics(&self) {
         self.metrics.breaker(self.usage.breaker.state(Instant::now()));
-        self.metrics.cache(self.terms.load().recall.size());
+        let terms = self.terms.load();
+        let (steps, bytes) = terms.recall.size();
+        self.metrics.cache((steps, bytes.saturating_add(terms.routes.size())));
     }
 
     /// Where its connections may go.

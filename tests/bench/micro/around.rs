@@ -8,8 +8,9 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion};
 use ipnet::{Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
+use pointsman::answered::Routes;
 use pointsman::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
-use pointsman::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
+use pointsman::config::{Grants, HostPattern, Limits, Matching, Quota, UpstreamDefaults};
 use pointsman::credentials::Credentials;
 use pointsman::peer::{Ends, Route, http_peer, prepared};
 use pointsman::quota::Count;
@@ -32,16 +33,19 @@ pub fn grants() -> Grants {
     }
 }
 
-pub fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
-    let policy = Policy {
+fn with_policy<T>(grants: &Grants, then: impl FnOnce(&Policy<'_>) -> T) -> T {
+    then(&Policy {
         limits: &Limits::default(),
         upstream: &UpstreamDefaults::default(),
         grants,
         credentials: &CredentialNames::default(),
         own: &OwnAddresses::default(),
         local_ports: None,
-    };
-    match check::check(decision, &policy).expect("it may be followed") {
+    })
+}
+
+pub fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
+    match with_policy(grants, |policy| check::check(decision, policy)).expect("it may be followed") {
         Verdict::Connect(route) => route,
         other => panic!("{other:?}"),
     }
@@ -52,6 +56,14 @@ pub fn check(criterion: &mut Criterion) {
     let grants = grants();
     criterion.bench_function("check", |bencher| {
         bencher.iter_batched(|| decision.clone(), |decision| checked(decision, &grants), BatchSize::SmallInput);
+    });
+    // As most are: the module said the same before.
+    let routes = Routes::new(&Quota::default());
+    with_policy(&grants, |policy| {
+        criterion.bench_function("check/again", |bencher| {
+            let again = |said| routes.check(said, policy);
+            bencher.iter_batched(|| decision.clone(), again, BatchSize::SmallInput);
+        });
     });
 }
 

@@ -1,12 +1,16 @@
 //! What a module's answer came to, in a form that several requests can share.
 
+mod routes;
+
 use std::sync::Arc;
 
 use crate::check::{ResponseSpec, Verdict};
 use crate::peer::Route;
 
+pub use routes::Routes;
+
 /// A checked answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Connect(Arc<Route>),
     Respond(Arc<ResponseSpec>),

@@ -1,0 +1,177 @@
+//! Routes that were checked before. A module answers with the same few records again and again, also where its decisions
+//! can't be remembered, and the check of a record is a function of it and of the tenant's terms.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use foldhash::quality::RandomState;
+use quick_cache::Weighter;
+
+use crate::answered::Answer;
+use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
+use crate::check::{Policy, Refusal, check};
+use crate::config::Quota;
+use crate::peer::Route;
+use crate::raw;
+
+/// The routes of one tenant, on the terms by which they were checked.
+#[derive(Debug)]
+pub struct Routes {
+    bytes: u64,
+    /// Made with the first route: most tenants of a large proxy are idle.
+    table: OnceLock<Table>,
+}
+
+struct Table {
+    routes: Bounded<raw::Route, Arc<Route>, RandomState>,
+    hasher: RandomState,
+    /// Hashes of records that are not in the table, each in one of a few places. Those that never come again do not cost
+    /// what it takes to keep one.
+    once: [AtomicU64; PLACES],
+}
+
+/// Routes that are kept at most.
+const MOST: usize = 4096;
+
+const PLACES: usize = 64;
+
+/// Of `quota.cache_bytes`, the part that is for routes.
+const PART: u64 = 8;
+
+impl Routes {
+    pub fn new(quota: &Quota) -> Routes {
+        Routes { bytes: Routes::share(quota), table: OnceLock::new() }
+    }
+
+    /// Of what a tenant's answers may take in memory, that which its routes may take; in bytes.
+    pub fn share(quota: &Quota) -> u64 {
+        u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX) / PART
+    }
+
+    /// Checks what a module said, if it did not say so before. The policy must be the same each time.
+    pub fn check(&self, said: raw::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+        let raw::Decision::Connect(record) = said else { return check(said, policy).map(Answer::from) };
+        if self.bytes == 0 {
+            return check(raw::Decision::Connect(record), policy).map(Answer::from);
+        }
+        let table = self.table.get_or_init(|| Table::new(self.bytes));
+        if let Some(route) = table.routes.get(&record) {
+            return Ok(Answer::Connect(route));
+        }
+        let kept = table.has_come_before(&record).then(|| record.clone());
+        let answer = check(raw::Decision::Connect(record), policy).map(Answer::from)?;
+        if let (Some(record), Answer::Connect(route)) = (kept, &answer) {
+            table.routes.insert(record, route.clone());
+        }
+        Ok(answer)
+    }
+
+    /// Bytes that are counted for them.
+    pub fn size(&self) -> u64 {
+        self.table.get().map_or(0, |table| table.routes.weight())
+    }
+}
+
+impl Table {
+    fn new(bytes: u64) -> Table {
+        let hasher = RandomState::default();
+        Table { routes: bounded(MOST, bytes, hasher.clone()), hasher, once: [const { AtomicU64::new(0) }; PLACES] }
+    }
+
+    /// Whether the record came of late. Another with the same hash does no harm: the table compares records.
+    fn has_come_before(&self, record: &raw::Route) -> bool {
+        let hash = self.hasher.hash_one(record);
+        let place = usize::try_from(hash).unwrap_or_default() % PLACES;
+        self.once.get(place).is_some_and(|before| before.swap(hash, Ordering::Relaxed) == hash)
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Table({} routes)", self.routes.len())
+    }
+}
+
+/// The record and what became of it are about the same size.
+impl Weighter<raw::Route, Arc<Route>> for Weight {
+    fn weight(&self, _: &raw::Route, route: &Arc<Route>) -> u64 {
+        self.of(route.bytes().saturating_mul(2).saturating_add(PEER_BYTES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::check::{CredentialNames, OwnAddresses};
+    use crate::config::{Grants, Limits, UpstreamDefaults};
+    use crate::peer::tests::decision;
+
+    fn with_policy<T>(then: impl FnOnce(&Policy<'_>) -> T) -> T {
+        then(&Policy {
+            limits: &Limits::default(),
+            upstream: &UpstreamDefaults::default(),
+            grants: &Grants { bind_to: true, verify_none: true, ..Grants::default() },
+            credentials: &CredentialNames::default(),
+            own: &OwnAddresses::default(),
+            local_ports: None,
+        })
+    }
+
+    fn route(routes: &Routes, record: raw::Route) -> Arc<Route> {
+        match with_policy(|policy| routes.check(raw::Decision::Connect(record), policy)) {
+            Ok(Answer::Connect(route)) => route,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The second time it is kept, the third time it is found.
+        #[test]
+        fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
+            let routes = Routes::new(&Quota::default());
+            for said in decisions.iter().cycle().take(3 * decisions.len()) {
+                let (found, fresh) = with_policy(|policy| {
+                    (routes.check(said.clone(), policy), check(said.clone(), policy).map(Answer::from))
+                });
+                prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_route_that_comes_again_is_kept_once() {
+        let routes = Routes::new(&Quota::default());
+        let to = |address: &str, note: &str| {
+            route(&routes, raw::Route { note: Some(note.to_owned()), ..raw::Route::to(address) })
+        };
+        let (once, twice) = (to("203.0.113.7:80", "a"), to("203.0.113.7:80", "a"));
+        assert!(!Arc::ptr_eq(&once, &twice));
+        for other in 0..1000 {
+            to("203.0.113.7:80", &other.to_string());
+        }
+        assert!(Arc::ptr_eq(&twice, &to("203.0.113.7:80", "a")));
+        assert_eq!(to("203.0.113.7:80", "b").note.as_deref(), Some("b"));
+        assert_eq!(to("203.0.113.8:80", "a").peer.connection.target.to_string(), "203.0.113.8:80");
+    }
+
+    #[test]
+    fn routes_are_bounded() {
+        let quota = Quota { cache_bytes: 1 << 19, ..Quota::default() };
+        let routes = Routes::new(&quota);
+        for number in 0..2000_u32 {
+            let port = 20_000 + number;
+            for _ in 0..3 {
+                route(&routes, raw::Route::to(&format!("203.0.113.7:{port}")));
+            }
+        }
+        assert!(routes.size() > 0 && routes.size() <= Routes::share(&quota), "{} bytes", routes.size());
+        let none = Routes::new(&Quota { cache_bytes: 0, ..Quota::default() });
+        let again = || route(&none, raw::Route::to("203.0.113.7:80"));
+        assert!(!Arc::ptr_eq(&again(), &again()) && !Arc::ptr_eq(&again(), &again()));
+    }
+}
