@@ -23,9 +23,9 @@ pub fn request(method: &str, url: &str) -> TestRequest {
 }
 
 impl TestRequest {
-    /// Adds a header.
+    /// Adds a header. A further `cookie` is joined to the one before, as the host does it.
     pub fn header(self, name: &str, value: impl Into<Vec<u8>>) -> TestRequest {
-        self.with(|request| request.headers.push(Header::new(name.to_ascii_lowercase(), value)))
+        self.with(|request| request.add_header(Header::new(name.to_ascii_lowercase(), value)))
     }
 
     /// Sets the client's address.
@@ -144,6 +144,13 @@ impl Recorded {
             });
         }
         request
+    }
+
+    fn add_header(&mut self, header: Header) {
+        match self.headers.iter_mut().find(|before| before.name == "cookie" && header.name == "cookie") {
+            Some(before) => before.value.extend([b"; ", &*header.value].concat()),
+            None => self.headers.push(header),
+        }
     }
 
     pub fn method(&self) -> String {
