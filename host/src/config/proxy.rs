@@ -14,7 +14,7 @@ pub fn read(section: Option<Section<'_>>, listeners: &[ListenerConfig], admin: O
         threads: section.number("threads", 1..=1024, Unit::Things).unwrap_or(defaults.threads),
         // Far more connections than a process has file descriptors.
         idle_connections: section
-            .number("idle_connections", 0..=1_000_000, Unit::Things)
+            .number("idle_connections", 1..=1_000_000, Unit::Things)
             .unwrap_or(defaults.idle_connections),
         ca_file: section.path("ca_file"),
         error_header: section.boolean("error_header").unwrap_or(defaults.error_header),

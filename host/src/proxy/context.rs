@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-
 use crate::answer::Failure;
 use crate::check::Target;
 use crate::decide::Fallen;
@@ -23,7 +21,6 @@ use crate::tenant::{Tenant, Terms};
 /// A request on its walk through the rooms.
 pub struct Context {
     pub connection: Option<Connection>,
-    pub arrived: DateTime<Utc>,
     pub start: Instant,
     pub served: Option<Served>,
     /// The route of the current attempt.
@@ -97,7 +94,6 @@ impl Context {
         let now = Instant::now();
         Context {
             connection,
-            arrived: Utc::now(),
             start: now,
             served: None,
             route: None,

@@ -1,6 +1,6 @@
 //! From a finished request to its line in the access log.
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, Utc};
 use http::Version;
 use pingora::proxy::Session;
 
@@ -16,13 +16,13 @@ use crate::resolve::Hop;
 /// Writes the line of a request.
 pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     let request = session.req_header();
-    let served = ctx.served.as_ref();
+    let (served, elapsed) = (ctx.served.as_ref(), ctx.start.elapsed());
     let found = match served {
         Some(_) => None,
         None => Some(door::authority(&request.uri, &request.headers)),
     };
     logger.write(&Access {
-        time: ctx.arrived.to_rfc3339_opts(SecondsFormat::Millis, true),
+        time: (Utc::now() - elapsed).to_rfc3339_opts(SecondsFormat::Millis, true),
         listener: ctx.connection.as_ref().map_or("", |connection| &connection.listener.name),
         client_ip: client_ip(session).map(|ip| ip.to_string()).unwrap_or_default(),
         method: request.method.as_str(),
@@ -31,7 +31,7 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         protocol: protocol(request.version),
         status: session.response_written().map_or(0, |response| response.status.as_u16()),
         bytes: session.body_bytes_sent(),
-        duration_ms: ctx.start.elapsed().as_secs_f64() * 1000.0,
+        duration_ms: elapsed.as_secs_f64() * 1000.0,
         tenant: served.map(|served| &*served.tenant.name),
         version: served.map(|served| served.version.number),
         module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),

@@ -69,7 +69,7 @@ fn compare(job: &ShadowJob) -> Judged {
     }
     let attempts: Arc<[raw::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
-    let question = Question { tenant, modules, stores, terms: &terms, head, attempts: &attempts, recall: None };
+    let question = Question { tenant, modules, stores, terms, head, attempts: &attempts, recall: None };
     // Not the tenant's own account: a candidate that is slow must not cost it live requests.
     let wanted = ask(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
     if wanted.as_ref().is_err_and(Failure::is_defect) {

@@ -15,6 +15,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 RUN = os.path.join(CACHE, "run")
 ENVOY = os.path.join(CACHE, "envoy")
 PINGORA = os.path.join(CACHE, "pingora-native", "release", "pingora-native")
+PINGORA_BY_HOST = os.path.join(CACHE, "pingora-native", "release", "pingora-by-host")
 
 # The proxy has a core of its own; the load and the upstream share the other.
 PROXY_CORE, LOAD_CORE = "0", "1"

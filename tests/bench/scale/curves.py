@@ -18,11 +18,19 @@ class Curve:
     about: str = "microseconds, as fast as answers come, one worker thread"
 
 
+TENANTS = (1, 10, 100, 1_000, 10_000)
+
+
 def tenants(sites, largest):
     points = [(series, count, sites.proxy(f"tenants-{series}-{count}", sites.one_module(count, tail), hosts=count))
               for series, tail in sites.cache_series().items()
-              for count in (1, 10, 100, 1_000, 10_000) if count <= largest]
-    return Curve("CPU time a request, by the number of tenants", "tenants with one module, in rotation by host", points, 300)
+              for count in TENANTS if count <= largest]
+    # Among the tenants of one proxy, some have the same module.
+    points += [("cached, 1,000 modules", count, sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count))
+               for count in TENANTS if 1_000 <= count <= largest]
+    # Tenants share no connections: what going round so many costs is not the decision's.
+    points += [("native Pingora, a pool for each host", count, sites.native_by_host(count)) for count in TENANTS if count <= largest]
+    return Curve("CPU time a request, by the number of tenants", "tenants, in rotation by host", points, 300)
 
 
 def modules(sites, largest):

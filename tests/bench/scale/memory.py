@@ -54,6 +54,7 @@ def of_tenants(sites, say, many, own):
     yield told
     told, _ = case("an idle upstream connection", sites.one_module(many), many, shared, many)
     yield {key: told[key] for key in ("what", "kib", "anonymous_kib", "of")}
+    yield case(f"a tenant; all have {own:,} modules", sites.own_modules(many, KEEP_NONE, modules=own), many)[0]
     yield case("a tenant with a module of its own", sites.own_modules(own, KEEP_NONE), own)[0]
     _, fresh = case("tenants without instances", sites.one_module(own, KEEP_NONE), own)
     keeping = sites.one_module(own, KEEP_NONE + sites.without_cache(), 1_000_000)

@@ -57,12 +57,19 @@ class Sites:
         self.port += 1
         return Proxy(f"native-{self.port}", self.port, [places.PINGORA, str(self.port)], "native Pingora", requests=requests)
 
+    def native_by_host(self, hosts):
+        self.port += 1
+        return Proxy(f"native-hosts-{hosts}", self.port, [places.PINGORA_BY_HOST, str(self.port)],
+                     "native Pingora, a pool for each host", requests={"sessions": 1, "hosts": hosts})
+
     def one_module(self, count, tail="", instance_calls=1):
         module = module_file("bench-pick")
         return [TENANT.format(n=n, module=module, config="", tail=tail, instance_calls=instance_calls) for n in range(count)]
 
-    def own_modules(self, count, tail=""):
-        return [TENANT.format(n=n, module=copy_of_module(n), config="", tail=tail, instance_calls=1) for n in range(count)]
+    def own_modules(self, count, tail="", modules=None):
+        """Tenants with a module each, or with so many modules among them."""
+        return [TENANT.format(n=n, module=copy_of_module(n % (modules or count)), config="", tail=tail, instance_calls=1)
+                for n in range(count)]
 
     def table(self, routes, tail=""):
         config = "[tenant.module.config.routes]\n" + "".join(f'"t0.test/r{n}" = "127.0.0.1:9101"\n' for n in range(routes))

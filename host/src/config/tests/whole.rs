@@ -32,7 +32,7 @@ fn every_value_of_a_file_arrives() {
         config.proxy,
         ProxyConfig {
             threads: 4,
-            idle_connections: 0,
+            idle_connections: 1,
             ca_file: Some(PathBuf::from("/etc/pointsman/roots.pem")),
             error_header: false,
             shutdown_timeout: Duration::ZERO,
