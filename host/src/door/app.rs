@@ -1,6 +1,7 @@
 //! Where connections come in: Pingora hands each accepted connection to a `Door`, which puts it under its listener's
 //! rules and passes it on to the proxy.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -74,15 +75,22 @@ where
     P: ProxyHttp + Send + Sync + 'static,
     P::CTX: Send + Sync,
 {
-    async fn process_new_http(
-        self: &Arc<Self>,
+    // Written out, so that the proxy's future is handed on as it is: one of our own around it would cost each request a
+    // large allocation and two moves of the session.
+    fn process_new_http<'life0, 'life1, 'async_trait>(
+        self: &'life0 Arc<Self>,
         mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
+        shutdown: &'life1 ShutdownWatch,
+    ) -> Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
         if session.as_http2().is_some() {
             // HTTP/2 streams run in tasks of their own, outside the scope that `Door` set. They are told of the end.
             let connection = Connection { listener: self.listener.clone(), watch: None };
-            return CONNECTION.scope(connection, self.proxy.process_new_http(session, shutdown)).await;
+            return Box::pin(CONNECTION.scope(connection, self.proxy.process_new_http(session, shutdown)));
         }
         if session.get_keepalive().is_some() {
             session.set_keepalive(Some(self.listener.keepalive_seconds()));
@@ -92,7 +100,7 @@ where
                 watch.enter(Phase::Idle);
             }
         });
-        self.proxy.process_new_http(session, shutdown).await
+        self.proxy.process_new_http(session, shutdown)
     }
 
     fn h2_options(&self) -> Option<H2Options> {
