@@ -1,0 +1,262 @@
+//! What the program works with once the configuration is checked: addresses parsed, times as `Duration`, names unique.
+//!
+//! Nothing here reads TOML (that is `read`), and every default but those of limits is a constant of these files, which
+//! `docs/configuration.md` repeats and a test compares.
+
+mod tenant;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use tenant::{
+    BreakerConfig, FailureAnswer, Fallback, FallbackPeer, Grants, GroupConfig, HealthCheckConfig, HostPattern,
+    Matching, ModuleConfig, Probe, Quota, ReleaseConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults,
+    Warm, WhileSlow,
+};
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub proxy: ProxyConfig,
+    pub log: LogConfig,
+    pub resolver: ResolverConfig,
+    /// None: there is no admin listener.
+    pub admin: Option<AdminConfig>,
+    pub listeners: Vec<ListenerConfig>,
+    pub credentials: Vec<CredentialConfig>,
+    pub tenants: Vec<TenantConfig>,
+}
+
+impl Config {
+    /// Where the proxy is to listen, the admin listener included.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let listeners = self.listeners.iter().map(|listener| listener.address);
+        listeners.chain(self.admin.iter().filter_map(|admin| admin.address)).collect()
+    }
+}
+
+/// `[proxy]`: what the whole process shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyConfig {
+    /// Worker threads. Default: one a core.
+    pub threads: usize,
+    /// Idle upstream connections kept for reuse, all tenants together.
+    pub idle_connections: usize,
+    /// Trust roots for upstream certificates, instead of the system's (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// Whether the proxy's own failures carry the `pointsman-error` response header.
+    pub error_header: bool,
+    /// How long requests in flight may go on after SIGTERM or SIGQUIT.
+    pub shutdown_timeout: Duration,
+    /// Whether module files are watched, and loaded when they change.
+    pub watch: bool,
+    /// Where built modules are kept. None: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// What they may take there, in bytes.
+    pub cache_bytes: u64,
+    /// Where it is kept which version served each tenant last. None: nowhere.
+    pub state_dir: Option<PathBuf>,
+    /// Where a process hands its listeners to the one that takes its place; at most `UPGRADE_SOCKET_BYTES` long.
+    pub upgrade_socket: Option<PathBuf>,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        ProxyConfig {
+            threads: available_parallelism().map_or(1, usize::from),
+            idle_connections: ProxyConfig::IDLE_CONNECTIONS,
+            ca_file: None,
+            error_header: ProxyConfig::ERROR_HEADER,
+            shutdown_timeout: ProxyConfig::SHUTDOWN_TIMEOUT,
+            watch: ProxyConfig::WATCH,
+            cache_dir: None,
+            cache_bytes: ProxyConfig::CACHE_BYTES,
+            state_dir: None,
+            upgrade_socket: None,
+        }
+    }
+}
+
+impl ProxyConfig {
+    pub const IDLE_CONNECTIONS: usize = 1024;
+    pub const ERROR_HEADER: bool = true;
+    pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+    pub const WATCH: bool = true;
+    pub const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
+    /// What the address of a Unix socket holds.
+    pub const UPGRADE_SOCKET_BYTES: usize = 107;
+    /// Listeners that Pingora hands over at once, and the bytes it has for their names with a space between them.
+    pub const HANDED_OVER: usize = 32;
+    pub const HANDED_OVER_NAME_BYTES: usize = 2048;
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    pub level: LogLevel,
+    pub format: LogFormat,
+    pub access: AccessLog,
+}
+
+impl LogConfig {
+    pub const LEVEL: LogLevel = LogLevel::Info;
+    pub const FORMAT: LogFormat = LogFormat::Text;
+    pub const ACCESS: AccessLog = AccessLog::Stdout;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where the access log goes. Diagnostics go to standard error, always.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+/// `[resolver]`: how names in peer records become addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolverConfig {
+    /// Name servers. None: those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Asked before any name server. None: `/etc/hosts`, if it is there.
+    pub hosts_file: Option<PathBuf>,
+    pub families: Families,
+    /// Longest time for all that it takes to resolve a name.
+    pub timeout: Duration,
+    /// Names whose answers are kept.
+    pub cache_entries: u64,
+    /// Bounds for how long an answer is kept, whatever TTL it has.
+    pub min_ttl: Duration,
+    pub max_ttl: Duration,
+    /// Longest time that "there is no such name" is kept.
+    pub negative_ttl: Duration,
+    /// How long an answer may be used beyond its time while the name servers fail. Zero: not at all.
+    pub stale: Duration,
+}
+
+impl Default for ResolverConfig {
+    fn default() -> Self {
+        ResolverConfig {
+            servers: Vec::new(),
+            hosts_file: None,
+            families: Families::Both,
+            timeout: Duration::from_secs(2),
+            cache_entries: 4096,
+            min_ttl: Duration::from_secs(1),
+            max_ttl: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(30),
+            stale: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Which addresses of a name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    Both,
+    Ipv4,
+    Ipv6,
+}
+
+/// `[admin]`: where the proxy is watched and told what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// A Unix socket, which only the user may open whom the proxy runs as.
+    pub socket: Option<PathBuf>,
+    /// Metrics for everybody, and the API for those who have the token.
+    pub address: Option<SocketAddr>,
+    /// A file with the token. None: the API is on the socket only.
+    pub token_file: Option<PathBuf>,
+}
+
+impl AdminConfig {
+    /// The socket if neither it nor an address is given, beside the configuration.
+    pub const SOCKET: &str = "pointsman.sock";
+    /// What the listener on `address` is called. No `[[listener]]` can have this name.
+    pub const LISTENER: &str = "(admin)";
+}
+
+/// `[[listener]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListenerConfig {
+    /// Unique. A module reads it as `request.listener`.
+    pub name: String,
+    /// Port 0: any free port, told in the log.
+    pub address: SocketAddr,
+    pub tls: Option<ListenerTls>,
+    /// Whether HTTP/2 without TLS (prior knowledge) is taken. Meaningless, and refused, beside `tls`.
+    pub h2c: bool,
+    /// Largest request head, in bytes: request line and headers.
+    pub max_head_bytes: usize,
+    /// Longest time from the first byte of a request head to its last.
+    pub head_timeout: Duration,
+    /// Longest time that a connection may be idle between requests.
+    pub keepalive_timeout: Duration,
+    pub forwarded: ForwardedConfig,
+}
+
+impl ListenerConfig {
+    pub const H2C: bool = true;
+    pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+    pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+/// `[listener.forwarded]`: what upstreams are told about the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardedConfig {
+    /// Proxies before this one, whose `x-forwarded-*` and `forwarded` headers are believed.
+    pub trusted: Vec<IpNet>,
+    /// Whether `x-forwarded-for`, `-host` and `-proto` are set.
+    pub x_forwarded: bool,
+    /// Whether `forwarded` is set.
+    pub forwarded: bool,
+}
+
+impl Default for ForwardedConfig {
+    fn default() -> Self {
+        ForwardedConfig { trusted: Vec::new(), x_forwarded: true, forwarded: false }
+    }
+}
+
+/// `[listener.tls]`: PEM files. ALPN offers `h2` and `http/1.1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `[[ca]]` or `[[client_cert]]`: certificates that modules may name, where they are granted, and never see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialConfig {
+    /// Unique.
+    pub name: String,
+    pub files: CredentialFiles,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialFiles {
+    /// Trust roots for upstream certificates.
+    Ca(PathBuf),
+    /// What the proxy shows to upstreams: a certificate chain, the leaf first, and its key.
+    Client { certificate: PathBuf, key: PathBuf },
+}
