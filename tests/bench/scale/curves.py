@@ -15,6 +15,8 @@ class Curve:
     seconds_to_start: int = 60
     cores: str = places.PROXY_CORE
     rate: int = None
+    # Whether its series are measured one after the other: all together they want more connections than the upstream takes.
+    apart: bool = False
     about: str = "microseconds, as fast as answers come, one worker thread"
 
 
@@ -22,15 +24,18 @@ TENANTS = (1, 10, 100, 1_000, 10_000)
 
 
 def tenants(sites, largest):
-    points = [(series, count, sites.proxy(f"tenants-{series}-{count}", sites.one_module(count, tail), hosts=count))
+    # Connections to one port of the upstream would not go beyond the local ports that there are.
+    spread = {"sessions": 8}
+    points = [(series, count, sites.proxy(f"tenants-{series}-{count}", sites.one_module(count, tail), hosts=count, **spread))
               for series, tail in sites.cache_series().items()
               for count in TENANTS if count <= largest]
     # Among the tenants of one proxy, some have the same module.
-    points += [("cached, 1,000 modules", count, sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count))
+    points += [("cached, 1,000 modules", count, sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count,
+                                                     **spread))
                for count in TENANTS if 1_000 <= count <= largest]
     # Tenants share no connections: what going round so many costs is not the decision's.
     points += [("native Pingora, a pool for each host", count, sites.native_by_host(count)) for count in TENANTS if count <= largest]
-    return Curve("CPU time a request, by the number of tenants", "tenants, in rotation by host", points, 300)
+    return Curve("CPU time a request, by the number of tenants", "tenants, in rotation by host", points, 300, apart=True)
 
 
 def modules(sites, largest):

@@ -43,10 +43,18 @@ def arguments():
 
 
 def measure_curve(curve, options):
-    """All points of a curve are up at the same time, and their slices go round."""
+    if not curve.apart:
+        return measure_points(curve, curve.points, options)
+    series = list(dict.fromkeys(name for name, *_ in curve.points))
+    groups = [[point for point in curve.points if point[0] == name] for name in series]
+    return [taken for points in groups for taken in measure_points(curve, points, options)]
+
+
+def measure_points(curve, points, options):
+    """All points are up at the same time, and their slices go round."""
     servers, measured = [], []
     try:
-        for series, at, proxy in curve.points:
+        for series, at, proxy in points:
             server = proxy.start(curve.cores, patience=curve.seconds_to_start)
             servers.append((series, at, proxy, server))
             say(f"{proxy.name}: up after {server.seconds_to_start:.1f} s")
