@@ -51,16 +51,17 @@ impl Routes {
 
     /// Checks what a module said, if it did not say so before. The policy must be the same each time.
     pub fn check(&self, said: raw::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
-        let raw::Decision::Connect(record) = said else { return check(said, policy).map(Answer::from) };
-        if self.bytes == 0 {
-            return check(raw::Decision::Connect(record), policy).map(Answer::from);
-        }
+        let check = |said| check(said, policy).map(Answer::from);
+        let record = match said {
+            raw::Decision::Connect(record) if self.bytes > 0 => record,
+            said => return check(said),
+        };
         let table = self.table.get_or_init(|| Table::new(self.bytes));
         if let Some(route) = table.routes.get(&record) {
             return Ok(Answer::Connect(route));
         }
         let kept = table.has_come_before(&record).then(|| record.clone());
-        let answer = check(raw::Decision::Connect(record), policy).map(Answer::from)?;
+        let answer = check(raw::Decision::Connect(record))?;
         if let (Some(record), Answer::Connect(route)) = (kept, &answer) {
             table.routes.insert(record, route.clone());
         }
@@ -105,23 +106,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::check::{CredentialNames, OwnAddresses};
-    use crate::config::{Grants, Limits, UpstreamDefaults};
-    use crate::peer::tests::decision;
-
-    fn with_policy<T>(then: impl FnOnce(&Policy<'_>) -> T) -> T {
-        then(&Policy {
-            limits: &Limits::default(),
-            upstream: &UpstreamDefaults::default(),
-            grants: &Grants { bind_to: true, verify_none: true, ..Grants::default() },
-            credentials: &CredentialNames::default(),
-            own: &OwnAddresses::default(),
-            local_ports: None,
-        })
-    }
+    use crate::config::Grants;
+    use crate::peer::tests::{decision, with_policy};
 
     fn route(routes: &Routes, record: raw::Route) -> Arc<Route> {
-        match with_policy(|policy| routes.check(raw::Decision::Connect(record), policy)) {
+        match with_policy(&Grants::default(), None, |policy| routes.check(raw::Decision::Connect(record), policy)) {
             Ok(Answer::Connect(route)) => route,
             other => panic!("{other:?}"),
         }
@@ -134,8 +123,9 @@ mod tests {
         #[test]
         fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
             let routes = Routes::new(&Quota::default());
+            let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
             for said in decisions.iter().cycle().take(3 * decisions.len()) {
-                let (found, fresh) = with_policy(|policy| {
+                let (found, fresh) = with_policy(&grants, None, |policy| {
                     (routes.check(said.clone(), policy), check(said.clone(), policy).map(Answer::from))
                 });
                 prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));

@@ -156,17 +156,21 @@ fn everywhere() -> Vec<IpNet> {
     vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
 }
 
-/// What becomes of a decision under default limits.
-fn check_under(decision: raw::Decision, grants: &Grants, local_ports: Option<(u16, u16)>) -> Result<Verdict, Refusal> {
-    let policy = Policy {
+/// A policy of default limits, without credentials.
+pub fn with_policy<T>(grants: &Grants, local_ports: Option<(u16, u16)>, then: impl FnOnce(&Policy<'_>) -> T) -> T {
+    then(&Policy {
         limits: &Limits::default(),
         upstream: &UpstreamDefaults::default(),
         grants,
         credentials: &CredentialNames::default(),
         own: &OwnAddresses::default(),
         local_ports,
-    };
-    check(decision, &policy)
+    })
+}
+
+/// What becomes of a decision under default limits.
+fn check_under(decision: raw::Decision, grants: &Grants, local_ports: Option<(u16, u16)>) -> Result<Verdict, Refusal> {
+    with_policy(grants, local_ports, |policy| check(decision, policy))
 }
 
 fn follow(decision: raw::Decision) {

@@ -14,10 +14,11 @@ use serde_json::json;
 
 use crate::answered::Answer;
 use crate::call::{Decided, LogLine, Made, Read, Reads};
-use crate::check::{CredentialNames, OwnAddresses, Policy, check};
-use crate::config::{Grants, Limits, Quota, UpstreamDefaults};
+use crate::check::check;
+use crate::config::{Grants, Quota};
 use crate::door::{Arrival, DownstreamTls, RequestHead};
 use crate::module::ModuleSettings;
+use crate::peer::tests::with_policy;
 use crate::raw;
 use crate::recall::{Found, Recall, Unfit, unique_number};
 
@@ -116,15 +117,8 @@ fn answer(number: u8) -> Answer {
         }),
         _ => raw::Decision::Connect(raw::Route::to(&format!("203.0.113.{number}:80"))),
     };
-    let policy = Policy {
-        limits: &Limits::default(),
-        upstream: &UpstreamDefaults::default(),
-        grants: &Grants::default(),
-        credentials: &CredentialNames::default(),
-        own: &OwnAddresses::default(),
-        local_ports: None,
-    };
-    check(decision, &policy).map_or_else(|refusal| panic!("{refusal}"), Answer::from)
+    let checked = with_policy(&Grants::default(), None, |policy| check(decision, policy));
+    checked.map_or_else(|refusal| panic!("{refusal}"), Answer::from)
 }
 
 /// Asks a module as a fresh instance would answer.

@@ -30,8 +30,8 @@ def tenants(sites, largest):
               for series, tail in sites.cache_series().items()
               for count in TENANTS if count <= largest]
     # Among the tenants of one proxy, some have the same module.
-    points += [("cached, 1,000 modules", count, sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count,
-                                                     **spread))
+    points += [("cached, 1,000 modules", count,
+                sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count, **spread))
                for count in TENANTS if 1_000 <= count <= largest]
     # Tenants share no connections: what going round so many costs is not the decision's.
     points += [("native Pingora, a pool for each host", count, sites.native_by_host(count)) for count in TENANTS if count <= largest]

@@ -7,6 +7,7 @@
     tests/bench/scale/scale.py --from FILE              tables and plots from kept results, without measuring
 """
 
+import itertools
 import os
 import resource
 import sys
@@ -43,10 +44,9 @@ def arguments():
 
 
 def measure_curve(curve, options):
-    if not curve.apart:
-        return measure_points(curve, curve.points, options)
-    series = list(dict.fromkeys(name for name, *_ in curve.points))
-    groups = [[point for point in curve.points if point[0] == name] for name in series]
+    groups = [curve.points]
+    if curve.apart:
+        groups = [list(points) for _, points in itertools.groupby(curve.points, key=lambda point: point[0])]
     return [taken for points in groups for taken in measure_points(curve, points, options)]
 
 

@@ -148,7 +148,10 @@ impl Recorded {
 
     fn add_header(&mut self, header: Header) {
         match self.headers.iter_mut().find(|before| before.name == "cookie" && header.name == "cookie") {
-            Some(before) => before.value.extend([b"; ", &*header.value].concat()),
+            Some(before) => {
+                before.value.extend(b"; ");
+                before.value.extend(header.value);
+            }
             None => self.headers.push(header),
         }
     }
