@@ -225,27 +225,43 @@ fn instance_that_can_not_be_rewound_is_new() {
     assert_eq!(made(&large.pages(140)), [Made::New; 4]);
 }
 
+/// Each has sixteen tables of the 2,048 that all have which wait.
 #[test]
-fn instances_of_the_modules_that_decided_last_are_kept() {
+fn so_many_instances_wait_and_no_more() {
     if rewound() == Made::New {
         return;
     }
     let loader = Loader::new(1, 0).expect("a loader");
-    let tenants: Vec<Tenant> = (0..70)
+    let tables = "(table 1 funcref)".repeat(16);
+    let tenants: Vec<Tenant> = (0..150)
         .map(|number| {
-            let body = format!("(i32.store (i32.const 9000) (i32.const {number})) (i32.const 128)");
-            tenant_of(&loader, &Wat::select_peer(&body))
+            let text = format!(
+                r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32))) {tables}
+                   (func (export "select-peer") (param i32) (result i32)
+                     (call $drop (local.get 0)) (i32.store (i32.const 9000) (i32.const {number})) (i32.const 128))"#
+            );
+            tenant_of(&loader, &Wat::core(&text))
         })
         .collect();
     let are_rewound = |tenants: &[Tenant]| tenants.iter().filter(|tenant| answer(tenant) == Ok(rewound())).count();
-    for _ in 0..3 {
-        assert_eq!(are_rewound(&tenants), 0, "each is let go before its module's turn comes again");
+    let (most, more) = tenants.split_at(128);
+    // What is in their pages is known when a second one has been made.
+    for expected in [0, 0, 128, 128] {
+        assert_eq!(are_rewound(most), expected);
     }
-    // The last ones are still there. What was in their pages is known when one more has been made.
-    let last = &tenants[60..];
-    assert_eq!(are_rewound(last), 0);
-    assert_eq!(are_rewound(last), 10);
-    assert_eq!(are_rewound(last), 10);
+    for _ in 0..4 {
+        assert!(are_rewound(&tenants) <= 128);
+    }
+    // The others make room for those that are asked now.
+    for expected in [0, 22, 22] {
+        assert!(are_rewound(more) >= expected);
+    }
+    // And what is let go with its tenant leaves room.
+    let last = tenant_of(&loader, &Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)"));
+    drop(tenants);
+    for expected in [0, 0, 1, 1] {
+        assert_eq!(are_rewound(std::slice::from_ref(&last)), expected);
+    }
 }
 
 /// The modules above would find what is left.

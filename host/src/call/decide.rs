@@ -197,7 +197,7 @@ fn new(module: &Module, call: Call<'_>, now: Instant) -> Result<(Live, Made), (S
     match instantiate(module, &mut store, call.limits) {
         Ok((router, globals)) => {
             let memory_bytes = store.data().limiter.memory_granted();
-            Ok((Live { store, router, calls: 0, globals, memory_bytes }, Made::New))
+            Ok((Live { store, router, calls: 0, globals, memory_bytes, place: None }, Made::New))
         }
         Err(error) => Err((store, error)),
     }

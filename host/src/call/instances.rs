@@ -9,7 +9,7 @@ use wasmtime::Store;
 
 use crate::bindings::Router;
 use crate::call::State;
-use crate::call::kept::Kept;
+use crate::call::kept::{Pile, Place};
 use crate::call::rewind::Globals;
 
 /// What becomes of a module's instances when they have decided.
@@ -26,11 +26,8 @@ enum After {
         most_calls: u32,
         idle: Mutex<Vec<Live>>,
     },
-    /// They are put back to the state in which they began, as instances of the module with this number.
-    Rewound {
-        kept: Arc<Kept>,
-        module: u64,
-    },
+    /// They are put back to the state in which they began.
+    Rewound(Arc<Pile>),
     Never,
 }
 
@@ -43,6 +40,8 @@ pub(super) struct Live {
     pub globals: Option<Globals>,
     /// Linear memory that it began with, in bytes.
     pub memory_bytes: usize,
+    /// Among those that are kept to be rewound, once it is one of them.
+    pub place: Option<Place>,
 }
 
 impl Instances {
@@ -57,8 +56,8 @@ impl Instances {
     }
 
     /// Each decides once, and is rewound then.
-    pub fn rewound(kept: Arc<Kept>, module: u64) -> Instances {
-        Instances::new(After::Rewound { kept, module })
+    pub fn rewound(pile: Pile) -> Instances {
+        Instances::new(After::Rewound(Arc::new(pile)))
     }
 
     fn new(after: After) -> Instances {
@@ -72,13 +71,13 @@ impl Instances {
 
     /// Whether one that is taken is to be rewound first.
     pub fn are_rewound(&self) -> bool {
-        matches!(self.after, After::Rewound { .. })
+        matches!(self.after, After::Rewound(_))
     }
 
     pub(super) fn take(&self) -> Option<Live> {
         match &self.after {
             After::AsTheyAre { idle, .. } => idle.lock().pop(),
-            After::Rewound { kept, module } => kept.take(*module),
+            After::Rewound(pile) => pile.take(),
             After::Never => None,
         }
     }
@@ -95,10 +94,10 @@ impl Instances {
                     idle.lock().push(live);
                 }
             }
-            After::Rewound { kept, module } => {
+            After::Rewound(pile) => {
                 // Neither a memory that grew nor a handle can be taken back.
                 if live.globals.is_some() && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
-                    kept.keep(*module, live);
+                    pile.keep(live);
                 }
             }
             After::Never => {}
@@ -120,7 +119,7 @@ impl Instances {
     fn let_go(&self) {
         match &self.after {
             After::AsTheyAre { idle, .. } => drop(std::mem::take(&mut *idle.lock())),
-            After::Rewound { kept, module } => kept.forget(*module),
+            After::Rewound(pile) => pile.let_go(),
             After::Never => {}
         }
     }
@@ -136,7 +135,7 @@ impl fmt::Debug for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.after {
             After::AsTheyAre { .. } => "Instances(reused)",
-            After::Rewound { .. } => "Instances(rewound)",
+            After::Rewound(_) => "Instances(rewound)",
             After::Never => "Instances(fresh)",
         })
     }

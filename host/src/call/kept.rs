@@ -1,70 +1,143 @@
-//! Instances that have decided and can be rewound, of all modules of an engine. The ones that were used last are kept.
+//! Instances that have decided and can be rewound. Each module has its own; of all modules of an engine together only so
+//! many live, and those of modules that were not asked for longer go first.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::call::instances::Live;
+use crate::engine::REWOUND_SLOTS;
 
-/// Most instances that are kept.
-pub const MOST: usize = 64;
-
-/// Most memory that they have together, in bytes; what they touched of it is less.
+/// Most linear memory that they have together, in bytes; what they touched of it is less.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
-/// The ones that were used last are at the end.
+/// The instances of an engine.
 #[derive(Default)]
-pub struct Kept(Mutex<List>);
+pub struct Kept {
+    slots: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Piles that have instances, in turn to let go of one.
+    turn: Mutex<VecDeque<Weak<Pile>>>,
+}
+
+/// The instances of one module that wait to be rewound. A decision holds its thread, so there is at most one for each.
+pub struct Pile {
+    kept: Arc<Kept>,
+    /// Slots of the engine's pool that each has.
+    slots: usize,
+    idle: Mutex<Idle>,
+    /// Since its turn came last.
+    used: AtomicBool,
+}
 
 #[derive(Default)]
-struct List {
-    entries: Vec<Entry>,
+struct Idle {
+    lives: Vec<Live>,
+    /// Whether `Kept::turn` has the pile.
+    in_turn: bool,
+}
+
+/// An instance that is counted, while it waits and while it decides.
+pub(super) struct Place {
+    kept: Arc<Kept>,
+    slots: usize,
     bytes: usize,
 }
 
-struct Entry {
-    module: u64,
-    bytes: usize,
-    live: Live,
+impl Pile {
+    /// For a module whose instances have so many memories and so many tables.
+    pub fn new(kept: &Arc<Kept>, memories: u32, tables: u32) -> Pile {
+        let slots = usize::try_from(memories.max(tables).max(1)).unwrap_or(usize::MAX);
+        Pile { kept: kept.clone(), slots, idle: Mutex::default(), used: AtomicBool::new(false) }
+    }
+
+    pub(super) fn take(&self) -> Option<Live> {
+        self.idle.lock().lives.pop()
+    }
+
+    pub(super) fn keep(self: &Arc<Pile>, mut live: Live) {
+        if live.place.is_none() {
+            let Some(place) = self.kept.place(self.slots, live.memory_bytes) else { return };
+            live.place = Some(place);
+        }
+        self.used.store(true, Ordering::Relaxed);
+        let mut idle = self.idle.lock();
+        idle.lives.push(live);
+        let in_turn = std::mem::replace(&mut idle.in_turn, true);
+        drop(idle);
+        if !in_turn {
+            self.kept.add(Arc::downgrade(self));
+        }
+    }
+
+    pub(super) fn let_go(&self) {
+        drop(std::mem::take(&mut self.idle.lock().lives));
+    }
+
+    /// One of its instances, if its turn has come: none was used since the last time.
+    fn give_up(&self) -> Option<Live> {
+        if self.used.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        self.idle.lock().lives.pop()
+    }
+
+    /// Whether it is to stay in turn.
+    fn stays(&self) -> bool {
+        let mut idle = self.idle.lock();
+        idle.in_turn = !idle.lives.is_empty();
+        idle.in_turn
+    }
 }
 
 impl Kept {
-    /// One of this module, to be rewound.
-    pub(super) fn take(&self, module: u64) -> Option<Live> {
-        let mut list = self.0.lock();
-        let at = list.entries.iter().rposition(|entry| entry.module == module)?;
-        Some(list.remove(at).live)
+    /// Counts one more, for which others may have to go.
+    fn place(self: &Arc<Kept>, slots: usize, bytes: usize) -> Option<Place> {
+        if bytes > MOST_BYTES {
+            return None;
+        }
+        self.slots.fetch_add(slots, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let place = Place { kept: self.clone(), slots, bytes };
+        while self.slots.load(Ordering::Relaxed) > REWOUND_SLOTS || self.bytes.load(Ordering::Relaxed) > MOST_BYTES {
+            // Letting go of an instance takes system calls: no lock is held meanwhile.
+            drop(self.next_to_go()?);
+        }
+        Some(place)
     }
 
-    pub(super) fn keep(&self, module: u64, live: Live) {
-        let bytes = live.store.data().limiter.memory_granted();
-        let mut let_go = Vec::new();
-        let mut list = self.0.lock();
-        list.entries.push(Entry { module, bytes, live });
-        list.bytes = list.bytes.saturating_add(bytes);
-        while list.entries.len() > MOST || list.bytes > MOST_BYTES {
-            let_go.push(list.remove(0));
+    fn next_to_go(&self) -> Option<Live> {
+        let mut turn = self.turn.lock();
+        // Once round all may have been used.
+        for _ in 0..turn.len().saturating_mul(2) {
+            let pile = turn.pop_front()?;
+            let Some(of_module) = pile.upgrade() else { continue };
+            let live = of_module.give_up();
+            if of_module.stays() {
+                turn.push_back(pile);
+            }
+            if live.is_some() {
+                return live;
+            }
         }
-        // Letting go of an instance takes system calls.
-        drop(list);
-        drop(let_go);
+        None
     }
 
-    /// Lets go of all that a module has.
-    pub(super) fn forget(&self, module: u64) {
-        let mut list = self.0.lock();
-        let mut let_go = Vec::new();
-        while let Some(at) = list.entries.iter().rposition(|entry| entry.module == module) {
-            let_go.push(list.remove(at));
+    fn add(&self, pile: Weak<Pile>) {
+        let mut turn = self.turn.lock();
+        // Without those of modules that are no more.
+        if turn.len() == turn.capacity() {
+            turn.retain(|pile| pile.strong_count() > 0);
         }
-        drop(list);
-        drop(let_go);
+        turn.push_back(pile);
     }
 }
 
-impl List {
-    /// Of an entry that there is.
-    fn remove(&mut self, at: usize) -> Entry {
-        let entry = self.entries.remove(at);
-        self.bytes = self.bytes.saturating_sub(entry.bytes);
-        entry
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.kept.slots.fetch_sub(self.slots, Ordering::Relaxed);
+        self.kept.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use configure::{configure, store_to_configure, take_lines};
 pub use decide::{Call, Decided, Made, decide};
 pub use error::CallError;
 pub use instances::Instances;
-pub(crate) use kept::{Kept as KeptInstances, MOST as MOST_KEPT};
+pub(crate) use kept::{Kept as KeptInstances, Pile};
 pub use log::LogLine;
 pub use reads::{Read, Reads, Source};
 pub use request::Subject;

@@ -12,7 +12,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
 use crate::bindings::{RouterIndices, RouterPre};
-use crate::call::{Instances, KeptInstances, MOST_KEPT, Pulse, Rewinder, State, Ticker};
+use crate::call::{Instances, KeptInstances, Pile, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
@@ -82,7 +82,7 @@ impl Loader {
     /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
     /// many instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
-        let engine = engine(threads.saturating_add(MOST_KEPT), kept)?;
+        let engine = engine(threads, kept)?;
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
@@ -262,12 +262,11 @@ impl Module {
                 needs.memory_bytes, needs.table_elements, needs.core_instances, granted.instances
             );
         }
-        let number = unique_number();
         let instances = match &compiled.rewinder {
-            Some(_) => Instances::rewound(kept.clone(), number),
+            Some(_) => Instances::rewound(Pile::new(kept, needs.memories, needs.tables)),
             None => Instances::fresh(),
         };
-        Ok(Module { compiled, settings, instances: Arc::new(instances), number })
+        Ok(Module { compiled, settings, instances: Arc::new(instances), number: unique_number() })
     }
 
     /// Which of a tenant's limits hold for it.
