@@ -85,6 +85,6 @@ fn remember(question: Question<'_>, module: &Module, decided: &Decided, answer: 
     match question.recall.filter(|recall| recall.is_on()) {
         None => Ok(()),
         Some(_) if module.keeps_instances() => Err(Unfit::Instance),
-        Some(recall) => recall.remember(module.number(), question.head, decided, answer),
+        Some(recall) => recall.remember(module.root(), question.head, decided, answer),
     }
 }

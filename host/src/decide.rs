@@ -62,7 +62,7 @@ pub fn recall<'a>(question: Question<'a>, released: Released<'_>, turn: &mut usi
         if module.keeps_instances() {
             return None;
         }
-        let wanted = match recall.find(module.number(), question.head) {
+        let wanted = match recall.find(module.root(), question.head) {
             Found::Answer(Answer::Connect(route)) => Wanted::Connect(route),
             Found::Answer(Answer::Respond(response)) => Wanted::Respond(response),
             Found::Answer(Answer::Pass) => {

@@ -22,7 +22,7 @@ use crate::module::child::build_in_child;
 use crate::module::rewindable::REWIND;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
-use crate::recall::unique_number;
+use crate::recall::Root;
 
 /// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
 pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -33,8 +33,8 @@ pub struct Module {
     compiled: Arc<Compiled>,
     settings: Arc<ModuleSettings>,
     instances: Arc<Instances>,
-    /// What decisions of it are remembered by: no other module has it, nor the same with other settings.
-    number: u64,
+    /// Where what it answered is remembered.
+    root: Arc<Root>,
 }
 
 /// What tenants share that have the same module file and, if its state depends on them, the same configuration and
@@ -266,7 +266,7 @@ impl Module {
             Some(_) => Instances::rewound(Pile::new(kept, needs.memories, needs.tables)),
             None => Instances::fresh(),
         };
-        Ok(Module { compiled, settings, instances: Arc::new(instances), number: unique_number() })
+        Ok(Module { compiled, settings, instances: Arc::new(instances), root: Arc::default() })
     }
 
     /// Which of a tenant's limits hold for it.
@@ -283,8 +283,8 @@ impl Module {
         self.compiled.digest
     }
 
-    pub fn number(&self) -> u64 {
-        self.number
+    pub fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Whether an instance may remember an earlier decision.

@@ -2,27 +2,30 @@
 //! configuration is a function of what the module read: the next request in which it would read the same gets the same
 //! answer, and the module is not called.
 //!
-//! What is remembered forms a tree: a node is the next read of a module, an edge the value that it saw, a leaf the checked
+//! What is remembered forms a tree: a node is what a module reads next, an edge what it saw there, a leaf the checked
 //! answer. Reads are deterministic, so walking the tree asks a request exactly what the module would have asked. It is
-//! kept flat, in one table whose keys are a node and a value, since a table can be bounded and swept as a whole.
+//! kept flat, in one table whose keys are a node and what was seen, since a table can be bounded and swept as a whole.
 //! `docs/design/decision-cache.md` says why that is sound.
 
+mod node;
 mod pace;
-mod seen;
+mod saw;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+pub use node::Root;
 
 use crate::answered::{Answer, Routes};
 use crate::call::{Decided, Read, Source};
 use crate::config::Quota;
 use crate::door::RequestHead;
+use crate::recall::node::Node;
 use crate::recall::pace::Pace;
-use crate::recall::seen::{Seen, is_constant, seen};
-use crate::recall::table::{Node, Step, Table};
+use crate::recall::saw::{Saw, is_constant};
+use crate::recall::table::{Step, Table};
 
 /// What one tenant's modules answered, as long as its configuration and its credentials stay the same.
 #[derive(Debug)]
@@ -69,17 +72,6 @@ impl Unfit {
     }
 }
 
-/// Longest value that is remembered, in bytes. Hashing one costs each request that has it.
-const LONGEST_VALUE: usize = 4096;
-
-/// Numbers nodes; the first node of a module is the module's own number, from the same counter.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// A number that no node and no module had before.
-pub fn unique_number() -> u64 {
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
 impl Recall {
     pub fn new(quota: &Quota) -> Recall {
         let bytes = u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX);
@@ -92,24 +84,24 @@ impl Recall {
         self.entries > 0 && self.bytes > 0
     }
 
-    /// What the module of this number answered when it read what it would read now.
-    pub fn find(&self, module: u64, head: &RequestHead) -> Found {
+    /// What the module with this tree answered when it read what it would read now.
+    pub fn find(&self, root: &Root, head: &RequestHead) -> Found {
         if self.pace.rests() {
             return Found::NotLooked;
         }
-        let Some(table) = self.table.get() else { return Found::Unknown };
-        let (mut node, mut value) = (module, Some(Seen::Nothing));
-        while let Some(seen_now) = value.filter(|value| value.len() <= LONGEST_VALUE) {
-            match table.get(node, &seen_now) {
-                None => return Found::Unknown,
-                Some(Step::Answer(answer)) => return Found::Answer(answer),
-                Some(Step::Read(next)) => {
-                    node = next.number;
-                    value = seen(&next.read, head);
-                }
+        self.walk(root, head).map_or(Found::Unknown, Found::Answer)
+    }
+
+    fn walk(&self, root: &Root, head: &RequestHead) -> Option<Answer> {
+        let (table, first) = (self.table.get()?, root.node());
+        let (mut node, mut next) = (first.as_deref()?, None);
+        loop {
+            let saw = Saw::of(&node.reads, head).ok()?;
+            match table.get(node, &saw)? {
+                Step::Answer(answer) => return Some(answer),
+                Step::Read(read) => node = next.insert(read),
             }
         }
-        Found::Unknown
     }
 
     /// Nothing was known, and so far `hits` answers were: sometimes that means not to look for a while.
@@ -118,51 +110,51 @@ impl Recall {
     }
 
     /// Remembers what a fresh instance of a module answered to the first attempt of a request.
-    pub fn remember(&self, module: u64, head: &RequestHead, decided: &Decided, answer: &Answer) -> Result<(), Unfit> {
+    pub fn remember(&self, root: &Root, head: &RequestHead, decided: &Decided, answer: &Answer) -> Result<(), Unfit> {
         if !decided.lines.is_empty() || decided.log_cut {
             return Err(Unfit::Log);
         }
         if !decided.reads.is_complete() {
             return Err(Unfit::Size);
         }
-        let steps = steps(decided.reads.list(), head)?;
+        let reads: Vec<&Read> = decided.reads.list().iter().filter(|read| !is_constant(read)).collect();
+        // What is unfit is told, also while nothing is kept.
+        Saw::of(reads.iter().copied(), head)?;
         if self.pace.rests_now() {
             return Ok(());
         }
         let table = self.table.get_or_init(|| Table::new(self.entries, self.bytes));
-        let (mut node, mut value) = (module, Seen::Nothing);
-        for (read, saw) in steps {
-            let next = match table.get(node, &value) {
-                Some(Step::Read(next)) if next.read == *read => next.number,
+        let mut node = match &*root.node() {
+            Some(node) if node.leads(&reads) => node.clone(),
+            there => root.set(Node::new(there.as_deref(), &reads)),
+        };
+        let mut rest = reads.as_slice();
+        loop {
+            let (these, after) = rest.split_at_checked(node.reads.len()).unwrap_or((rest, &[]));
+            let saw = Saw::of(these.iter().copied(), head)?;
+            if after.is_empty() {
+                table.put(&node, &saw, Step::Answer(answer.clone()));
+                return Ok(());
+            }
+            let there = match table.get(&node, &saw) {
+                Some(Step::Read(next)) => Some(next),
                 // What stands there is older than this answer, or was lost.
-                Some(_) | None => {
-                    let next = Node { number: unique_number(), read: read.clone() };
-                    let number = next.number;
-                    table.put(node, value, Step::read(next));
-                    number
+                Some(Step::Answer(_)) | None => None,
+            };
+            node = match there {
+                Some(next) if next.leads(after) => next,
+                there => {
+                    let next = Arc::new(Node::new(there.as_deref(), after));
+                    table.put(&node, &saw, Step::Read(next.clone()));
+                    next
                 }
             };
-            (node, value) = (next, saw);
+            rest = after;
         }
-        table.put(node, value, Step::Answer(answer.clone()));
-        Ok(())
     }
 
     /// Steps that are remembered, and the bytes that are counted for them.
     pub fn size(&self) -> (usize, u64) {
         self.table.get().map_or((0, 0), Table::size)
     }
-}
-
-/// What was read of the request, and what was seen. An error: what was read is not the request's alone.
-fn steps<'a>(reads: &'a [Read], head: &'a RequestHead) -> Result<Vec<(&'a Read, Seen<'a>)>, Unfit> {
-    let mut steps = Vec::with_capacity(reads.len());
-    for read in reads.iter().filter(|read| !is_constant(read)) {
-        let saw = seen(read, head).ok_or_else(|| Unfit::Read(read.source()))?;
-        if saw.len() > LONGEST_VALUE {
-            return Err(Unfit::Size);
-        }
-        steps.push((read, saw));
-    }
-    Ok(steps)
 }

@@ -7,8 +7,8 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::answered::Answer;
 use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
-use crate::call::Read;
-use crate::recall::seen::Seen;
+use crate::recall::node::Node;
+use crate::recall::saw::Saw;
 
 /// What comes next.
 #[derive(Debug, Clone)]
@@ -17,36 +17,23 @@ pub enum Step {
     Answer(Answer),
 }
 
-/// A read, after everything that led to it was seen.
-#[derive(Debug)]
-pub struct Node {
-    pub number: u64,
-    pub read: Read,
-}
-
-impl Step {
-    pub fn read(node: Node) -> Step {
-        Step::Read(Arc::new(node))
-    }
-}
-
-/// The node that read, and what it saw.
+/// The number of a node, and what its reads saw.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     node: u64,
-    value: Option<Box<[u8]>>,
+    saw: Box<[u8]>,
 }
 
 /// A key as it is looked for.
 #[derive(Hash)]
 struct Asked<'a> {
     node: u64,
-    value: &'a Seen<'a>,
+    saw: &'a [u8],
 }
 
 impl Equivalent<Key> for Asked<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.node == key.node && self.value.bytes() == key.value.as_deref()
+        self.node == key.node && *self.saw == *key.saw
     }
 }
 
@@ -60,12 +47,12 @@ impl Table {
         Table { steps: bounded(entries, bytes, RandomState::new()) }
     }
 
-    pub fn get(&self, node: u64, value: &Seen<'_>) -> Option<Step> {
-        self.steps.get(&Asked { node, value })
+    pub fn get(&self, node: &Node, saw: &Saw) -> Option<Step> {
+        self.steps.get(&Asked { node: node.number, saw: saw.bytes() })
     }
 
-    pub fn put(&self, node: u64, value: Seen<'_>, step: Step) {
-        self.steps.insert(Key { node, value: value.bytes().map(Into::into) }, step);
+    pub fn put(&self, node: &Node, saw: &Saw, step: Step) {
+        self.steps.insert(Key { node: node.number, saw: saw.bytes().into() }, step);
     }
 
     pub fn size(&self) -> (usize, u64) {
@@ -83,9 +70,9 @@ impl std::fmt::Debug for Table {
 impl Weighter<Key, Step> for Weight {
     fn weight(&self, key: &Key, step: &Step) -> u64 {
         let step = match step {
-            Step::Read(node) => size_of::<Node>().saturating_add(node.read.size()),
+            Step::Read(node) => node.bytes(),
             Step::Answer(answer) => answer.bytes().saturating_add(PEER_BYTES),
         };
-        self.of(key.value.as_ref().map_or(0, |value| value.len()).saturating_add(step))
+        self.of(key.saw.len().saturating_add(step))
     }
 }

@@ -20,7 +20,7 @@ use crate::door::{Arrival, DownstreamTls, RequestHead};
 use crate::module::ModuleSettings;
 use crate::peer::tests::with_policy;
 use crate::raw;
-use crate::recall::{Found, Recall, Unfit, unique_number};
+use crate::recall::{Found, Recall, Root, Unfit};
 
 /// What a module does.
 #[derive(Debug, Clone)]
@@ -163,14 +163,14 @@ proptest! {
     ) {
         let (entries, bytes) = if large { (10_000, 16 << 20) } else { (12, 40_000) };
         let recall = recall(entries, bytes);
-        let numbers = [unique_number(), unique_number(), unique_number()];
+        let roots: [Root; 3] = Default::default();
         for (turn, (head, second)) in order.into_iter().enumerate() {
             let head = &heads[head % heads.len()];
             let module = if second { 2 } else { usize::from(turn > 100) };
             let (would, decided) = ask(&trees[module], head);
-            match recall.find(numbers[module], head) {
+            match recall.find(&roots[module], head) {
                 Found::Answer(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
-                Found::Unknown => recall.remember(numbers[module], head, &decided, &would).expect("fit"),
+                Found::Unknown => recall.remember(&roots[module], head, &decided, &would).expect("fit"),
                 Found::NotLooked => prop_assert!(false, "it rests after a few misses"),
             }
             let (steps, counted) = recall.size();
@@ -178,12 +178,30 @@ proptest! {
         }
     }
 
+    /// Where reads depend on what was seen before, the tree branches, and then each request has its place in it.
+    #[test]
+    fn what_is_asked_again_and_again_is_remembered(tree in tree(), heads in vec(head(), 1..30)) {
+        let (recall, module) = (recall(10_000, 16 << 20), Root::default());
+        let all_known = (0..20).any(|_| {
+            let unknown = heads.iter().filter(|head| match recall.find(&module, head) {
+                Found::Answer(_) => false,
+                Found::Unknown | Found::NotLooked => {
+                    let (would, decided) = ask(&tree, head);
+                    recall.remember(&module, head, &decided, &would).expect("fit");
+                    true
+                }
+            });
+            unknown.count() == 0
+        });
+        prop_assert!(all_known);
+    }
+
     #[test]
     fn equal_request_is_remembered(tree in tree(), head in head()) {
-        let (recall, module) = (recall(1_000, 1 << 20), unique_number());
+        let (recall, module) = (recall(1_000, 1 << 20), Root::default());
         let (would, decided) = ask(&tree, &head);
-        recall.remember(module, &head, &decided, &would).expect("fit");
-        let Found::Answer(remembered) = recall.find(module, &head) else { panic!("nothing is remembered") };
+        recall.remember(&module, &head, &decided, &would).expect("fit");
+        let Found::Answer(remembered) = recall.find(&module, &head) else { panic!("nothing is remembered") };
         prop_assert_eq!(said(&remembered), said(&would));
     }
 }
@@ -207,7 +225,7 @@ fn by_cookie() -> Tree {
 }
 
 /// Asks unless it is remembered; whether it was.
-fn request(recall: &Recall, module: u64, head: &RequestHead) -> bool {
+fn request(recall: &Recall, module: &Root, head: &RequestHead) -> bool {
     match recall.find(module, head) {
         Found::Answer(_) => true,
         Found::Unknown | Found::NotLooked => {
@@ -221,18 +239,18 @@ fn request(recall: &Recall, module: u64, head: &RequestHead) -> bool {
 /// A flood of values that come once each.
 #[test]
 fn values_that_come_once_push_none_out_that_come_often() {
-    let (recall, module) = (recall(1_000, 4 << 20), unique_number());
+    let (recall, module) = (recall(1_000, 4 << 20), Root::default());
     let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
     for _ in 0..20 {
         for head in &often {
-            request(&recall, module, head);
+            request(&recall, &module, head);
         }
     }
     for number in 0..50_000 {
-        request(&recall, module, &with_cookie(&format!("flood={number}")));
-        request(&recall, module, &often[number % often.len()]);
+        request(&recall, &module, &with_cookie(&format!("flood={number}")));
+        request(&recall, &module, &often[number % often.len()]);
     }
-    let kept = often.iter().filter(|head| request(&recall, module, head)).count();
+    let kept = often.iter().filter(|head| request(&recall, &module, head)).count();
     assert!(kept >= 90, "{kept} of 100");
     let (steps, bytes) = recall.size();
     assert!(steps <= 1_000 && bytes <= 4 << 20, "{steps} steps, {bytes} bytes");
@@ -241,8 +259,8 @@ fn values_that_come_once_push_none_out_that_come_often() {
 #[test]
 fn what_is_not_the_requests_is_not_remembered() {
     let recall = recall(1_000, 1 << 20);
-    let head = with_cookie(&"x".repeat(5_000));
-    let unfit = |decided: Decided| recall.remember(unique_number(), &head, &decided, &answer(9)).expect_err("unfit");
+    let head = with_cookie(&"x".repeat(9_000));
+    let unfit = |decided: Decided| recall.remember(&Root::default(), &head, &decided, &answer(9)).expect_err("unfit");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -267,11 +285,25 @@ fn what_is_not_the_requests_is_not_remembered() {
     assert_eq!(recall.size(), (0, 0));
 }
 
+/// One step for each answer, as long as a module always reads the same.
+#[test]
+fn reads_that_do_not_depend_on_each_other_are_one_step() {
+    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+    let reads = [Read::Path, Read::Header(HeaderName::from_static("cookie")), Read::Authority];
+    let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
+    for number in 1..=10 {
+        let head = with_cookie(&number.to_string());
+        let (answer, decided) = ask(&tree, &head);
+        recall.remember(&module, &head, &decided, &answer).expect("fit");
+        assert_eq!(recall.size().0, number);
+    }
+}
+
 /// A client that sends a long header costs no more than its length up to there.
 #[test]
 fn long_value_is_asked_about() {
-    let (recall, module) = (recall(1_000, 1 << 20), unique_number());
-    assert!(!request(&recall, module, &with_cookie("a")));
-    assert!(request(&recall, module, &with_cookie("a")));
-    assert!(matches!(recall.find(module, &with_cookie(&"x".repeat(5_000))), Found::Unknown));
+    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+    assert!(!request(&recall, &module, &with_cookie("a")));
+    assert!(request(&recall, &module, &with_cookie("a")));
+    assert!(matches!(recall.find(&module, &with_cookie(&"x".repeat(9_000))), Found::Unknown));
 }

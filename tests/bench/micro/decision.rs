@@ -1,13 +1,14 @@
 //! One decision, from the request head to what the module said.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::Criterion;
 use pointsman::check::Verdict;
 use pointsman::config::Quota;
 use pointsman::module::Module;
-use pointsman::recall::{Recall, unique_number};
+use pointsman::recall::{Recall, Root};
 
 use crate::around::{checked, grants};
 use crate::modules::{self, Asked, Known};
@@ -34,13 +35,13 @@ pub fn cached(criterion: &mut Criterion) {
         let asked = Asked::new(&modules::loader(), &known, |module| module);
         let recall = Recall::new(&Quota::default());
         let (said, noted) = asked.decided();
-        let (number, head) = (asked.module.number(), &asked.head);
+        let (root, head) = (asked.module.root(), &asked.head);
         let answer = Verdict::Connect(checked(said, &grants())).into();
-        if let Err(unfit) = recall.remember(number, head, &noted, &answer) {
+        if let Err(unfit) = recall.remember(root, head, &noted, &answer) {
             eprintln!("{}: not remembered ({})", known.name, unfit.name());
             continue;
         }
-        group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(number, black_box(head))));
+        group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(root, black_box(head))));
     }
 }
 
@@ -52,18 +53,18 @@ pub fn cached_among(criterion: &mut Criterion) {
     let (said, noted) = asked.decided();
     let answer = Verdict::Connect(checked(said, &grants())).into();
     for count in [1_usize, 1_000, 10_000] {
-        let tenants: Vec<(u64, Recall)> = (0..count)
+        let tenants: Vec<(Arc<Root>, Recall)> = (0..count)
             .map(|_| {
-                let (number, recall) = (unique_number(), Recall::new(&Quota::default()));
-                recall.remember(number, &asked.head, &noted, &answer).expect("it depends on the request alone");
-                (number, recall)
+                let (root, recall) = (Arc::<Root>::default(), Recall::new(&Quota::default()));
+                recall.remember(&root, &asked.head, &noted, &answer).expect("it depends on the request alone");
+                (root, recall)
             })
             .collect();
         let mut turn = tenants.iter().cycle();
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| {
-                let (number, recall) = turn.next().expect("endless");
-                recall.find(*number, black_box(&asked.head))
+                let (root, recall) = turn.next().expect("endless");
+                recall.find(root, black_box(&asked.head))
             });
         });
     }
