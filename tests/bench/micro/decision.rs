@@ -73,7 +73,7 @@ pub fn cached_among(criterion: &mut Criterion) {
 fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Module) {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for known in modules::all() {
+    for known in modules::all().into_iter().chain(modules::least()) {
         let loader = modules::loader();
         let asked = Asked::new(&loader, &known, instances);
         group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide()));

@@ -8,6 +8,7 @@ use pointsman::config::TenantLimits;
 use pointsman::door::{RequestHead, WrittenRequest};
 use pointsman::module::{Loader, Module};
 use pointsman::raw;
+use pointsman_tests::Wat;
 use pointsman_tests::modules::repository;
 use serde_json::{Value, json};
 
@@ -34,6 +35,25 @@ pub fn all() -> Vec<Known> {
 /// The module of this folder.
 pub fn usual() -> Option<Known> {
     known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
+}
+
+/// What asking takes at the least: a module written by hand that passes without a look, and one that asks for the same as
+/// `usual` before.
+pub fn least() -> [Known; 2] {
+    let reads = r#"
+        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+        (import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))
+        (import "pointsman:router/request@0.1.0" "[method]request.header-text" (func $header (param i32 i32 i32 i32)))
+        (data (i32.const 600) "x-tenantcookie")
+        (func (export "select-peer") (param $request i32) (result i32)
+          (global.set $heap (i32.const 4096))
+          (call $path (local.get $request) (i32.const 700))
+          (call $header (local.get $request) (i32.const 600) (i32.const 8) (i32.const 700))
+          (call $header (local.get $request) (i32.const 608) (i32.const 6) (i32.const 700))
+          (call $drop (local.get $request))
+          (i32.const 64))"#;
+    let known = |name: &str, wat: Wat| Known { name: name.to_owned(), bytes: wat.bytes(), settings: Value::Null };
+    [known("nothing", Wat::select_peer("(i32.const 64)")), known("three reads", Wat::core(reads))]
 }
 
 fn canary() -> Value {
