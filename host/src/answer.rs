@@ -105,7 +105,7 @@ impl Failure {
     /// A module that declines or passes does what it is there for.
     pub fn is_defect(&self) -> bool {
         match self {
-            Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot),
+            Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::NoMemory),
             Failure::Refused(_) | Failure::Peer(_) => true,
             Failure::HeadTooLarge { .. }
             | Failure::BadRequest(_)
@@ -157,7 +157,7 @@ fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
         CallError::Exit { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-exit"),
         CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
         CallError::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
-        CallError::NoSlot => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        CallError::NoSlot | CallError::NoMemory => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }
 
@@ -218,6 +218,7 @@ mod tests {
             CallError::Exit { status: 0 },
             CallError::StackOverflow,
             CallError::NoSlot,
+            CallError::NoMemory,
             CallError::Trap(String::new()),
         ];
         let mut all = vec![

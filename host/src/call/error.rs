@@ -1,5 +1,7 @@
 //! Why a module gave no answer.
 
+use rustix::io::Errno;
+
 use crate::call::budget::BudgetSpent;
 use crate::call::decide::NotConfigured;
 use crate::call::limiter::{Limiter, Refused};
@@ -31,6 +33,8 @@ pub enum CallError {
     StackOverflow,
     #[error("all instance slots are in use")]
     NoSlot,
+    #[error("the kernel has no memory for an instance: too little is free, or too many mappings (vm.max_map_count)")]
+    NoMemory,
     #[error("the module trapped: {0}")]
     Trap(String),
 }
@@ -49,6 +53,7 @@ impl CallError {
             CallError::Exit { .. } => "exit",
             CallError::StackOverflow => "stack-overflow",
             CallError::NoSlot => "no-slot",
+            CallError::NoMemory => "no-memory",
             CallError::Trap(_) => "trap",
         }
     }
@@ -66,6 +71,7 @@ impl CallError {
             | CallError::Exit { .. }
             | CallError::StackOverflow
             | CallError::NoSlot
+            | CallError::NoMemory
             | CallError::Trap(_) => None,
         }
     }
@@ -86,6 +92,9 @@ impl CallError {
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::NoSlot;
+        }
+        if is_out_of_memory(error) {
+            return CallError::NoMemory;
         }
         // Whatever the module did next, it did because it was refused memory or table elements.
         match limiter.refused() {
@@ -108,6 +117,12 @@ impl CallError {
     }
 }
 
+/// Whether the kernel refused to map memory: that is not the module's doing.
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let by_std = |error: &std::io::Error| error.raw_os_error() == Some(Errno::NOMEM.raw_os_error());
+    error.downcast_ref() == Some(&Errno::NOMEM) || error.downcast_ref().is_some_and(by_std)
+}
+
 /// The cause, and the guest's innermost frames if they have names.
 fn describe(error: &wasmtime::Error, cause: &str) -> String {
     const FRAMES: usize = 3;
@@ -119,4 +134,18 @@ fn describe(error: &wasmtime::Error, cause: &str) -> String {
     let text = if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) };
     // Names are the module's own.
     printable(&text, LONGEST).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_the_kernel_refuses_is_not_the_modules_fault() {
+        let limits = Limits::default();
+        let of = |error: wasmtime::Error| CallError::from_trap(&error, &Limiter::new(&limits), &limits);
+        assert_eq!(of(Errno::NOMEM.into()), CallError::NoMemory);
+        assert_eq!(of(std::io::Error::from(Errno::NOMEM).into()), CallError::NoMemory);
+        assert!(matches!(of(Errno::PERM.into()), CallError::Trap(_)));
+    }
 }
