@@ -80,7 +80,9 @@ impl Saw {
     /// None: there is no such thing in the request.
     fn value(&mut self, value: Option<&[u8]>) {
         self.0.extend_from_slice(&length(value.map(<[u8]>::len)));
-        self.0.extend_from_slice(value.unwrap_or_default());
+        // No more of a long one than tells that it is too long.
+        let value = value.unwrap_or_default();
+        self.0.extend_from_slice(value.get(..=LONGEST).unwrap_or(value));
     }
 
     /// One value of several.
