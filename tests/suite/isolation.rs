@@ -206,6 +206,64 @@ fn pages_that_were_never_written_before_are_put_back_too() {
     assert!(as_usual.count() > 1_900);
 }
 
+/// Writes to the same page each time and, in one decision of sixty-four, elsewhere: itself, by an instruction that the
+/// host carries out, or through the host, which gives it a string; or it divides by zero, and the instance is let go.
+const RESTLESS: &str = r#"
+    (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+    (import "pointsman:router/random@0.1.0" "get-u64" (func $random (result i64)))
+    (import "pointsman:router/config@0.1.0" "json" (func $json (param i32)))
+    (func (export "select-peer") (param $request i32) (result i32)
+      (local $at i32)
+      (local $random i64)
+      (call $drop (local.get $request))
+      (local.set $at (i32.const 4096))
+      (loop $again
+        (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
+      (i32.store (i32.const 8192) (i32.const 1))
+      (local.set $random (call $random))
+      ;; Anywhere but in the first 64 KiB and the last 8 of the memory.
+      (local.set $at
+        (i32.add
+          (i32.const 65536)
+          (i32.rem_u
+            (i32.wrap_i64 (i64.shr_u (local.get $random) (i64.const 32)))
+            (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 73728)))))
+      (block $done
+        (block $store
+          (block $fill
+            (block $string
+              (block $trap
+                (br_table $store $fill $string $trap $done (i32.and (i32.wrap_i64 (local.get $random)) (i32.const 255))))
+              (drop (i32.div_u (i32.const 1) (i32.const 0))))
+            (global.set $heap (local.get $at))
+            (call $json (i32.const 700))
+            (br $done))
+          (memory.fill (local.get $at) (i32.const 1) (i32.const 8000))
+          (br $done))
+        ;; In two pages, as a rule.
+        (i64.store (i32.sub (i32.and (local.get $at) (i32.const -4096)) (i32.const 4)) (i64.const -1)))
+      (i32.const 128))"#;
+
+#[test]
+fn write_behind_a_fence_is_put_back_too() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let tenant = |pages| tenant_of(&loader, &Wat::core(RESTLESS).pages(pages));
+    let (a, b) = (tenant(3), tenant(4));
+    let mut traps = 0;
+    for turn in 0..10_000 {
+        for tenant in [&a, &b, &a] {
+            match answer(tenant) {
+                Ok(_) => {}
+                Err(error) if error.contains("divide by zero") => traps += 1,
+                Err(error) => panic!("turn {turn}: {error}"),
+            }
+        }
+    }
+    assert!(traps > 0);
+}
+
 #[test]
 fn instance_that_can_not_be_rewound_is_new() {
     let loader = Loader::new(1, 0).expect("a loader");

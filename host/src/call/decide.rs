@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use crate::bindings::Router;
 use crate::call::configure::configure;
-use crate::call::instances::Live;
+use crate::call::fence::Fence;
+use crate::call::instances::{Live, SelectPeer};
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
-use crate::call::rewind::Globals;
-use crate::call::{CallError, State, budget};
+use crate::call::{CallError, Rewinder, State, budget};
 use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::{Module, ModuleSettings};
@@ -142,19 +141,18 @@ pub(super) fn new_store(
     store
 }
 
-/// An instance that is configured, if it is to be: by its snapshot, or here. And what sets its globals back.
-fn instantiate(
-    module: &Module,
-    store: &mut Store<State>,
-    limits: &Limits,
-) -> wasmtime::Result<(Router, Option<Globals>)> {
+/// An instance that is configured, if it is to be: by its snapshot, or here. And whether it can be rewound.
+fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<(SelectPeer, bool)> {
     let instance = module.router().instance_pre().instantiate(&mut *store)?;
     let rewinder = module.rewinder().filter(|rewinder| rewinder.is_of_use());
-    let globals = rewinder.map(|rewinder| rewinder.meet(store, &instance)).transpose()?;
+    if let Some(rewinder) = rewinder {
+        rewinder.meet(store);
+    }
     if let Some(index) = module.configured_by_call() {
         configure(store, &instance, index, limits).map_err(NotConfigured)?;
     }
-    Ok((module.exports().load(store, &instance)?, globals))
+    let select_peer = rewinder.map_or(module.select_peer(), Rewinder::select_peer);
+    Ok((instance.get_typed_func(store, select_peer)?, rewinder.is_some()))
 }
 
 /// `configure` failed in this instance, though it passed when the module was loaded.
@@ -170,8 +168,8 @@ fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Made, Answer
         Err((store, error)) => return (Instance::Dead(store), Made::New, Err(error)),
     };
     // The one request of this call: see `Subject`.
-    match live.router.call_select_peer(&mut live.store, Resource::new_borrow(0)) {
-        Ok(answer) => {
+    match live.select_peer.call(&mut live.store, (Resource::new_borrow(0),)) {
+        Ok((answer,)) => {
             live.calls = live.calls.saturating_add(1);
             (Instance::Alive(live), made, Ok(answer))
         }
@@ -195,9 +193,10 @@ fn new(module: &Module, call: Call<'_>, now: Instant) -> Result<(Live, Made), (S
     // All limits stand before the first guest instruction: instantiation runs start functions.
     budget::start(&mut store, call.limits.decision);
     match instantiate(module, &mut store, call.limits) {
-        Ok((router, globals)) => {
+        Ok((select_peer, rewindable)) => {
             let memory_bytes = store.data().limiter.memory_granted();
-            Ok((Live { store, router, calls: 0, globals, memory_bytes, place: None }, Made::New))
+            let fence = Fence::default();
+            Ok((Live { fence, store, select_peer, calls: 0, rewindable, memory_bytes, place: None }, Made::New))
         }
         Err(error) => Err((store, error)),
     }

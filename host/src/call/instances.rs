@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use wasmtime::Store;
+use wasmtime::component::{Resource, TypedFunc};
 
-use crate::bindings::Router;
-use crate::call::State;
+use crate::call::fence::Fence;
 use crate::call::kept::{Pile, Place};
-use crate::call::rewind::Globals;
+use crate::call::{State, Subject};
+use crate::raw;
 
 /// What becomes of a module's instances when they have decided.
 pub struct Instances {
@@ -31,13 +32,18 @@ enum After {
     Never,
 }
 
+/// The function of an instance that decides.
+pub(super) type SelectPeer = TypedFunc<(Resource<Subject>,), (Result<raw::Decision, String>,)>;
+
 /// An instance, and how often it decided.
 pub(super) struct Live {
+    /// It is let go first.
+    pub fence: Fence,
     pub store: Store<State>,
-    pub router: Router,
+    pub select_peer: SelectPeer,
     pub calls: u32,
-    /// Sets its globals back, if it can be rewound.
-    pub globals: Option<Globals>,
+    /// Whether `select_peer` begins by setting its globals back.
+    pub rewindable: bool,
     /// Linear memory that it began with, in bytes.
     pub memory_bytes: usize,
     /// Among those that are kept to be rewound, once it is one of them.
@@ -96,7 +102,7 @@ impl Instances {
             }
             After::Rewound(pile) => {
                 // Neither a memory that grew nor a handle can be taken back.
-                if live.globals.is_some() && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
+                if live.rewindable && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
                     pile.keep(live);
                 }
             }

@@ -9,6 +9,7 @@ mod config;
 mod configure;
 mod decide;
 mod error;
+mod fence;
 mod instances;
 mod kept;
 mod limiter;

@@ -1,19 +1,35 @@
-//! Memories of the guest by address: which of their pages were written, as the kernel knows it, and how pages are read and
-//! put back. All that is unsafe about rewinding is here.
+//! Memories of the guest by address: which of their pages were written, as the kernel knows it, and how pages are read, put
+//! back and made read-only.
 
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
+use rustix::mm::{MprotectFlags, mprotect};
 
 /// Bytes of a page. Where the machine's are larger, there is no `Pagemap`.
 pub const PAGE_BYTES: usize = 4096;
 
 pub type Page = [u8; PAGE_BYTES];
 
+/// A page of an instance: the number of its memory, and its own in that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub memory: usize,
+    pub page: usize,
+}
+
+/// A page as it is in a fresh instance.
+#[derive(Debug, Clone)]
+pub struct FreshPage {
+    pub place: Place,
+    /// None: all zeros.
+    pub content: Option<Arc<Page>>,
+}
+
 /// A memory of an instance, as it was when the instance was made. It belongs to the store that it is kept in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Memory {
     start: usize,
     pages: usize,
@@ -24,6 +40,31 @@ impl Memory {
     pub fn new(first: &[u8], wasm_pages: u32) -> Memory {
         let pages = usize::try_from(wasm_pages).unwrap_or_default();
         Memory { start: first.as_ptr().expose_provenance(), pages: pages.saturating_mul(65_536 / PAGE_BYTES) }
+    }
+
+    /// How many it has.
+    pub fn pages(&self) -> usize {
+        self.pages
+    }
+
+    fn bytes(&self) -> usize {
+        self.pages.saturating_mul(PAGE_BYTES)
+    }
+
+    pub fn contains(&self, address: usize) -> bool {
+        address.checked_sub(self.start).is_some_and(|offset| offset < self.bytes())
+    }
+
+    /// Makes the pages from one to before another read-only, or writable again. Whether the kernel did.
+    pub fn protect(&self, first: usize, end: usize, writable: bool) -> bool {
+        let flags = if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
+        let Some(count) = end.min(self.pages).checked_sub(first) else { return false };
+        let start = self.start.saturating_add(first.saturating_mul(PAGE_BYTES));
+        let start = std::ptr::with_exposed_provenance_mut(start);
+        // SAFETY: They are pages of the memory, which stays mapped while its store is alive; what is in them stays, and
+        // they can be read all the time. Who writes one that is read-only is stopped by the kernel: see `fence`.
+        #[expect(unsafe_code, reason = "Wasmtime does not make memory read-only")]
+        unsafe { mprotect(start, count.saturating_mul(PAGE_BYTES), flags) }.is_ok()
     }
 
     /// Where a page of it begins; None if it has no such page.
@@ -79,7 +120,7 @@ impl Pagemap {
 
     /// Calls back for every page of a memory that may differ from what it was mapped with, in order.
     pub fn written(&self, memory: Memory, mut found: impl FnMut(usize)) -> std::io::Result<()> {
-        let end = memory.start.saturating_add(memory.pages.saturating_mul(PAGE_BYTES));
+        let end = memory.start.saturating_add(memory.bytes());
         let mut from = memory.start;
         loop {
             let mut runs = [const { MaybeUninit::uninit() }; RUNS];

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentExportIndex, Instance, Linker, TypedFunc, WasmList};
+use wasmtime::component::{ComponentExportIndex, Linker, WasmList};
 
 use crate::call::State;
 use crate::call::instances::Live;
-use crate::call::pagemap::{Memory, Page, Pagemap};
+use crate::call::pagemap::{FreshPage, Memory, Pagemap, Place};
 use crate::module::rewindable;
 
 /// Pages that are kept of a module at most: 8 MiB. One whose decisions write more has fresh instances.
@@ -19,8 +19,8 @@ const MOST_PAGES: usize = 2048;
 
 /// What it takes to rewind the instances of a module.
 pub struct Rewinder {
-    /// Sets the globals back.
-    function: ComponentExportIndex,
+    /// Decides with the globals of the start.
+    select_peer: ComponentExportIndex,
     pagemap: &'static Pagemap,
     /// Pages that were ever written, as they are in a fresh instance; in order.
     fresh: ArcSwap<Vec<FreshPage>>,
@@ -28,23 +28,6 @@ pub struct Rewinder {
     any_wanted: AtomicBool,
     gave_up: AtomicBool,
 }
-
-/// A page: the number of its memory, and its own in that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    memory: usize,
-    page: usize,
-}
-
-#[derive(Clone)]
-struct FreshPage {
-    place: Place,
-    /// None: all zeros.
-    content: Option<Arc<Page>>,
-}
-
-/// The function of an instance that sets its globals back.
-pub type Globals = TypedFunc<(), ()>;
 
 /// What an instance tells of its memories when it is made.
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -59,11 +42,11 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl Rewinder {
-    /// Of a component that was made rewindable, by the export that sets its globals back. None where the kernel cannot
-    /// tell what was written.
-    pub fn new(function: ComponentExportIndex) -> Option<Rewinder> {
+    /// Of a component that was made rewindable, by the export that decides with the globals of the start. None where the
+    /// kernel cannot tell what was written.
+    pub fn new(select_peer: ComponentExportIndex) -> Option<Rewinder> {
         Some(Rewinder {
-            function,
+            select_peer,
             pagemap: Pagemap::of_process()?,
             fresh: ArcSwap::default(),
             wanted: Mutex::default(),
@@ -77,12 +60,16 @@ impl Rewinder {
         !self.gave_up.load(Ordering::Relaxed)
     }
 
+    /// To be called in an instance that is to be rewound.
+    pub fn select_peer(&self) -> &ComponentExportIndex {
+        &self.select_peer
+    }
+
     /// To be called with an instance that has run no code of the module: it shows what pages are to be again.
-    pub fn meet(&self, store: &mut wasmtime::Store<State>, instance: &Instance) -> wasmtime::Result<Globals> {
+    pub fn meet(&self, store: &wasmtime::Store<State>) {
         if self.any_wanted.load(Ordering::Relaxed) {
             self.learn(&store.data().memories);
         }
-        instance.get_typed_func(store, self.function)
     }
 
     fn learn(&self, memories: &[Memory]) {
@@ -105,23 +92,29 @@ impl Rewinder {
         self.fresh.store(Arc::new(fresh));
     }
 
-    /// Puts an instance back. If it can't be, the instance is not to be used again.
+    /// Puts the memories of an instance back; its globals are when it decides. If they can't be, the instance is not to be
+    /// used again.
     pub(super) fn rewind(&self, live: &mut Live) -> bool {
-        let Some(globals) = &live.globals else { return false };
-        if globals.call(&mut live.store, ()).is_err() {
-            return false;
+        if let Some(writable) = live.fence.writable() {
+            put_back(&live.store.data().memories, writable);
+            return true;
         }
-        let (fresh, mut unknown) = (self.fresh.load(), Vec::new());
+        let is_due = live.fence.is_due();
+        let (fresh, mut written, mut unknown) = (self.fresh.load(), Vec::new(), Vec::new());
         // Both are in order.
         let mut known = fresh.iter().peekable();
-        for (number, memory) in live.store.data_mut().memories.iter().enumerate() {
+        let memories = &live.store.data().memories;
+        for (number, memory) in memories.iter().enumerate() {
             let scanned = self.pagemap.written(*memory, |page| {
                 let place = Place { memory: number, page };
                 while known.next_if(|known| known.place < place).is_some() {}
                 match known.next_if(|known| known.place == place) {
-                    // SAFETY: `live` is ours alone, and runs nothing.
-                    #[expect(unsafe_code, reason = "see `pagemap`")]
-                    Some(known) => unsafe { memory.write(page, known.content.as_deref()) },
+                    Some(known) => {
+                        put_back(memories, std::slice::from_ref(known));
+                        if is_due {
+                            written.push(known.clone());
+                        }
+                    }
                     None if unknown.len() <= MOST_PAGES => unknown.push(place),
                     None => {}
                 }
@@ -130,11 +123,26 @@ impl Rewinder {
                 return false;
             }
         }
-        if unknown.is_empty() {
-            return true;
+        if !unknown.is_empty() {
+            self.wanted.lock().extend(unknown);
+            self.any_wanted.store(true, Ordering::Relaxed);
+            return false;
         }
-        self.wanted.lock().extend(unknown);
-        self.any_wanted.store(true, Ordering::Relaxed);
-        false
+        if is_due {
+            live.fence.raise(&mut live.store, written);
+        }
+        true
+    }
+}
+
+/// Puts pages back in the memories of an instance that runs nothing.
+fn put_back(memories: &[Memory], pages: &[FreshPage]) {
+    for page in pages {
+        let Some(memory) = memories.get(page.place.memory) else { continue };
+        // SAFETY: `rewind` has the instance for itself.
+        #[expect(unsafe_code, reason = "see `pagemap`")]
+        unsafe {
+            memory.write(page.place.page, page.content.as_deref());
+        }
     }
 }

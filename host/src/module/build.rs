@@ -187,7 +187,7 @@ impl Configuring<'_> {
         let mut store = store_to_configure(engine, settings.clone(), limits);
         let linker = linker_for(linker, &component, &Rewinding::NotTried).map_err(wrong_type)?;
         let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
-        let export = configure_export(&component)?;
+        let export = export_of(&component, CONFIGURE)?;
         let instance = pre
             .instantiate(&mut store)
             .map_err(|error| LoadError::Start { message: format!("{:#}", error.root_cause()) })?;
@@ -200,10 +200,10 @@ fn logged(store: &mut Store<State>) -> Vec<String> {
     take_lines(store).into_iter().map(|line| line.message).collect()
 }
 
-/// The export, with the type that it must have.
-pub fn configure_export(component: &Component) -> Result<ComponentExportIndex, LoadError> {
-    let index = component.get_export_index(None, CONFIGURE);
-    index.ok_or_else(|| LoadError::WrongType { message: format!("no export `{CONFIGURE}`") })
+/// The export of this name.
+pub fn export_of(component: &Component, name: &str) -> Result<ComponentExportIndex, LoadError> {
+    let index = component.get_export_index(None, name);
+    index.ok_or_else(|| LoadError::WrongType { message: format!("no export `{name}`") })
 }
 
 pub fn wrong_type(error: wasmtime::Error) -> LoadError {

@@ -11,15 +11,15 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
-use crate::bindings::{RouterIndices, RouterPre};
+use crate::bindings::RouterPre;
 use crate::call::{Instances, KeptInstances, Pile, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
-use crate::module::build::{Source, build, configure_export, exports_configure, linker, linker_for, wrong_type};
+use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
-use crate::module::rewindable::REWIND;
+use crate::module::rewindable::SELECT_PEER;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 use crate::recall::Root;
@@ -42,7 +42,7 @@ pub struct Module {
 struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
-    exports: RouterIndices,
+    select_peer: ComponentExportIndex,
     rewinder: Option<Rewinder>,
     pulse: Arc<Pulse>,
     watches_upstreams: bool,
@@ -210,20 +210,20 @@ impl Loader {
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
         let configure = match facts.configure {
             Configure::Absent | Configure::Snapshot => None,
-            Configure::EachInstance { .. } => Some(configure_export(&component)?),
+            Configure::EachInstance { .. } => Some(export_of(&component, CONFIGURE)?),
         };
         let linker = linker_for(&self.linker, &component, &facts.rewinding).map_err(wrong_type)?;
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
-        let exports = RouterIndices::new(router.instance_pre()).map_err(wrong_type)?;
+        let select_peer = export_of(&component, world::EXPORT)?;
         // Without the export, it was not made rewindable.
-        let rewinder = component.get_export_index(None, REWIND).and_then(Rewinder::new);
+        let rewinder = component.get_export_index(None, SELECT_PEER).and_then(Rewinder::new);
         let (digest, source) = (key.module, source.bytes.into());
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
             digest,
             router,
-            exports,
+            select_peer,
             rewinder,
             pulse,
             watches_upstreams,
@@ -337,8 +337,8 @@ impl Module {
         &self.compiled.pulse
     }
 
-    pub(crate) fn exports(&self) -> &RouterIndices {
-        &self.compiled.exports
+    pub(crate) fn select_peer(&self) -> &ComponentExportIndex {
+        &self.compiled.select_peer
     }
 
     /// What rewinds its instances, if they are to be.

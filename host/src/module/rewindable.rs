@@ -1,8 +1,10 @@
 //! A component whose instances can be put back to the state in which they began: one that lets the host see its memories,
-//! and has a function that sets its globals back. What that is for, and why it is sound, is in
+//! and has a second `select-peer`, which begins by setting the globals back. What that is for, and why it is sound, is in
 //! `docs/design/rewinding.md`.
 
-use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use std::collections::HashMap;
+
+use wasm_encoder::reencode::{Reencode, ReencodeComponent, RoundtripReencoder};
 use wasm_encoder::{
     Alias, CanonicalFunctionSection, CanonicalOption, CodeSection, Component, ComponentAliasSection,
     ComponentExportKind, ComponentExportSection, ComponentImportSection, ComponentSectionId, ComponentTypeRef,
@@ -15,12 +17,14 @@ use wasmparser::{
     ComponentType, ExternalKind, FunctionBody, Instance, Operator, Parser, Payload, Validator,
 };
 
+use crate::module::world;
+
 /// What is imported to tell where memories lie: a function of each instance's start.
 pub const HOST: &str = "pointsman:host/rewind";
 /// The function in it: a list that begins where the memory does, and how many pages of 64 KiB there are.
 pub const MEMORY: &str = "memory";
-/// What is exported to set the globals back.
-pub const REWIND: &str = "pointsman-rewind";
+/// What is exported to decide with the globals of the start.
+pub const SELECT_PEER: &str = "pointsman-select-peer";
 
 /// Why a component is left as it is.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +63,21 @@ struct Outline {
     core_functions: u32,
     core_memories: u32,
     functions: u32,
+    /// Functions of the component that are core functions, by their number.
+    lifted: HashMap<u32, Lifted>,
+    /// The one that decides.
+    select_peer: Option<Lifted>,
     instances: u32,
     types: u32,
+}
+
+/// A function of the component: a core function, and how it is called.
+#[derive(Clone)]
+struct Lifted {
+    core_function: u32,
+    ty: u32,
+    /// Without what is to be called after it.
+    options: Vec<CanonicalOption>,
 }
 
 /// What an instance of a core module can change.
@@ -155,7 +172,16 @@ impl Outline {
             Payload::ComponentCanonicalSection(functions) => {
                 for function in functions {
                     match function? {
-                        CanonicalFunction::Lift { .. } => add(&mut self.functions),
+                        CanonicalFunction::Lift { core_func_index, type_index, options } => {
+                            let options = options
+                                .iter()
+                                .filter(|option| !matches!(option, wasmparser::CanonicalOption::PostReturn(_)))
+                                .map(|option| RoundtripReencoder.canonical_option(*option).map_err(|_| UNKNOWN))
+                                .collect::<Result<_, _>>()?;
+                            let lifted = Lifted { core_function: core_func_index, ty: type_index, options };
+                            self.lifted.insert(self.functions, lifted);
+                            add(&mut self.functions);
+                        }
                         CanonicalFunction::Lower { .. } | CanonicalFunction::ResourceDrop { .. } => {
                             add(&mut self.core_functions);
                         }
@@ -170,7 +196,11 @@ impl Outline {
             }
             Payload::ComponentExportSection(exports) => {
                 for export in exports {
-                    self.item(export?.kind)?;
+                    let export = export?;
+                    if export.kind == ComponentExternalKind::Func && export.name.name == world::EXPORT {
+                        self.select_peer = self.lifted.get(&export.index).cloned();
+                    }
+                    self.item(export.kind)?;
                 }
             }
             Payload::ComponentTypeSection(types) => {
@@ -197,7 +227,8 @@ impl Outline {
         Ok(())
     }
 
-    fn add_rewinding(&self, encoder: &mut Component) -> Result<(), Not> {
+    fn add_rewinding(self, encoder: &mut Component) -> Result<(), Not> {
+        let select_peer = self.select_peer.ok_or(Not::Form("a `select-peer` that is not a core module's"))?;
         let live = || self.modules.iter().filter_map(|module| Some((module, module.instance?)));
         let mut see = InstanceType::new();
         see.ty().defined_type().list(ComponentValType::Primitive(PrimitiveValType::U8));
@@ -211,12 +242,10 @@ impl Outline {
         see.export(MEMORY, ComponentTypeRef::Func(1));
         let mut types = ComponentTypeSection::new();
         types.instance(&see);
-        types.function().params::<[(&str, ComponentValType); 0], _>([]).result(None);
         encoder.section(&types);
-        let (see_type, rewind_type) = (self.types, self.types.saturating_add(1));
 
         let mut imports = ComponentImportSection::new();
-        imports.import(HOST, ComponentTypeRef::Instance(see_type));
+        imports.import(HOST, ComponentTypeRef::Instance(self.types));
         encoder.section(&imports);
 
         let mut aliases = ComponentAliasSection::new();
@@ -236,7 +265,8 @@ impl Outline {
                 lowered.lower(self.functions, [CanonicalOption::Memory(memory)]);
             }
         }
-        let rewind = self.core_functions.saturating_add(lowered.len());
+        let first = self.core_functions.saturating_add(lowered.len());
+        functions.push((world::EXPORT.to_owned(), select_peer.core_function));
         encoder.section(&aliases);
         encoder.section(&lowered);
         encoder.section(&ModuleSection(&rewinding(live())?));
@@ -251,31 +281,36 @@ impl Outline {
         encoder.section(&instances);
 
         let mut aliases = ComponentAliasSection::new();
-        aliases.alias(Alias::CoreInstanceExport { instance: rewinding, kind: ExportKind::Func, name: REWIND });
+        aliases.alias(Alias::CoreInstanceExport { instance: rewinding, kind: ExportKind::Func, name: SELECT_PEER });
         encoder.section(&aliases);
         let mut lifted = CanonicalFunctionSection::new();
-        lifted.lift(rewind, rewind_type, []);
+        // What a decision leaves is undone, so nothing has to be called to free it.
+        lifted.lift(first, select_peer.ty, select_peer.options);
         encoder.section(&lifted);
         let mut exports = ComponentExportSection::new();
         // After the one that the alias above made.
-        exports.export(REWIND, ComponentExportKind::Func, self.functions.saturating_add(1), None);
+        exports.export(SELECT_PEER, ComponentExportKind::Func, self.functions.saturating_add(1), None);
         encoder.section(&exports);
         Ok(())
     }
 }
 
 /// The core module that is added: it tells of every memory when an instance starts, and keeps the globals of that moment.
+/// Its `select-peer` sets them back and calls the component's.
 fn rewinding<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone) -> Result<Module, Not> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32, ValType::I32, ValType::I32], []);
     types.ty().function([], []);
-    let (see, nothing) = (0, 1);
+    types.ty().function([ValType::I32], [ValType::I32]);
+    let (see, nothing, decide) = (0, 1, 2);
 
     let mut imports = ImportSection::new();
     let memories: u32 = live.clone().map(|(module, _)| module.memories.iter().map(|_| 1).sum::<u32>()).sum();
     for memory in 0..memories {
         imports.import("host", &memory.to_string(), wasm_encoder::EntityType::Function(see));
     }
+    imports.import("host", world::EXPORT, wasm_encoder::EntityType::Function(decide));
+    let plain = memories;
     let mut kept = GlobalSection::new();
     for (module, instance) in live {
         for (number, memory) in module.memories.iter().enumerate() {
@@ -287,7 +322,7 @@ fn rewinding<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone) -> Result
         }
     }
 
-    let (mut start, mut rewind) = (Function::new([]), Function::new([]));
+    let (mut start, mut select_peer) = (Function::new([]), Function::new([]));
     for memory in 0..memories {
         // From 0, one byte if there are any.
         start.instructions().i32_const(0).memory_size(memory).i32_const(0).i32_ne().memory_size(memory).call(memory);
@@ -296,17 +331,18 @@ fn rewinding<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone) -> Result
     for global in 0..globals {
         let kept = globals.saturating_add(global);
         start.instructions().global_get(global).global_set(kept);
-        rewind.instructions().global_get(kept).global_set(global);
+        select_peer.instructions().global_get(kept).global_set(global);
     }
-    let (start_index, rewind_index) = (memories, memories.saturating_add(1));
+    select_peer.instructions().local_get(0).call(plain);
+    let (start_index, select_peer_index) = (plain.saturating_add(1), plain.saturating_add(2));
     let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
-    for mut function in [start, rewind] {
+    for (ty, mut function) in [(nothing, start), (decide, select_peer)] {
         function.instructions().end();
-        functions.function(nothing);
+        functions.function(ty);
         code.function(&function);
     }
     let mut exports = ExportSection::new();
-    exports.export(REWIND, ExportKind::Func, rewind_index);
+    exports.export(SELECT_PEER, ExportKind::Func, select_peer_index);
 
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&kept).section(&exports);
@@ -466,12 +502,13 @@ mod tests {
     #[test]
     fn state_of_every_core_module_is_reached() {
         let text = r#"(component
-            (core module $one (memory (export "memory") 2) (global (mut i32) (i32.const 7)) (func (export "f")))
+            (core module $one (memory (export "memory") 2) (global (mut i32) (i32.const 7))
+              (func (export "f") (param i32) (result i32) (local.get 0)))
             (core module $two (import "one" "memory" (memory 1)) (global (mut v128) (v128.const i64x2 1 2))
               (global i32 (i32.const 1)) (memory 0))
             (core instance $one (instantiate $one))
             (core instance (instantiate $two (with "one" (instance $one))))
-            (func (export "f") (canon lift (core func $one "f"))))"#;
+            (func (export "select-peer") (param "request" u32) (result u32) (canon lift (core func $one "f"))))"#;
         let printed = of(text).expect("a component");
         let count = |what: &[u8]| printed.windows(what.len()).filter(|window| *window == what).count();
         // Exported by one core module, imported by the other, and aliased where it is a memory.
@@ -488,10 +525,16 @@ mod tests {
 
     #[test]
     fn what_can_not_be_undone_is_left() {
-        let code = |code: &str| {
+        let router = |other: &str| {
             format!(
-                "(component (core module (table 1 funcref) (elem $e func) (memory 1) (data $d \"\") (func {code})))"
+                "(component (core module $m (func (export \"f\") (param i32) (result i32) (local.get 0))) \
+                 (core instance $m (instantiate $m)) \
+                 (func (export \"select-peer\") (param \"request\" u32) (result u32) (canon lift (core func $m \"f\"))) \
+                 {other})"
             )
+        };
+        let code = |code: &str| {
+            router(&format!("(core module (table 1 funcref) (elem $e func) (memory 1) (data $d \"\") (func {code}))"))
         };
         is_left(&code("(table.set (i32.const 0) (ref.null func))"), "table");
         is_left(&code("(drop (table.grow (ref.null func) (i32.const 0)))"), "table");
@@ -512,7 +555,8 @@ mod tests {
             "(component (core module $m) (core instance (instantiate $m)) (core instance (instantiate $m)))",
             "more than one",
         );
-        is_left(&format!("(component (import \"{HOST}\" (instance)))"), HOST);
+        is_left("(component)", "`select-peer`");
+        is_left(&router(&format!("(import \"{HOST}\" (instance))")), HOST);
         assert!(of(&code("(i32.store (i32.const 0) (i32.const 1))")).is_ok());
     }
 }
