@@ -65,17 +65,15 @@ impl Fence {
         if !runs.iter().all(|run| run.memory.protect(run.first, run.end, false)) {
             // No room for more mappings.
             self.fences = MOST_FENCES;
-            around.lower();
+            around.take_down();
         }
     }
 }
 
 impl Drop for Fence {
     fn drop(&mut self) {
-        if self.around.as_ref().is_some_and(|around| around.is_up() && !around.lower()) {
-            // To make mappings alike takes nothing that could be missing. Were it so, the memory could not be used again.
-            tracing::error!("the kernel does not make memory writable again");
-            std::process::abort();
+        if let Some(around) = self.around.as_ref().filter(|around| around.is_up()) {
+            around.take_down();
         }
     }
 }
@@ -107,6 +105,15 @@ impl Around {
     /// Whether it was the fence that stopped a write, which can be done again then.
     fn broken_at(&self, address: usize) -> bool {
         self.is_up() && self.memories.iter().any(|memory| memory.contains(address)) && self.lower()
+    }
+
+    /// Lowers the fence of an instance that is to go on without, or that goes.
+    fn take_down(&self) {
+        if !self.lower() {
+            // To make mappings alike takes nothing that could be missing. Were it so, nobody could use the memory again.
+            tracing::error!("the kernel does not make memory writable again");
+            std::process::abort();
+        }
     }
 
     /// Makes all pages writable.
@@ -222,6 +229,13 @@ mod tests {
     fn written(places: &[(usize, usize)]) -> Vec<FreshPage> {
         let page = |(memory, page): &(usize, usize)| Place { memory: *memory, page: *page };
         places.iter().map(|place| FreshPage { place: page(place), content: None }).collect()
+    }
+
+    /// It begins nowhere.
+    #[test]
+    fn memory_of_no_pages_can_be_fenced() {
+        let none = Memory::new(&[], 0);
+        assert!(none.protect(0, none.pages(), false) && none.protect(0, none.pages(), true));
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl Memory {
     /// Makes the pages from one to before another read-only, or writable again. Whether the kernel did.
     pub fn protect(&self, first: usize, end: usize, writable: bool) -> bool {
         let flags = if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
-        let Some(count) = end.min(self.pages).checked_sub(first) else { return false };
+        let count = end.min(self.pages).saturating_sub(first);
+        if count == 0 {
+            return true;
+        }
         let start = self.start.saturating_add(first.saturating_mul(PAGE_BYTES));
         let start = std::ptr::with_exposed_provenance_mut(start);
         // SAFETY: They are pages of the memory, which stays mapped while its store is alive; what is in them stays, and
