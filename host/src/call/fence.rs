@@ -157,7 +157,7 @@ fn unwritten(memories: &[Memory], written: &[FreshPage]) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::pagemap::{Pagemap, Place};
+    use crate::call::pagemap::{PagePlace, Pagemap};
     use crate::call::{Call, Made, decide};
     use crate::config::TenantLimits;
     use crate::door::WrittenRequest;
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn written(places: &[(usize, usize)]) -> Vec<FreshPage> {
-        let page = |(memory, page): &(usize, usize)| Place { memory: *memory, page: *page };
+        let page = |(memory, page): &(usize, usize)| PagePlace { memory: *memory, page: *page };
         places.iter().map(|place| FreshPage { place: page(place), content: None }).collect()
     }
 

@@ -9,7 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::{Resource, TypedFunc};
 
 use crate::call::fence::Fence;
-use crate::call::kept::{Pile, Place};
+use crate::call::piles::{Pile, Place};
 use crate::call::{State, Subject};
 use crate::raw;
 

@@ -15,7 +15,7 @@ pub type Page = [u8; PAGE_BYTES];
 
 /// A page of an instance: the number of its memory, and its own in that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct PagePlace {
     pub memory: usize,
     pub page: usize,
 }
@@ -23,7 +23,7 @@ pub struct Place {
 /// A page as it is in a fresh instance.
 #[derive(Debug, Clone)]
 pub struct FreshPage {
-    pub place: Place,
+    pub place: PagePlace,
     /// None: all zeros.
     pub content: Option<Arc<Page>>,
 }

@@ -11,7 +11,7 @@ use wasmtime::component::{ComponentExportIndex, Linker, WasmList};
 
 use crate::call::State;
 use crate::call::instances::Live;
-use crate::call::pagemap::{FreshPage, Memory, Pagemap, Place};
+use crate::call::pagemap::{FreshPage, Memory, PagePlace, Pagemap};
 use crate::module::rewindable;
 
 /// Pages that are kept of a module at most: 8 MiB. One whose decisions write more has fresh instances.
@@ -24,7 +24,7 @@ pub struct Rewinder {
     pagemap: &'static Pagemap,
     /// Pages that were ever written, as they are in a fresh instance; in order.
     fresh: ArcSwap<Vec<FreshPage>>,
-    wanted: Mutex<BTreeSet<Place>>,
+    wanted: Mutex<BTreeSet<PagePlace>>,
     any_wanted: AtomicBool,
     gave_up: AtomicBool,
 }
@@ -106,7 +106,7 @@ impl Rewinder {
         let memories = &live.store.data().memories;
         for (number, memory) in memories.iter().enumerate() {
             let scanned = self.pagemap.written(*memory, |page| {
-                let place = Place { memory: number, page };
+                let place = PagePlace { memory: number, page };
                 while known.next_if(|known| known.place < place).is_some() {}
                 match known.next_if(|known| known.place == place) {
                     Some(known) => {

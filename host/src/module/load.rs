@@ -12,7 +12,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
 use crate::bindings::RouterPre;
-use crate::call::{Instances, KeptInstances, Pile, Pulse, Rewinder, State, Ticker};
+use crate::call::{Instances, Pile, Piles, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
@@ -75,7 +75,7 @@ pub struct Loader {
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
     ticker: Ticker,
     /// Instances to be rewound, of all modules.
-    kept: Arc<KeptInstances>,
+    piles: Arc<Piles>,
 }
 
 impl Loader {
@@ -86,7 +86,7 @@ impl Loader {
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, kept: Arc::default() })
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles: Arc::default() })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
@@ -143,7 +143,7 @@ impl Loader {
                 compiled
             }
         };
-        Module::new(compiled, settings, limits, &self.kept)
+        Module::new(compiled, settings, limits, &self.piles)
     }
 
     /// The same module with other settings, or for a tenant with other limits.
@@ -248,7 +248,7 @@ impl Module {
         compiled: Arc<Compiled>,
         settings: Arc<ModuleSettings>,
         limits: &TenantLimits,
-        kept: &Arc<KeptInstances>,
+        piles: &Arc<Piles>,
     ) -> Result<Module, LoadError> {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
@@ -263,7 +263,7 @@ impl Module {
             );
         }
         let instances = match &compiled.rewinder {
-            Some(_) => Instances::rewound(Pile::new(kept, needs.memories, needs.tables)),
+            Some(_) => Instances::rewound(Pile::new(piles, needs.memories, needs.tables)),
             None => Instances::fresh(),
         };
         Ok(Module { compiled, settings, instances: Arc::new(instances), root: Arc::default() })

@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// The instances of an engine.
 #[derive(Default)]
-pub struct Kept {
+pub struct Piles {
     slots: AtomicUsize,
     bytes: AtomicUsize,
     /// Piles that have instances, in turn to let go of one.
@@ -24,7 +24,7 @@ pub struct Kept {
 
 /// The instances of one module that wait to be rewound. A decision holds its thread, so there is at most one for each.
 pub struct Pile {
-    kept: Arc<Kept>,
+    piles: Arc<Piles>,
     /// Slots of the engine's pool that each has.
     slots: usize,
     idle: Mutex<Idle>,
@@ -35,22 +35,22 @@ pub struct Pile {
 #[derive(Default)]
 struct Idle {
     lives: Vec<Live>,
-    /// Whether `Kept::turn` has the pile.
+    /// Whether `Piles::turn` has the pile.
     in_turn: bool,
 }
 
 /// An instance that is counted, while it waits and while it decides.
 pub(super) struct Place {
-    kept: Arc<Kept>,
+    piles: Arc<Piles>,
     slots: usize,
     bytes: usize,
 }
 
 impl Pile {
     /// For a module whose instances have so many memories and so many tables.
-    pub fn new(kept: &Arc<Kept>, memories: u32, tables: u32) -> Pile {
+    pub fn new(piles: &Arc<Piles>, memories: u32, tables: u32) -> Pile {
         let slots = usize::try_from(memories.max(tables).max(1)).unwrap_or(usize::MAX);
-        Pile { kept: kept.clone(), slots, idle: Mutex::default(), used: AtomicBool::new(false) }
+        Pile { piles: piles.clone(), slots, idle: Mutex::default(), used: AtomicBool::new(false) }
     }
 
     pub(super) fn take(&self) -> Option<Live> {
@@ -59,7 +59,7 @@ impl Pile {
 
     pub(super) fn keep(self: &Arc<Pile>, mut live: Live) {
         if live.place.is_none() {
-            let Some(place) = self.kept.place(self.slots, live.memory_bytes) else { return };
+            let Some(place) = self.piles.place(self.slots, live.memory_bytes) else { return };
             live.place = Some(place);
         }
         self.used.store(true, Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl Pile {
         let in_turn = std::mem::replace(&mut idle.in_turn, true);
         drop(idle);
         if !in_turn {
-            self.kept.add(Arc::downgrade(self));
+            self.piles.add(Arc::downgrade(self));
         }
     }
 
@@ -92,15 +92,15 @@ impl Pile {
     }
 }
 
-impl Kept {
+impl Piles {
     /// Counts one more, for which others may have to go.
-    fn place(self: &Arc<Kept>, slots: usize, bytes: usize) -> Option<Place> {
+    fn place(self: &Arc<Piles>, slots: usize, bytes: usize) -> Option<Place> {
         if bytes > MOST_BYTES {
             return None;
         }
         self.slots.fetch_add(slots, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let place = Place { kept: self.clone(), slots, bytes };
+        let place = Place { piles: self.clone(), slots, bytes };
         while self.slots.load(Ordering::Relaxed) > REWOUND_SLOTS || self.bytes.load(Ordering::Relaxed) > MOST_BYTES {
             // Letting go of an instance takes system calls: no lock is held meanwhile.
             drop(self.next_to_go()?);
@@ -137,7 +137,7 @@ impl Kept {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.kept.slots.fetch_sub(self.slots, Ordering::Relaxed);
-        self.kept.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.piles.slots.fetch_sub(self.slots, Ordering::Relaxed);
+        self.piles.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
