@@ -177,6 +177,14 @@ fn instance_that_is_rewound_is_as_a_new_one() {
     }
 }
 
+/// Traps if anything is in the memory from 4096 on.
+const LOOK: &str = "
+    (local.set $at (i32.const 4096))
+    (loop $again
+      (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))";
+
 /// A page more each time: what is written is not always the same.
 #[test]
 fn pages_that_were_never_written_before_are_put_back_too() {
@@ -186,18 +194,14 @@ fn pages_that_were_never_written_before_are_put_back_too() {
         (func (export "select-peer") (param $request i32) (result i32)
           (local $at i32)
           (call $drop (local.get $request))
-          (local.set $at (i32.const 4096))
-          (loop $again
-            (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
-            (local.set $at (i32.add (local.get $at) (i32.const 8)))
-            (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
+          LOOK
           ;; Anywhere in the second page of 64 KiB.
           (i32.store8
             (i32.add (i32.const 65536) (i32.and (i32.wrap_i64 (call $random)) (i32.const 65535)))
             (i32.const 1))
           (i32.const 128))"#;
     let loader = Loader::new(1, 0).expect("a loader");
-    let tenant = tenant_of(&loader, &Wat::core(text).pages(2));
+    let tenant = tenant_of(&loader, &Wat::core(&text.replace("LOOK", LOOK)).pages(2));
     let as_usual = (0..2_000).filter(|turn| match answer(&tenant) {
         Ok(made) => made == rewound(),
         Err(error) => panic!("turn {turn}: {error}"),
@@ -216,11 +220,7 @@ const RESTLESS: &str = r#"
       (local $at i32)
       (local $random i64)
       (call $drop (local.get $request))
-      (local.set $at (i32.const 4096))
-      (loop $again
-        (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
-        (local.set $at (i32.add (local.get $at) (i32.const 8)))
-        (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
+      LOOK
       (i32.store (i32.const 8192) (i32.const 1))
       (local.set $random (call $random))
       ;; Anywhere but in the first 64 KiB and the last 8 of the memory.
@@ -249,7 +249,7 @@ const RESTLESS: &str = r#"
 #[test]
 fn write_behind_a_fence_is_put_back_too() {
     let loader = Loader::new(1, 0).expect("a loader");
-    let tenant = |pages| tenant_of(&loader, &Wat::core(RESTLESS).pages(pages));
+    let tenant = |pages| tenant_of(&loader, &Wat::core(&RESTLESS.replace("LOOK", LOOK)).pages(pages));
     let (a, b) = (tenant(3), tenant(4));
     let mut traps = 0;
     for turn in 0..10_000 {
