@@ -62,10 +62,9 @@ pub fn ask(
             stores: Some(question.stores),
             limits: question.tenant.config.limits.of(module.class()),
         };
-        let (answer, decided) = call::decide(module, call);
-        let answer = answer
-            .map_err(Failure::from)
-            .and_then(|said| question.terms.routes.check(said, &policy).map_err(Failure::from));
+        let routes = &question.terms.routes;
+        let (said, decided) = call::decide_with(module, call, |record| routes.find(record));
+        let answer = said.map_err(Failure::from).and_then(|said| routes.check(said, &policy).map_err(Failure::from));
         seen(module, &decided, &answer);
         let answer = answer?;
         if let Err(unfit) = remember(question, module, &decided, &answer) {

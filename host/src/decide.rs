@@ -6,7 +6,7 @@ use crate::answer::{Failure, OverQuota};
 use crate::answered::Answer;
 use crate::ask::{Question, Wanted, ask};
 use crate::call::Decided;
-use crate::check::Refusal;
+use crate::check::{Refusal, check};
 use crate::metrics::Rung;
 use crate::module::Module;
 use crate::quota::{Change, Outcome};
@@ -177,13 +177,16 @@ fn rung(
 }
 
 fn fallback_peer(question: Question<'_>) -> Option<Result<Wanted, Refusal>> {
-    let route = question.tenant.fallback_route.clone()?;
-    let policy = question.tenant.policy(&question.terms.granted.names);
-    Some(match question.terms.routes.check(raw::Decision::Connect(route), &policy) {
-        Ok(Answer::Connect(route)) => Ok(Wanted::Connect(route)),
-        Ok(Answer::Respond(_) | Answer::Pass) => return None,
-        Err(refusal) => Err(refusal),
-    })
+    let Question { tenant, terms, .. } = question;
+    let route = tenant.fallback_route.as_ref()?;
+    if let Some(route) = terms.fallback.get() {
+        return Some(Ok(Wanted::Connect(route.clone())));
+    }
+    match check(raw::Decision::Connect(route.clone()), &tenant.policy(&terms.granted.names)).map(Answer::from) {
+        Ok(Answer::Connect(route)) => Some(Ok(Wanted::Connect(terms.fallback.get_or_init(|| route).clone()))),
+        Ok(Answer::Respond(_) | Answer::Pass) => None,
+        Err(refusal) => Some(Err(refusal)),
+    }
 }
 
 /// Charges a decision to its tenant, and counts it.

@@ -49,6 +49,22 @@ async fn instance_is_given_up_after_a_trap() {
     assert_eq!(statuses(&proxy, "one").await, [201, 202, 203, 204, 500, 201, 202]);
 }
 
+/// Answers 200 and one for each earlier answer that it was told of when it may let go of it.
+#[tokio::test]
+async fn instance_lets_go_of_each_answer() {
+    let after = "(func (export \"cabi_post_select-peer\") (param $answer i32)
+        (if (i32.ne (local.get $answer) (i32.const 128)) (then unreachable))
+        (global.set $at (i32.add (global.get $at) (i32.const 1))))";
+    let answering = Wat::select_peer(
+        "(i32.store16 (i32.const 136) (i32.add (i32.const 200) (global.get $at)))
+         (i32.const 128)",
+    );
+    let file = answering.with(after).file();
+    let tenant = TestTenant::new("one").module(file.path(), "").keys("instance_calls = 3");
+    let proxy = Proxy::with(tenant).threads(1).start().await;
+    assert_eq!(statuses(&proxy, "one").await, [200, 201, 202, 200, 201]);
+}
+
 #[tokio::test]
 async fn tenants_never_share_an_instance() {
     let file = counting().file();

@@ -10,10 +10,10 @@ use quick_cache::Weighter;
 
 use crate::answered::Answer;
 use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
+use crate::call::Said;
 use crate::check::{Policy, Refusal, check};
 use crate::config::Quota;
 use crate::peer::Route;
-use crate::raw;
 
 /// The routes of one tenant, on the terms by which they were checked.
 #[derive(Debug)]
@@ -24,7 +24,8 @@ pub struct Routes {
 }
 
 struct Table {
-    routes: Bounded<raw::Route, Arc<Route>, RandomState>,
+    /// By the records that led to them.
+    routes: Bounded<Box<[u8]>, Arc<Route>, RandomState>,
     hasher: RandomState,
     /// Hashes of records that are not in the table, each in one of a few places. Those that never come again do not cost
     /// what it takes to keep one.
@@ -49,21 +50,22 @@ impl Routes {
         u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX) / PART
     }
 
-    /// Checks what a module said, if it did not say so before. The policy must be the same each time.
-    pub fn check(&self, said: raw::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
-        let check = |said| check(said, policy).map(Answer::from);
-        let record = match said {
-            raw::Decision::Connect(record) if self.bytes > 0 => record,
-            said => return check(said),
+    /// The route that an answer with this record came to.
+    pub fn find(&self, record: &[u8]) -> Option<Arc<Route>> {
+        self.table.get()?.routes.get(record)
+    }
+
+    /// Checks what a module said, if it was not found. The policy must be the same each time.
+    pub fn check(&self, said: Said<Arc<Route>>, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+        let (decision, record) = match said {
+            Said::Known(route) => return Ok(Answer::Connect(route)),
+            Said::Decision { decision, record } => (decision, record),
         };
-        let table = self.table.get_or_init(|| Table::new(self.bytes));
-        if let Some(route) = table.routes.get(&record) {
-            return Ok(Answer::Connect(route));
-        }
-        let kept = table.has_come_before(&record).then(|| record.clone());
-        let answer = check(raw::Decision::Connect(record))?;
-        if let (Some(record), Answer::Connect(route)) = (kept, &answer) {
-            table.routes.insert(record, route.clone());
+        let answer = Answer::from(check(*decision, policy)?);
+        if let (Some(record), Answer::Connect(route)) = (record, &answer)
+            && self.bytes > 0
+        {
+            self.table.get_or_init(|| Table::new(self.bytes)).note(record, route);
         }
         Ok(answer)
     }
@@ -80,11 +82,14 @@ impl Table {
         Table { routes: bounded(MOST, bytes, hasher.clone()), hasher, once: [const { AtomicU64::new(0) }; PLACES] }
     }
 
-    /// Whether the record came of late. Another with the same hash does no harm: the table compares records.
-    fn has_come_before(&self, record: &raw::Route) -> bool {
-        let hash = self.hasher.hash_one(record);
+    /// Keeps a route whose record came before, of late. Another record with the same hash does no harm: it is kept, and
+    /// found by nothing but itself.
+    fn note(&self, record: Box<[u8]>, route: &Arc<Route>) {
+        let hash = self.hasher.hash_one(&record);
         let place = usize::try_from(hash).unwrap_or_default() % PLACES;
-        self.once.get(place).is_some_and(|before| before.swap(hash, Ordering::Relaxed) == hash)
+        if self.once.get(place).is_some_and(|before| before.swap(hash, Ordering::Relaxed) == hash) {
+            self.routes.insert(record, route.clone());
+        }
     }
 }
 
@@ -94,10 +99,9 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// The record and what became of it are about the same size.
-impl Weighter<raw::Route, Arc<Route>> for Weight {
-    fn weight(&self, _: &raw::Route, route: &Arc<Route>) -> u64 {
-        self.of(route.bytes().saturating_mul(2).saturating_add(PEER_BYTES))
+impl Weighter<Box<[u8]>, Arc<Route>> for Weight {
+    fn weight(&self, record: &Box<[u8]>, route: &Arc<Route>) -> u64 {
+        self.of(record.len().saturating_add(route.bytes()).saturating_add(PEER_BYTES))
     }
 }
 
@@ -108,9 +112,19 @@ mod tests {
     use super::*;
     use crate::config::Grants;
     use crate::peer::tests::{decision, with_policy};
+    use crate::raw;
+
+    /// As a decision goes, with a record that stands for the answer as well as the real one does.
+    fn come(routes: &Routes, decision: raw::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+        let record = format!("{decision:?}").into_bytes();
+        let said = routes
+            .find(&record)
+            .map_or(Said::Decision { decision: Box::new(decision), record: Some(record.into()) }, Said::Known);
+        routes.check(said, policy)
+    }
 
     fn route(routes: &Routes, record: raw::Route) -> Arc<Route> {
-        match with_policy(&Grants::default(), None, |policy| routes.check(raw::Decision::Connect(record), policy)) {
+        match with_policy(&Grants::default(), None, |policy| come(routes, raw::Decision::Connect(record), policy)) {
             Ok(Answer::Connect(route)) => route,
             other => panic!("{other:?}"),
         }
@@ -126,7 +140,7 @@ mod tests {
             let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
             for said in decisions.iter().cycle().take(3 * decisions.len()) {
                 let (found, fresh) = with_policy(&grants, None, |policy| {
-                    (routes.check(said.clone(), policy), check(said.clone(), policy).map(Answer::from))
+                    (come(&routes, said.clone(), policy), check(said.clone(), policy).map(Answer::from))
                 });
                 prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
             }

@@ -1,18 +1,19 @@
 //! One decision, from store to answer.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::Store;
-use wasmtime::component::Resource;
 
 use crate::call::configure::configure;
+use crate::call::entry::{Answer, Entry, Said};
 use crate::call::fence::Fence;
-use crate::call::instances::{Live, SelectPeer};
+use crate::call::instances::Live;
 use crate::call::limiter::Limiter;
 use crate::call::log::LogLine;
 use crate::call::reads::Reads;
-use crate::call::{CallError, Rewinder, State, budget};
+use crate::call::{CallError, State, budget};
 use crate::config::Limits;
 use crate::door::RequestHead;
 use crate::module::{Module, ModuleSettings};
@@ -62,15 +63,25 @@ pub struct Call<'a> {
 
 /// Asks `module`, in a fresh instance or in one that may be used again.
 pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallError>, Decided) {
+    let (said, decided) = decide_with::<Infallible>(module, call, |_| None);
+    let decision = said.map(|said| match said {
+        Said::Known(never) => match never {},
+        Said::Decision { decision, .. } => *decision,
+    });
+    (decision, decided)
+}
+
+/// The same, but an answer that is `known` by its bytes is not made again.
+pub fn decide_with<K>(
+    module: &Module,
+    call: Call<'_>,
+    known: impl FnOnce(&[u8]) -> Option<K>,
+) -> (Result<Said<K>, CallError>, Decided) {
     let (limits, start) = (call.limits, Instant::now());
     let _running = module.pulse().enter();
-    let (mut live, instance, answer) = ask(module, call, start);
+    let (mut live, instance, answer) = ask(module, call, start, known);
     let answer = judged(answer, &live.state().limiter, limits);
-    let said = answer.as_ref().ok().map(|decision| match decision {
-        raw::Decision::Connect(_) => "connect",
-        raw::Decision::Respond(_) => "respond",
-        raw::Decision::Pass => "pass",
-    });
+    let said = answer.as_ref().ok().map(Said::name);
     let state = live.state();
     state.finish_output();
     let reads = std::mem::take(&mut state.reads);
@@ -97,9 +108,9 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
 }
 
 /// What the module said, or why it said nothing.
-pub(super) fn judged(answer: Answer, limiter: &Limiter, limits: &Limits) -> Result<raw::Decision, CallError> {
+pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -> Result<T, CallError> {
     match answer {
-        Ok(Ok(decision)) => Ok(decision),
+        Ok(Ok(said)) => Ok(said),
         Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
         Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
     }
@@ -142,7 +153,7 @@ pub(super) fn new_store(
 }
 
 /// An instance that is configured, if it is to be: by its snapshot, or here. And whether it can be rewound.
-fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<(SelectPeer, bool)> {
+fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<(Entry, bool)> {
     let instance = module.router().instance_pre().instantiate(&mut *store)?;
     let rewinder = module.rewinder().filter(|rewinder| rewinder.is_of_use());
     if let Some(rewinder) = rewinder {
@@ -151,8 +162,7 @@ fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wa
     if let Some(index) = module.configured_by_call() {
         configure(store, &instance, index, limits).map_err(NotConfigured)?;
     }
-    let select_peer = rewinder.map_or(module.select_peer(), Rewinder::select_peer);
-    Ok((instance.get_typed_func(store, select_peer)?, rewinder.is_some()))
+    Ok((Entry::of(instance, store, module.select_peer(), module.added())?, rewinder.is_some()))
 }
 
 /// `configure` failed in this instance, though it passed when the module was loaded.
@@ -160,16 +170,18 @@ fn instantiate(module: &Module, store: &mut Store<State>, limits: &Limits) -> wa
 #[error("`configure` failed: {0}")]
 pub(super) struct NotConfigured(pub CallError);
 
-pub(super) type Answer = wasmtime::Result<Result<raw::Decision, String>>;
-
-fn ask(module: &Module, call: Call<'_>, now: Instant) -> (Instance, Made, Answer) {
+fn ask<K>(
+    module: &Module,
+    call: Call<'_>,
+    now: Instant,
+    known: impl FnOnce(&[u8]) -> Option<K>,
+) -> (Instance, Made, Answer<Said<K>>) {
     let (mut live, made) = match used(module, call, now).map_or_else(|| new(module, call, now), Ok) {
         Ok(found) => found,
         Err((store, error)) => return (Instance::Dead(store), Made::New, Err(error)),
     };
-    // The one request of this call: see `Subject`.
-    match live.select_peer.call(&mut live.store, (Resource::new_borrow(0),)) {
-        Ok((answer,)) => {
+    match live.entry.ask(&mut live.store, live.rewindable, known) {
+        Ok(answer) => {
             live.calls = live.calls.saturating_add(1);
             (Instance::Alive(live), made, Ok(answer))
         }
@@ -193,10 +205,10 @@ fn new(module: &Module, call: Call<'_>, now: Instant) -> Result<(Live, Made), (S
     // All limits stand before the first guest instruction: instantiation runs start functions.
     budget::start(&mut store, call.limits.decision);
     match instantiate(module, &mut store, call.limits) {
-        Ok((select_peer, rewindable)) => {
+        Ok((entry, rewindable)) => {
             let memory_bytes = store.data().limiter.memory_granted();
             let fence = Fence::default();
-            Ok((Live { fence, store, select_peer, calls: 0, rewindable, memory_bytes, place: None }, Made::New))
+            Ok((Live { fence, store, entry, calls: 0, rewindable, memory_bytes, place: None }, Made::New))
         }
         Err(error) => Err((store, error)),
     }

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use wasmtime::Store;
-use wasmtime::component::{Resource, TypedFunc};
 
+use crate::call::State;
+use crate::call::entry::Entry;
 use crate::call::fence::Fence;
 use crate::call::piles::{Pile, Place};
-use crate::call::{State, Subject};
-use crate::raw;
 
 /// What becomes of a module's instances when they have decided.
 pub struct Instances {
@@ -32,17 +31,14 @@ enum After {
     Never,
 }
 
-/// The function of an instance that decides.
-pub(super) type SelectPeer = TypedFunc<(Resource<Subject>,), (Result<raw::Decision, String>,)>;
-
 /// An instance, and how often it decided.
 pub(super) struct Live {
     /// It is let go first.
     pub fence: Fence,
     pub store: Store<State>,
-    pub select_peer: SelectPeer,
+    pub entry: Entry,
     pub calls: u32,
-    /// Whether `select_peer` begins by setting its globals back.
+    /// Whether it is to be rewound, so that each decision begins by setting its globals back.
     pub rewindable: bool,
     /// Linear memory that it began with, in bytes.
     pub memory_bytes: usize,

@@ -51,6 +51,19 @@ impl Memory {
         self.pages.saturating_mul(PAGE_BYTES)
     }
 
+    /// All that is in it.
+    ///
+    /// # Safety
+    ///
+    /// The store is alive, and runs no code of the guest as long as this is looked at.
+    #[expect(unsafe_code, reason = "Wasmtime has no safe way to a memory of a component")]
+    pub unsafe fn contents<'a>(&self) -> &'a [u8] {
+        let start = std::ptr::with_exposed_provenance(self.start);
+        // SAFETY: A memory never gets smaller or moves (the pool reserves all that it may grow to), so these bytes are
+        // there; and the caller sees to it that nobody writes them.
+        unsafe { std::slice::from_raw_parts(start, self.bytes()) }
+    }
+
     pub fn contains(&self, address: usize) -> bool {
         address.checked_sub(self.start).is_some_and(|offset| offset < self.bytes())
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentExportIndex, Linker, WasmList};
+use wasmtime::component::{Linker, WasmList};
 
 use crate::call::State;
 use crate::call::instances::Live;
@@ -19,8 +19,6 @@ const MOST_PAGES: usize = 2048;
 
 /// What it takes to rewind the instances of a module.
 pub struct Rewinder {
-    /// Decides with the globals of the start.
-    select_peer: ComponentExportIndex,
     pagemap: &'static Pagemap,
     /// Pages that were ever written, as they are in a fresh instance; in order.
     fresh: ArcSwap<Vec<FreshPage>>,
@@ -31,22 +29,26 @@ pub struct Rewinder {
 
 /// What an instance tells of its memories when it is made.
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance(rewindable::HOST)?.func_wrap(
-        rewindable::MEMORY,
-        |mut store: StoreContextMut<'_, State>, (start, pages): (WasmList<u8>, u32)| {
-            let memory = Memory::new(start.as_le_slice(&store), pages);
-            store.data_mut().memories.push(memory);
-            Ok(())
-        },
-    )
+    let mut host = linker.instance(rewindable::HOST)?;
+    let of = |store: &StoreContextMut<'_, State>, (start, pages): (WasmList<u8>, u32)| {
+        Memory::new(start.as_le_slice(store), pages)
+    };
+    host.func_wrap(rewindable::MEMORY, move |mut store: StoreContextMut<'_, State>, told| {
+        let memory = of(&store, told);
+        store.data_mut().memories.push(memory);
+        Ok(())
+    })?;
+    host.func_wrap(rewindable::ANSWERS, move |mut store: StoreContextMut<'_, State>, told| {
+        let memory = of(&store, told);
+        store.data_mut().answers_memory = Some(memory);
+        Ok(())
+    })
 }
 
 impl Rewinder {
-    /// Of a component that was made rewindable, by the export that decides with the globals of the start. None where the
-    /// kernel cannot tell what was written.
-    pub fn new(select_peer: ComponentExportIndex) -> Option<Rewinder> {
+    /// Of a component that was made rewindable. None where the kernel cannot tell what was written.
+    pub fn new() -> Option<Rewinder> {
         Some(Rewinder {
-            select_peer,
             pagemap: Pagemap::of_process()?,
             fresh: ArcSwap::default(),
             wanted: Mutex::default(),
@@ -58,11 +60,6 @@ impl Rewinder {
     /// Whether it is worth the while to keep an instance.
     pub fn is_of_use(&self) -> bool {
         !self.gave_up.load(Ordering::Relaxed)
-    }
-
-    /// To be called in an instance that is to be rewound.
-    pub fn select_peer(&self) -> &ComponentExportIndex {
-        &self.select_peer
     }
 
     /// To be called with an instance that has run no code of the module: it shows what pages are to be again.

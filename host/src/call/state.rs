@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub had_handles: bool,
     /// Where the instance's memories lie, if it can be rewound.
     pub memories: Vec<Memory>,
+    /// That of them in which its answers are, if they can be read.
+    pub answers_memory: Option<Memory>,
     /// Calls of the host's functions that are left.
     calls_left: usize,
 }
@@ -69,6 +71,7 @@ impl State {
             wasi_handles: 0,
             had_handles: false,
             memories: Vec::new(),
+            answers_memory: None,
             calls_left: call.limits.host_calls,
         }
     }
@@ -78,8 +81,16 @@ impl State {
         let mut next = State::new(self.settings.clone(), call, now);
         next.limiter.inherit(&self.limiter);
         next.memories = std::mem::take(&mut self.memories);
+        next.answers_memory = self.answers_memory;
         next.not_before_ms = self.wall_ms.unwrap_or(self.not_before_ms);
         *self = next;
+    }
+
+    /// What is in the memory of answers, as far as it was there at the start.
+    pub fn answers(&self) -> Option<&[u8]> {
+        // SAFETY: The state is in the store that the memory belongs to. As long as it is borrowed, the store runs nothing.
+        #[expect(unsafe_code, reason = "see `pagemap`")]
+        self.answers_memory.map(|memory| unsafe { memory.contents() })
     }
 
     /// To be called first by every function that the host offers.

@@ -76,7 +76,7 @@ pub enum Rewinding {
 impl Rewinding {
     /// Whether an import or export of the compiled component is not its author's.
     pub fn added(&self, name: &str) -> bool {
-        *self == Rewinding::Possible && [rewindable::HOST, rewindable::SELECT_PEER].contains(&name)
+        *self == Rewinding::Possible && [rewindable::HOST, rewindable::SELECT_PEER, rewindable::SAID].contains(&name)
     }
 }
 

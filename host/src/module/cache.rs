@@ -18,7 +18,7 @@ use crate::module::artefact::{Artefact, Facts, component_of_file};
 use crate::module::{Digest, LoadError};
 
 /// What files end with. It changes with the form of an artefact.
-const MAGIC: &[u8; 16] = b"pointsman-mod-4\n";
+const MAGIC: &[u8; 16] = b"pointsman-mod-5\n";
 
 /// Bytes of SHA-256.
 const SUM: usize = 32;

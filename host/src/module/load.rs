@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use wasmtime::Engine;
@@ -12,14 +12,13 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
 use crate::bindings::RouterPre;
-use crate::call::{Instances, Pile, Piles, Pulse, Rewinder, State, Ticker};
+use crate::call::{Added, Instances, Layout, Pile, Piles, Pulse, Rewinder, State, Ticker};
 use crate::config::{Class, TenantLimits};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
-use crate::module::rewindable::SELECT_PEER;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 use crate::recall::Root;
@@ -43,6 +42,7 @@ struct Compiled {
     digest: Digest,
     router: RouterPre<State>,
     select_peer: ComponentExportIndex,
+    added: Option<Arc<Added>>,
     rewinder: Option<Rewinder>,
     pulse: Arc<Pulse>,
     watches_upstreams: bool,
@@ -76,6 +76,8 @@ pub struct Loader {
     ticker: Ticker,
     /// Instances to be rewound, of all modules.
     piles: Arc<Piles>,
+    /// Of answers; known since the first module.
+    layout: OnceLock<Arc<Layout>>,
 }
 
 impl Loader {
@@ -86,7 +88,8 @@ impl Loader {
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles: Arc::default() })
+        let (piles, layout) = (Arc::default(), OnceLock::new());
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles, layout })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
@@ -215,8 +218,9 @@ impl Loader {
         let linker = linker_for(&self.linker, &component, &facts.rewinding).map_err(wrong_type)?;
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let select_peer = export_of(&component, world::EXPORT)?;
-        // Without the export, it was not made rewindable.
-        let rewinder = component.get_export_index(None, SELECT_PEER).and_then(Rewinder::new);
+        let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
+        // To what nothing was added, it was not made rewindable.
+        let rewinder = added.as_ref().and_then(|_| Rewinder::new());
         let (digest, source) = (key.module, source.bytes.into());
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
@@ -224,6 +228,7 @@ impl Loader {
             digest,
             router,
             select_peer,
+            added,
             rewinder,
             pulse,
             watches_upstreams,
@@ -234,6 +239,19 @@ impl Loader {
             rewinding,
             source,
         })
+    }
+
+    /// How answers lie in memory. The component's type is the one that it must have.
+    fn layout(&self, component: &Component) -> Option<Arc<Layout>> {
+        if let Some(layout) = self.layout.get() {
+            return Some(layout.clone());
+        }
+        let ty = component.component_type();
+        let ComponentItem::ComponentFunc(select_peer) = ty.get_export(&self.engine, world::EXPORT)?.ty else {
+            return None;
+        };
+        let layout = Layout::of(&select_peer.results().next()?)?;
+        Some(self.layout.get_or_init(|| Arc::new(layout)).clone())
     }
 }
 
@@ -339,6 +357,11 @@ impl Module {
 
     pub(crate) fn select_peer(&self) -> &ComponentExportIndex {
         &self.compiled.select_peer
+    }
+
+    /// What was added to it, if it was.
+    pub(crate) fn added(&self) -> Option<&Arc<Added>> {
+        self.compiled.added.as_ref()
     }
 
     /// What rewinds its instances, if they are to be.

@@ -1,8 +1,11 @@
 //! What a tenant's answers are judged by, and what is remembered of those that passed: both end together.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::answered::Routes;
 use crate::config::TenantConfig;
 use crate::credentials::{Credentials, Granted};
+use crate::peer::Route;
 use crate::recall::Recall;
 
 /// The terms on which one configuration, with the credentials of now, lets a tenant route.
@@ -13,11 +16,14 @@ pub struct Terms {
     pub recall: Recall,
     /// Empty as well.
     pub routes: Routes,
+    /// That of the fallback's peer, once it was needed.
+    pub fallback: OnceLock<Arc<Route>>,
 }
 
 impl Terms {
     pub fn new(config: &TenantConfig, credentials: &Credentials) -> Terms {
         let granted = credentials.granted(&config.grants.credentials);
-        Terms { granted, recall: Recall::new(&config.quota), routes: Routes::new(&config.quota) }
+        let (recall, routes) = (Recall::new(&config.quota), Routes::new(&config.quota));
+        Terms { granted, recall, routes, fallback: OnceLock::new() }
     }
 }

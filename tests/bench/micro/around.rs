@@ -2,15 +2,14 @@
 
 use std::hint::black_box;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
 use ipnet::{Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
-use pointsman::answered::Routes;
 use pointsman::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
-use pointsman::config::{Grants, HostPattern, Limits, Matching, Quota, UpstreamDefaults};
+use pointsman::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
 use pointsman::credentials::Credentials;
 use pointsman::peer::{Ends, Route, http_peer, prepared};
 use pointsman::quota::Count;
@@ -22,30 +21,32 @@ use crate::modules::{self, Asked};
 
 /// What the module of this folder says.
 fn said() -> Option<raw::Decision> {
-    Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decide())
+    Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decided().0)
 }
 
-pub fn grants() -> Grants {
-    Grants {
-        networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
-        ports: vec![8443],
-        ..Grants::default()
+static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
+static UPSTREAM: LazyLock<UpstreamDefaults> = LazyLock::new(UpstreamDefaults::default);
+static CREDENTIALS: LazyLock<CredentialNames> = LazyLock::new(CredentialNames::default);
+static OWN: LazyLock<OwnAddresses> = LazyLock::new(OwnAddresses::default);
+static GRANTS: LazyLock<Grants> = LazyLock::new(|| Grants {
+    networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+    ports: vec![8080, 8443],
+    ..Grants::default()
+});
+
+pub fn policy() -> Policy<'static> {
+    Policy {
+        limits: &LIMITS,
+        upstream: &UPSTREAM,
+        grants: &GRANTS,
+        credentials: &CREDENTIALS,
+        own: &OWN,
+        local_ports: None,
     }
 }
 
-fn with_policy<T>(grants: &Grants, then: impl FnOnce(&Policy<'_>) -> T) -> T {
-    then(&Policy {
-        limits: &Limits::default(),
-        upstream: &UpstreamDefaults::default(),
-        grants,
-        credentials: &CredentialNames::default(),
-        own: &OwnAddresses::default(),
-        local_ports: None,
-    })
-}
-
-pub fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
-    match with_policy(grants, |policy| check::check(decision, policy)).expect("it may be followed") {
+pub fn checked(decision: raw::Decision) -> Box<RouteSpec> {
+    match check::check(decision, &policy()).expect("it may be followed") {
         Verdict::Connect(route) => route,
         other => panic!("{other:?}"),
     }
@@ -53,22 +54,13 @@ pub fn checked(decision: raw::Decision, grants: &Grants) -> Box<RouteSpec> {
 
 pub fn check(criterion: &mut Criterion) {
     let Some(decision) = said() else { return };
-    let grants = grants();
     criterion.bench_function("check", |bencher| {
-        bencher.iter_batched(|| decision.clone(), |decision| checked(decision, &grants), BatchSize::SmallInput);
-    });
-    // As most are: the module said the same before.
-    let routes = Routes::new(&Quota::default());
-    with_policy(&grants, |policy| {
-        criterion.bench_function("check/again", |bencher| {
-            let again = |said| routes.check(said, policy);
-            bencher.iter_batched(|| decision.clone(), again, BatchSize::SmallInput);
-        });
+        bencher.iter_batched(|| decision.clone(), checked, BatchSize::SmallInput);
     });
 }
 
 pub fn peer(criterion: &mut Criterion) {
-    let Some(route) = said().map(|decision| Arc::new(Route::new(*checked(decision, &grants())))) else { return };
+    let Some(route) = said().map(|decision| Arc::new(Route::new(*checked(decision)))) else { return };
     let credentials = Credentials::default();
     let connector = Arc::new(TransportConnector::new(None));
     let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));

@@ -10,7 +10,7 @@ use pointsman::config::Quota;
 use pointsman::module::Module;
 use pointsman::recall::{Recall, Root};
 
-use crate::around::{checked, grants};
+use crate::around::{checked, policy};
 use crate::modules::{self, Asked, Known};
 
 /// Each in a fresh instance: a used one that is put back, where that can be done.
@@ -36,7 +36,7 @@ pub fn cached(criterion: &mut Criterion) {
         let recall = Recall::new(&Quota::default());
         let (said, noted) = asked.decided();
         let (root, head) = (asked.module.root(), &asked.head);
-        let answer = Verdict::Connect(checked(said, &grants())).into();
+        let answer = Verdict::Connect(checked(said)).into();
         if let Err(unfit) = recall.remember(root, head, &noted, &answer) {
             eprintln!("{}: not remembered ({})", known.name, unfit.name());
             continue;
@@ -51,7 +51,7 @@ pub fn cached_among(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     let asked = Asked::new(&modules::loader(), &usual, |module| module);
     let (said, noted) = asked.decided();
-    let answer = Verdict::Connect(checked(said, &grants())).into();
+    let answer = Verdict::Connect(checked(said)).into();
     for count in [1_usize, 1_000, 10_000] {
         let tenants: Vec<(Arc<Root>, Recall)> = (0..count)
             .map(|_| {
@@ -76,7 +76,8 @@ fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Mod
     for known in modules::all().into_iter().chain(modules::least()) {
         let loader = modules::loader();
         let asked = Asked::new(&loader, &known, instances);
-        group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide()));
+        let policy = policy();
+        group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide(&policy)));
     }
 }
 
@@ -89,8 +90,10 @@ pub fn rotation(criterion: &mut Criterion) {
         let loader = modules::loader();
         let asked: Vec<Asked> =
             (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), |module| module)).collect();
-        let mut turn = asked.iter().cycle();
-        group.bench_function(count.to_string(), |bencher| bencher.iter(|| turn.next().expect("endless").decide()));
+        let (mut turn, policy) = (asked.iter().cycle(), policy());
+        group.bench_function(count.to_string(), |bencher| {
+            bencher.iter(|| turn.next().expect("endless").decide(&policy));
+        });
     }
 }
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pointsman::call::{Call, Decided, decide};
-use pointsman::config::TenantLimits;
+use pointsman::answered::{Answer, Routes};
+use pointsman::call::{Call, Decided, decide, decide_with};
+use pointsman::check::Policy;
+use pointsman::config::{Quota, TenantLimits};
 use pointsman::door::{RequestHead, WrittenRequest};
 use pointsman::module::{Loader, Module};
 use pointsman::raw;
@@ -37,9 +39,10 @@ pub fn usual() -> Option<Known> {
     known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
 }
 
-/// What asking takes at the least: a module written by hand that passes without a look, and one that asks for the same as
-/// `usual` before.
+/// What asking takes at the least: a module written by hand that answers with an address without a look, and one that asks
+/// for the same as `usual` before.
 pub fn least() -> [Known; 2] {
+    let answer = r#"(data (i32.const 2056) "\e8\03\00\00\0e\00\00\00") (data (i32.const 1000) "192.0.2.1:8080")"#;
     let reads = r#"
         (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
         (import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))
@@ -51,9 +54,12 @@ pub fn least() -> [Known; 2] {
           (call $header (local.get $request) (i32.const 600) (i32.const 8) (i32.const 700))
           (call $header (local.get $request) (i32.const 608) (i32.const 6) (i32.const 700))
           (call $drop (local.get $request))
-          (i32.const 64))"#;
-    let known = |name: &str, wat: Wat| Known { name: name.to_owned(), bytes: wat.bytes(), settings: Value::Null };
-    [known("nothing", Wat::select_peer("(i32.const 64)")), known("three reads", Wat::core(reads))]
+          (i32.const 2048))"#;
+    let known = |name: &str, wat: Wat| {
+        let bytes = wat.with(answer).bytes();
+        Known { name: name.to_owned(), bytes, settings: Value::Null }
+    };
+    [known("nothing", Wat::select_peer("(i32.const 2048)")), known("three reads", Wat::core(reads))]
 }
 
 fn canary() -> Value {
@@ -106,26 +112,33 @@ pub struct Asked {
     pub head: Arc<RequestHead>,
     attempts: Arc<[raw::Attempt]>,
     limits: TenantLimits,
+    routes: Routes,
 }
 
 impl Asked {
     pub fn new(loader: &Loader, known: &Known, instances: impl Fn(Module) -> Module) -> Asked {
         let limits = TenantLimits::default();
         let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
-        let asked = Asked { module: instances(module), head: head(), attempts: [].into(), limits };
-        asked.decide();
+        let routes = Routes::new(&Quota::default());
+        let asked = Asked { module: instances(module), head: head(), attempts: [].into(), limits, routes };
+        asked.decided();
         asked
     }
 
-    pub fn decide(&self) -> raw::Decision {
-        self.decided().0
+    fn call(&self) -> Call<'_> {
+        let (head, attempts) = (&self.head, &self.attempts);
+        Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) }
+    }
+
+    /// What the module said came to, as in the proxy.
+    pub fn decide(&self, policy: &Policy<'_>) -> Answer {
+        let (said, _) = decide_with(&self.module, self.call(), |record| self.routes.find(record));
+        self.routes.check(said.expect("a decision"), policy).expect("it may be followed")
     }
 
     /// What the module said, and what the host noted of it.
     pub fn decided(&self) -> (raw::Decision, Decided) {
-        let (head, attempts) = (&self.head, &self.attempts);
-        let call = Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) };
-        let (said, noted) = decide(&self.module, call);
+        let (said, noted) = decide(&self.module, self.call());
         (said.expect("a decision"), noted)
     }
 }

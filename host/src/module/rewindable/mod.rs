@@ -1,30 +1,39 @@
 //! A component whose instances can be put back to the state in which they began: one that lets the host see its memories,
-//! and has a second `select-peer`, which begins by setting the globals back. What that is for, and why it is sound, is in
-//! `docs/design/rewinding.md`.
+//! and has a second `select-peer`, which can begin by setting the globals back, and tells where the answer lies. What that is
+//! for, and why it is sound, is in `docs/design/rewinding.md`.
+
+mod added;
+mod exporting;
 
 use std::collections::HashMap;
 
-use wasm_encoder::reencode::{Reencode, ReencodeComponent, RoundtripReencoder};
+use wasm_encoder::reencode::{ReencodeComponent as _, RoundtripReencoder};
 use wasm_encoder::{
-    Alias, CanonicalFunctionSection, CanonicalOption, CodeSection, Component, ComponentAliasSection,
-    ComponentExportKind, ComponentExportSection, ComponentImportSection, ComponentSectionId, ComponentTypeRef,
-    ComponentTypeSection, ComponentValType, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, ImportSection, InstanceSection, InstanceType, MemoryType, Module, ModuleArg,
-    ModuleSection, PrimitiveValType, RawSection, SectionId, StartSection, TypeSection, ValType,
+    Alias, CanonicalFunctionSection, CanonicalOption, Component, ComponentAliasSection, ComponentExportKind,
+    ComponentExportSection, ComponentImportSection, ComponentSectionId, ComponentTypeRef, ComponentTypeSection,
+    ComponentValType, ExportKind, InstanceSection, InstanceType, ModuleArg, ModuleSection, PrimitiveValType,
+    RawSection,
 };
 use wasmparser::{
-    BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind,
-    ComponentType, ExternalKind, FunctionBody, Instance, Operator, Parser, Payload, Validator,
+    BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentFuncType,
+    ComponentOuterAliasKind, ComponentType, ExternalKind, Instance, Parser, Payload, Validator,
 };
 
 use crate::module::world;
+use added::{AFTER, ANSWERS_MEMORY, COMPONENT, DECIDE, Own, added};
+use exporting::{State, UNKNOWN, exporting, memory_name};
 
 /// What is imported to tell where memories lie: a function of each instance's start.
 pub const HOST: &str = "pointsman:host/rewind";
 /// The function in it: a list that begins where the memory does, and how many pages of 64 KiB there are.
 pub const MEMORY: &str = "memory";
-/// What is exported to decide with the globals of the start.
+/// The same of the memory in which answers are.
+pub const ANSWERS: &str = "answers";
+/// What is exported to decide: with the globals of the start, if the second parameter says so. It tells where the answer
+/// lies, which stays there until the next decision.
 pub const SELECT_PEER: &str = "pointsman-select-peer";
+/// What is exported to have the answer of the last decision.
+pub const SAID: &str = "pointsman-said";
 
 /// Why a component is left as it is.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +74,8 @@ struct Outline {
     functions: u32,
     /// Functions of the component that are core functions, by their number.
     lifted: HashMap<u32, Lifted>,
+    /// Types of functions, by their number.
+    signatures: HashMap<u32, Signature>,
     /// The one that decides.
     select_peer: Option<Lifted>,
     instances: u32,
@@ -78,24 +89,15 @@ struct Lifted {
     ty: u32,
     /// Without what is to be called after it.
     options: Vec<CanonicalOption>,
+    /// What is to be called after it.
+    after: Option<u32>,
 }
 
-/// What an instance of a core module can change.
-#[derive(Default)]
-struct State {
-    memories: Vec<MemoryType>,
-    /// Of those that are mutable.
-    globals: Vec<GlobalType>,
-    /// The only instance of it.
-    instance: Option<u32>,
-}
-
-fn memory_name(number: usize) -> String {
-    format!("pointsman:memory:{number}")
-}
-
-fn global_name(number: usize) -> String {
-    format!("pointsman:global:{number}")
+/// What a function takes and gives, if that is one value each.
+#[derive(Clone, Copy)]
+struct Signature {
+    parameter: ComponentValType,
+    result: ComponentValType,
 }
 
 impl Outline {
@@ -173,12 +175,7 @@ impl Outline {
                 for function in functions {
                     match function? {
                         CanonicalFunction::Lift { core_func_index, type_index, options } => {
-                            let options = options
-                                .iter()
-                                .filter(|option| !matches!(option, wasmparser::CanonicalOption::PostReturn(_)))
-                                .map(|option| RoundtripReencoder.canonical_option(*option).map_err(|_| UNKNOWN))
-                                .collect::<Result<_, _>>()?;
-                            let lifted = Lifted { core_function: core_func_index, ty: type_index, options };
+                            let lifted = Lifted::new(core_func_index, type_index, &options)?;
                             self.lifted.insert(self.functions, lifted);
                             add(&mut self.functions);
                         }
@@ -204,6 +201,11 @@ impl Outline {
                 }
             }
             Payload::ComponentTypeSection(types) => {
+                for (number, ty) in (self.types..).zip(types.clone()) {
+                    if let ComponentType::Func(function) = ty? {
+                        self.signatures.extend(Signature::of(&function).map(|signature| (number, signature)));
+                    }
+                }
                 self.types = self.types.saturating_add(types.count());
                 no_resources(types)?;
             }
@@ -228,8 +230,10 @@ impl Outline {
     }
 
     fn add_rewinding(self, encoder: &mut Component) -> Result<(), Not> {
-        let select_peer = self.select_peer.ok_or(Not::Form("a `select-peer` that is not a core module's"))?;
-        let live = || self.modules.iter().filter_map(|module| Some((module, module.instance?)));
+        let no_select_peer = Not::Form("a `select-peer` that is not a core module's");
+        let select_peer = self.select_peer.as_ref().ok_or(no_select_peer)?;
+        let unknown = Not::Form("a `select-peer` of an unknown type");
+        let Signature { parameter, result } = *self.signatures.get(&select_peer.ty).ok_or(unknown)?;
         let mut see = InstanceType::new();
         see.ty().defined_type().list(ComponentValType::Primitive(PrimitiveValType::U8));
         see.ty()
@@ -240,8 +244,14 @@ impl Outline {
             ])
             .result(None);
         see.export(MEMORY, ComponentTypeRef::Func(1));
+        see.export(ANSWERS, ComponentTypeRef::Func(1));
         let mut types = ComponentTypeSection::new();
         types.instance(&see);
+        let rewind = ComponentValType::Primitive(PrimitiveValType::Bool);
+        let place = ComponentValType::Primitive(PrimitiveValType::U32);
+        types.function().params([("request", parameter), ("rewind", rewind)]).result(Some(place));
+        types.function().params::<_, ComponentValType>([]).result(Some(result));
+        let (decides, says) = (self.types.saturating_add(1), self.types.saturating_add(2));
         encoder.section(&types);
 
         let mut imports = ComponentImportSection::new();
@@ -249,212 +259,95 @@ impl Outline {
         encoder.section(&imports);
 
         let mut aliases = ComponentAliasSection::new();
-        aliases.alias(Alias::InstanceExport {
-            instance: self.instances,
-            kind: ComponentExportKind::Func,
-            name: MEMORY,
-        });
+        let (tell_memory, tell_answers) = (self.functions, self.functions.saturating_add(1));
+        for name in [MEMORY, ANSWERS] {
+            aliases.alias(Alias::InstanceExport { instance: self.instances, kind: ComponentExportKind::Func, name });
+        }
+        let live = || self.modules.iter().filter_map(|module| Some((module, module.instance?)));
         let mut lowered = CanonicalFunctionSection::new();
-        let mut functions = Vec::new();
+        let mut items = Vec::new();
         for (module, instance) in live() {
             for number in 0..module.memories.len() {
                 let memory = self.core_memories.saturating_add(lowered.len());
-                functions.push((lowered.len().to_string(), self.core_functions.saturating_add(lowered.len())));
+                let function = self.core_functions.saturating_add(lowered.len());
+                items.push((lowered.len().to_string(), ExportKind::Func, function));
                 let name = &memory_name(number);
                 aliases.alias(Alias::CoreInstanceExport { instance, kind: ExportKind::Memory, name });
-                lowered.lower(self.functions, [CanonicalOption::Memory(memory)]);
+                lowered.lower(tell_memory, [CanonicalOption::Memory(memory)]);
             }
         }
+        let answers = select_peer.answers();
+        if let Some(memory) = answers {
+            let function = self.core_functions.saturating_add(lowered.len());
+            items.push((ANSWERS.to_owned(), ExportKind::Func, function));
+            items.push((ANSWERS_MEMORY.to_owned(), ExportKind::Memory, memory));
+            lowered.lower(tell_answers, [CanonicalOption::Memory(memory)]);
+        }
         let first = self.core_functions.saturating_add(lowered.len());
-        functions.push((world::EXPORT.to_owned(), select_peer.core_function));
+        items.push((DECIDE.to_owned(), ExportKind::Func, select_peer.core_function));
+        items.extend(select_peer.after.map(|after| (AFTER.to_owned(), ExportKind::Func, after)));
         encoder.section(&aliases);
         encoder.section(&lowered);
-        encoder.section(&ModuleSection(&rewinding(live())?));
+        let own = Own { has_after: select_peer.after.is_some(), has_answers: answers.is_some() };
+        encoder.section(&ModuleSection(&added(live(), own)?));
 
-        let (host, rewinding) = (self.core_instances, self.core_instances.saturating_add(1));
+        let (component, instance) = (self.core_instances, self.core_instances.saturating_add(1));
         let module = u32::try_from(self.modules.len()).unwrap_or(u32::MAX);
-        let mut arguments = vec![("host".to_owned(), ModuleArg::Instance(host))];
+        let mut arguments = vec![(COMPONENT.to_owned(), ModuleArg::Instance(component))];
         arguments.extend(live().map(|(_, instance)| (instance.to_string(), ModuleArg::Instance(instance))));
         let mut instances = InstanceSection::new();
-        instances.export_items(functions.iter().map(|(name, function)| (name.as_str(), ExportKind::Func, *function)));
+        instances.export_items(items.iter().map(|(name, kind, index)| (name.as_str(), *kind, *index)));
         instances.instantiate(module, arguments.iter().map(|(name, argument)| (name.as_str(), *argument)));
         encoder.section(&instances);
 
-        let mut aliases = ComponentAliasSection::new();
-        aliases.alias(Alias::CoreInstanceExport { instance: rewinding, kind: ExportKind::Func, name: SELECT_PEER });
-        encoder.section(&aliases);
+        let (mut aliases, mut exports) = (ComponentAliasSection::new(), ComponentExportSection::new());
+        // After those that the aliases above made.
+        let (decide, say) = (self.functions.saturating_add(2), self.functions.saturating_add(3));
+        for (name, function) in [(SELECT_PEER, decide), (SAID, say)] {
+            aliases.alias(Alias::CoreInstanceExport { instance, kind: ExportKind::Func, name });
+            exports.export(name, ComponentExportKind::Func, function, None);
+        }
         let mut lifted = CanonicalFunctionSection::new();
-        // What a decision leaves is undone, so nothing has to be called to free it.
-        lifted.lift(first, select_peer.ty, select_peer.options);
+        lifted.lift(first, decides, []);
+        lifted.lift(first.saturating_add(1), says, select_peer.options.iter().copied());
+        encoder.section(&aliases);
         encoder.section(&lifted);
-        let mut exports = ComponentExportSection::new();
-        // After the one that the alias above made.
-        exports.export(SELECT_PEER, ComponentExportKind::Func, self.functions.saturating_add(1), None);
         encoder.section(&exports);
         Ok(())
     }
 }
 
-/// The core module that is added: it tells of every memory when an instance starts, and keeps the globals of that moment.
-/// Its `select-peer` sets them back and calls the component's.
-fn rewinding<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone) -> Result<Module, Not> {
-    let mut types = TypeSection::new();
-    types.ty().function([ValType::I32, ValType::I32, ValType::I32], []);
-    types.ty().function([], []);
-    types.ty().function([ValType::I32], [ValType::I32]);
-    let (see, nothing, decide) = (0, 1, 2);
-
-    let mut imports = ImportSection::new();
-    let memories: u32 = live.clone().map(|(module, _)| module.memories.iter().map(|_| 1).sum::<u32>()).sum();
-    for memory in 0..memories {
-        imports.import("host", &memory.to_string(), wasm_encoder::EntityType::Function(see));
-    }
-    imports.import("host", world::EXPORT, wasm_encoder::EntityType::Function(decide));
-    let plain = memories;
-    let mut kept = GlobalSection::new();
-    for (module, instance) in live {
-        for (number, memory) in module.memories.iter().enumerate() {
-            imports.import(&instance.to_string(), &memory_name(number), *memory);
+impl Lifted {
+    fn new(core_function: u32, ty: u32, options: &[wasmparser::CanonicalOption]) -> Result<Lifted, Not> {
+        let mut lifted = Lifted { core_function, ty, options: Vec::new(), after: None };
+        for option in options {
+            match option {
+                wasmparser::CanonicalOption::PostReturn(after) => lifted.after = Some(*after),
+                option => lifted.options.push(RoundtripReencoder.canonical_option(*option).map_err(|_| UNKNOWN)?),
+            }
         }
-        for (number, global) in module.globals.iter().enumerate() {
-            imports.import(&instance.to_string(), &global_name(number), *global);
-            kept.global(*global, &zero(global.val_type)?);
-        }
+        Ok(lifted)
     }
 
-    let (mut start, mut select_peer) = (Function::new([]), Function::new([]));
-    for memory in 0..memories {
-        // From 0, one byte if there are any.
-        start.instructions().i32_const(0).memory_size(memory).i32_const(0).i32_ne().memory_size(memory).call(memory);
+    /// The memory in which its results are, if their texts are in UTF-8.
+    fn answers(&self) -> Option<u32> {
+        let known = |option: &CanonicalOption| {
+            matches!(option, CanonicalOption::Memory(_) | CanonicalOption::Realloc(_) | CanonicalOption::UTF8)
+        };
+        let memory = self.options.iter().find_map(|option| match option {
+            CanonicalOption::Memory(memory) => Some(*memory),
+            _ => None,
+        });
+        memory.filter(|_| self.options.iter().all(known))
     }
-    let globals = kept.len();
-    for global in 0..globals {
-        let kept = globals.saturating_add(global);
-        start.instructions().global_get(global).global_set(kept);
-        select_peer.instructions().global_get(kept).global_set(global);
-    }
-    select_peer.instructions().local_get(0).call(plain);
-    let (start_index, select_peer_index) = (plain.saturating_add(1), plain.saturating_add(2));
-    let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
-    for (ty, mut function) in [(nothing, start), (decide, select_peer)] {
-        function.instructions().end();
-        functions.function(ty);
-        code.function(&function);
-    }
-    let mut exports = ExportSection::new();
-    exports.export(SELECT_PEER, ExportKind::Func, select_peer_index);
-
-    let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&kept).section(&exports);
-    module.section(&StartSection { function_index: start_index }).section(&code);
-    Ok(module)
 }
 
-fn zero(ty: ValType) -> Result<ConstExpr, Not> {
-    Ok(match ty {
-        ValType::I32 => ConstExpr::i32_const(0),
-        ValType::I64 => ConstExpr::i64_const(0),
-        ValType::F32 => ConstExpr::f32_const(0.0.into()),
-        ValType::F64 => ConstExpr::f64_const(0.0.into()),
-        ValType::V128 => ConstExpr::v128_const(0),
-        ValType::Ref(_) => return Err(UNKNOWN),
-    })
-}
-
-/// A core module that exports what its instances can change.
-fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), Not> {
-    let mut state = State::default();
-    let (mut memories, mut globals) = (0_u32, 0_u32);
-    let mut added = Vec::new();
-    let mut exports = ExportSection::new();
-    let mut sections = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
-        let payload = payload?;
-        let section = payload.as_section();
-        match payload {
-            Payload::ImportSection(imports) => {
-                for import in imports.into_imports() {
-                    match import?.ty {
-                        wasmparser::TypeRef::Memory(_) => add(&mut memories),
-                        wasmparser::TypeRef::Global(_) => add(&mut globals),
-                        _ => {}
-                    }
-                }
-            }
-            Payload::MemorySection(defined) => {
-                for memory in defined {
-                    added.push((memory_name(state.memories.len()), ExportKind::Memory, memories));
-                    state.memories.push(RoundtripReencoder.memory_type(memory?).map_err(|_| UNKNOWN)?);
-                    add(&mut memories);
-                }
-            }
-            Payload::GlobalSection(defined) => {
-                for global in defined {
-                    let ty = global?.ty;
-                    if ty.mutable {
-                        if matches!(ty.content_type, wasmparser::ValType::Ref(_)) {
-                            return Err(Not::Form("a global that holds a reference"));
-                        }
-                        added.push((global_name(state.globals.len()), ExportKind::Global, globals));
-                        state.globals.push(RoundtripReencoder.global_type(ty).map_err(|_| UNKNOWN)?);
-                    }
-                    add(&mut globals);
-                }
-            }
-            Payload::ExportSection(own) => {
-                for export in own {
-                    let export = export?;
-                    let kind = RoundtripReencoder.export_kind(export.kind).map_err(|_| UNKNOWN)?;
-                    exports.export(export.name, kind, export.index);
-                }
-                continue;
-            }
-            // What it does is not in a snapshot, and may differ from one instance to the next.
-            Payload::StartSection { .. } => return Err(Not::Form("a start function")),
-            Payload::CodeSectionEntry(body) => {
-                undone(&body)?;
-                continue;
-            }
-            _ => {}
-        }
-        if let Some((id, range)) = section {
-            sections.push((id, module.get(range).unwrap_or_default()));
-        }
+impl Signature {
+    fn of(function: &ComponentFuncType<'_>) -> Option<Signature> {
+        let [(_, parameter)] = &*function.params else { return None };
+        let value = |ty| RoundtripReencoder.component_val_type(ty);
+        Some(Signature { parameter: value(*parameter), result: value(function.result?) })
     }
-    for (name, kind, index) in added {
-        exports.export(&name, kind, index);
-    }
-    let mut encoder = Module::new();
-    // Custom sections may be anywhere; exports come before these.
-    let after = [SectionId::Element, SectionId::DataCount, SectionId::Code, SectionId::Data].map(u8::from);
-    let at = sections.iter().position(|(id, _)| after.contains(id)).unwrap_or(sections.len());
-    let (before, rest) = sections.split_at(at);
-    for (id, data) in before {
-        encoder.section(&RawSection { id: *id, data });
-    }
-    encoder.section(&exports);
-    for (id, data) in rest {
-        encoder.section(&RawSection { id: *id, data });
-    }
-    Ok((state, encoder.finish()))
-}
-
-const UNKNOWN: Not = Not::Form("a type of a memory, a global or an export");
-
-/// Whether all that a function does is to memories and globals.
-fn undone(body: &FunctionBody<'_>) -> Result<(), Not> {
-    for operator in body.get_operators_reader()? {
-        match operator? {
-            Operator::TableSet { .. }
-            | Operator::TableGrow { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableInit { .. } => return Err(Not::Does("changes a table")),
-            Operator::DataDrop { .. } | Operator::ElemDrop { .. } => return Err(Not::Does("drops a segment")),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// The host does not see the handles of such.
@@ -515,6 +408,24 @@ mod tests {
         assert_eq!(count(b"pointsman:memory:0"), 6);
         assert_eq!(count(b"pointsman:global:0"), 4);
         assert_eq!(count(b"pointsman:global:1"), 0);
+    }
+
+    /// The host reads texts in UTF-8.
+    #[test]
+    fn answers_are_read_where_their_texts_are_utf_8() {
+        let read = |options: &str| {
+            let text = format!(
+                r#"(component
+                (core module $m (memory (export "memory") 1) (func (export "f") (param i32) (result i32) (i32.const 8)))
+                (core instance $m (instantiate $m))
+                (func (export "select-peer") (param "request" u32) (result string)
+                  (canon lift (core func $m "f") (memory $m "memory") {options})))"#
+            );
+            let component = of(&text).expect("a component");
+            component.windows(ANSWERS_MEMORY.len()).any(|window| window == ANSWERS_MEMORY.as_bytes())
+        };
+        assert!(read("") && read("string-encoding=utf8"));
+        assert!(!read("string-encoding=utf16") && !read("string-encoding=latin1+utf16"));
     }
 
     #[track_caller]
