@@ -1,9 +1,10 @@
 //! The time budget of a decision: CPU time of the thread, not wall time.
 //!
-//! A ticker thread advances the engine's epoch. Compiled code checks the epoch and, one tick after its start, calls
+//! A ticker thread advances the engine's epoch. Compiled code checks the epoch and, at the first tick after its start, calls
 //! back here; the callback reads the thread's CPU clock and traps only when the budget is truly spent. On a busy
-//! machine a decision that merely lost its core is not cut off. A decision that ends within its first tick, as nearly
-//! all do, never reads the clock at all. The price is exactness: a decision may run up to two ticks over its budget.
+//! machine a decision that merely lost its core is not cut off. A decision that ends before its first tick, as nearly
+//! all do, never reads the clock at all. The price is exactness: a decision may run over its budget by the time until its first
+//! tick, and a tick more.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,16 +14,20 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-/// Time between epochs.
+/// Time between epochs from when a tick finds a decision under way until one finds none.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Time between epochs otherwise. Decisions are short, so most ticks find none, and each tick takes the core from a thread
+/// that serves.
+const CALM_TICK: Duration = Duration::from_millis(4);
 
 /// The budget was spent; the trap that ends the decision.
 #[derive(Debug, thiserror::Error)]
 #[error("the decision's time budget is spent")]
 pub struct BudgetSpent;
 
-/// Ticks without a decision after which the ticker rests. Waking it costs a decision a few microseconds.
-const IDLE_TICKS: u32 = 100;
+/// Ticks in a row that find no decision after which the ticker rests. Waking it costs a decision a few microseconds.
+const IDLE_TICKS: u32 = 25;
 
 /// Advances the epoch of an engine for as long as it lives, but only while there is something to bound.
 pub struct Ticker {
@@ -79,12 +84,12 @@ impl Pulse {
         let _ = self.ticker.set(std::thread::current());
         let mut idle = 0_u32;
         while !self.stop.load(Ordering::SeqCst) {
-            std::thread::sleep(TICK);
+            std::thread::sleep(if idle == 0 { TICK } else { CALM_TICK });
             engine.increment_epoch();
             idle = if self.running.load(Ordering::SeqCst) == 0 { idle.saturating_add(1) } else { 0 };
             if idle >= IDLE_TICKS {
                 self.rest();
-                idle = 0;
+                idle = 1;
             }
         }
     }
