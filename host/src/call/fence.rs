@@ -125,7 +125,6 @@ impl Around {
 }
 
 /// Pages of a memory that follow on each other.
-#[derive(Debug, PartialEq)]
 struct Run {
     memory: Memory,
     first: usize,

@@ -29,7 +29,7 @@ pub struct FreshPage {
 }
 
 /// A memory of an instance, as it was when the instance was made. It belongs to the store that it is kept in.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Memory {
     start: usize,
     pages: usize,

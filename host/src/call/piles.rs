@@ -76,19 +76,12 @@ impl Pile {
         drop(std::mem::take(&mut self.idle.lock().lives));
     }
 
-    /// One of its instances, if its turn has come: none was used since the last time.
-    fn give_up(&self) -> Option<Live> {
-        if self.used.swap(false, Ordering::Relaxed) {
-            return None;
-        }
-        self.idle.lock().lives.pop()
-    }
-
-    /// Whether it is to stay in turn.
-    fn stays(&self) -> bool {
+    /// One of its instances, if none was used since its last turn; and whether it is to stay in turn.
+    fn give_up(&self) -> (Option<Live>, bool) {
         let mut idle = self.idle.lock();
+        let live = if self.used.swap(false, Ordering::Relaxed) { None } else { idle.lives.pop() };
         idle.in_turn = !idle.lives.is_empty();
-        idle.in_turn
+        (live, idle.in_turn)
     }
 }
 
@@ -114,8 +107,8 @@ impl Piles {
         for _ in 0..turn.len().saturating_mul(2) {
             let pile = turn.pop_front()?;
             let Some(of_module) = pile.upgrade() else { continue };
-            let live = of_module.give_up();
-            if of_module.stays() {
+            let (live, stays) = of_module.give_up();
+            if stays {
                 turn.push_back(pile);
             }
             if live.is_some() {

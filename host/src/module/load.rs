@@ -19,6 +19,7 @@ use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
+use crate::module::packed::Packed;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
 use crate::recall::Root;
@@ -52,8 +53,7 @@ struct Compiled {
     configure: Option<ComponentExportIndex>,
     warmth: Warmth,
     rewinding: Rewinding,
-    /// The file: another configuration may make another module of it.
-    source: Arc<[u8]>,
+    file: Packed,
 }
 
 /// Where modules are built.
@@ -157,7 +157,7 @@ impl Loader {
         limits: &TenantLimits,
         warm_up: Option<&WarmUp>,
     ) -> Result<Module, LoadError> {
-        self.load_warm(&module.compiled.source, settings, limits, warm_up)
+        self.load_warm(&module.compiled.file.file().map_err(no_memory)?, settings, limits, warm_up)
     }
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
@@ -221,7 +221,7 @@ impl Loader {
         let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
         // To what nothing was added, it was not made rewindable.
         let rewinder = added.as_ref().and_then(|_| Rewinder::new());
-        let (digest, source) = (key.module, source.bytes.into());
+        let (digest, file) = (key.module, Packed::of(source.bytes));
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
@@ -237,7 +237,7 @@ impl Loader {
             configure,
             warmth,
             rewinding,
-            source,
+            file,
         })
     }
 
@@ -253,6 +253,10 @@ impl Loader {
         let layout = Layout::of(&select_peer.results().next()?)?;
         Some(self.layout.get_or_init(|| Arc::new(layout)).clone())
     }
+}
+
+fn no_memory(error: std::io::Error) -> LoadError {
+    LoadError::Builder { message: format!("there is no memory for the module's file ({error})") }
 }
 
 /// All that the state in a snapshot may depend on beside the module.
@@ -330,7 +334,7 @@ impl Module {
 
     /// The size of its file, in bytes.
     pub fn size(&self) -> usize {
-        self.compiled.source.len()
+        self.compiled.file.size()
     }
 
     pub fn warmth(&self) -> &Warmth {

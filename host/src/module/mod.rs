@@ -12,6 +12,7 @@ mod inspect;
 mod load;
 mod needs;
 mod packages;
+mod packed;
 pub(crate) mod rewindable;
 mod settings;
 mod snapshot;
