@@ -174,6 +174,7 @@ mod tests {
     use std::cell::Cell;
 
     use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
     use wasmtime::component::types::ComponentItem;
     use wasmtime::component::{Component, Linker, WasmList};
     use wasmtime::{Engine, Store, StoreContextMut};
@@ -258,6 +259,10 @@ mod tests {
         }
     }
 
+    fn config(cases: u32) -> ProptestConfig {
+        ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    }
+
     /// Answers that differ from `one` by a part of `other`, if they differ.
     fn near(one: &Decision, other: &Decision) -> Vec<Decision> {
         let (Decision::Connect(one), Decision::Connect(other)) = (one, other) else { return vec![other.clone()] };
@@ -303,11 +308,7 @@ mod tests {
     #[test]
     fn records_are_equal_where_answers_are() {
         let lies = Lies::new();
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-            cases: 1000,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        });
+        let mut runner = TestRunner::new(config(1000));
         let seen = Cell::new(0_usize);
         runner
             .run(&(decision(), decision()), |(one, other)| {
@@ -337,6 +338,22 @@ mod tests {
         assert_eq!(noted(most - bytes).unwrap().len(), most);
         assert_eq!(noted(most - bytes + 1), Err(NoRecord));
         assert_eq!(noted(most * 2), Err(NoRecord));
+    }
+
+    #[test]
+    fn whatever_lies_there_is_read_or_not() {
+        let layout = Lies::new().layout;
+        let small = prop_oneof![4 => 0..4_u8, 1 => any::<u8>()];
+        let places = prop_oneof![0..600_usize, any::<usize>()];
+        let mut runner = TestRunner::new(config(1000));
+        runner
+            .run(&(prop::collection::vec(small, 0..600), places), |(memory, start)| {
+                let mut record = Record::new();
+                // What it comes to is all the same.
+                let _ = layout.read(&memory, start & !3, &mut record);
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]
