@@ -34,6 +34,9 @@ pub const REWOUND_SLOTS: usize = 2048;
 /// 4 GiB of its 128 TiB of address space. Those above serve as well while no instance has them.
 const WARM_SLOTS: u32 = 1024;
 
+/// Memory mappings that the slots of all instances take together, as a rule: four each, and two where it is fenced.
+pub const MOST_MAPPINGS: usize = 6 * 3_100;
+
 /// Bytes of a memory slot that stay resident when an instance ends. The kernel tells which of its pages were written
 /// (`PAGEMAP_SCAN`), and these alone are put back by hand; the rest of them costs nothing. Against 128 KiB that are all
 /// put back by hand, Go's decision took 31 us for 165, StarlingMonkey's 241 for 464, and a small module's half a

@@ -19,6 +19,7 @@ use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
+use crate::module::mappings::Mappings;
 use crate::module::packed::Packed;
 use crate::module::{CacheError, Digest, LoadError, ModuleSettings, Needs, WarmUp, world};
 use crate::read_file::{ReadError, read_at_most};
@@ -76,6 +77,7 @@ pub struct Loader {
     ticker: Ticker,
     /// Instances to be rewound, of all modules.
     piles: Arc<Piles>,
+    mappings: Mappings,
     /// Of answers; known since the first module.
     layout: OnceLock<Arc<Layout>>,
 }
@@ -88,8 +90,8 @@ impl Loader {
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        let (piles, layout) = (Arc::default(), OnceLock::new());
-        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles, layout })
+        let (piles, mappings, layout) = (Arc::default(), Mappings::of_system(), OnceLock::new());
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles, mappings, layout })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
@@ -139,10 +141,11 @@ impl Loader {
             None => {
                 let compiled = Arc::new(self.compiled(&key, &source)?);
                 let mut known = self.known.lock();
-                if known.len() == known.capacity() {
+                if known.len() == known.capacity() || !self.mappings.suffice(known.len()) {
                     known.retain(|_, compiled| compiled.strong_count() > 0);
                 }
                 known.insert(key, Arc::downgrade(&compiled));
+                self.mappings.warn(known.len());
                 compiled
             }
         };

@@ -11,6 +11,7 @@ mod error;
 mod inspect;
 mod load;
 mod needs;
+mod mappings;
 mod packages;
 mod packed;
 pub(crate) mod rewindable;
