@@ -126,37 +126,20 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{Call, decide_with};
-    use crate::config::TenantLimits;
-    use crate::door::WrittenRequest;
-    use crate::module::{Loader, Module, componentize};
+    use crate::call::decide_with;
+    use crate::call::tests::{asking, router};
+    use crate::module::{Loader, Module};
     use crate::raw::{Decision, Route};
 
-    /// Connects to its path.
-    const ROUTER: &str = r#"(module
-        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
-        (import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))
-        (memory (export "memory") 1)
-        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-        (func (export "select-peer") (param i32) (result i32)
-          (call $path (local.get 0) (i32.const 2056))
-          (call $drop (local.get 0))
-          (i32.const 2048)))"#;
-
     fn said(module: &Module, path: &str, known: &[u8]) -> Said<()> {
-        let head = WrittenRequest::get(&format!("http://a.test{path}")).head().unwrap();
-        let limits = TenantLimits::default();
-        let call =
-            Call { head: &Arc::new(head), attempts: &Arc::from([]), stores: None, limits: limits.of(module.class()) };
-        decide_with(module, call, |record| (record == known).then_some(())).0.unwrap()
+        asking(module, path, |call| decide_with(module, call, |record| (record == known).then_some(())).0.unwrap())
     }
 
     #[test]
     fn answer_that_is_known_is_not_made_again() {
         let loader = Loader::new(1, 0).unwrap();
-        let component = componentize(&wat::parse_str(ROUTER).unwrap(), None).unwrap();
-        let limits = TenantLimits::default();
-        let load = || loader.load(&component, serde_json::Value::Null, &limits).unwrap();
+        // It connects to its path.
+        let load = || router(&loader, 2056, 4096, "", "(i32.const 2048)");
         for module in [load(), load().without_rewinding(), load().with_instance_calls(100)] {
             let Said::Decision { decision, record: Some(known) } = said(&module, "/a", b"") else {
                 panic!("nothing is known")

@@ -157,30 +157,12 @@ fn unwritten(memories: &[Memory], written: &[FreshPage]) -> Vec<Run> {
 mod tests {
     use super::*;
     use crate::call::pagemap::{PagePlace, Pagemap};
-    use crate::call::{Call, Made, decide};
-    use crate::config::TenantLimits;
-    use crate::door::WrittenRequest;
-    use crate::module::{Loader, Module, componentize};
-
-    /// Writes a byte into the page of 4 KiB whose number is the length of the path; the path itself goes to page 8.
-    const ROUTER: &str = r#"(module
-        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
-        (import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 64) "\00\00\00\00\02")
-        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768))
-        (func (export "select-peer") (param i32) (result i32)
-          (call $path (local.get 0) (i32.const 32760))
-          (call $drop (local.get 0))
-          (i32.store8 (i32.mul (i32.load (i32.const 32764)) (i32.const 4096)) (i32.const 1))
-          (i32.const 64)))"#;
+    use crate::call::tests::{asking, router};
+    use crate::call::{Made, decide};
+    use crate::module::{Loader, Module};
 
     fn made(module: &Module, path: &str) -> Made {
-        let head = WrittenRequest::get(&format!("http://a.test{path}")).head().unwrap();
-        let limits = TenantLimits::default();
-        let call =
-            Call { head: &Arc::new(head), attempts: &Arc::from([]), stores: None, limits: limits.of(module.class()) };
-        let (said, noted) = decide(module, call);
+        let (said, noted) = asking(module, path, |call| decide(module, call));
         said.unwrap();
         noted.instance
     }
@@ -199,8 +181,9 @@ mod tests {
             return;
         }
         let loader = Loader::new(1, 0).unwrap();
-        let component = componentize(&wat::parse_str(ROUTER).unwrap(), None).unwrap();
-        let module = loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap();
+        // It writes a byte into the page of 4 KiB whose number is the length of the path; the path itself goes to page 8.
+        let write = "(i32.store8 (i32.mul (i32.load (i32.const 32764)) (i32.const 4096)) (i32.const 1)) (i32.const 64)";
+        let module = router(&loader, 32760, 32768, r#"(data (i32.const 64) "\00\00\00\00\02")"#, write);
         let others = ["/aa", "/aaa", "/aaaa", "/aaaaa"];
         // An instance finds which pages are written, a later one what is in them.
         for _ in 0..10 {

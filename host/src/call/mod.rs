@@ -23,6 +23,8 @@ mod request;
 mod rewind;
 mod shared;
 mod state;
+#[cfg(test)]
+mod tests;
 mod upstreams;
 mod warming;
 mod wasi;

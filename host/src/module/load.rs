@@ -54,7 +54,7 @@ struct Compiled {
     configure: Option<ComponentExportIndex>,
     warmth: Warmth,
     rewinding: Rewinding,
-    file: Packed,
+    file: Arc<Packed>,
 }
 
 /// Where modules are built.
@@ -164,8 +164,10 @@ impl Loader {
     }
 
     fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
+        // Once, however often it is linked.
+        let file = Arc::new(Packed::of(source.bytes));
         let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
-        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(key, &kept, source).ok()) {
+        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(key, &kept, &file).ok()) {
             return Ok(compiled);
         }
         // A build may run the module: `configure`, and what warms it.
@@ -174,7 +176,7 @@ impl Loader {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
             BuildIn::ChildProcess => build_in_child(source)?,
         };
-        let compiled = self.linked(key, &artefact.facts, artefact.component(&self.engine)?, source)?;
+        let compiled = self.linked(key, &artefact.facts, artefact.component(&self.engine)?, &file)?;
         let module = key.module;
         for line in &artefact.facts.log {
             tracing::info!(target: "pointsman::module", %module, "configure: {line}");
@@ -193,7 +195,7 @@ impl Loader {
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),
             // From the file, which others have in memory too.
-            Some(Ok(kept)) => Ok(self.linked_to_file(key, &kept, source).unwrap_or(compiled)),
+            Some(Ok(kept)) => Ok(self.linked_to_file(key, &kept, &file).unwrap_or(compiled)),
             Some(Err(error)) => {
                 tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
                 Ok(compiled)
@@ -201,8 +203,8 @@ impl Loader {
         }
     }
 
-    fn linked_to_file(&self, key: &Key, kept: &Kept, source: &Source<'_>) -> Result<Compiled, LoadError> {
-        self.linked(key, &kept.facts, kept.component(&self.engine)?, source)
+    fn linked_to_file(&self, key: &Key, kept: &Kept, file: &Arc<Packed>) -> Result<Compiled, LoadError> {
+        self.linked(key, &kept.facts, kept.component(&self.engine)?, file)
     }
 
     fn linked(
@@ -210,7 +212,7 @@ impl Loader {
         key: &Key,
         facts: &Facts,
         component: Component,
-        source: &Source<'_>,
+        file: &Arc<Packed>,
     ) -> Result<Compiled, LoadError> {
         let watches_upstreams =
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
@@ -224,7 +226,7 @@ impl Loader {
         let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
         // To what nothing was added, it was not made rewindable.
         let rewinder = added.as_ref().and_then(|_| Rewinder::new());
-        let (digest, file) = (key.module, Packed::of(source.bytes));
+        let (digest, file) = (key.module, file.clone());
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
