@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::answer::Failure;
-use crate::answered::Answer;
+use crate::answered::{Answer, Routes};
 use crate::call::{self, Call, Decided};
-use crate::check::ResponseSpec;
+use crate::check::{Policy, ResponseSpec};
 use crate::door::RequestHead;
 use crate::module::Module;
 use crate::peer::Route;
@@ -62,9 +62,7 @@ pub fn ask(
             stores: Some(question.stores),
             limits: question.tenant.config.limits.of(module.class()),
         };
-        let routes = &question.terms.routes;
-        let (said, decided) = call::decide_with(module, call, |record| routes.find(record));
-        let answer = said.map_err(Failure::from).and_then(|said| routes.check(said, &policy).map_err(Failure::from));
+        let (answer, decided) = ask_one(module, call, &question.terms.routes, &policy);
         seen(module, &decided, &answer);
         let answer = answer?;
         if let Err(unfit) = remember(question, module, &decided, &answer) {
@@ -77,6 +75,19 @@ pub fn ask(
         }
     }
     Err(Failure::NoDecision)
+}
+
+/// Call and check of one module: what it said came to, and what the host noted of it. `routes` are those that were checked
+/// by this `policy`.
+pub fn ask_one(
+    module: &Module,
+    call: Call<'_>,
+    routes: &Routes,
+    policy: &Policy<'_>,
+) -> (Result<Answer, Failure>, Decided) {
+    let (said, decided) = call::decide_with(module, call, |record| routes.find(record));
+    let answer = said.map_err(Failure::from).and_then(|said| routes.check(said, policy).map_err(Failure::from));
+    (answer, decided)
 }
 
 /// Lets the next request that looks the same to the module have the same answer.

@@ -32,10 +32,11 @@ pub const REWOUND_SLOTS: usize = 2048;
 /// next decision: a slot that another module used last is mapped anew, with page faults after it. Measured with a
 /// thousand modules in turn: 33 us a decision with 2,048, 56 without. Each has four of a process's 65,530 mappings, and
 /// 4 GiB of its 128 TiB of address space. Those above serve as well while no instance has them.
-const WARM_SLOTS: u32 = 1024;
+const WARM_SLOTS: usize = 1024;
 
-/// Memory mappings that the slots of all instances take together, as a rule: four each, and two where it is fenced.
-pub const MOST_MAPPINGS: usize = 6 * 3_100;
+/// Memory mappings that the slots of all instances take together, as a rule: four each, and two where it is fenced. Those
+/// of instances that decide are few beside them.
+pub const MOST_MAPPINGS: usize = 6 * (REWOUND_SLOTS + WARM_SLOTS);
 
 /// Bytes of a memory slot that stay resident when an instance ends. The kernel tells which of its pages were written
 /// (`PAGEMAP_SCAN`), and these alone are put back by hand; the rest of them costs nothing. Against 128 KiB that are all
@@ -72,8 +73,9 @@ impl From<wasmtime::Error> for EngineError {
 /// are kept beside (`instance_calls`).
 pub fn engine(fresh: usize, kept: usize) -> Result<Engine, EngineError> {
     // Where address space is short, they are what can be done without.
-    let rewound = u32::try_from(REWOUND_SLOTS).unwrap_or(u32::MAX);
-    let make = |warm| make(fresh, kept, Waiting { rewound, warm }, Compile::OnAllCores);
+    let slots = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    let waiting = |warm| Waiting { rewound: slots(REWOUND_SLOTS), warm: slots(warm) };
+    let make = |warm| make(fresh, kept, waiting(warm), Compile::OnAllCores);
     make(WARM_SLOTS).or_else(|_| make(0))
 }
 

@@ -72,7 +72,7 @@ pub fn decide(module: &Module, call: Call<'_>) -> (Result<raw::Decision, CallErr
 }
 
 /// The same, but an answer that is `known` by its bytes is not made again.
-pub fn decide_with<K>(
+pub(crate) fn decide_with<K>(
     module: &Module,
     call: Call<'_>,
     known: impl FnOnce(&[u8]) -> Option<K>,

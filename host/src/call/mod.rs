@@ -31,7 +31,8 @@ mod wasi;
 
 pub use budget::{Pulse, Ticker};
 pub(crate) use configure::{configure, store_to_configure, take_lines};
-pub use decide::{Call, Decided, Made, decide, decide_with};
+pub(crate) use decide::decide_with;
+pub use decide::{Call, Decided, Made, decide};
 pub(crate) use entry::Added;
 pub use entry::Said;
 pub use error::CallError;

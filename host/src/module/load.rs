@@ -1,6 +1,7 @@
 //! From a module file to a module that can be asked. Building is the slow step: it is done once for all tenants with the
 //! same file, kept on disk, and never done with a request.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -41,7 +42,7 @@ pub struct Module {
 /// What tenants share that have the same module file and, if its state depends on them, the same configuration and
 /// requests to warm up with.
 struct Compiled {
-    digest: Digest,
+    about: FileFacts,
     router: RouterPre<State>,
     select_peer: ComponentExportIndex,
     added: Option<Arc<Added>>,
@@ -55,6 +56,13 @@ struct Compiled {
     warmth: Warmth,
     rewinding: Rewinding,
     file: Arc<Packed>,
+}
+
+/// What is known of a module's file.
+#[derive(Clone, Copy)]
+struct FileFacts {
+    digest: Digest,
+    exports_configure: bool,
 }
 
 /// Where modules are built.
@@ -130,16 +138,42 @@ impl Loader {
         limits: &TenantLimits,
         warm_up: Option<&WarmUp>,
     ) -> Result<Module, LoadError> {
+        let about = FileFacts { digest: Digest::of(bytes), exports_configure: exports_configure(bytes) };
+        self.known_or_built(about, || Ok(bytes.into()), settings, limits, warm_up)
+    }
+
+    /// The same module with other settings, or for a tenant with other limits.
+    pub fn load_again(
+        &self,
+        module: &Module,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
+        let compiled = &module.compiled;
+        let file = || compiled.file.file().map(Cow::from).map_err(no_memory);
+        self.known_or_built(compiled.about, file, settings, limits, warm_up)
+    }
+
+    /// What is in use somewhere is taken as it is: its `file` is not looked at.
+    fn known_or_built<'a>(
+        &self,
+        about: FileFacts,
+        file: impl FnOnce() -> Result<Cow<'a, [u8]>, LoadError>,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
         let settings = Arc::new(ModuleSettings::new(settings));
-        let source = Source { bytes, settings: &settings, limits, warm_up };
-        let has_state = warm_up.is_some() || exports_configure(bytes);
-        let configured = has_state.then(|| what_configures(&source));
-        let key = Key { module: Digest::of(bytes), configured };
+        let has_state = warm_up.is_some() || about.exports_configure;
+        let configured = has_state.then(|| what_configures(&settings, limits, warm_up));
+        let key = Key { module: about.digest, configured };
         let known = self.known.lock().get(&key).and_then(Weak::upgrade);
         let compiled = match known {
             Some(compiled) => compiled,
             None => {
-                let compiled = Arc::new(self.compiled(&key, &source)?);
+                let source = Source { bytes: &file()?, settings: &settings, limits, warm_up };
+                let compiled = Arc::new(self.compiled(&key, about, &source)?);
                 let mut known = self.known.lock();
                 if known.len() == known.capacity() || !self.mappings.suffice(known.len()) {
                     known.retain(|_, compiled| compiled.strong_count() > 0);
@@ -152,22 +186,11 @@ impl Loader {
         Module::new(compiled, settings, limits, &self.piles)
     }
 
-    /// The same module with other settings, or for a tenant with other limits.
-    pub fn load_again(
-        &self,
-        module: &Module,
-        settings: serde_json::Value,
-        limits: &TenantLimits,
-        warm_up: Option<&WarmUp>,
-    ) -> Result<Module, LoadError> {
-        self.load_warm(&module.compiled.file.file().map_err(no_memory)?, settings, limits, warm_up)
-    }
-
-    fn compiled(&self, key: &Key, source: &Source<'_>) -> Result<Compiled, LoadError> {
+    fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<Compiled, LoadError> {
         // Once, however often it is linked.
         let file = Arc::new(Packed::of(source.bytes));
         let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
-        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(key, &kept, &file).ok()) {
+        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(about, &kept, &file).ok()) {
             return Ok(compiled);
         }
         // A build may run the module: `configure`, and what warms it.
@@ -176,8 +199,8 @@ impl Loader {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
             BuildIn::ChildProcess => build_in_child(source)?,
         };
-        let compiled = self.linked(key, &artefact.facts, artefact.component(&self.engine)?, &file)?;
-        let module = key.module;
+        let compiled = self.linked(about, &artefact.facts, artefact.component(&self.engine)?, &file)?;
+        let module = about.digest;
         for line in &artefact.facts.log {
             tracing::info!(target: "pointsman::module", %module, "configure: {line}");
         }
@@ -195,7 +218,7 @@ impl Loader {
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),
             // From the file, which others have in memory too.
-            Some(Ok(kept)) => Ok(self.linked_to_file(key, &kept, &file).unwrap_or(compiled)),
+            Some(Ok(kept)) => Ok(self.linked_to_file(about, &kept, &file).unwrap_or(compiled)),
             Some(Err(error)) => {
                 tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
                 Ok(compiled)
@@ -203,13 +226,13 @@ impl Loader {
         }
     }
 
-    fn linked_to_file(&self, key: &Key, kept: &Kept, file: &Arc<Packed>) -> Result<Compiled, LoadError> {
-        self.linked(key, &kept.facts, kept.component(&self.engine)?, file)
+    fn linked_to_file(&self, about: FileFacts, kept: &Kept, file: &Arc<Packed>) -> Result<Compiled, LoadError> {
+        self.linked(about, &kept.facts, kept.component(&self.engine)?, file)
     }
 
     fn linked(
         &self,
-        key: &Key,
+        about: FileFacts,
         facts: &Facts,
         component: Component,
         file: &Arc<Packed>,
@@ -226,11 +249,11 @@ impl Loader {
         let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
         // To what nothing was added, it was not made rewindable.
         let rewinder = added.as_ref().and_then(|_| Rewinder::new());
-        let (digest, file) = (key.module, file.clone());
+        let file = file.clone();
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
         let pulse = self.ticker.pulse().clone();
         Ok(Compiled {
-            digest,
+            about,
             router,
             select_peer,
             added,
@@ -265,8 +288,7 @@ fn no_memory(error: std::io::Error) -> LoadError {
 }
 
 /// All that the state in a snapshot may depend on beside the module.
-fn what_configures(source: &Source<'_>) -> Digest {
-    let Source { settings, limits, warm_up, .. } = source;
+fn what_configures(settings: &ModuleSettings, limits: &TenantLimits, warm_up: Option<&WarmUp>) -> Digest {
     Digest::of(format!("{limits:?}\n{}\n{warm_up:?}", settings.json()).as_bytes())
 }
 
@@ -280,7 +302,7 @@ impl Module {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
         if class == Class::Runtime {
-            let module = compiled.digest;
+            let module = compiled.about.digest;
             let (memory, table) = (granted.memory_bytes, granted.table_elements);
             tracing::info!(
                 %module,
@@ -307,7 +329,7 @@ impl Module {
     }
 
     pub fn digest(&self) -> Digest {
-        self.compiled.digest
+        self.compiled.about.digest
     }
 
     pub fn root(&self) -> &Root {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pointsman::answered::{Answer, Routes};
-use pointsman::call::{Call, Decided, decide, decide_with};
+use pointsman::ask::ask_one;
+use pointsman::call::{Call, Decided, decide};
 use pointsman::check::Policy;
 use pointsman::config::{Quota, TenantLimits};
 use pointsman::door::{RequestHead, WrittenRequest};
@@ -132,8 +133,7 @@ impl Asked {
 
     /// What the module said came to, as in the proxy.
     pub fn decide(&self, policy: &Policy<'_>) -> Answer {
-        let (said, _) = decide_with(&self.module, self.call(), |record| self.routes.find(record));
-        self.routes.check(said.expect("a decision"), policy).expect("it may be followed")
+        ask_one(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
     }
 
     /// What the module said, and what the host noted of it.

@@ -4,7 +4,8 @@ use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, GlobalType, MemoryType, Module, RawSection, SectionId};
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
-use super::{Not, add};
+use super::Not;
+use super::outline::add;
 
 /// What an instance of a core module can change.
 #[derive(Default)]
