@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
 use pointsman::check::Verdict;
 use pointsman::config::Quota;
 use pointsman::module::Module;
@@ -12,6 +12,9 @@ use pointsman::recall::{Recall, Root};
 
 use crate::around::{checked, policy};
 use crate::modules::{self, Asked, Known};
+
+/// More than the caches of the processors hold on which this may run, in bytes.
+const LARGEST_CACHE: usize = 128 << 20;
 
 /// Each in a fresh instance: a used one that is put back, where that can be done.
 pub fn fresh(criterion: &mut Criterion) {
@@ -43,6 +46,33 @@ pub fn cached(criterion: &mut Criterion) {
         }
         group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(root, black_box(head))));
     }
+}
+
+/// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for itself.
+pub fn cold(criterion: &mut Criterion) {
+    let Some(usual) = modules::usual() else { return };
+    let mut group = criterion.benchmark_group("decision/cold");
+    group.sample_size(20);
+    let others = vec![1_u64; LARGEST_CACHE / size_of::<u64>()];
+    let other_work = || black_box(others.iter().sum::<u64>());
+    let policy = policy();
+    let mut decided = |name: &str, instances: fn(Module) -> Module| {
+        let asked = Asked::new(&modules::loader(), &usual, instances);
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(other_work, |_| asked.decide(&policy), BatchSize::PerIteration);
+        });
+    };
+    decided("fresh", |module| module);
+    decided("new", Module::without_rewinding);
+    decided("reused", |module| module.with_instance_calls(1_000_000_000));
+    let asked = Asked::new(&modules::loader(), &usual, |module| module);
+    let recall = Recall::new(&Quota::default());
+    let (root, head) = (asked.module.root(), &asked.head);
+    let answer = asked.decide(&policy);
+    recall.remember(root, head, &asked.decided().1, &answer).expect("it depends on the request alone");
+    group.bench_function("cached", |bencher| {
+        bencher.iter_batched(other_work, |_| recall.find(root, black_box(head)), BatchSize::PerIteration);
+    });
 }
 
 /// Remembered, by tenants one after the other, each with a memory of its own.

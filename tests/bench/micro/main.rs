@@ -20,6 +20,7 @@ fn main() {
     decision::new(&mut criterion);
     decision::reused(&mut criterion);
     decision::rotation(&mut criterion);
+    decision::cold(&mut criterion);
     decision::cached(&mut criterion);
     decision::cached_among(&mut criterion);
     around::check(&mut criterion);
