@@ -56,9 +56,9 @@ def of_tenants(sites, say, many, own):
     yield {key: told[key] for key in ("what", "kib", "anonymous_kib", "of")}
     yield case(f"a tenant; all have {own:,} modules", sites.own_modules(many, KEEP_NONE, modules=own), many)[0]
     yield case("a tenant with a module of its own", sites.own_modules(own, KEEP_NONE), own)[0]
-    _, fresh = case("tenants without instances", sites.one_module(own, KEEP_NONE), own)
-    keeping = sites.one_module(own, KEEP_NONE + sites.without_cache(), 1_000_000)
-    told, _ = case("an instance that is kept (`instance_calls`)", keeping, own, fresh, own)
+    alone = KEEP_NONE + sites.without_cache()
+    _, without = case("tenants without instances", sites.one_module(own, alone, "rewind = false"), own)
+    told, _ = case("an instance that is kept", sites.one_module(own, alone, "instance_calls = 1_000_000"), own, without, own)
     yield {key: told[key] for key in ("what", "kib", "anonymous_kib", "of")}
 
 

@@ -14,7 +14,7 @@ TENANT = """
 [[tenant]]
 name = "t{n}"
 hostnames = ["t{n}.test"]
-instance_calls = {instance_calls}
+{instances}
 [[tenant.module]]
 path = "{module}"
 {config}
@@ -62,19 +62,19 @@ class Sites:
         return Proxy(f"native-hosts-{hosts}", self.port, [places.PINGORA_BY_HOST, str(self.port)],
                      "native Pingora, a pool for each host", requests={"sessions": 1, "hosts": hosts})
 
-    def one_module(self, count, tail="", instance_calls=1):
+    def one_module(self, count, tail="", instances=""):
         module = module_file("bench-pick")
-        return [TENANT.format(n=n, module=module, config="", tail=tail, instance_calls=instance_calls) for n in range(count)]
+        return [TENANT.format(n=n, module=module, config="", tail=tail, instances=instances) for n in range(count)]
 
     def own_modules(self, count, tail="", modules=None):
         """Tenants with a module each, or with so many modules among them."""
-        return [TENANT.format(n=n, module=copy_of_module(n % (modules or count)), config="", tail=tail, instance_calls=1)
+        return [TENANT.format(n=n, module=copy_of_module(n % (modules or count)), config="", tail=tail, instances="")
                 for n in range(count)]
 
     def table(self, routes, tail=""):
         config = "[tenant.module.config.routes]\n" + "".join(f'"t0.test/r{n}" = "127.0.0.1:9101"\n' for n in range(routes))
         tail = ROOM_FOR_A_TABLE + tail
-        return [TENANT.format(n=0, module=module_file("table"), config=config, tail=tail, instance_calls=1)]
+        return [TENANT.format(n=0, module=module_file("table"), config=config, tail=tail, instances="")]
 
 
 
