@@ -8,7 +8,7 @@ use criterion::{BatchSize, Criterion};
 use pointsman::check::Verdict;
 use pointsman::config::Quota;
 use pointsman::module::Module;
-use pointsman::recall::{Recall, Root};
+use pointsman::recall::{Recall, Root, Unfit};
 
 use crate::around::{checked, policy};
 use crate::modules::{self, Asked, Known};
@@ -36,16 +36,23 @@ pub fn cached(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached");
     for known in modules::all() {
         let asked = Asked::new(&modules::loader(), &known, |module| module);
-        let recall = Recall::new(&Quota::default());
-        let (said, noted) = asked.decided();
-        let (root, head) = (asked.module.root(), &asked.head);
-        let answer = Verdict::Connect(checked(said)).into();
-        if let Err(unfit) = recall.remember(root, head, &noted, &answer) {
-            eprintln!("{}: not remembered ({})", known.name, unfit.name());
-            continue;
+        match remembered(&asked) {
+            Ok(recall) => {
+                let (root, head) = (asked.module.root(), &asked.head);
+                group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(root, black_box(head))));
+            }
+            Err(unfit) => eprintln!("{}: not remembered ({})", known.name, unfit.name()),
         }
-        group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(root, black_box(head))));
     }
+}
+
+/// With the answer of this module.
+fn remembered(asked: &Asked) -> Result<Recall, Unfit> {
+    let recall = Recall::new(&Quota::default());
+    let (said, noted) = asked.decided();
+    let answer = Verdict::Connect(checked(said)).into();
+    recall.remember(asked.module.root(), &asked.head, &noted, &answer)?;
+    Ok(recall)
 }
 
 /// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for itself.
@@ -66,10 +73,8 @@ pub fn cold(criterion: &mut Criterion) {
     decided("new", Module::without_rewinding);
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
     let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let recall = Recall::new(&Quota::default());
+    let recall = remembered(&asked).expect("it depends on the request alone");
     let (root, head) = (asked.module.root(), &asked.head);
-    let answer = asked.decide(&policy);
-    recall.remember(root, head, &asked.decided().1, &answer).expect("it depends on the request alone");
     group.bench_function("cached", |bencher| {
         bencher.iter_batched(other_work, |_| recall.find(root, black_box(head)), BatchSize::PerIteration);
     });
