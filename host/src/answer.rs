@@ -8,14 +8,19 @@ use http::StatusCode;
 use crate::call::CallError;
 use crate::check::Refusal;
 use crate::config::FailureAnswer;
+use crate::door::Refusal as DoorRefusal;
 use crate::peer::PeerError;
 use crate::raw::{Failure as AttemptFailure, Stage};
 
 /// A request that the proxy could not serve.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Failure {
-    #[error("the request head has more than {limit} bytes (listener.max_head_bytes)")]
-    HeadTooLarge { limit: usize },
+    #[error("{0}")]
+    Door(DoorRefusal),
+    #[error("`expect: 100-continue` over HTTP/2, where no interim response can be sent: send the body at once")]
+    Expectation,
+    #[error("{0}")]
+    Overloaded(&'static str),
     #[error("the request is malformed: {0}")]
     BadRequest(String),
     #[error("the client sent its body too slowly")]
@@ -69,7 +74,9 @@ impl Failure {
     /// No arm here catches "the rest": a new failure must choose its status.
     pub fn answer(&self) -> Answer {
         let (status, code) = match self {
-            Failure::HeadTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
+            Failure::Door(refusal) => (refusal.status(), refusal.code()),
+            Failure::Expectation => (StatusCode::EXPECTATION_FAILED, "expectation"),
+            Failure::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Failure::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             Failure::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             Failure::ClientClosed => (StatusCode::BAD_REQUEST, "client-closed"),
@@ -107,7 +114,9 @@ impl Failure {
         match self {
             Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::NoMemory),
             Failure::Refused(_) | Failure::Peer(_) => true,
-            Failure::HeadTooLarge { .. }
+            Failure::Door(_)
+            | Failure::Expectation
+            | Failure::Overloaded(_)
             | Failure::BadRequest(_)
             | Failure::RequestTimeout
             | Failure::ClientClosed
@@ -132,7 +141,9 @@ impl Failure {
             | Failure::NoDecision
             | Failure::OverQuota(_)
             | Failure::BreakerOpen => true,
-            Failure::HeadTooLarge { .. }
+            Failure::Door(_)
+            | Failure::Expectation
+            | Failure::Overloaded(_)
             | Failure::BadRequest(_)
             | Failure::RequestTimeout
             | Failure::ClientClosed
@@ -222,7 +233,8 @@ mod tests {
             CallError::Trap(String::new()),
         ];
         let mut all = vec![
-            Failure::HeadTooLarge { limit: 0 },
+            Failure::Expectation,
+            Failure::Overloaded(""),
             Failure::BadRequest(String::new()),
             Failure::RequestTimeout,
             Failure::ClientClosed,
@@ -239,6 +251,7 @@ mod tests {
             Failure::Internal(String::new()),
         ];
         all.extend(calls.map(Failure::Call));
+        all.extend(DoorRefusal::ALL.map(Failure::Door));
         for stage in Stage::ALL {
             for failure in AttemptFailure::ALL {
                 all.push(Failure::Upstream { stage, failure, address: String::new(), detail: String::new() });
@@ -260,8 +273,10 @@ mod tests {
             .map(Failure::answer)
             .map(|answer| (answer.code.to_owned(), answer.status.as_u16().to_string()))
             .collect();
-        // Written by the door, before there is a request.
-        real.insert(("head-timeout".to_owned(), "408".to_owned()));
+        // Written before there is a request.
+        real.insert(("too-many-streams".to_owned(), "0".to_owned()));
+        real.insert(("tls-handshake".to_owned(), "0".to_owned()));
+        real.insert(("tls-handshake-timeout".to_owned(), "0".to_owned()));
         assert_eq!(documented, real);
     }
 

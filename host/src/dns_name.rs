@@ -25,6 +25,11 @@ pub enum BadName {
 
 /// A name in lower case and without a trailing dot.
 pub fn dns_name(text: &str) -> Result<String, BadName> {
+    check_dns_name(text).map(str::to_ascii_lowercase)
+}
+
+/// The same as it is written, without a trailing dot.
+pub fn check_dns_name(text: &str) -> Result<&str, BadName> {
     let name = text.strip_suffix('.').unwrap_or(text);
     if text.is_empty() {
         return Err(BadName::Empty);
@@ -46,5 +51,5 @@ pub fn dns_name(text: &str) -> Result<String, BadName> {
             return Err(BadName::Character);
         }
     }
-    Ok(name.to_ascii_lowercase())
+    Ok(name)
 }

@@ -47,6 +47,7 @@ mod bounded;
 mod dns_name;
 mod in_parallel;
 mod local_ports;
+mod memory;
 mod permits;
 mod read_file;
 mod sdk;

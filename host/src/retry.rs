@@ -10,9 +10,17 @@ pub struct Failed {
     pub attempts: u32,
     /// Attempts allowed: the tenant's limit, or less if the module said so.
     pub allowed: u32,
+    pub time: Time,
     pub progress: Progress,
     pub idempotent: Idempotent,
     pub body: Body,
+}
+
+/// Whether the request may take longer (`upstream.overall_timeout_ms`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    Left,
+    Over,
 }
 
 /// How far the attempt came.
@@ -50,7 +58,7 @@ impl Idempotent {
 
 /// Whether another attempt may follow.
 pub fn may_retry(failed: Failed) -> bool {
-    if failed.attempts >= failed.allowed || failed.body == Body::Gone {
+    if failed.attempts >= failed.allowed || failed.body == Body::Gone || failed.time == Time::Over {
         return false;
     }
     match failed.progress {
@@ -67,6 +75,7 @@ mod tests {
     const GET: Failed = Failed {
         attempts: 1,
         allowed: 3,
+        time: Time::Left,
         progress: Progress::Sent,
         idempotent: Idempotent::Yes,
         body: Body::Replayable,
@@ -104,6 +113,12 @@ mod tests {
     fn a_body_that_is_gone_cannot_be_sent_again() {
         check(Failed { body: Body::Gone, ..GET }, false);
         check(Failed { body: Body::Gone, progress: Progress::NothingSent, ..POST }, false);
+    }
+
+    #[test]
+    fn nothing_is_tried_again_once_the_time_is_over() {
+        check(Failed { time: Time::Over, ..GET }, false);
+        check(Failed { time: Time::Over, progress: Progress::NothingSent, ..GET }, false);
     }
 
     #[test]

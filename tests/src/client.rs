@@ -1,12 +1,15 @@
 //! A client with one connection, HTTP/1.1 or HTTP/2, with or without TLS.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use openssl::nid::Nid;
@@ -14,6 +17,8 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use openssl::x509::X509Ref;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// A response, read to its end.
 #[derive(Debug, Clone)]
@@ -108,7 +113,8 @@ pub async fn shown_certificates(address: SocketAddr) -> Vec<String> {
     chain.iter().map(issuer).collect()
 }
 
-async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_openssl::SslStream<TcpStream> {
+/// A TLS connection, its handshake done.
+pub async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_openssl::SslStream<TcpStream> {
     let mut builder = SslConnector::builder(SslMethod::tls()).expect("a connector");
     builder.set_verify(SslVerifyMode::NONE);
     let wire: Vec<u8> = alpn
@@ -123,6 +129,51 @@ async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_open
     let mut stream = tokio_openssl::SslStream::new(ssl, stream).expect("a TLS stream");
     std::pin::Pin::new(&mut stream).connect().await.expect("a TLS handshake");
     stream
+}
+
+/// Sends HTTP/2 requests whose bodies are given piece by piece.
+pub struct Uploader(http2::SendRequest<Pieces>);
+
+/// The body of such a request; dropped, it ends.
+pub struct Upload(mpsc::Sender<Bytes>);
+
+/// Its other end.
+pub struct Pieces(mpsc::Receiver<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// An HTTP/2 connection by prior knowledge for such requests, and the task that drives it.
+pub async fn http2_with_body(address: SocketAddr) -> (Uploader, JoinHandle<()>) {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("an HTTP/2 connection");
+    // It ends in many ways; none is this side's business.
+    (Uploader(sender), tokio::spawn(async move { drop(connection.await) }))
+}
+
+impl Uploader {
+    /// Begins a POST request of unknown length; its response comes later.
+    pub async fn post(&self, url: &str) -> (Upload, JoinHandle<Result<Reply, hyper::Error>>) {
+        let (sender, body) = mpsc::channel(8);
+        let request = Request::post(url).body(Pieces(body)).expect("a request");
+        let mut connection = self.0.clone();
+        connection.ready().await.expect("an open connection");
+        let response = connection.send_request(request);
+        (Upload(sender), tokio::spawn(async move { read(response.await?).await }))
+    }
+}
+
+impl Upload {
+    pub async fn send(&self, piece: &'static str) {
+        self.0.send(Bytes::from_static(piece.as_bytes())).await.expect("the request takes it");
+    }
 }
 
 /// A GET request, open for headers.

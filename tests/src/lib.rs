@@ -10,6 +10,7 @@ pub mod h2_frames;
 pub mod modules;
 pub mod parts;
 pub mod proxy;
+pub mod raw;
 pub mod sockets;
 pub mod upstream;
 pub mod wait;

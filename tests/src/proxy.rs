@@ -110,6 +110,7 @@ pub struct Builder {
     proxy: String,
     threads: usize,
     tls: Option<Leaf>,
+    tls_keys: String,
     trusted: Option<String>,
     credentials: String,
     resolver: String,
@@ -131,6 +132,7 @@ impl Proxy {
             proxy: String::new(),
             threads: 2,
             tls: None,
+            tls_keys: String::new(),
             trusted: None,
             credentials: String::new(),
             resolver: String::new(),
@@ -274,6 +276,13 @@ impl Builder {
         self
     }
 
+    /// Adds keys to its `[listener.tls]`, in TOML.
+    pub fn tls_keys(mut self, toml: &str) -> Builder {
+        self.tls_keys.push_str(toml);
+        self.tls_keys.push('\n');
+        self
+    }
+
     /// Trusts upstreams that this authority vouches for.
     pub fn trusting(mut self, authority: &Authority) -> Builder {
         self.trusted = Some(authority.pem().to_owned());
@@ -318,6 +327,7 @@ impl Builder {
             std::fs::write(directory.join("server.key"), &leaf.key).expect("a file");
             let _ = writeln!(toml, "[[listener]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n{}", self.listener);
             toml.push_str("[listener.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n");
+            toml.push_str(&self.tls_keys);
         }
         for (name, text) in &self.files {
             std::fs::write(directory.join(name), text).expect("a file");

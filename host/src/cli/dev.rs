@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Outcome;
 use crate::cli::decide::tenant_of_module;
 use crate::config::{
-    self, AccessLog, Config, ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, ProxyConfig, ResolverConfig,
+    self, AccessLog, Config, ListenerConfig, LogConfig, LogFormat, LogLevel, ProxyConfig, ResolverConfig,
 };
 use crate::log;
 use crate::module::BuildIn;
@@ -88,23 +88,12 @@ fn adapt(config: &mut Config) {
 
 /// A configuration for one module.
 fn of_module(module: &Path, arguments: &Arguments) -> anyhow::Result<Config> {
-    let none: Option<ListenerTls> = None;
-    let listener = ListenerConfig {
-        name: "dev".to_owned(),
-        address: arguments.listen,
-        tls: none,
-        h2c: ListenerConfig::H2C,
-        max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
-        head_timeout: ListenerConfig::HEAD_TIMEOUT,
-        keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
-        forwarded: Default::default(),
-    };
     Ok(Config {
         proxy: ProxyConfig::default(),
         log: LOG,
         resolver: ResolverConfig::default(),
         admin: None,
-        listeners: vec![listener],
+        listeners: vec![ListenerConfig::new("dev".to_owned(), arguments.listen)],
         credentials: Vec::new(),
         tenants: vec![tenant_of_module("dev", module, &arguments.module_config)?],
     })

@@ -25,6 +25,7 @@ pub fn read(section: Option<Section<'_>>) -> ForwardedConfig {
             }
         }
     }
+    config.via = section.boolean("via").unwrap_or(config.via);
     section.finish();
     config
 }

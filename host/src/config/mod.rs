@@ -38,9 +38,9 @@ pub use files::{files, folder_of_tenants, is_of_tenants, load, load_admin};
 pub use limits::{Class, Limits, TenantLimits};
 pub use model::{
     AccessLog, AdminConfig, BreakerConfig, Config, CredentialConfig, CredentialFiles, FailureAnswer, Fallback,
-    FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, ListenerConfig,
-    ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota, ReleaseConfig,
-    ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, Warm, WhileSlow,
+    FallbackPeer, Families, ForwardedConfig, Grants, GroupConfig, HealthCheckConfig, HostPattern, Http2Config,
+    ListenerConfig, ListenerTls, LogConfig, LogFormat, LogLevel, Matching, ModuleConfig, Probe, ProxyConfig, Quota,
+    ReleaseConfig, ResolverConfig, Share, Stage, TcpKeepalive, TenantConfig, UpstreamDefaults, Warm, WhileSlow,
 };
 pub use nearest::nearest;
 pub use problem::ConfigErrors;

@@ -26,6 +26,10 @@ pub fn read(section: Option<Section<'_>>, listeners: &[ListenerConfig], admin: O
             .map_or(defaults.cache_bytes, |mebibytes| mebibytes.saturating_mul(1024 * 1024)),
         state_dir: section.path("state_dir"),
         upgrade_socket: section.path("upgrade_socket"),
+        max_connections: section.number("max_connections", 1..=1_000_000, Unit::Things),
+        memory: section
+            .number("memory_mib", 64..=16_777_216_u64, Unit::Mebibytes)
+            .map(|mebibytes| mebibytes.saturating_mul(1024 * 1024)),
     };
     if let Some(socket) = &config.upgrade_socket {
         let problems = [too_long(socket), too_many(listeners, admin)];

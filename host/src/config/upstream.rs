@@ -14,6 +14,7 @@ pub fn read(section: Option<Section<'_>>) -> UpstreamDefaults {
         total_connect_timeout: time("total_connect_timeout_ms", 1, defaults.total_connect_timeout),
         read_timeout: time("read_timeout_ms", 1, defaults.read_timeout),
         write_timeout: time("write_timeout_ms", 1, defaults.write_timeout),
+        overall_timeout: time("overall_timeout_ms", 1, defaults.overall_timeout),
         idle_timeout: time("idle_timeout_ms", 0, defaults.idle_timeout),
         max_h2_streams: section.number("max_h2_streams", 1..=65_535, Unit::Things).unwrap_or(defaults.max_h2_streams),
         tcp_keepalive: section.table("tcp_keepalive").and_then(tcp_keepalive),

@@ -1,117 +1,172 @@
-//! Where connections come in: Pingora hands each accepted connection to a `Door`, which puts it under its listener's
-//! rules and passes it on to the proxy.
+//! Where connections come in: accepted, counted, put under their listener's rules, and handed to the program behind it.
 
-use std::pin::Pin;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
-use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::apps::HttpServerApp;
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::protocols::{ALPN, Stream};
-use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::{ALPN, IO, Ssl, Stream};
 use pingora::server::ShutdownWatch;
+use tokio::time::timeout;
 
-use crate::door::heads::Heads;
+use crate::door::DownstreamTls;
+use crate::door::accept::Acceptor;
+use crate::door::admission::{Admission, Admitted};
+use crate::door::connection::{CONNECTION, Connection, HeadPhase, Phase, Protocol};
+use crate::door::http2::{self, Streams};
 use crate::door::listener::Listener;
-use crate::door::stream::DoorStream;
-use crate::door::watch::{CONNECTION, Connection, HeadWatch, Phase};
+use crate::door::pending::Pending;
+use crate::door::report::Reporter;
+use crate::door::stream::{Arrived, DoorStream};
+use crate::door::tls::TlsAcceptor;
+use crate::door::wire::{Reads, Socket, Wire};
+use crate::log::AccessLogger;
+use crate::memory::MemoryWatch;
+use crate::metrics::ListenerMetrics;
 
-/// One listener's way into the proxy that all listeners share, and with it one pool of upstream connections.
-pub struct Door<P> {
-    listener: Arc<Listener>,
-    /// Of all listeners, as the proxy is.
-    heads: Arc<Heads>,
-    hall: Arc<Hall<P>>,
+/// One listener's way into a program that several listeners may share: the proxy, or the admin API.
+pub struct Door<A> {
+    pub listener: Arc<Listener>,
+    pub app: Arc<A>,
+    pub tls: Option<TlsAcceptor>,
+    pub admission: Admission,
+    /// Of all listeners of the program.
+    pub pending: Arc<Pending>,
+    pub access: AccessLogger,
+    pub metrics: Arc<ListenerMetrics>,
+    pub http2: H2Options,
+    pub shutdown: ShutdownWatch,
+    /// None: connections are taken however much memory there is.
+    pub memory: Option<Arc<MemoryWatch>>,
 }
 
-/// Behind the door: the connection is under its rules, its protocol is known.
-struct Hall<P> {
-    listener: Arc<Listener>,
-    proxy: Arc<HttpProxy<P>>,
-    options: HttpServerOptions,
-    h2_options: H2Options,
-}
-
-impl<P> Door<P> {
-    pub fn new(listener: Arc<Listener>, proxy: Arc<HttpProxy<P>>, heads: Arc<Heads>) -> Door<P> {
-        let mut options = HttpServerOptions::default();
-        options.h2c = listener.h2c;
-        options.h2_idle_timeout = Some(listener.keepalive_timeout);
-        // Pingora's own limits hold only as long as no options are given, so start from them.
-        let mut h2_options = default_h2_options();
-        h2_options.max_header_list_size(u32::try_from(listener.max_head_bytes).unwrap_or(u32::MAX));
-        let hall = Arc::new(Hall { listener: listener.clone(), proxy, options, h2_options });
-        Door { listener, heads, hall }
-    }
-}
-
-#[async_trait]
-impl<P> ServerApp for Door<P>
+impl<A> Door<A>
 where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
+    A: HttpServerApp + Send + Sync + 'static,
 {
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let watch = Arc::new(HeadWatch::new(self.heads.clone()));
-        if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            watch.enter(Phase::Beyond);
-        }
-        let connection = Connection { listener: self.listener.clone(), watch: Some(watch.clone()) };
-        let stream: Stream = Box::new(DoorStream::new(stream, self.listener.clone(), watch));
-        CONNECTION.scope(connection, ServerApp::process_new(&self.hall, stream, shutdown)).await
-    }
-
-    async fn cleanup(&self) {
-        // From then on Pingora ends every connection that waits for a request, also for its first.
-        self.heads.are_in().await;
-        self.hall.http_cleanup().await;
-    }
-}
-
-#[async_trait]
-impl<P> HttpServerApp for Hall<P>
-where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
-{
-    // Written out, so that the proxy's future is handed on as it is: one of our own around it would cost each request a
-    // large allocation and two moves of the session.
-    fn process_new_http<'life0, 'life1, 'async_trait>(
-        self: &'life0 Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &'life1 ShutdownWatch,
-    ) -> Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'async_trait>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
-        if session.as_http2().is_some() {
-            // HTTP/2 streams run in tasks of their own, outside the scope that `Door` set. They are told of the end.
-            let connection = Connection { listener: self.listener.clone(), watch: None };
-            return Box::pin(CONNECTION.scope(connection, self.proxy.process_new_http(session, shutdown)));
-        }
-        if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(self.listener.keepalive_seconds()));
-        }
-        let _ = CONNECTION.try_with(|connection| {
-            if let Some(watch) = &connection.watch {
-                watch.enter(Phase::Idle);
+    /// Takes connections until the shutdown, then waits for requests that are on their way in.
+    pub async fn run(self, mut acceptor: Acceptor) {
+        let door = Arc::new(self);
+        let mut shutdown = door.shutdown.clone();
+        loop {
+            tokio::select! {
+                biased;
+                changed = shutdown.changed() => if changed.is_err() || *shutdown.borrow() { break },
+                accepted = acceptor.accept() => match accepted {
+                    Ok((socket, peer)) => door.clone().let_in(socket, peer),
+                    Err(error) => {
+                        door.metrics.accept_error();
+                        acceptor.log(&door.listener.name, &error);
+                    }
+                },
             }
-        });
-        self.proxy.process_new_http(session, shutdown)
+        }
+        drop(acceptor);
+        // From then on the program ends every connection that waits for a request, also for its first.
+        door.pending.are_in().await;
+        door.app.http_cleanup().await;
     }
 
-    fn h2_options(&self) -> Option<H2Options> {
-        Some(self.h2_options.clone())
+    fn let_in(self: Arc<Self>, socket: Socket, peer: Option<SocketAddr>) {
+        if self.memory.as_ref().is_some_and(|memory| memory.is_full()) {
+            return self.metrics.refused_connection("memory");
+        }
+        match self.admission.enter(peer.map(|peer| peer.ip())) {
+            Ok(admitted) => {
+                self.metrics.connections(self.admission.connections());
+                tokio::spawn(async move {
+                    self.serve(socket, peer, admitted).await;
+                    self.metrics.connections(self.admission.connections());
+                });
+            }
+            // Closed at once: a client that waited would not know why.
+            Err(full) => self.metrics.refused_connection(full.reason()),
+        }
     }
 
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
+    async fn serve(&self, socket: Socket, peer: Option<SocketAddr>, admitted: Admitted) {
+        let at = Instant::now();
+        let phase = Arc::new(HeadPhase::new(self.pending.clone()));
+        let client = peer.map(|peer| peer.ip().to_canonical());
+        let name = self.listener.name.clone();
+        let reporter = Arc::new(Reporter::new(name, client, self.access.clone(), self.metrics.clone()));
+        let arrived = Arrived { listener: self.listener.clone(), phase, reporter: reporter.clone(), admitted, at };
+        match &self.tls {
+            None => {
+                let stream = DoorStream::new(Wire::new(socket, peer, Reads::Direct), arrived);
+                self.speak(stream, client, None, &reporter).await;
+            }
+            Some(tls) => {
+                let wire = Wire::new(socket, peer, Reads::Records);
+                match timeout(tls.timeout, tls.accept(wire)).await {
+                    Ok(Ok((stream, facts))) => {
+                        reporter.handshake_completed();
+                        // Its clock begins when the handshake is over.
+                        let arrived = Arrived { at: Instant::now(), ..arrived };
+                        self.speak(DoorStream::new(stream, arrived), client, Some(facts), &reporter).await;
+                    }
+                    Ok(Err(error)) => reporter.handshake_failed("tls-handshake", &error.to_string()),
+                    Err(_) => {
+                        let milliseconds = tls.timeout.as_millis();
+                        let cause = format!("not complete after {milliseconds} ms (listener.tls.handshake_timeout_ms)");
+                        reporter.handshake_failed("tls-handshake-timeout", &cause);
+                    }
+                }
+            }
+        }
     }
 
-    async fn http_cleanup(&self) {
-        self.proxy.http_cleanup().await;
+    async fn speak<S: IO + 'static>(
+        &self,
+        mut stream: DoorStream<S>,
+        client: Option<IpAddr>,
+        tls: Option<Arc<DownstreamTls>>,
+        reporter: &Arc<Reporter>,
+    ) {
+        let is_http2 = match (&tls, self.listener.h2c) {
+            (Some(_), _) => stream.selected_alpn_proto() == Some(ALPN::H2),
+            (None, true) => match stream.is_http2().await {
+                Ok(is_http2) => is_http2,
+                // It was counted, and a head that has begun was answered.
+                Err(_) => return,
+            },
+            (None, false) => false,
+        };
+        let listener = self.listener.clone();
+        if is_http2 {
+            stream.make_raw();
+            let protocol = Protocol::Http2(Arc::new(Streams::new(reporter.clone())));
+            let connection = Arc::new(Connection { listener, client, tls, protocol });
+            let options = self.http2.clone();
+            http2::serve(&self.app, options, stream, connection, reporter, &self.shutdown).await;
+        } else {
+            let phase = stream.phase();
+            let connection = Arc::new(Connection { listener, client, tls, protocol: Protocol::Http1(phase.clone()) });
+            CONNECTION.scope(connection, self.speak_http1(Box::new(stream), &phase)).await;
+        }
+    }
+
+    /// One request after the other.
+    async fn speak_http1(&self, stream: Stream, phase: &HeadPhase) {
+        let (start, mut requests) = (Instant::now(), 0_u64);
+        let mut next = Some(stream);
+        while let Some(stream) = next {
+            requests = requests.saturating_add(1);
+            let mut session = ServerSession::new_http1(stream);
+            // The door has the clocks: Pingora's would be set beside them for each request.
+            session.set_keepalive(Some(0));
+            session.set_read_timeout(None);
+            // Who sends no more may still read (RFC 9112, section 9.6).
+            session.set_abort_on_close(false);
+            if requests >= self.listener.max_requests || start.elapsed() >= self.listener.max_age {
+                session.set_keepalive_reuses_remaining(Some(0));
+            }
+            if requests > 1 {
+                phase.enter(Phase::Idle);
+            }
+            next = self.app.process_new_http(session, &self.shutdown).await.map(|reused| reused.consume().0);
+        }
     }
 }

@@ -1,18 +1,38 @@
-//! What was asked? Connections, their listeners, and heads that are bounded in size and in time.
+//! What was asked? Connections and their listeners: bounded in number and in time, TLS, and requests that are well-formed
+//! before anything routes on them.
 
+mod accept;
+mod admission;
 mod app;
+mod authority;
+mod clock;
+mod connection;
+mod farewell;
 mod head;
-mod heads;
+mod http1;
+mod http2;
+mod http2_head;
 mod listener;
 mod offline;
+mod pace;
+mod pending;
+mod refusal;
+mod report;
 mod stream;
 mod tls;
-mod watch;
+mod wire;
 
+pub use accept::Acceptor;
+pub use admission::{Admission, Slots};
 pub use app::Door;
+pub use authority::{BadAuthority, check_authority};
+pub use connection::{CONNECTION, Connection, Phase};
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
-pub use heads::Heads;
+pub use http2::{Begun, options as http2_options};
+pub use http2_head::check_http2_head;
 pub use listener::Listener;
 pub use offline::{OfflineError, OfflineRequest, WrittenRequest, attempts};
-pub use tls::{Certificate, ServedCertificate, TlsError, tls_settings};
-pub use watch::{CONNECTION, Connection, Phase};
+pub use pace::Pace;
+pub use pending::Pending;
+pub use refusal::Refusal;
+pub use tls::{Certificate, ServedCertificate, TlsAcceptor, TlsError};

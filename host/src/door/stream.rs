@@ -1,120 +1,485 @@
-//! A client's connection under the door's rules: a request head has a total time and a size, and HTTP/2 prior
-//! knowledge is told from HTTP/1 without waiting for bytes that an HTTP/1 client need not send.
+//! A client's connection under the door's rules. Of HTTP/1 it hands on whole heads that were checked, and never a byte
+//! beyond the current message: what follows waits here until the request before it is answered. Every wait for the
+//! client has a clock.
 
-use std::future::Future;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Buf, BytesMut};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::door::admission::Admitted;
+use crate::door::clock::Clock;
+use crate::door::connection::{HeadPhase, Phase};
+use crate::door::farewell;
+use crate::door::http1::{Advance, Framer, HeadScanner, check_head};
 use crate::door::listener::Listener;
-use crate::door::watch::{HeadWatch, Phase};
+use crate::door::pace::Pace;
+use crate::door::refusal::{Body, Refusal};
+use crate::door::report::{Closed, Reporter};
 
-/// A connection whose heads are bounded.
-#[derive(Debug)]
-pub struct DoorStream {
-    inner: Stream,
+/// The start of every HTTP/2 connection (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes of a next request that are read while the current one is answered: what tells a client that waits from one
+/// that is gone. The rest stays in the kernel.
+const READ_AHEAD: usize = 1024;
+
+/// Empty lines before a request line that are passed over (RFC 9112, section 2.2).
+const EMPTY_LINES: usize = 8;
+
+/// A connection over `S`, which is a socket or TLS.
+pub struct DoorStream<S: IO + 'static> {
+    /// None only while it is dropped.
+    inner: Option<S>,
     listener: Arc<Listener>,
-    watch: Arc<HeadWatch>,
-    /// Bytes of the current head that were read so far.
-    head_bytes: usize,
-    /// When the current head must be complete.
-    until: Option<Instant>,
-    /// Ends at that time. Made only if a head does not come in one piece.
-    deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes that were looked at and are still to be read.
-    peeked: Bytes,
+    phase: Arc<HeadPhase>,
+    reporter: Arc<Reporter>,
+    at: At,
+    /// Bytes that were read and not handed on: a head that is not complete, or what follows the current message.
+    held: BytesMut,
+    /// A head that was checked and is being handed on.
+    head: BytesMut,
+    scanner: HeadScanner,
+    empty_lines: usize,
+    /// When something must have come: the first byte, the rest of a head, the next request.
+    due: Instant,
+    /// The first request has begun.
+    begun: bool,
+    body: Pace,
+    sending: Pace,
+    clock: Clock,
+    sending_clock: Clock,
+    /// The client sends no more.
+    ended: bool,
+    /// The socket failed, or was given up: nobody can be told anything.
+    broken: bool,
+    written: u64,
+    /// The connection counts until its last byte is gone.
+    admitted: Option<Admitted>,
 }
 
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\npointsman-error: head-timeout\r\n\
-                           connection: close\r\ncontent-length: 0\r\n\r\n";
-const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\npointsman-error: head-too-large\r\n\
-                           connection: close\r\ncontent-length: 0\r\n\r\n";
+/// Where in HTTP/1 the next byte stands.
+#[derive(Debug)]
+enum At {
+    Head,
+    Body(Framer),
+    /// The message is complete: what comes belongs to the next one.
+    Complete,
+    /// A tunnel, or HTTP/2: everything is handed on.
+    Raw,
+}
 
-impl DoorStream {
-    pub fn new(inner: Stream, listener: Arc<Listener>, watch: Arc<HeadWatch>) -> DoorStream {
-        DoorStream { inner, listener, watch, head_bytes: 0, until: None, deadline: None, peeked: Bytes::new() }
+/// What a connection begins with.
+pub struct Arrived {
+    pub listener: Arc<Listener>,
+    pub phase: Arc<HeadPhase>,
+    pub reporter: Arc<Reporter>,
+    pub admitted: Admitted,
+    /// When it was accepted.
+    pub at: Instant,
+}
+
+impl<S: IO + 'static> DoorStream<S> {
+    pub fn new(inner: S, arrived: Arrived) -> DoorStream<S> {
+        let Arrived { listener, phase, reporter, admitted, at } = arrived;
+        DoorStream {
+            inner: Some(inner),
+            at: At::Head,
+            held: BytesMut::new(),
+            head: BytesMut::new(),
+            scanner: HeadScanner::default(),
+            empty_lines: 0,
+            due: at + listener.first_byte_timeout,
+            begun: false,
+            body: listener.body_pace(),
+            sending: listener.sending_pace(),
+            clock: Clock::default(),
+            sending_clock: Clock::default(),
+            ended: false,
+            broken: false,
+            written: 0,
+            admitted: Some(admitted),
+            listener,
+            phase,
+            reporter,
+        }
     }
 
-    /// Ends a connection whose head broke a bound. Tells the client if that can be done at once.
-    fn refuse(&mut self, cx: &mut Context<'_>, answer: &'static [u8], reason: &'static str) -> io::Error {
-        self.watch.enter(Phase::Beyond);
-        let _ = Pin::new(&mut self.inner).poll_write(cx, answer);
-        let _ = Pin::new(&mut self.inner).poll_flush(cx);
-        io::Error::new(io::ErrorKind::TimedOut, reason)
+    /// Whether the connection begins with HTTP/2's preface, which is decided at the first byte that differs.
+    pub async fn is_http2(&mut self) -> io::Result<bool> {
+        std::future::poll_fn(|cx| {
+            loop {
+                if !PREFACE.starts_with(self.held.get(..PREFACE.len()).unwrap_or(&self.held)) {
+                    return Poll::Ready(Ok(false));
+                }
+                if self.held.len() >= PREFACE.len() {
+                    return Poll::Ready(Ok(true));
+                }
+                match self.poll_more(cx, 4096) {
+                    Poll::Pending if self.is_overdue(cx) => return Poll::Ready(Err(self.overdue())),
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Ok(false)),
+                    Poll::Ready(Ok(_)) => self.begin(),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                }
+            }
+        })
+        .await
     }
 
-    /// What was looked at comes first.
-    fn poll_read_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.peeked.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
-        }
-        let take = self.peeked.len().min(buf.remaining());
-        buf.put_slice(&self.peeked.split_to(take));
-        Poll::Ready(Ok(()))
+    /// How far its current request is.
+    pub fn phase(&self) -> Arc<HeadPhase> {
+        self.phase.clone()
     }
 
-    fn poll_read_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.watch.phase() == Phase::Idle {
-            self.head_bytes = 0;
-            self.until = None;
-            self.deadline = None;
+    /// From now on everything is handed on as it comes.
+    pub fn make_raw(&mut self) {
+        self.at = At::Raw;
+        self.phase.enter(Phase::Raw);
+    }
+
+    /// Reads into `held`, at most this many bytes; how many came.
+    fn poll_more(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let mut room = [0; 4096];
+        let mut buf = ReadBuf::new(room.get_mut(..most).unwrap_or_default());
+        ready!(self.poll_inner(cx, &mut buf))?;
+        self.held.extend_from_slice(buf.filled());
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Reads from the connection itself; notes its end.
+    fn poll_inner(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
         }
-        if self.head_bytes >= self.listener.max_head_bytes {
-            return Poll::Ready(Err(self.refuse(cx, TOO_LARGE, "request head too large")));
-        }
-        if let Some(until) = self.until
-            && self.deadline.get_or_insert_with(|| Box::pin(sleep_until(until))).as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Err(self.refuse(cx, TIMED_OUT, "request head took too long")));
-        }
+        let Some(inner) = &mut self.inner else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let before = buf.filled().len();
-        ready!(self.poll_read_next(cx, buf))?;
-        let read = buf.filled().len().saturating_sub(before);
-        if read > 0 && self.until.is_none() {
-            self.watch.enter(Phase::Head);
-            self.until = Some(Instant::now() + self.listener.head_timeout);
+        match ready!(Pin::new(inner).poll_read(cx, buf)) {
+            Ok(()) => {
+                self.ended = buf.filled().len() == before;
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                self.broken = true;
+                Poll::Ready(Err(error))
+            }
         }
-        self.head_bytes = self.head_bytes.saturating_add(read);
+    }
+
+    /// The first byte of a head has come.
+    fn begin(&mut self) {
+        if self.phase.phase() == Phase::Idle {
+            self.phase.enter(Phase::Head);
+            self.begun = true;
+            self.due = Instant::now() + self.listener.head_timeout;
+        }
+    }
+
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        self.clock.is_over(self.due, cx)
+    }
+
+    /// The client kept the proxy waiting: in the middle of a head it is told so.
+    fn overdue(&mut self) -> io::Error {
+        if self.phase.phase() == Phase::Head {
+            return self.refuse(Refusal::HeadTimeout(self.listener.head_timeout));
+        }
+        self.reporter.closed(if self.begun { Closed::Idle } else { Closed::Silent });
+        io::ErrorKind::TimedOut.into()
+    }
+
+    /// Answers a head that is not taken. The connection ends with it.
+    fn refuse(&mut self, refusal: Refusal) -> io::Error {
+        let body = if self.held.starts_with(b"HEAD ") { Body::Omitted } else { Body::Sent };
+        let answer = refusal.response(self.listener.error_header, body);
+        self.phase.refuse(refusal);
+        self.reporter.refused(refusal, answer.len());
+        self.phase.enter(Phase::Request);
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Some(inner) = &mut self.inner {
+            // A new connection's socket takes as much at once. What is gathered leaves when the stream is dropped.
+            let _ = Pin::new(inner).poll_write(&mut cx, &answer);
+        }
+        io::Error::new(io::ErrorKind::InvalidData, refusal)
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if !self.held.is_empty() {
+                match self.take_head() {
+                    Ok(true) => return self.poll_handed_on(buf),
+                    Ok(false) => {}
+                    Err(refusal) => return Poll::Ready(Err(self.refuse(refusal))),
+                }
+            }
+            let read = if self.held.is_empty() && self.empty_lines == 0 {
+                self.poll_whole_head(cx, buf)
+            } else {
+                self.poll_more(cx, 4096).map_ok(|_| Came::Held)
+            };
+            match read {
+                Poll::Ready(Ok(Came::Whole)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(Came::Held)) if self.ended => return Poll::Ready(Ok(())),
+                // An empty line after a body is none of the next request.
+                Poll::Ready(Ok(Came::Held)) if self.held.iter().all(|byte| b"\r\n".contains(byte)) => {}
+                Poll::Ready(Ok(Came::Held)) => self.begin(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.is_overdue(cx) => return Poll::Ready(Err(self.overdue())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Reads where the head is wanted: most come in one piece, and are checked in place.
+    fn poll_whole_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Came>> {
+        let before = buf.filled().len();
+        ready!(self.poll_inner(cx, buf))?;
+        let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
+        if arrived.first().is_some_and(|first| !b"\r\n".contains(first))
+            && arrived.len() <= self.listener.max_head_bytes
+            && let Ok(Some(end)) = HeadScanner::default().end(arrived)
+            && let Some((head, rest)) = arrived.split_at_mut_checked(end)
+            && let Ok(checked) = check_head(head)
+            && checked.rewritten.is_none()
+        {
+            self.held.extend_from_slice(rest);
+            self.begin();
+            self.start_body(Framer::new(checked.framing));
+            buf.set_filled(before.saturating_add(end));
+            return Poll::Ready(Ok(Came::Whole));
+        }
+        self.held.extend_from_slice(arrived);
+        buf.set_filled(before);
+        Poll::Ready(Ok(Came::Held))
+    }
+
+    /// Takes the head out of `held`, if it is complete.
+    fn take_head(&mut self) -> Result<bool, Refusal> {
+        while self.held.first().is_some_and(|byte| b"\r\n".contains(byte)) && self.scanner.is_new() {
+            let line = if self.held.starts_with(b"\r\n") { 2 } else { 1 };
+            if self.held.len() < 2 && self.held.first() == Some(&b'\r') {
+                return Ok(false);
+            }
+            self.empty_lines = self.empty_lines.saturating_add(1);
+            if line == 1 || self.empty_lines > EMPTY_LINES {
+                return Err(Refusal::RequestLine("there are empty lines before it"));
+            }
+            self.held.advance(line);
+        }
+        let limit = self.listener.max_head_bytes;
+        let end = self.scanner.end(&self.held)?;
+        if end.unwrap_or(self.held.len()) > limit {
+            return Err(match self.scanner.past_request_line() {
+                true => Refusal::HeadTooLarge { limit },
+                false => Refusal::TargetTooLong { limit },
+            });
+        }
+        let Some(end) = end else { return Ok(false) };
+        let mut head = self.held.split_to(end);
+        let checked = match check_head(&mut head) {
+            Ok(checked) => checked,
+            Err(refusal) => {
+                // It tells how the answer is to look.
+                self.held = head;
+                return Err(refusal);
+            }
+        };
+        if self.held.is_empty() {
+            // Or the connection would keep the memory of its largest head.
+            self.held = BytesMut::new();
+        }
+        self.head = checked.rewritten.map_or(head, |rewritten| rewritten.as_slice().into());
+        self.begin();
+        self.start_body(Framer::new(checked.framing));
+        Ok(true)
+    }
+
+    fn start_body(&mut self, framer: Framer) {
+        self.scanner = HeadScanner::default();
+        self.empty_lines = 0;
+        self.body = self.listener.body_pace();
+        self.at = if framer.is_done() { At::Complete } else { At::Body(framer) };
+    }
+
+    fn poll_handed_on(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let now = self.head.len().min(buf.remaining());
+        buf.put_slice(&self.head.split_to(now));
+        if self.head.is_empty() {
+            self.head = BytesMut::new();
+        }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let before = buf.filled().len();
+            if self.held.is_empty() {
+                match self.poll_inner(cx, buf) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return self.wait_for_body(cx),
+                }
+            } else {
+                let now = self.held.len().min(buf.remaining());
+                buf.put_slice(&self.held.split_to(now));
+                if self.held.is_empty() {
+                    self.held = BytesMut::new();
+                }
+            }
+            let At::Body(framer) = &mut self.at else { return Poll::Ready(Ok(())) };
+            let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
+            if arrived.is_empty() {
+                // The end of the connection, in the middle of a body.
+                return Poll::Ready(Ok(()));
+            }
+            self.body.moved(arrived.len(), Instant::now);
+            match framer.advance(arrived) {
+                Ok(Advance { consumed, kept }) => {
+                    if let Some(beyond) = arrived.get(consumed..).filter(|beyond| !beyond.is_empty()) {
+                        let mut held = BytesMut::from(beyond);
+                        held.unsplit(std::mem::take(&mut self.held));
+                        self.held = held;
+                    }
+                    if framer.is_done() {
+                        self.at = At::Complete;
+                    }
+                    buf.set_filled(before.saturating_add(kept));
+                    if kept > 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Err(refusal) => {
+                    buf.set_filled(before);
+                    return Poll::Ready(Err(self.refuse_body(refusal)));
+                }
+            }
+        }
+    }
+
+    fn wait_for_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let due = self.body.wait(Instant::now());
+        // Who is answered already may take the time that the answer takes: a stream in both directions.
+        match due.filter(|_| !self.phase.is_answered()) {
+            Some(due) if self.clock.is_over(due, cx) => {
+                let (grace, rate) = (self.listener.body_timeout, self.listener.body_rate);
+                Poll::Ready(Err(self.refuse_body(Refusal::BodyTimeout { grace, rate })))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The proxy answers: it has the request.
+    fn refuse_body(&mut self, refusal: Refusal) -> io::Error {
+        self.phase.refuse(refusal);
+        self.reporter.refused_body(refusal);
+        io::Error::new(io::ErrorKind::InvalidData, refusal)
+    }
+
+    /// The message is complete. Its client may be gone, or send its next request.
+    fn poll_beyond(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.held.len() < READ_AHEAD && !self.ended {
+            match ready!(self.poll_more(cx, READ_AHEAD)) {
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The next request of the same connection.
+    fn start_next(&mut self) {
+        self.at = At::Head;
+        self.due = Instant::now() + self.listener.keepalive_timeout;
+    }
+
+    fn after_write(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(bytes)) => {
+                self.sending.moved(bytes, Instant::now);
+                self.written = self.written.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+                self.reporter.written(bytes);
+            }
+            Poll::Ready(Err(_)) => self.broken = true,
+            Poll::Pending => {
+                if let Some(error) = self.is_too_slow_a_reader(cx) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        result
+    }
+
+    fn is_too_slow_a_reader(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
+        let due = self.sending.wait(Instant::now())?;
+        if !self.sending_clock.is_over(due, cx) {
+            return None;
+        }
+        self.broken = true;
+        self.reporter.closed(Closed::Sending);
+        Some(io::Error::new(io::ErrorKind::TimedOut, "the client reads too slowly (listener.send_timeout_ms)"))
+    }
+
+    fn inner(&self) -> Option<&S> {
+        self.inner.as_ref()
     }
 }
 
-impl AsyncRead for DoorStream {
+/// What a read for a head gave.
+enum Came {
+    /// A whole head, handed on.
+    Whole,
+    /// Bytes, which are held.
+    Held,
+}
+
+impl<S: IO + 'static> AsyncRead for DoorStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.watch.phase() {
-            Phase::Idle | Phase::Head => self.poll_read_head(cx, buf),
-            Phase::Beyond => {
-                self.deadline = None;
-                self.poll_read_next(cx, buf)
+        let stream = &mut *self;
+        if !stream.head.is_empty() {
+            return stream.poll_handed_on(buf);
+        }
+        if matches!(stream.at, At::Complete) {
+            match stream.phase.phase() {
+                Phase::Idle => stream.start_next(),
+                Phase::Raw => stream.at = At::Raw,
+                Phase::Head | Phase::Request => {}
+            }
+        }
+        match stream.at {
+            At::Head => stream.poll_head(cx, buf),
+            At::Body(_) => stream.poll_body(cx, buf),
+            At::Complete => stream.poll_beyond(cx),
+            At::Raw if stream.held.is_empty() => stream.poll_inner(cx, buf),
+            At::Raw => {
+                let now = stream.held.len().min(buf.remaining());
+                buf.put_slice(&stream.held.split_to(now));
+                if stream.held.is_empty() {
+                    stream.held = BytesMut::new();
+                }
+                Poll::Ready(Ok(()))
             }
         }
     }
 }
 
-impl AsyncWrite for DoorStream {
+impl<S: IO + 'static> AsyncWrite for DoorStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let stream = &mut *self;
+        let Some(inner) = &mut stream.inner else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let result = Pin::new(inner).poll_write(cx, buf);
+        stream.after_write(cx, result)
     }
 
     fn poll_write_vectored(
@@ -122,88 +487,101 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let stream = &mut *self;
+        let Some(inner) = &mut stream.inner else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let result = Pin::new(inner).poll_write_vectored(cx, bufs);
+        stream.after_write(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner().is_some_and(AsyncWrite::is_write_vectored)
     }
-}
 
-/// The start of every HTTP/2 connection (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Pingora peeks for HTTP/2's preface and waits until it has all 24 bytes, which a short HTTP/1.0 request does not
-/// have. Here it is told at the first byte that differs.
-#[async_trait]
-impl Peek for DoorStream {
-    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        let mut seen = 0;
-        while let Some(room) = buf.get_mut(seen..).filter(|room| !room.is_empty()) {
-            let read = self.read(room).await?;
-            seen += read;
-            let so_far = buf.get(..seen).unwrap_or_default();
-            if read == 0 || !PREFACE.starts_with(so_far) {
-                break;
-            }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = &mut *self;
+        let Some(inner) = &mut stream.inner else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let result = Pin::new(inner).poll_flush(cx);
+        if result.is_pending() {
+            return stream.is_too_slow_a_reader(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
         }
-        self.peeked = Bytes::copy_from_slice(buf.get(..seen).unwrap_or_default());
-        if self.peeked == PREFACE {
-            self.watch.enter(Phase::Beyond);
-        }
-        Ok(true)
+        result
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        Pin::new(inner).poll_shutdown(cx)
     }
 }
+
+impl<S: IO + 'static> Drop for DoorStream<S> {
+    fn drop(&mut self) {
+        let (Some(inner), Some(admitted)) = (self.inner.take(), self.admitted.take()) else { return };
+        if self.broken {
+            return;
+        }
+        let expects_more = match &self.at {
+            // A head that was refused, and what its client sends behind it.
+            At::Head => self.phase.phase() == Phase::Request,
+            At::Body(_) | At::Raw => true,
+            At::Complete => !self.held.is_empty(),
+        };
+        let linger = if expects_more && !self.ended { self.listener.linger } else { Duration::ZERO };
+        farewell::close(inner, linger, admitted);
+    }
+}
+
+/// Pingora's own search for HTTP/2's preface is not used: see `is_http2`.
+impl<S: IO + 'static> Peek for DoorStream<S> {}
 
 #[async_trait]
-impl Shutdown for DoorStream {
-    async fn shutdown(&mut self) {
-        self.inner.shutdown().await;
+impl<S: IO + 'static> Shutdown for DoorStream<S> {
+    /// The end of a connection is said when the stream is dropped, with all that the client still sends in mind.
+    async fn shutdown(&mut self) {}
+}
+
+impl<S: IO + 'static> fmt::Debug for DoorStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DoorStream")
+            .field("listener", &self.listener.name)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
-impl UniqueID for DoorStream {
+impl<S: IO + 'static> UniqueID for DoorStream<S> {
     fn id(&self) -> UniqueIDType {
-        self.inner.id()
+        self.inner().map_or(-1, UniqueID::id)
     }
 }
 
-impl Ssl for DoorStream {
+impl<S: IO + 'static> Ssl for DoorStream<S> {
     fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.get_ssl()
+        self.inner()?.get_ssl()
     }
 
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
+        self.inner()?.get_ssl_digest()
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        self.inner()?.selected_alpn_proto()
     }
 }
 
-impl GetTimingDigest for DoorStream {
+impl<S: IO + 'static> GetTimingDigest for DoorStream<S> {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.inner.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.inner.get_write_pending_time()
+        self.inner().map(GetTimingDigest::get_timing_digest).unwrap_or_default()
     }
 }
 
-impl GetProxyDigest for DoorStream {
+impl<S: IO + 'static> GetProxyDigest for DoorStream<S> {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
+        self.inner()?.get_proxy_digest()
     }
 }
 
-impl GetSocketDigest for DoorStream {
+impl<S: IO + 'static> GetSocketDigest for DoorStream<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        self.inner()?.get_socket_digest()
     }
 }

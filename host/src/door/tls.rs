@@ -1,21 +1,24 @@
 //! TLS towards the client: certificates from files, ALPN, and the facts about a connection that modules may read.
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{NameType, Ssl, SslAcceptor, SslMethod, SslRef};
+use openssl::ssl::{AlpnError, NameType, Ssl, SslAcceptor, SslMethod, SslRef, select_next_proto};
 use openssl::x509::X509;
 use pingora::listeners::TlsAccept;
-use pingora::listeners::tls::TlsSettings;
+use pingora::protocols::IO;
+use pingora::protocols::tls::SslStream;
+use pingora::protocols::tls::server::handshake_with_callback;
 use pingora::tls::ext;
 
 use crate::config::ListenerTls;
+use crate::dns_name::dns_name;
 use crate::door::DownstreamTls;
 
 /// A listener's certificate or key can't be used.
@@ -76,13 +79,59 @@ impl Certificate {
     }
 }
 
-/// Settings for a TLS listener: Mozilla's intermediate profile, ALPN `h2` before `http/1.1`.
-pub fn tls_settings(certificate: ServedCertificate) -> Result<TlsSettings, TlsError> {
-    let mut settings = TlsSettings::with_callbacks(Box::new(Handshake { certificate }))
-        .map_err(|error| TlsError::Library { message: error.to_string() })?;
-    settings.enable_h2();
-    Ok(settings)
+/// Takes the TLS handshakes of a listener: Mozilla's intermediate profile, ALPN `h2` before `http/1.1`.
+pub struct TlsAcceptor {
+    acceptor: SslAcceptor,
+    handshake: Handshake,
+    /// For a whole handshake.
+    pub timeout: Duration,
 }
+
+/// A handshake that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    #[error(transparent)]
+    Tls(#[from] Box<pingora::Error>),
+    #[error("the server name `{0}` is not a DNS name")]
+    ServerName(String),
+}
+
+impl TlsAcceptor {
+    pub fn new(certificate: ServedCertificate, timeout: Duration) -> Result<TlsAcceptor, TlsError> {
+        let library = |error: ErrorStack| TlsError::Library { message: reason(&error) };
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(library)?;
+        builder.set_alpn_select_callback(|_, offered| {
+            // A client that offers nothing of these speaks HTTP/1.1 without saying so.
+            select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
+        });
+        Ok(TlsAcceptor { acceptor: builder.build(), handshake: Handshake { certificate }, timeout })
+    }
+
+    /// Takes a client's handshake.
+    pub async fn accept<S: IO>(&self, stream: S) -> Result<(SslStream<S>, Arc<DownstreamTls>), HandshakeError> {
+        let stream = handshake_with_callback(&self.acceptor, stream, &self.handshake).await?;
+        let facts = facts(stream.ssl())?;
+        Ok((stream, Arc::new(facts)))
+    }
+}
+
+/// What modules may ask about a connection.
+fn facts(ssl: &SslRef) -> Result<DownstreamTls, HandshakeError> {
+    let sni = ssl.servername(NameType::HOST_NAME);
+    let refused = |name: &str| HandshakeError::ServerName(crate::text::printable(name, LONGEST_NAME).0);
+    Ok(DownstreamTls {
+        sni: sni.map(|name| dns_name(name).map_err(|_| refused(name))).transpose()?,
+        version: ssl.version_str().to_owned(),
+        cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
+        client_cert_sha256: ssl
+            .peer_certificate()
+            .and_then(|certificate| certificate.digest(MessageDigest::sha256()).ok())
+            .map(|digest| digest.to_vec()),
+    })
+}
+
+/// Bytes that are told of a server name which is none.
+const LONGEST_NAME: usize = 64;
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
@@ -94,7 +143,7 @@ fn reason(stack: &ErrorStack) -> String {
     if reasons.is_empty() { stack.to_string() } else { reasons.join("; ") }
 }
 
-/// Shows the certificate, and notes, once per connection, what modules may ask about it.
+/// Shows the certificate.
 struct Handshake {
     certificate: ServedCertificate,
 }
@@ -105,19 +154,5 @@ impl TlsAccept for Handshake {
         if let Err(error) = self.certificate.load().put(ssl) {
             tracing::error!(error = reason(&error), "a client gets no certificate");
         }
-    }
-
-    async fn handshake_complete_callback(&self, ssl: &SslRef) -> Option<Arc<dyn Any + Send + Sync>> {
-        let facts = Arc::new(DownstreamTls {
-            sni: ssl.servername(NameType::HOST_NAME).map(str::to_ascii_lowercase),
-            version: ssl.version_str().to_owned(),
-            cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
-            client_cert_sha256: ssl
-                .peer_certificate()
-                .and_then(|certificate| certificate.digest(MessageDigest::sha256()).ok())
-                .map(|digest| digest.to_vec()),
-        });
-        // An `Arc` in the `Arc`: the session hands out references only, and a request head outlives the session's phase.
-        Some(Arc::new(facts))
     }
 }

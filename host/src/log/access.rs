@@ -88,7 +88,7 @@ pub struct FailureRecord {
 }
 
 /// Writes the access log without ever blocking a request.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AccessLogger {
     sink: Option<Arc<Sink>>,
     format: LogFormat,

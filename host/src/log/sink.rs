@@ -9,8 +9,10 @@ use parking_lot::{Condvar, Mutex};
 
 /// Takes lines from any thread, without ever keeping one waiting: what finds no room is lost, and counted. What is left
 /// is written when it is dropped.
+#[derive(Debug)]
 pub struct Sink(Arc<Queue>);
 
+#[derive(Debug)]
 struct Queue {
     lines: Mutex<Lines>,
     /// There is something to write, or it is to be written at once.
@@ -19,7 +21,7 @@ struct Queue {
     written: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lines {
     bytes: Vec<u8>,
     lost: u64,

@@ -1,8 +1,10 @@
 //! What can be counted, as Prometheus reads it. Label values come from the configuration and from fixed lists, never
 //! from a request or a module, so the number of series is bounded.
 
+mod listener;
 mod tenant;
 
+pub use listener::ListenerMetrics;
 pub use tenant::{Rung, TenantMetrics};
 
 use prometheus::core::Collector;
@@ -14,7 +16,7 @@ pub struct Metrics {
     families: Families,
 }
 
-/// Metrics by tenant; `docs/metrics.md` says what each counts.
+/// Metrics by tenant and by listener; `docs/metrics.md` says what each counts.
 struct Families {
     requests: IntCounterVec,
     unrouted: IntCounterVec,
@@ -34,6 +36,12 @@ struct Families {
     cache_entries: IntGaugeVec,
     cache_bytes: IntGaugeVec,
     reloads: IntCounterVec,
+    connections: IntGaugeVec,
+    accept_errors: IntCounterVec,
+    refused_connections: IntCounterVec,
+    closed_connections: IntCounterVec,
+    refused_requests: IntCounterVec,
+    handshakes: IntCounterVec,
 }
 
 /// In seconds: from a small module on a fast core to the longest decision that can be configured.
@@ -140,6 +148,32 @@ impl Metrics {
                 "Times that the configuration was read again: `done`, or `refused` as a whole",
                 &["outcome"],
             )?,
+            connections: gauge("pointsman_connections", "Open connections of clients", &["listener"])?,
+            accept_errors: counter(
+                "pointsman_accept_errors_total",
+                "Connections that could not be accepted, as a rule for want of file descriptors",
+                &["listener"],
+            )?,
+            refused_connections: counter(
+                "pointsman_refused_connections_total",
+                "Connections that were closed as they came in, by the bound that was reached",
+                &["listener", "reason"],
+            )?,
+            closed_connections: counter(
+                "pointsman_closed_connections_total",
+                "Connections that the proxy closed since the client kept it waiting or broke the protocol, by reason",
+                &["listener", "reason"],
+            )?,
+            refused_requests: counter(
+                "pointsman_refused_requests_total",
+                "Requests that were refused before they had a tenant, by what is wrong with them",
+                &["listener", "reason"],
+            )?,
+            handshakes: counter(
+                "pointsman_tls_handshakes_total",
+                "TLS handshakes of clients that ended, by what came of them",
+                &["listener", "outcome"],
+            )?,
         };
         Ok(Metrics { registry, families })
     }
@@ -147,6 +181,11 @@ impl Metrics {
     /// The metrics of one tenant.
     pub fn tenant(&self, name: &str) -> TenantMetrics {
         TenantMetrics::new(&self.families, name)
+    }
+
+    /// The metrics of one listener.
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        ListenerMetrics::new(&self.families, name)
     }
 
     /// A request that was nobody's.
@@ -200,6 +239,13 @@ mod tests {
         tenant.unfit(Unfit::Log);
         metrics.reload("done");
         metrics.unrouted("no-tenant");
+        let listener = metrics.listener("web");
+        listener.connections(1);
+        listener.accept_error();
+        listener.refused_connection("proxy-max-connections");
+        listener.closed("first-byte-timeout");
+        listener.refused_request("host");
+        listener.handshake("completed");
         let text = metrics.text().expect("text");
         let real: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

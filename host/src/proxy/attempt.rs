@@ -99,7 +99,12 @@ pub fn elsewhere(error: &Error) -> Failure {
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => Failure::RequestTimeout,
         (
             ErrorSource::Downstream,
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | ErrorType::WriteTimedout,
+            ErrorType::ReadError
+            | ErrorType::WriteError
+            | ErrorType::ConnectionClosed
+            | ErrorType::WriteTimedout
+            // HTTP/2: the client cancelled the stream.
+            | ErrorType::H2Error,
         ) => Failure::ClientClosed,
         (ErrorSource::Downstream, _) => Failure::BadRequest(cause(error)),
         (ErrorSource::Upstream | ErrorSource::Internal | ErrorSource::Unset, _) => Failure::Internal(cause(error)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::answer::Failure;
 use crate::check::Target;
 use crate::decide::Fallen;
-use crate::door::{Connection, RequestHead};
+use crate::door::{Begun, Connection, Pace, RequestHead};
 use crate::module::Digest;
 use crate::peer::{Reached, Route};
 use crate::proxy::in_flight::InFlight;
@@ -20,7 +20,7 @@ use crate::tenant::{Tenant, Terms};
 
 /// A request on its walk through the rooms.
 pub struct Context {
-    pub connection: Option<Connection>,
+    pub connection: Option<Arc<Connection>>,
     pub start: Instant,
     pub served: Option<Served>,
     /// The route of the current attempt.
@@ -53,6 +53,10 @@ pub struct Context {
     pub attempt_counted: Option<Counted>,
     /// The current attempt, as the tenant's modules may ask about it.
     pub under_way: Option<UnderWay>,
+    /// How fast the body of an HTTP/2 request comes; the door itself sees to those of HTTP/1.
+    pub body_pace: Option<Pace>,
+    /// An HTTP/2 response that may be under way.
+    pub begun: Option<Begun>,
 }
 
 /// What Pingora's next question for a peer is about.
@@ -90,7 +94,7 @@ pub struct Decision {
 }
 
 impl Context {
-    pub fn new(connection: Option<Connection>, in_flight: InFlight) -> Context {
+    pub fn new(connection: Option<Arc<Connection>>, in_flight: InFlight) -> Context {
         let now = Instant::now();
         Context {
             connection,
@@ -114,6 +118,8 @@ impl Context {
             counted: None,
             attempt_counted: None,
             under_way: None,
+            body_pace: None,
+            begun: None,
         }
     }
 
@@ -148,6 +154,12 @@ impl Context {
     pub fn is_of_a_name(&self) -> bool {
         let next_hop = self.route.as_ref().map(|route| route.peer.connection.next_hop());
         matches!(next_hop, Some(Target::Name { .. }))
+    }
+
+    /// How much is left of the time that the request has for all its attempts. None: it is over.
+    pub fn time_left(&self) -> Option<Duration> {
+        let Some(served) = &self.served else { return None };
+        served.tenant.config.upstream.overall_timeout.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
     }
 
     /// Attempts that this request may have: the tenant's limit, or less if the module said so.

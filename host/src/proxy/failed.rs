@@ -11,7 +11,7 @@ use crate::proxy::attempt::What;
 use crate::proxy::context::{Context, Next};
 use crate::raw;
 use crate::resolve::Hop;
-use crate::retry::{self, Body, Failed, Idempotent, Progress};
+use crate::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
 /// resolve: the address did not answer; whether the same attempt goes on with another of the same name. Nothing was
 /// sent, so that is always safe.
@@ -44,7 +44,7 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
         detail: detail.clone(),
     });
     ctx.failure = Some(Failure::Upstream { stage: what.stage, failure: what.failure, address, detail });
-    let retry = retry::may_retry(question(session, ctx.attempts, ctx.attempts_allowed(), what.progress));
+    let retry = retry::may_retry(question(session, ctx, ctx.attempts_allowed(), what.progress));
     if let Some(served) = &ctx.served {
         let tenant = &served.tenant;
         tenant.metrics.attempt_failed(what.failure.name());
@@ -62,10 +62,11 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
     retry
 }
 
-pub fn question(session: &Session, attempts: u32, allowed: u32, progress: Progress) -> Failed {
+pub fn question(session: &Session, ctx: &Context, allowed: u32, progress: Progress) -> Failed {
     Failed {
-        attempts,
+        attempts: ctx.attempts,
         allowed,
+        time: if ctx.time_left().is_some() { Time::Left } else { Time::Over },
         progress,
         idempotent: Idempotent::of(&session.req_header().method),
         body: body(session),
@@ -76,11 +77,17 @@ fn body(session: &Session) -> Body {
     if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable }
 }
 
+/// The status of the final response, if the client has it: 100 and 103 come before one (RFC 9110, section 15.2).
+pub fn final_status(session: &Session) -> Option<u16> {
+    let status = session.response_written()?.status.as_u16();
+    (status >= 200 || status == 101).then_some(status)
+}
+
 /// How far an attempt came that failed on an established connection. Pingora marks errors after which it would retry.
 /// Of those, only HTTP/2's REFUSED_STREAM, GOAWAY and HTTP_1_1_REQUIRED say that the upstream did not process the
 /// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, says nothing.
 pub fn progress(session: &Session, error: &Error) -> Progress {
-    if session.response_written().is_some() {
+    if final_status(session).is_some() {
         return Progress::Answered;
     }
     let marked = error.retry == pingora::RetryType::Decided(true);

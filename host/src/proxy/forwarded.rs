@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::header::FORWARDED;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{FORWARDED, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::RequestHeader;
 
@@ -26,7 +26,12 @@ pub struct From<'a> {
     /// `http` or `https`.
     pub scheme: &'a str,
     pub authority: &'a str,
+    /// In which the request came.
+    pub version: Version,
 }
+
+/// What this proxy calls itself in `via`: a pseudonym (RFC 9110, section 7.6.3).
+const PSEUDONYM: &str = "pointsman";
 
 /// Removes what is not to be believed, and adds what this proxy itself knows.
 pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHeader) -> Result<()> {
@@ -50,6 +55,14 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
     }
     if config.forwarded {
         request.insert_header(FORWARDED, joined(&request.headers, &FORWARDED, &element(from)))?;
+    }
+    if config.via {
+        let version = match from.version {
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_2 => "2.0",
+            _ => "1.1",
+        };
+        request.insert_header(VIA, joined(&request.headers, &VIA, &format!("{version} {PSEUDONYM}")))?;
     }
     Ok(())
 }
@@ -123,6 +136,7 @@ mod tests {
         client: Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7))),
         scheme: "https",
         authority: "shop.example:8443",
+        version: Version::HTTP_11,
     };
 
     /// The headers that a request with these has in the end.
@@ -134,7 +148,7 @@ mod tests {
         expected: &[(&str, &str)],
     ) {
         let trusted = trusted.iter().map(|network| network.parse().expect("a network")).collect();
-        let config = ForwardedConfig { trusted, x_forwarded: styles.0, forwarded: styles.1 };
+        let config = ForwardedConfig { trusted, x_forwarded: styles.0, forwarded: styles.1, via: false };
         let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
         for (name, value) in sent {
             request.append_header(name.to_string(), *value).expect("a header");
@@ -199,17 +213,27 @@ mod tests {
     fn forwarded_is_written_as_the_rfc_has_it() {
         let expected = [("forwarded", "for=192.0.2.7;host=\"shop.example:8443\";proto=https")];
         check(&[], (false, true), &CLIENT, &[("forwarded", "for=10.0.0.1")], &expected);
-        let v6 = From { client: "2001:db8::1".parse().ok(), scheme: "http", authority: "shop.example" };
+        let v6 = From { client: "2001:db8::1".parse().ok(), scheme: "http", authority: "shop.example", ..CLIENT };
         let expected = [("forwarded", "for=a, for=\"[2001:db8::1]\";host=shop.example;proto=http")];
         check(&["2001:db8::/32"], (false, true), &v6, &[("forwarded", "for=a")], &expected);
-        let odd = From { client: None, scheme: "http", authority: "a\"b" };
+        let odd = From { client: None, scheme: "http", authority: "a\"b", ..CLIENT };
         check(&[], (false, true), &odd, &[], &[("forwarded", "for=unknown;host=\"a\\\"b\";proto=http")]);
     }
 
     #[test]
     fn client_without_an_address_is_not_made_up() {
-        let local = From { client: None, scheme: "http", authority: "" };
+        let local = From { client: None, scheme: "http", authority: "", ..CLIENT };
         let expected = [("x-forwarded-host", ""), ("x-forwarded-proto", "http")];
         check(&["0.0.0.0/0"], (true, false), &local, &[("x-forwarded-for", "10.0.0.1")], &expected);
+    }
+
+    #[test]
+    fn via_names_the_version_and_follows_those_before() {
+        let config = ForwardedConfig { x_forwarded: false, ..ForwardedConfig::default() };
+        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+        request.append_header("via", "1.0 first").expect("a header");
+        let from = From { version: Version::HTTP_2, ..CLIENT };
+        apply(&config, &from, &mut request).expect("it is applied");
+        assert_eq!(request.headers[VIA], "1.0 first, 2.0 pointsman");
     }
 }

@@ -1,11 +1,8 @@
 //! From Pingora's session to the request head that routing sees.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use pingora::proxy::Session;
 
-use crate::door::{Arrival, Connection, DownstreamTls, RequestHead};
+use crate::door::{Arrival, Connection, RequestHead};
 
 /// Takes the head of a session's request. Header values are shared with the session, not copied.
 pub fn take(session: &Session, connection: &Connection, authority: String) -> RequestHead {
@@ -15,22 +12,8 @@ pub fn take(session: &Session, connection: &Connection, authority: String) -> Re
         target: header.raw_path().to_vec(),
         authority,
         headers: header.headers.clone(),
-        client_ip: client_ip(session),
+        client_ip: connection.client,
         listener: connection.listener.name.clone(),
-        tls: tls(session),
+        tls: connection.tls.clone(),
     })
-}
-
-/// None for a client on a Unix socket.
-pub fn client_ip(session: &Session) -> Option<IpAddr> {
-    session.client_addr()?.as_inet().map(|address| address.ip().to_canonical())
-}
-
-fn tls(session: &Session) -> Option<Arc<DownstreamTls>> {
-    session.digest()?.ssl_digest.as_ref()?.extension.get::<Arc<DownstreamTls>>().cloned()
-}
-
-/// Bytes of the request line and headers, as far as they are known: HTTP/2 bounds its own.
-pub fn size(session: &Session) -> usize {
-    session.as_downstream().as_http1().map_or(0, |session| session.get_headers_raw_bytes().len())
 }

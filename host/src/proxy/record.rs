@@ -9,7 +9,7 @@ use crate::door;
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 use crate::metrics::Rung;
 use crate::proxy::context::Context;
-use crate::proxy::head::client_ip;
+use crate::proxy::failed::final_status;
 use crate::raw::Failure;
 use crate::resolve::Hop;
 
@@ -17,6 +17,7 @@ use crate::resolve::Hop;
 pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     let request = session.req_header();
     let (served, elapsed) = (ctx.served.as_ref(), ctx.start.elapsed());
+    let client = ctx.connection.as_ref().and_then(|connection| connection.client);
     let found = match served {
         Some(_) => None,
         None => Some(door::authority(&request.uri, &request.headers)),
@@ -24,12 +25,12 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     logger.write(&Access {
         time: (Utc::now() - elapsed).to_rfc3339_opts(SecondsFormat::Millis, true),
         listener: ctx.connection.as_ref().map_or("", |connection| &connection.listener.name),
-        client_ip: client_ip(session).map(|ip| ip.to_string()).unwrap_or_default(),
+        client_ip: client.map(|ip| ip.to_string()).unwrap_or_default(),
         method: request.method.as_str(),
         authority: served.map(|served| served.head.authority()).or(found.as_deref()).unwrap_or_default(),
         path: served.map_or_else(|| request.uri.path(), |served| served.head.path()),
         protocol: protocol(request.version),
-        status: session.response_written().map_or(0, |response| response.status.as_u16()),
+        status: final_status(session).unwrap_or(0),
         bytes: session.body_bytes_sent(),
         duration_ms: elapsed.as_secs_f64() * 1000.0,
         tenant: served.map(|served| &*served.tenant.name),

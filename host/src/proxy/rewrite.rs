@@ -1,12 +1,24 @@
 //! Changes the request on its way to the upstream as the route says.
 
-use http::header::HOST;
+use http::header::{COOKIE, HOST};
 use http::uri::{Parts, PathAndQuery};
 use http::{HeaderValue, Uri};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr, Result};
 
 use crate::check::RewriteSpec;
+
+/// One `cookie` line, as HTTP/1.1 has it: HTTP/2 may split it (RFC 9113, section 8.2.3).
+pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let mut cookies = request.headers.get_all(COOKIE).iter();
+    if cookies.next().is_none() || cookies.next().is_none() {
+        return Ok(());
+    }
+    let crumbs: Vec<&[u8]> = request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined =
+        HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).or_err(ErrorType::InternalError, "joined cookies")?;
+    request.insert_header(COOKIE, joined)
+}
 
 /// Applies a rewrite, in the order that the contract states.
 pub fn apply(rewrite: &RewriteSpec, request: &mut RequestHeader) -> Result<()> {

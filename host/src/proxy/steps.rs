@@ -1,26 +1,28 @@
 //! The steps of the walk, each one the question that a room answers. `walk` takes them in Pingora's phases.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use pingora::Result;
+use http::header::EXPECT;
 use pingora::connectors::TransportConnector;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
 
 use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
 use crate::call::Decided;
 use crate::check::Target;
 use crate::decide::{self, Released, decide, fall_back};
-use crate::door;
+use crate::door::{self, check_http2_head};
 use crate::log::{AccessLogger, Explain};
+use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
 use crate::module::Module;
 use crate::peer::{Ends, Found, PoolKey, Prepared, Route, http_peer, prepared};
 use crate::proxy::context::{Context, Decision, Next, Served};
-use crate::proxy::failed::note_attempt;
+use crate::proxy::failed::{final_status, note_attempt};
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::lines::tell;
 use crate::proxy::{attempt, explain, head, write};
@@ -28,6 +30,12 @@ use crate::raw;
 use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
 use crate::tenant::{Tenant, TenantTable};
+
+/// Why work is refused when the process has too much memory.
+const MEMORY: &str = "the process has more memory than it may (proxy.memory_mib)";
+
+/// What an attempt may take that begins when the request's time is over: it ends as a timeout does.
+const LAST_MOMENT: Duration = Duration::from_millis(1);
 
 /// What nearly every decision is asked with.
 static NONE_FAILED: LazyLock<Arc<[raw::Attempt]>> = LazyLock::new(|| Arc::new([]));
@@ -41,6 +49,7 @@ pub struct Proxy {
     metrics: Arc<Metrics>,
     pub(super) in_flight: Gauge,
     error_header: bool,
+    memory: Arc<MemoryWatch>,
     resolver: Resolver,
     /// Reaches CONNECT proxies, whose connections are not pooled: what goes through them is.
     connector: Arc<TransportConnector>,
@@ -57,13 +66,14 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub in_flight: Gauge,
     pub error_header: bool,
+    pub memory: Arc<MemoryWatch>,
 }
 
 impl Proxy {
     pub fn new(parts: Parts) -> Proxy {
-        let Parts { tenants, shadow, resolver, access, explain, metrics, in_flight, error_header } = parts;
+        let Parts { tenants, shadow, resolver, access, explain, metrics, in_flight, error_header, memory } = parts;
         let connector = Arc::new(TransportConnector::new(None));
-        Proxy { tenants, shadow, access, explain, metrics, in_flight, error_header, resolver, connector }
+        Proxy { tenants, shadow, access, explain, metrics, in_flight, error_header, memory, resolver, connector }
     }
 
     /// door and tenant: is the head within bounds, and whose is it?
@@ -71,11 +81,19 @@ impl Proxy {
         let Some(connection) = &ctx.connection else {
             return Err(Failure::Internal("a request without a connection".to_owned()));
         };
-        let limit = connection.listener.max_head_bytes;
-        if head::size(session) > limit {
-            return Err(Failure::HeadTooLarge { limit });
-        }
         let header = session.req_header();
+        if let Some(streams) = connection.streams() {
+            check_http2_head(&header.method, &header.uri, header.raw_path(), &header.headers).map_err(Failure::Door)?;
+            if header.headers.contains_key(EXPECT) {
+                return Err(Failure::Expectation);
+            }
+            if self.memory.is_high() && streams.is_busy() {
+                return Err(Failure::Overloaded(MEMORY));
+            }
+        }
+        if self.memory.is_full() {
+            return Err(Failure::Overloaded(MEMORY));
+        }
         let authority = door::authority(&header.uri, &header.headers);
         let head = head::take(session, connection, authority);
         let sni = head.tls().and_then(|tls| tls.sni.as_deref());
@@ -105,6 +123,35 @@ impl Proxy {
         if tenant.is_drained() {
             return Err(Failure::Drained);
         }
+        Ok(())
+    }
+
+    /// door: over HTTP/2, whether the client reads what it asked for before.
+    pub(super) async fn begin(&self, ctx: &mut Context) -> Result<(), Failure> {
+        const UNREAD: &str = "the client does not read the responses that it asked for on this connection";
+        let Some(connection) = &ctx.connection else { return Ok(()) };
+        if let Some(streams) = connection.streams() {
+            let begun = streams.begin(connection.listener.send_timeout).await;
+            ctx.begun = Some(begun.ok_or(Failure::Overloaded(UNREAD))?);
+        }
+        Ok(())
+    }
+
+    /// door: the body of an HTTP/2 request must come in time. The connection itself can't tell: its streams share it.
+    pub(super) fn keep_pace(&self, bytes: usize, end_of_stream: bool, ctx: &mut Context) -> Result<()> {
+        let Some(connection) = ctx.connection.as_ref().filter(|connection| connection.streams().is_some()) else {
+            return Ok(());
+        };
+        let listener = &connection.listener;
+        let now = Instant::now();
+        let pace = ctx.body_pace.get_or_insert_with(|| listener.body_pace());
+        let late = pace.wait(now).is_some_and(|due| due < now);
+        if late && !end_of_stream {
+            ctx.failure = Some(Failure::RequestTimeout);
+            return Err(Error::explain(ErrorType::ReadTimedout, "the body comes too slowly").into_down());
+        }
+        pace.moved(bytes, || now);
+        let _ = pace.wait(now);
         Ok(())
     }
 
@@ -223,10 +270,15 @@ impl Proxy {
             idle_timeout = Duration::ZERO;
         }
         let known = prepared(route, idle_timeout, &tenant.usage.connections);
-        let Prepared { peer, reached } = match known {
+        let Prepared { mut peer, reached } = match known {
             Some(prepared) => prepared,
             None => self.new_peer(route, served, &hop, idle_timeout)?,
         };
+        let left = ctx.time_left().unwrap_or(LAST_MOMENT);
+        let times = &mut peer.options;
+        for time in [&mut times.connection_timeout, &mut times.total_connection_timeout, &mut times.read_timeout] {
+            *time = time.map(|time| time.min(left));
+        }
         ctx.hop = Some(hop);
         ctx.reached = reached;
         Ok(peer)
@@ -293,8 +345,7 @@ impl Proxy {
     pub(super) fn count(&self, session: &Session, ctx: &Context) {
         match (&ctx.served, &ctx.failure) {
             (Some(served), _) => {
-                let status = session.response_written().map_or(0, |response| response.status.as_u16());
-                served.tenant.metrics.request(status);
+                served.tenant.metrics.request(final_status(session).unwrap_or(0));
             }
             (None, Some(failure)) => self.metrics.unrouted(failure.answer().code),
             (None, None) => {}

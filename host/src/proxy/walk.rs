@@ -1,8 +1,10 @@
 //! Pingora's phases, each taking the steps that belong to it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::Version;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -13,9 +15,10 @@ use crate::answer::Failure;
 use crate::ask::Wanted;
 use crate::door::{CONNECTION, Phase};
 use crate::proxy::context::{Context, Next};
-use crate::proxy::failed::{note_attempt, progress, question, try_next_address};
+use crate::proxy::failed::{final_status, note_attempt, progress, question, try_next_address};
+use crate::proxy::response::Afterwards;
 use crate::proxy::steps::{Proxy, announce_close};
-use crate::proxy::{attempt, forwarded, head, record, rewrite, write};
+use crate::proxy::{attempt, forwarded, max_forwards, record, response, rewrite, write};
 use crate::retry::{self, Progress};
 
 #[async_trait]
@@ -27,8 +30,8 @@ impl ProxyHttp for Proxy {
         // Counted here before it is not counted as a head any more.
         let in_flight = self.in_flight.enter();
         let connection = CONNECTION.try_with(Clone::clone).ok();
-        if let Some(watch) = connection.as_ref().and_then(|connection| connection.watch.as_ref()) {
-            watch.enter(Phase::Beyond);
+        if let Some(phase) = connection.as_ref().and_then(|connection| connection.phase()) {
+            phase.enter(Phase::Request);
         }
         Context::new(connection, in_flight)
     }
@@ -37,7 +40,16 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        if session.req_header().version == Version::HTTP_10 {
+            // It has no interim responses (RFC 9110, section 15.2).
+            session.as_downstream_mut().set_ignore_info_resp(true);
+        }
         match self.admit(session, ctx) {
+            Ok(()) if max_forwards::ends_here(&session.req_header().method, &session.req_header().headers) => {
+                ctx.answered = true;
+                write::last_recipient(session).await?;
+                Ok(true)
+            }
             Ok(()) => Ok(false),
             Err(failure) => {
                 self.answer(session, ctx, failure).await?;
@@ -49,7 +61,11 @@ impl ProxyHttp for Proxy {
     /// The first decision, one step before `upstream_peer`: here an answer leaves the client's connection open, while
     /// Pingora closes it when `upstream_peer` gives no peer.
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        match self.decide(ctx).await {
+        let decided = match self.begin(ctx).await {
+            Ok(()) => self.decide(ctx).await,
+            Err(failure) => Err(failure),
+        };
+        match decided {
             Ok(Wanted::Connect(route)) => {
                 ctx.route = Some(route);
                 ctx.next = Next::Route;
@@ -85,16 +101,35 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        rewrite::join_cookies(request)?;
+        max_forwards::count_down(request)?;
         if let (Some(connection), Some(served)) = (&ctx.connection, &ctx.served) {
-            let client = head::client_ip(session);
             let (scheme, authority) = (served.head.scheme(), served.head.authority());
-            let from = forwarded::From { client, scheme, authority };
+            let version = session.req_header().version;
+            let from = forwarded::From { client: connection.client, scheme, authority, version };
             forwarded::apply(&connection.listener.forwarded, &from, request)?;
         }
         match &ctx.route {
             Some(route) => rewrite::apply(&route.rewrite, request),
             None => Ok(()),
         }
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if session.was_upgraded() {
+            return Ok(());
+        }
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            // Pingora would write a last chunk for it, and then another one.
+            *body = None;
+        }
+        self.keep_pace(body.as_ref().map_or(0, Bytes::len), end_of_stream, ctx)
     }
 
     fn fail_to_connect(
@@ -123,6 +158,12 @@ impl ProxyHttp for Proxy {
             error.set_retry(false);
             return error;
         }
+        if *error.etype() == ErrorType::ReadTimedout && !session.as_downstream_mut().is_body_done() {
+            // The upstream had nothing to answer yet: its client is who is late.
+            ctx.failure = Some(Failure::RequestTimeout);
+            error.set_retry(false);
+            return error;
+        }
         let progress = progress(session, &error);
         let what = attempt::proxying(&error, status, progress, reused);
         let retry = note_attempt(session, ctx, what, attempt::cause(&error));
@@ -138,13 +179,15 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         let status = response.status.as_u16();
+        if response.status.is_informational() && status != 101 {
+            // It comes before the response.
+            return Ok(());
+        }
         let route = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status));
         let allowed = route.map(|route| route.retry.attempts);
-        let retries =
-            allowed.is_some_and(|allowed| retry::may_retry(question(session, ctx.attempts, allowed, Progress::Sent)));
+        let retries = allowed.is_some_and(|allowed| retry::may_retry(question(session, ctx, allowed, Progress::Sent)));
         if !retries {
-            // Those below 200 come before the response; 101 is one.
-            if let Some(served) = ctx.served.as_ref().filter(|_| status >= 200 || status == 101) {
+            if let Some(served) = &ctx.served {
                 served.tenant.metrics.attempt_answered();
                 if let Some(under_way) = &ctx.under_way {
                     under_way.answered(Instant::now());
@@ -156,12 +199,49 @@ impl ProxyHttp for Proxy {
         Err(Error::explain(ErrorType::HTTPStatus(status), "the route retries on this status").into_up())
     }
 
+    /// What the client gets of a response's head.
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if response::prepare(response, session.req_header().version)? == Afterwards::Close {
+            announce_close(session);
+        }
+        let status = response.status.as_u16();
+        if let Some(phase) = ctx.connection.as_ref().and_then(|connection| connection.phase()) {
+            if status == 101 {
+                phase.enter(Phase::Raw);
+            }
+            if status == 101 || status >= 200 {
+                phase.answer();
+            }
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(streams) = ctx.connection.as_ref().and_then(|connection| connection.streams()) {
+            streams.pass(body.as_ref().map_or(0, Bytes::len));
+        }
+        Ok(None)
+    }
+
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
-        let status = match session.response_written() {
+        let refusal = ctx.connection.as_ref().and_then(|connection| connection.refusal());
+        let cause = || refusal.map_or_else(|| attempt::elsewhere(error), Failure::Door);
+        let status = match final_status(session) {
             // The client has (part of) an answer already; nothing else can be said to it.
-            Some(written) => written.status.as_u16(),
+            Some(status) => status,
             None => {
-                let failure = ctx.failure.take().unwrap_or_else(|| attempt::elsewhere(error));
+                let failure = ctx.failure.take().unwrap_or_else(cause);
                 match failure {
                     Failure::ClientClosed => {
                         ctx.failure = Some(failure);
@@ -175,7 +255,7 @@ impl ProxyHttp for Proxy {
             }
         };
         if ctx.failure.is_none() && !ctx.answered {
-            ctx.failure = Some(attempt::elsewhere(error));
+            ctx.failure = Some(cause());
         }
         FailToProxy { error_code: status, can_reuse_downstream: false }
     }

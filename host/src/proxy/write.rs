@@ -9,14 +9,12 @@ use pingora::proxy::Session;
 use crate::answer::Failure;
 use crate::check::ResponseSpec;
 use crate::config::FailureAnswer;
-
-/// The response header that tells the proxy's own answers from the upstream's.
-const ERROR_HEADER: &str = "pointsman-error";
+use crate::proxy::response::ERROR_HEADER;
 
 /// Writes the response that a module decided on.
 pub async fn response(session: &mut Session, spec: &ResponseSpec) -> Result<()> {
     let mut head = ResponseHeader::build(spec.status, Some(spec.headers.len() + 2))?;
-    for (name, value) in &spec.headers {
+    for (name, value) in spec.headers.iter().filter(|(name, _)| *name != ERROR_HEADER) {
         head.append_header(name.clone(), value.clone())?;
     }
     send(session, head, Bytes::copy_from_slice(&spec.body)).await
@@ -59,8 +57,18 @@ async fn send(session: &mut Session, mut head: ResponseHeader, body: Bytes) -> R
     }
     let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(head), bodiless).await?;
-    if !bodiless {
-        session.write_response_body(Some(body), true).await?;
-    }
-    Ok(())
+    // Also without a body: over HTTP/2 a head does not end its stream (Pingora drops the argument above).
+    session.write_response_body((!bodiless).then_some(body), true).await
+}
+
+/// Answers a request that goes no further, in the place of its last recipient.
+pub async fn last_recipient(session: &mut Session) -> Result<()> {
+    let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    let head = match session.req_header().method {
+        Method::OPTIONS => StatusCode::NO_CONTENT,
+        _ => StatusCode::METHOD_NOT_ALLOWED,
+    };
+    let mut head = ResponseHeader::build(head, Some(2))?;
+    head.insert_header(header::ALLOW, allowed)?;
+    send(session, head, Bytes::new()).await
 }

@@ -2,32 +2,21 @@
 //! process's place is given them.
 
 use std::fs::Permissions;
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
-use pingora::apps::ServerApp;
-use pingora::listeners::tls::TlsSettings;
-use pingora::listeners::{L4BufferSettings, ListenerConfig};
-use pingora::server::Fds;
-use pingora::services::Service as _;
-use pingora::services::listening::Service;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpSocket, UnixSocket};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 use crate::config::{AdminConfig, Config};
+use crate::door::Acceptor;
 use crate::server::StartError;
 
 /// The mode of a socket that nobody else may open.
-pub const OWNER_ONLY: u32 = 0o600;
+const OWNER_ONLY: u32 = 0o600;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -58,47 +47,12 @@ pub fn all(config: &Config, runtime: &Runtime) -> Result<Vec<Listening>, StartEr
 }
 
 impl Listening {
-    /// Another descriptor of the same socket, to be closed by whom it is given to.
-    pub fn copy(&self) -> Result<OwnedFd, StartError> {
+    /// Accepts its connections. The socket itself stays here, for whoever takes this process's place.
+    pub fn acceptor(&self, runtime: &Runtime) -> Result<Acceptor, StartError> {
+        let _inside = runtime.enter();
         let refused = |source| StartError::Listen { name: self.name.clone(), address: self.address, source };
-        self.socket.try_clone().map(OwnedFd::from).map_err(refused)
+        self.socket.try_clone().and_then(Acceptor::tcp).map_err(refused)
     }
-}
-
-/// How Pingora serves a listener's connections.
-pub fn endpoint(address: &str, tls: Option<TlsSettings>) -> ListenerConfig {
-    let endpoint = ListenerConfig::tcp(address);
-    match tls {
-        // Heads and bodies are read into buffers of their own, which are large enough; Pingora's 64 KiB before these would
-        // be held by every idle connection.
-        None => endpoint.l4_buffer(L4BufferSettings::default().read(0)),
-        Some(tls) => endpoint.l4_buffer(L4BufferSettings::default().read(TLS_READ_BUFFER)).tls(tls),
-    }
-}
-
-/// Bytes that are read at a time from a client that speaks TLS, which itself would ask for each record twice: for its
-/// head, and for the rest. A record with as much as it may have.
-const TLS_READ_BUFFER: usize = 17 * 1024;
-
-/// A service that takes the connections of a socket, once it is run.
-pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Lets a service take the connections of a socket. `address` is what the service calls it.
-pub fn serving<A>(
-    mut service: Service<A>,
-    address: &str,
-    socket: impl Into<OwnedFd>,
-    shutdown: &watch::Receiver<bool>,
-) -> Serving
-where
-    A: ServerApp + Send + Sync + 'static,
-{
-    let (address, socket, shutdown) = (address.to_owned(), socket.into(), shutdown.clone());
-    Box::pin(async move {
-        let mut fds = Fds::new();
-        fds.add(address, socket.into_raw_fd());
-        service.start_service(Some(Arc::new(Mutex::new(fds))), shutdown, 1).await;
-    })
 }
 
 /// A Unix socket that listens under a name that nobody knows yet, which is removed if it never gets its own.
@@ -128,12 +82,12 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
 }
 
 impl Unnamed {
-    /// Gives it its name, which no other socket has from then on.
-    pub fn name(self) -> Result<UnixListener, StartError> {
+    /// Gives it its name, which no other socket has from then on, and accepts its connections.
+    pub fn name(self, runtime: &Runtime) -> Result<Acceptor, StartError> {
         let Unnamed { socket, path } = self;
-        socket
-            .persist(&path)
-            .map_err(|refused| StartError::Admin { address: path.display().to_string(), source: refused.error })
+        let _inside = runtime.enter();
+        let refused = |source| StartError::Admin { address: path.display().to_string(), source };
+        socket.persist(&path).map_err(|refused| refused.error).and_then(Acceptor::unix).map_err(refused)
     }
 }
 

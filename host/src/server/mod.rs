@@ -7,6 +7,8 @@
 
 mod changes;
 pub mod control;
+mod doors;
+mod limits;
 mod listen;
 mod renewed;
 mod signals;
@@ -20,16 +22,13 @@ pub use listen::Listening;
 pub use signals::Order;
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use pingora::services::listening::Service;
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -37,15 +36,17 @@ use tokio::task::JoinHandle;
 use crate::admin::{Access, Admin};
 use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
-use crate::door::{Door, Heads, Listener, TlsError, tls_settings};
+use crate::door::{Pending, Slots, TlsAcceptor, TlsError};
 use crate::engine::EngineError;
 use crate::log::{AccessLogger, Explain};
+use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
 use crate::module::{BuildIn, CacheError, LoadError, Loader};
 use crate::proxy::{Gauge, Parts, Proxy};
 use crate::release::{Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
+use crate::server::doors::{Doors, Serving};
 use crate::server::renewed::Renewed;
 use crate::server::signals::Quit;
 use crate::tenant::TenantError;
@@ -198,6 +199,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     }
     let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
     let in_flight = Gauge::default();
+    let memory = MemoryWatch::start(config.proxy.memory).map_err(|source| StartError::Threads { source })?;
     let resolver = Resolver::new(&config.resolver)?;
     let control = Arc::new(Control::new(Beginning {
         publisher,
@@ -216,15 +218,18 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         resolver,
         access: access.clone(),
         explain: dev.then(Explain::start),
-        metrics,
+        metrics: metrics.clone(),
         in_flight: in_flight.clone(),
         error_header: config.proxy.error_header,
+        memory: memory.clone(),
     });
     let proxy = Arc::new(http_proxy(&pingora_conf(&config)?, proxy));
-    let mut settings = Vec::new();
+    let mut handshakes = Vec::new();
     for (listener, certificate) in config.listeners.iter().zip(certificates) {
         let refused = |source| StartError::Tls { name: listener.name.clone(), source };
-        settings.push(certificate.map(tls_settings).transpose().map_err(refused)?);
+        let acceptor = listener.tls.as_ref().zip(certificate);
+        let acceptor = acceptor.map(|(tls, certificate)| TlsAcceptor::new(certificate, tls.handshake_timeout));
+        handshakes.push(acceptor.transpose().map_err(refused)?);
     }
     let socket = config.admin.as_ref().and_then(|admin| admin.socket.as_deref());
     let admin_socket = socket.map(|path| listen::unix(path, takes_over.is_some(), &runtime)).transpose()?;
@@ -236,32 +241,28 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     own.found(listening.iter().map(|listening| listening.address).collect());
 
     let (shutdown, watch) = tokio::sync::watch::channel(false);
-    let any_tls = config.listeners.iter().any(|listener| listener.tls.is_some());
-    let heads = Arc::new(if any_tls { Heads::with_tls() } else { Heads::without_tls() });
-    let (mut services, mut sockets) = (Vec::new(), listening.iter());
-    for ((listener, tls), listening) in config.listeners.iter().zip(settings).zip(&mut sockets) {
-        let door = Door::new(Arc::new(Listener::new(listener)), proxy.clone(), heads.clone());
-        let mut service = Service::new(listener.name.clone(), door);
-        let address = listening.address.to_string();
-        service.add_listener(listen::endpoint(&address, tls));
-        services.push(listen::serving(service, &address, listening.copy()?, &watch));
+    let doors = Doors { config: &config, descriptors: limits::raise(), access: access.clone(), metrics, watch, memory };
+    let slots = Slots::new(config.proxy.max_connections.unwrap_or(doors.descriptors.connections(&config)));
+    let pending = Arc::new(Pending::default());
+    let (mut services, mut sockets) = (Vec::<Serving>::new(), listening.iter());
+    for ((listener, tls), listening) in config.listeners.iter().zip(handshakes).zip(&mut sockets) {
+        let acceptor = listening.acceptor(&runtime)?;
+        let door = doors.to(proxy.clone(), listener, tls, slots.clone(), pending.clone());
+        services.push(Box::pin(door.run(acceptor)));
     }
     if let Some(access) = access_to_admin {
+        let admin = Arc::new(Admin::new(control.clone(), access.clone()));
         for listening in sockets {
-            let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), access.clone()));
-            let address = listening.address.to_string();
-            service.add_tcp(&address);
-            services.push(listen::serving(service, &address, listening.copy()?, &watch));
+            let acceptor = listening.acceptor(&runtime)?;
+            services.push(Box::pin(doors.to_admin(admin.clone()).run(acceptor)));
         }
     }
     watch::start(&control, marks, dev).map_err(|source| StartError::Threads { source })?;
-    if let (Some(path), Some(socket)) = (socket, admin_socket) {
-        let mut service = Service::new("admin".to_owned(), Admin::new(control.clone(), Access::Full));
-        let address = path.to_string_lossy();
-        // Pingora would let everybody open it.
-        service.add_uds(&address, Some(Permissions::from_mode(listen::OWNER_ONLY)));
+    if let Some(socket) = admin_socket {
+        let admin = Arc::new(Admin::new(control.clone(), Access::Full));
         // Last of all: a process whose place this one takes loses its own by it.
-        services.push(listen::serving(service, &address, socket.name()?, &watch));
+        let acceptor = socket.name(&runtime)?;
+        services.push(Box::pin(doors.to_admin(admin).run(acceptor)));
     }
     let services = services.into_iter().map(|service| runtime.spawn(service)).collect();
     Ok(Server {

@@ -44,6 +44,7 @@ fn what_a_peer_leaves_open_is_the_tenants_own_default() {
         total_connect_timeout: seconds(2),
         read_timeout: seconds(3),
         write_timeout: seconds(4),
+        overall_timeout: seconds(9),
         idle_timeout: seconds(5),
         tcp_keepalive: Some(PROBES),
         max_h2_streams: 7,

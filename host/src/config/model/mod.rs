@@ -62,6 +62,11 @@ pub struct ProxyConfig {
     pub state_dir: Option<PathBuf>,
     /// Where a process hands its listeners to the one that takes its place; at most `UPGRADE_SOCKET_BYTES` long.
     pub upgrade_socket: Option<PathBuf>,
+    /// Connections of clients at the same time. None: what the limit of file descriptors leaves room for.
+    pub max_connections: Option<usize>,
+    /// Memory of the process above which new work is refused, in bytes. None: four fifths of what the machine, or the
+    /// container, has.
+    pub memory: Option<u64>,
 }
 
 impl Default for ProxyConfig {
@@ -77,6 +82,8 @@ impl Default for ProxyConfig {
             cache_bytes: ProxyConfig::CACHE_BYTES,
             state_dir: None,
             upgrade_socket: None,
+            max_connections: None,
+            memory: None,
         }
     }
 }
@@ -206,18 +213,93 @@ pub struct ListenerConfig {
     pub h2c: bool,
     /// Largest request head, in bytes: request line and headers.
     pub max_head_bytes: usize,
+    /// Longest time from an accepted connection (with TLS: from the end of its handshake) to its first byte.
+    pub first_byte_timeout: Duration,
     /// Longest time from the first byte of a request head to its last.
     pub head_timeout: Duration,
     /// Longest time that a connection may be idle between requests.
     pub keepalive_timeout: Duration,
+    /// How long the proxy waits for a request's body, beyond what `body_rate` gives back.
+    pub body_timeout: Duration,
+    /// Least rate of a request's body, in bytes a second. 0: none.
+    pub body_rate: u64,
+    /// How long the proxy waits for a client that does not read.
+    pub send_timeout: Duration,
+    /// Requests on one connection.
+    pub max_requests: u64,
+    /// Age at which a connection ends, after the request that it is at.
+    pub max_age: Duration,
+    /// How long a client may go on sending after the proxy has closed. Zero: not at all.
+    pub linger: Duration,
+    /// Connections at the same time. None: as many as the process may have.
+    pub max_connections: Option<usize>,
+    /// Connections at the same time of one client: an IPv4 address, or an IPv6 network of 64 bits. None: half of the
+    /// process's.
+    pub max_connections_per_client: Option<usize>,
+    pub http2: Http2Config,
     pub forwarded: ForwardedConfig,
 }
 
 impl ListenerConfig {
     pub const H2C: bool = true;
     pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+    pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
     pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
     pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+    pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+    pub const BODY_RATE: u64 = 500;
+    pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+    pub const MAX_REQUESTS: u64 = 10_000;
+    pub const MAX_AGE: Duration = Duration::from_secs(3600);
+    pub const LINGER: Duration = Duration::from_secs(5);
+
+    /// A listener with nothing but defaults, without TLS.
+    pub fn new(name: String, address: SocketAddr) -> ListenerConfig {
+        ListenerConfig {
+            name,
+            address,
+            tls: None,
+            h2c: ListenerConfig::H2C,
+            max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
+            first_byte_timeout: ListenerConfig::FIRST_BYTE_TIMEOUT,
+            head_timeout: ListenerConfig::HEAD_TIMEOUT,
+            keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
+            body_timeout: ListenerConfig::BODY_TIMEOUT,
+            body_rate: ListenerConfig::BODY_RATE,
+            send_timeout: ListenerConfig::SEND_TIMEOUT,
+            max_requests: ListenerConfig::MAX_REQUESTS,
+            max_age: ListenerConfig::MAX_AGE,
+            linger: ListenerConfig::LINGER,
+            max_connections: None,
+            max_connections_per_client: None,
+            http2: Http2Config::default(),
+            forwarded: ForwardedConfig::default(),
+        }
+    }
+}
+
+/// HTTP/2 towards clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http2Config {
+    /// Streams of one connection at the same time.
+    pub max_streams: u32,
+    /// Bytes of a response that one stream keeps for a client that does not read.
+    pub send_buffer_bytes: usize,
+    /// Bytes of a request's body that a client may send before the proxy has read any.
+    pub stream_window_bytes: u32,
+    /// The same for all streams of a connection.
+    pub connection_window_bytes: u32,
+}
+
+impl Default for Http2Config {
+    fn default() -> Self {
+        Http2Config {
+            max_streams: 100,
+            send_buffer_bytes: 64 * 1024,
+            stream_window_bytes: 256 * 1024,
+            connection_window_bytes: 4 * 1024 * 1024,
+        }
+    }
 }
 
 /// `[listener.forwarded]`: what upstreams are told about the client.
@@ -229,11 +311,13 @@ pub struct ForwardedConfig {
     pub x_forwarded: bool,
     /// Whether `forwarded` is set.
     pub forwarded: bool,
+    /// Whether `via` is set (RFC 9110, section 7.6.3).
+    pub via: bool,
 }
 
 impl Default for ForwardedConfig {
     fn default() -> Self {
-        ForwardedConfig { trusted: Vec::new(), x_forwarded: true, forwarded: false }
+        ForwardedConfig { trusted: Vec::new(), x_forwarded: true, forwarded: false, via: true }
     }
 }
 
@@ -242,6 +326,12 @@ impl Default for ForwardedConfig {
 pub struct ListenerTls {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// For a whole handshake.
+    pub handshake_timeout: Duration,
+}
+
+impl ListenerTls {
+    pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 /// `[[ca]]` or `[[client_cert]]`: certificates that modules may name, where they are granted, and never see.

@@ -229,6 +229,8 @@ pub struct UpstreamDefaults {
     pub total_connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
+    /// For all attempts of a request, until one of them answers.
+    pub overall_timeout: Duration,
     /// Zero: connections are not kept.
     pub idle_timeout: Duration,
     pub tcp_keepalive: Option<TcpKeepalive>,
@@ -242,6 +244,7 @@ impl Default for UpstreamDefaults {
             total_connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
+            overall_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             tcp_keepalive: None,
             max_h2_streams: 100,

@@ -138,7 +138,7 @@ fn documented_defaults_are_the_real_ones() {
             }
         }
     }
-    assert_eq!((count, by_class), (76, 6), "defaults that are written as values, and those of two classes");
+    assert_eq!((count, by_class), (91, 6), "defaults that are written as values, and those of two classes");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn documented_ranges_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 60, "rows with a range");
+    assert_eq!(count, 77, "rows with a range");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn documented_choices_are_the_real_ones() {
         }
         count += 1;
     }
-    assert_eq!(count, 15, "rows with choices");
+    assert_eq!(count, 16, "rows with choices");
 }
 
 #[test]

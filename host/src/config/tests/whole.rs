@@ -41,6 +41,8 @@ fn every_value_of_a_file_arrives() {
             cache_bytes: 64 * 1024 * 1024,
             state_dir: Some(PathBuf::from("/etc/pointsman/state")),
             upgrade_socket: Some(PathBuf::from("/run/pointsman/upgrade.sock")),
+            max_connections: Some(5_000),
+            memory: Some(2_048 * 1024 * 1024),
         }
     );
     let access = AccessLog::File(PathBuf::from("/etc/pointsman/logs/access.log"));
@@ -78,15 +80,32 @@ fn every_value_of_a_file_arrives() {
             tls: Some(ListenerTls {
                 certificate: PathBuf::from("/etc/pointsman/server.pem"),
                 key: PathBuf::from("/etc/keys/server.key"),
+                handshake_timeout: ms(5_000),
             }),
             h2c: false,
             max_head_bytes: 16_384,
             head_timeout: ms(2_500),
             keepalive_timeout: ms(75_000),
+            first_byte_timeout: ms(3_000),
+            body_timeout: ms(4_000),
+            body_rate: 1_000,
+            send_timeout: ms(6_000),
+            max_requests: 100,
+            max_age: ms(600_000),
+            linger: ms(0),
+            max_connections: Some(500),
+            max_connections_per_client: Some(50),
+            http2: Http2Config {
+                max_streams: 32,
+                send_buffer_bytes: 32_768,
+                stream_window_bytes: 131_072,
+                connection_window_bytes: 1_048_576,
+            },
             forwarded: ForwardedConfig {
                 trusted: vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()],
                 x_forwarded: false,
                 forwarded: true,
+                via: false,
             },
         }
     );
@@ -146,6 +165,7 @@ fn every_value_of_a_file_arrives() {
             total_connect_timeout: ms(2),
             read_timeout: ms(3),
             write_timeout: ms(4),
+            overall_timeout: ms(7),
             idle_timeout: Duration::ZERO,
             tcp_keepalive: Some(TcpKeepalive {
                 idle: Duration::from_secs(60),
@@ -228,23 +248,13 @@ fn what_is_left_out_gets_the_defaults_of_the_model() {
             cache_bytes: ProxyConfig::CACHE_BYTES,
             state_dir: None,
             upgrade_socket: None,
+            max_connections: None,
+            memory: None,
         }
     );
     let log = LogConfig { level: LogConfig::LEVEL, format: LogConfig::FORMAT, access: LogConfig::ACCESS };
     assert_eq!(config.log, log);
-    assert_eq!(
-        config.listeners,
-        [ListenerConfig {
-            name: "web".to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            tls: None,
-            h2c: ListenerConfig::H2C,
-            max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
-            head_timeout: ListenerConfig::HEAD_TIMEOUT,
-            keepalive_timeout: ListenerConfig::KEEPALIVE_TIMEOUT,
-            forwarded: ForwardedConfig::default(),
-        }]
-    );
+    assert_eq!(config.listeners, [ListenerConfig::new("web".to_owned(), SocketAddr::from(([127, 0, 0, 1], 8080)))]);
     assert_eq!(
         config.tenants,
         [TenantConfig {

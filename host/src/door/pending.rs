@@ -7,17 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Connections of all listeners that have not sent a byte yet, and heads that have begun and are not complete.
-#[derive(Debug)]
-pub struct Heads {
+#[derive(Debug, Default)]
+pub struct Pending {
     silent: AtomicUsize,
     begun: AtomicUsize,
-    unseen: Duration,
 }
 
-/// For how long a connection is not counted after it was accepted: until its task runs, or with TLS until the
-/// handshake is over. Chosen: a handshake takes two round trips.
+/// For how long a connection is not counted after it was accepted: until its task runs.
 const TASK: Duration = Duration::from_millis(50);
-const HANDSHAKE: Duration = SILENT;
 
 /// How long a connection may take to its first byte, to be waited for. Chosen: clients that ask do so at once, and others
 /// keep a connection ready for later.
@@ -26,16 +23,7 @@ const SILENT: Duration = Duration::from_secs(1);
 /// How often it is looked, while listeners close only.
 const LOOK: Duration = Duration::from_millis(5);
 
-impl Heads {
-    pub fn without_tls() -> Heads {
-        Heads { silent: AtomicUsize::new(0), begun: AtomicUsize::new(0), unseen: TASK }
-    }
-
-    /// Some of the listeners have TLS.
-    pub fn with_tls() -> Heads {
-        Heads { unseen: HANDSHAKE, ..Heads::without_tls() }
-    }
-
+impl Pending {
     pub fn connected(&self) {
         self.silent.fetch_add(1, Ordering::SeqCst);
     }
@@ -60,7 +48,7 @@ impl Heads {
         let start = Instant::now();
         loop {
             let waited = start.elapsed();
-            let quiet = waited >= SILENT || (waited >= self.unseen && self.silent.load(Ordering::SeqCst) == 0);
+            let quiet = waited >= SILENT || (waited >= TASK && self.silent.load(Ordering::SeqCst) == 0);
             if quiet && self.begun.load(Ordering::SeqCst) == 0 {
                 return;
             }

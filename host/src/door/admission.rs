@@ -1,0 +1,195 @@
+//! How many connections there may be: in all, of one listener, and of one client's network.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ipnet::IpNet;
+use parking_lot::Mutex;
+
+/// A bound was reached: the connection is closed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// `proxy.max_connections`
+    Process,
+    /// `listener.max_connections`
+    Listener,
+    /// `listener.max_connections_per_client`
+    Client,
+}
+
+impl Full {
+    /// The label of the metric.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Full::Process => "proxy-max-connections",
+            Full::Listener => "listener-max-connections",
+            Full::Client => "max-connections-per-client",
+        }
+    }
+}
+
+/// Connections that count together.
+#[derive(Debug)]
+pub struct Slots {
+    limit: usize,
+    taken: AtomicUsize,
+}
+
+impl Slots {
+    pub fn new(limit: usize) -> Arc<Slots> {
+        Arc::new(Slots { limit, taken: AtomicUsize::new(0) })
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<Slot> {
+        let entered = self.taken.fetch_add(1, Ordering::Relaxed) < self.limit;
+        let slot = Slot(self.clone());
+        entered.then_some(slot)
+    }
+}
+
+/// One connection that counts, for as long as it lives.
+#[derive(Debug)]
+struct Slot(Arc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The bounds of one listener.
+#[derive(Debug)]
+pub struct Admission {
+    process: Arc<Slots>,
+    listener: Arc<Slots>,
+    clients: Arc<Clients>,
+}
+
+/// Connections by the client's network.
+#[derive(Debug)]
+struct Clients {
+    limit: usize,
+    /// Load balancers, whose connections are many clients'.
+    exempt: Vec<IpNet>,
+    connections: Mutex<HashMap<u128, usize, foldhash::fast::RandomState>>,
+}
+
+/// A connection that was let in. It counts until this is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    _process: Slot,
+    _listener: Slot,
+    _client: Option<ClientSlot>,
+}
+
+#[derive(Debug)]
+struct ClientSlot {
+    clients: Arc<Clients>,
+    network: u128,
+}
+
+impl Admission {
+    /// `process` is what all listeners share.
+    pub fn new(process: Arc<Slots>, listener: usize, per_client: usize, exempt: Vec<IpNet>) -> Admission {
+        let clients = Arc::new(Clients { limit: per_client, exempt, connections: Mutex::default() });
+        Admission { process, listener: Slots::new(listener), clients }
+    }
+
+    /// Connections of this listener.
+    pub fn connections(&self) -> usize {
+        self.listener.taken()
+    }
+
+    /// Lets a connection in; one over a Unix socket has no address.
+    pub fn enter(&self, client: Option<IpAddr>) -> Result<Admitted, Full> {
+        let process = self.process.enter().ok_or(Full::Process)?;
+        let listener = self.listener.enter().ok_or(Full::Listener)?;
+        let client = client.map(|ip| self.clients.enter(ip)).transpose()?.flatten();
+        Ok(Admitted { _process: process, _listener: listener, _client: client })
+    }
+}
+
+impl Clients {
+    fn enter(self: &Arc<Self>, ip: IpAddr) -> Result<Option<ClientSlot>, Full> {
+        let ip = ip.to_canonical();
+        if self.limit == usize::MAX || self.exempt.iter().any(|network| network.contains(&ip)) {
+            return Ok(None);
+        }
+        let network = network(ip);
+        let mut connections = self.connections.lock();
+        let count = connections.entry(network).or_insert(0);
+        if *count >= self.limit {
+            return Err(Full::Client);
+        }
+        *count = count.saturating_add(1);
+        Ok(Some(ClientSlot { clients: self.clone(), network }))
+    }
+}
+
+impl Drop for ClientSlot {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.clients.connections.lock().entry(self.network) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address: what one client has at the least.
+fn network(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => u128::from(ip.to_bits()),
+        IpAddr::V6(ip) => ip.to_bits() & !u128::from(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn each_bound_is_kept_and_given_back() {
+        let process = Slots::new(3);
+        let admission = Admission::new(process.clone(), 2, 1, Vec::new());
+        let first = admission.enter(ip("192.0.2.1")).expect("room");
+        assert_eq!(admission.enter(ip("192.0.2.1")).err(), Some(Full::Client));
+        let second = admission.enter(ip("192.0.2.2")).expect("room");
+        assert_eq!(admission.enter(ip("192.0.2.3")).err(), Some(Full::Listener));
+        let other = Admission::new(process.clone(), 2, 1, Vec::new());
+        let third = other.enter(None).expect("room");
+        assert_eq!(other.enter(ip("192.0.2.4")).err(), Some(Full::Process));
+        drop((first, second, third));
+        assert_eq!((process.taken(), admission.connections()), (0, 0));
+        assert!(admission.clients.connections.lock().is_empty());
+    }
+
+    #[test]
+    fn ipv6_clients_count_by_their_network_and_load_balancers_not_at_all() {
+        let exempt = vec!["10.0.0.0/8".parse().expect("a network")];
+        let admission = Admission::new(Slots::new(9), 9, 1, exempt);
+        let _held = admission.enter(ip("2001:db8::1")).expect("room");
+        assert_eq!(admission.enter(ip("2001:db8::2")).err(), Some(Full::Client));
+        assert!(admission.enter(ip("2001:db8:0:1::1")).is_ok());
+        let _mapped = admission.enter(ip("::ffff:192.0.2.1")).expect("room");
+        assert_eq!(admission.enter(ip("192.0.2.1")).err(), Some(Full::Client));
+        let _balancer =
+            (admission.enter(ip("10.0.0.1")).expect("room"), admission.enter(ip("10.0.0.1")).expect("room"));
+    }
+}

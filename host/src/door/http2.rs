@@ -1,0 +1,312 @@
+//! One client's HTTP/2 connection: its streams, and the clocks and bounds that they share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pingora::apps::HttpServerApp;
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake};
+use pingora::protocols::{
+    Digest, GetProxyDigest as _, GetSocketDigest as _, GetTimingDigest as _, IO, Ssl as _, Stream,
+};
+use pingora::server::ShutdownWatch;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::config::Http2Config;
+use crate::door::clock::Clock;
+use crate::door::connection::{CONNECTION, Connection};
+use crate::door::listener::Listener;
+use crate::door::report::{Closed, Reporter};
+use crate::door::stream::DoorStream;
+
+/// Requests that the HTTP/2 library refuses before the connection ends. Pingora's own bound.
+const MOST_MALFORMED: usize = 32;
+
+/// How long a connection without a request may take to end once it was told to.
+const LAST_FRAMES: Duration = Duration::from_secs(5);
+
+/// Streams that may begin before it is known whether the client reads at all.
+const UNPROVEN: usize = 8;
+
+/// Bytes of responses that may wait on one connection before further requests of it do. Chosen: a few times the buffer
+/// of one stream.
+const MOST_WAITING: u64 = 1024 * 1024;
+
+/// How long a request waits for an earlier one's proof that the client reads, where nothing waits to be read.
+const PROOF: Duration = Duration::from_millis(100);
+
+/// What the streams of a connection share.
+#[derive(Debug)]
+pub struct Streams {
+    reporter: Arc<Reporter>,
+    active: AtomicUsize,
+    answered: AtomicUsize,
+    /// Those whose response may be under way.
+    begun: AtomicUsize,
+    /// How many began without proof of late, and since when that is counted.
+    unproven: Mutex<(Instant, usize)>,
+    /// Bytes of responses that were taken from upstreams.
+    passed: AtomicU64,
+    /// One of them ended.
+    ended: Notify,
+    start: Instant,
+    /// Milliseconds from the start to the end of the last stream.
+    last_end: AtomicU64,
+}
+
+/// A stream in work.
+struct Active(Arc<Connection>);
+
+impl Streams {
+    pub fn new(reporter: Arc<Reporter>) -> Streams {
+        Streams {
+            reporter,
+            active: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            unproven: Mutex::new((Instant::now(), 0)),
+            passed: AtomicU64::new(0),
+            ended: Notify::new(),
+            start: Instant::now(),
+            last_end: AtomicU64::new(0),
+        }
+    }
+
+    /// A piece of a response is on its way to the client.
+    pub fn pass(&self, bytes: usize) {
+        self.passed.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Bytes of responses that the client has not read yet, nearly: framing counts as read.
+    fn waiting(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed).saturating_sub(self.reporter.written_so_far())
+    }
+
+    /// Waits until this connection may have one more response under way. A client that reads is never kept waiting for
+    /// long; one that does not has a few streams' buffers, and no more. None: it did not read for all of that time.
+    pub async fn begin(self: &Arc<Self>, longest: Duration) -> Option<Begun> {
+        let start = Instant::now();
+        loop {
+            let ended = self.ended.notified();
+            if self.waiting() <= MOST_WAITING {
+                let free = UNPROVEN.saturating_add(self.answered.load(Ordering::Relaxed).saturating_mul(4));
+                let begun = Begun::new(self.clone());
+                if self.begun.load(Ordering::Relaxed) <= free || (start.elapsed() >= PROOF && self.may_go_unproven()) {
+                    return Some(begun);
+                }
+            }
+            if start.elapsed() >= longest {
+                return None;
+            }
+            // Either a stream ends, or it is time to look again.
+            let _ = timeout(PROOF, ended).await;
+        }
+    }
+
+    /// Some streams wait for their upstream, or for events: so a few more may begin from time to time.
+    fn may_go_unproven(&self) -> bool {
+        let mut unproven = self.unproven.lock();
+        let (since, count) = &mut *unproven;
+        if since.elapsed() >= PROOF {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= UNPROVEN
+    }
+
+    /// Whether it has more streams than a client that was never seen reading may have.
+    pub fn is_busy(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > UNPROVEN
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.start + Duration::from_millis(self.last_end.load(Ordering::Relaxed))
+    }
+}
+
+/// A response that may be under way, for as long as this lives.
+#[derive(Debug)]
+pub struct Begun(Arc<Streams>);
+
+impl Begun {
+    fn new(streams: Arc<Streams>) -> Begun {
+        streams.begun.fetch_add(1, Ordering::Relaxed);
+        Begun(streams)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.begun.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Active {
+    fn new(connection: Arc<Connection>) -> Active {
+        if let Some(streams) = connection.streams() {
+            streams.active.fetch_add(1, Ordering::Relaxed);
+        }
+        Active(connection)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let Some(streams) = self.0.streams() else { return };
+        let elapsed = u64::try_from(streams.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        streams.last_end.store(elapsed, Ordering::Relaxed);
+        streams.active.fetch_sub(1, Ordering::Relaxed);
+        streams.answered.fetch_add(1, Ordering::Relaxed);
+        streams.ended.notify_waiters();
+    }
+}
+
+/// The settings of connections.
+pub fn options(listener: &Listener) -> H2Options {
+    let Http2Config { max_streams, send_buffer_bytes, stream_window_bytes, connection_window_bytes } = listener.http2;
+    // Pingora's own limits hold only as long as no options are given, so start from them.
+    let mut options = default_h2_options();
+    options
+        .max_header_list_size(u32::try_from(listener.max_head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(max_streams)
+        .max_send_buffer_size(send_buffer_bytes)
+        .initial_window_size(stream_window_bytes)
+        .initial_connection_window_size(connection_window_bytes);
+    options
+}
+
+/// Serves the requests of a connection, each in a task of its own, until one side ends it.
+pub async fn serve<A, S>(
+    app: &Arc<A>,
+    options: H2Options,
+    stream: DoorStream<S>,
+    connection: Arc<Connection>,
+    reporter: &Reporter,
+    shutdown: &ShutdownWatch,
+) where
+    A: HttpServerApp + Send + Sync + 'static,
+    S: IO + 'static,
+{
+    let Some(streams) = connection.streams() else { return };
+    let listener = connection.listener.clone();
+    let digest = Arc::new(Digest {
+        ssl_digest: stream.get_ssl_digest(),
+        timing_digest: stream.get_timing_digest(),
+        proxy_digest: stream.get_proxy_digest(),
+        socket_digest: stream.get_socket_digest(),
+    });
+    let stream: Stream = Box::new(stream);
+    let mut frames = match timeout(listener.first_byte_timeout, handshake(stream, Some(options))).await {
+        Ok(Ok(frames)) => frames,
+        Ok(Err(_)) => return reporter.closed(Closed::Protocol),
+        Err(_) => return reporter.closed(Closed::Silent),
+    };
+    let mut shutdown_signal = shutdown.clone();
+    let mut clock = Clock::default();
+    let mut ending = false;
+    let (mut requests, mut malformed) = (0_u64, 0_usize);
+    // A first request has as long as a first head.
+    let mut due = Instant::now() + listener.first_byte_timeout + listener.head_timeout;
+    let oldest = streams.start + listener.max_age;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = shutdown_signal.changed(), if !ending => {
+                frames.graceful_shutdown();
+                ending = true;
+                due = due.min(Instant::now() + LAST_FRAMES);
+                continue;
+            }
+            accepted = HttpSession::from_h2_conn(&mut frames, digest.clone()) => accepted,
+            () = clock.over(due.min(oldest)), if !ending || due < oldest => {
+                let now = Instant::now();
+                let idle_until = streams.idle_since() + listener.keepalive_timeout;
+                match streams.active.load(Ordering::Relaxed) {
+                    0 if ending || (requests == 0 && now >= due) => {
+                        reporter.closed(if requests == 0 { Closed::Silent } else { Closed::Idle });
+                        return;
+                    }
+                    0 if now >= idle_until || now >= oldest => {
+                        frames.graceful_shutdown();
+                        reporter.closed(Closed::Idle);
+                        (ending, due) = (true, now + LAST_FRAMES);
+                    }
+                    0 => due = idle_until,
+                    _ if now >= oldest && !ending => {
+                        frames.graceful_shutdown();
+                        (ending, due) = (true, now + LAST_FRAMES);
+                    }
+                    _ => due = now + if ending { LAST_FRAMES } else { listener.keepalive_timeout },
+                }
+                continue;
+            }
+        };
+        match accepted {
+            Ok(Some(H2Accept::Session(session))) => {
+                requests = requests.saturating_add(1);
+                if requests >= listener.max_requests && !ending {
+                    frames.graceful_shutdown();
+                    (ending, due) = (true, Instant::now() + LAST_FRAMES);
+                } else if requests == 1 {
+                    due = Instant::now() + listener.keepalive_timeout;
+                }
+                begin(app, session, &connection, reporter, shutdown);
+            }
+            Ok(Some(H2Accept::Rejected)) => {
+                malformed = malformed.saturating_add(1);
+                reporter.refused_stream(400, "bad-request", "malformed request: target, authority or content-length");
+                if malformed >= MOST_MALFORMED {
+                    return reporter.closed(Closed::Protocol);
+                }
+            }
+            Ok(None) => return,
+            // A client that breaks the protocol has been told so, one that is gone can't be.
+            Err(_) => return,
+        }
+    }
+}
+
+fn begin<A>(
+    app: &Arc<A>,
+    mut session: HttpSession,
+    connection: &Arc<Connection>,
+    reporter: &Reporter,
+    shutdown: &ShutdownWatch,
+) where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let most = usize::try_from(connection.listener.http2.max_streams).unwrap_or(usize::MAX);
+    let active = Active::new(connection.clone());
+    // Streams that their client cancelled do not count for it, and are in work until the proxy has noticed.
+    if connection.streams().is_some_and(|streams| streams.active.load(Ordering::Relaxed) > most.saturating_mul(2)) {
+        reporter.refused_stream(0, "too-many-streams", "more cancelled streams than listener.h2_max_streams");
+        return session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
+    }
+    if session.req_header().method == http::Method::CONNECT {
+        reporter.refused_stream(405, "connect-method", "CONNECT is not served: this proxy is no tunnel for clients");
+        return refuse_connect(&mut session, connection.listener.error_header);
+    }
+    let mut session = ServerSession::new_http2(session);
+    session.set_write_timeout(Some(connection.listener.send_timeout));
+    let (app, shutdown, connection) = (app.clone(), shutdown.clone(), connection.clone());
+    tokio::spawn(CONNECTION.scope(connection, async move {
+        let _active = active;
+        app.process_new_http(session, &shutdown).await;
+    }));
+}
+
+fn refuse_connect(session: &mut HttpSession, error_header: bool) {
+    let mut answer = || {
+        let mut head = ResponseHeader::build(http::StatusCode::METHOD_NOT_ALLOWED, Some(2))?;
+        if error_header {
+            head.insert_header("pointsman-error", "connect-method")?;
+        }
+        session.write_response_header(Box::new(head), true)
+    };
+    // A client that is gone needs no answer.
+    let _: pingora::Result<()> = answer();
+}

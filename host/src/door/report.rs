@@ -1,0 +1,131 @@
+//! What is said of clients that never came to a request: in the access log, with their address, and in the metrics.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{SecondsFormat, Utc};
+
+use crate::door::refusal::Refusal;
+use crate::log::{Access, AccessLogger, FailureRecord};
+use crate::metrics::ListenerMetrics;
+
+/// Why the door closed a connection without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Nothing came at all.
+    Silent,
+    /// Nothing came after the last request.
+    Idle,
+    /// The client does not read.
+    Sending,
+    /// HTTP/2: the connection did not keep to the protocol, or its requests did not.
+    Protocol,
+}
+
+impl Closed {
+    fn reason(self) -> &'static str {
+        match self {
+            Closed::Silent => "first-byte-timeout",
+            Closed::Idle => "keepalive-timeout",
+            Closed::Sending => "send-timeout",
+            Closed::Protocol => "protocol",
+        }
+    }
+}
+
+/// Reports for one connection.
+#[derive(Debug)]
+pub struct Reporter {
+    listener: Arc<str>,
+    client: Option<IpAddr>,
+    access: AccessLogger,
+    metrics: Arc<ListenerMetrics>,
+    /// Bytes that were written to the client, its TLS and HTTP framing included.
+    written: AtomicU64,
+}
+
+/// Bytes that are logged of a cause.
+const LONGEST_CAUSE: usize = 256;
+
+impl Reporter {
+    pub fn new(
+        listener: Arc<str>,
+        client: Option<IpAddr>,
+        access: AccessLogger,
+        metrics: Arc<ListenerMetrics>,
+    ) -> Reporter {
+        Reporter { listener, client, access, metrics, written: AtomicU64::new(0) }
+    }
+
+    /// A request whose head was not taken. `bytes`: of the whole answer.
+    pub fn refused(&self, refusal: Refusal, bytes: usize) {
+        self.metrics.refused_request(refusal.reason());
+        self.log("HTTP/1", refusal.status().as_u16(), bytes, refusal.code(), refusal.to_string());
+    }
+
+    /// A request whose body was not taken; its own line tells.
+    pub fn refused_body(&self, refusal: Refusal) {
+        self.metrics.refused_request(refusal.reason());
+    }
+
+    /// A request that the HTTP/2 library refused, or that is none for a proxy.
+    pub fn refused_stream(&self, status: u16, code: &'static str, cause: &'static str) {
+        self.metrics.refused_request(code);
+        self.log("HTTP/2", status, 0, code, cause.to_owned());
+    }
+
+    pub fn closed(&self, why: Closed) {
+        self.metrics.closed(why.reason());
+    }
+
+    /// A TLS handshake that was not completed.
+    pub fn handshake_failed(&self, outcome: &'static str, cause: &str) {
+        self.metrics.handshake(outcome);
+        self.log("TLS", 0, 0, outcome, crate::text::printable(cause, LONGEST_CAUSE).0);
+    }
+
+    pub fn handshake_completed(&self) {
+        self.metrics.handshake("completed");
+    }
+
+    pub fn written(&self, bytes: usize) {
+        self.written.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Bytes that left for the client so far.
+    pub fn written_so_far(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn log(&self, protocol: &'static str, status: u16, bytes: usize, code: &'static str, cause: String) {
+        if !self.access.is_on() {
+            return;
+        }
+        self.access.write(&Access {
+            time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            listener: &self.listener,
+            client_ip: self.client.map(|ip| ip.to_string()).unwrap_or_default(),
+            method: "",
+            authority: "",
+            path: "",
+            protocol,
+            status,
+            bytes,
+            duration_ms: 0.0,
+            tenant: None,
+            version: None,
+            module: None,
+            decision: None,
+            cached: false,
+            decision_us: 0,
+            fallback: None,
+            note: None,
+            upstream: None,
+            upstream_address: None,
+            attempts: 0,
+            failed_attempts: Vec::new(),
+            error: Some(FailureRecord { code, cause }),
+        });
+    }
+}

@@ -1,0 +1,306 @@
+//! The socket of a client's connection: small writes are gathered, and TLS records are read whole.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Bytes that wait for more to be written with them: about a packet. A head and a short body leave in one piece.
+const GATHERED: usize = 1460;
+
+/// Bytes that are read at a time from a client that speaks TLS, which itself would ask for each record twice: for its
+/// head, and for the rest. A record with as much as it may have.
+const RECORD: usize = 17 * 1024;
+
+thread_local! {
+    /// Where records are read to. Most are taken in full at once, so connections need no buffer of their own.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECORD]);
+}
+
+/// An accepted socket.
+#[derive(Debug)]
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// How a connection's bytes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Into the buffer of whoever asks.
+    Direct,
+    /// A TLS record at a time.
+    Records,
+}
+
+#[derive(Debug)]
+pub struct Wire {
+    socket: Socket,
+    reads: Reads,
+    /// What was read ahead, and how much of it was taken.
+    ahead: Vec<u8>,
+    taken: usize,
+    /// What waits to be written, and how much of it was.
+    gathered: Vec<u8>,
+    written: usize,
+    accepted: SystemTime,
+    digest: Arc<SocketDigest>,
+}
+
+impl Wire {
+    /// `peer`: None on a Unix socket.
+    pub fn new(socket: Socket, peer: Option<SocketAddr>, reads: Reads) -> Wire {
+        let digest = SocketDigest::from_raw_fd(socket.descriptor());
+        // Nobody has set it before.
+        let _ = digest.peer_addr.set(peer.map(Into::into));
+        Wire {
+            socket,
+            reads,
+            ahead: Vec::new(),
+            taken: 0,
+            gathered: Vec::new(),
+            written: 0,
+            accepted: SystemTime::now(),
+            digest: Arc::new(digest),
+        }
+    }
+
+    fn poll_read_record(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut record = ReadBuf::new(scratch);
+            ready!(self.socket.poll_read(cx, &mut record))?;
+            let (now, later) = record.filled().split_at_checked(buf.remaining()).unwrap_or((record.filled(), &[]));
+            buf.put_slice(now);
+            self.ahead = later.to_vec();
+            self.taken = 0;
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// Bytes that wait to be written.
+    fn waiting(&self) -> &[u8] {
+        self.gathered.get(self.written..).unwrap_or_default()
+    }
+
+    /// Writes what was gathered, and with it the first of these bytes; how many of them were written.
+    fn poll_write_through(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.waiting().is_empty() {
+            return self.socket.poll_write_vectored(cx, bufs);
+        }
+        loop {
+            let waiting = self.gathered.get(self.written..).unwrap_or_default();
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+            let written = ready!(self.socket.poll_write_vectored(cx, &[IoSlice::new(waiting), IoSlice::new(first)]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            match written.checked_sub(waiting.len()) {
+                Some(beyond) => {
+                    self.gathered.clear();
+                    self.written = 0;
+                    if beyond > 0 || first.is_empty() {
+                        return Poll::Ready(Ok(beyond));
+                    }
+                    return self.socket.poll_write_vectored(cx, bufs);
+                }
+                None => self.written = self.written.saturating_add(written),
+            }
+        }
+    }
+}
+
+impl Socket {
+    fn descriptor(&self) -> i32 {
+        match self {
+            Socket::Tcp(socket) => socket.as_raw_fd(),
+            Socket::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
+            Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Socket::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self;
+        let left = wire.ahead.get(wire.taken..).unwrap_or_default();
+        if left.is_empty() {
+            return match wire.reads {
+                Reads::Direct => wire.socket.poll_read(cx, buf),
+                Reads::Records => wire.poll_read_record(cx, buf),
+            };
+        }
+        let now = left.get(..buf.remaining()).unwrap_or(left);
+        buf.put_slice(now);
+        wire.taken = wire.taken.saturating_add(now.len());
+        if wire.taken >= wire.ahead.len() {
+            (wire.ahead, wire.taken) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.gathered.len().saturating_add(buf.len()) <= GATHERED {
+            self.gathered.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
+        self.poll_write_through(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = bufs.iter().fold(0_usize, |sum, buf| sum.saturating_add(buf.len()));
+        if self.gathered.len().saturating_add(length) <= GATHERED {
+            bufs.iter().for_each(|buf| self.gathered.extend_from_slice(buf));
+            return Poll::Ready(Ok(length));
+        }
+        self.poll_write_through(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.waiting().is_empty() {
+            ready!(self.poll_write_through(cx, &[]))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        self.socket.poll_shutdown(cx)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // The last words of a handshake that failed. A socket that takes none is not waited for.
+        let _ = Pin::new(self).poll_flush(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+#[async_trait]
+impl Shutdown for Wire {
+    async fn shutdown(&mut self) {
+        // A client that is gone has nothing to be told.
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Wire {
+    fn id(&self) -> UniqueIDType {
+        self.socket.descriptor()
+    }
+}
+
+impl Ssl for Wire {}
+
+impl Peek for Wire {}
+
+impl GetTimingDigest for Wire {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        vec![Some(TimingDigest { established_ts: self.accepted, ..TimingDigest::default() })]
+    }
+}
+
+impl GetProxyDigest for Wire {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Wire {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(self.digest.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn pair() -> (Wire, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        (Wire::new(Socket::Unix(ours), None, Reads::Records), theirs)
+    }
+
+    #[tokio::test]
+    async fn small_writes_leave_together_and_large_ones_in_order() {
+        let (mut wire, mut client) = pair();
+        wire.write_all(b"head").await.expect("gathered");
+        assert!(client.try_read(&mut [0; 9]).is_err(), "nothing has left");
+        let large = vec![b'x'; 1_000_000];
+        let writes = async {
+            wire.write_all(&large).await.expect("written");
+            wire.write_all(b"tail").await.expect("gathered");
+            wire.flush().await.expect("written");
+            drop(wire);
+        };
+        let mut read = Vec::new();
+        let (_, length) = tokio::join!(writes, client.read_to_end(&mut read));
+        assert_eq!(length.expect("all of it"), 1_000_008);
+        assert!(read.starts_with(b"headxx") && read.ends_with(b"xtail"));
+    }
+
+    #[tokio::test]
+    async fn what_was_gathered_leaves_when_the_wire_is_dropped() {
+        let (mut wire, mut client) = pair();
+        wire.write_all(b"alert").await.expect("gathered");
+        drop(wire);
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.expect("all of it");
+        assert_eq!(read, "alert");
+    }
+
+    #[tokio::test]
+    async fn record_is_read_at_once_and_given_in_pieces() {
+        let (mut wire, mut client) = pair();
+        client.write_all(b"headrest").await.expect("sent");
+        let mut piece = [0; 4];
+        wire.read_exact(&mut piece).await.expect("a piece");
+        assert_eq!((&piece, wire.ahead.len()), (b"head", 4));
+        wire.read_exact(&mut piece).await.expect("a piece");
+        assert_eq!((&piece, wire.ahead.capacity()), (b"rest", 0));
+    }
+}

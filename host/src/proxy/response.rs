@@ -1,0 +1,151 @@
+//! The head of a response on its way from the upstream to the client: what concerns the upstream's connection alone stays
+//! behind, and the client gets what its version of HTTP has.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderName, StatusCode, Version};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+
+/// The response header by which clients tell the proxy's own answers from others: nobody else may set it.
+pub const ERROR_HEADER: HeaderName = HeaderName::from_static("pointsman-error");
+
+/// Fields that are about one connection (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 5] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+];
+
+/// Whether the connection may be used again afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    Open,
+    /// The body ends with the connection.
+    Close,
+}
+
+/// Prepares a head for a client that asked in `version`.
+pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterwards> {
+    let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    if !switches {
+        remove_hop_by_hop(response);
+    }
+    response.remove_header(&ERROR_HEADER);
+    if version == Version::HTTP_2 {
+        return Ok(Afterwards::Open);
+    }
+    // The version of a status line is the sender's own (RFC 9110, section 2.5).
+    response.set_version(Version::HTTP_11);
+    one_content_length(response)?;
+    if response.status == StatusCode::NO_CONTENT || (response.status.is_informational() && !switches) {
+        response.remove_header(&TRANSFER_ENCODING);
+        response.remove_header(&CONTENT_LENGTH);
+    }
+    if response.headers.contains_key(TRANSFER_ENCODING) {
+        response.remove_header(&CONTENT_LENGTH);
+        if version != Version::HTTP_11 {
+            // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
+            response.remove_header(&TRANSFER_ENCODING);
+            return Ok(Afterwards::Close);
+        }
+    }
+    Ok(Afterwards::Open)
+}
+
+fn remove_hop_by_hop(response: &mut ResponseHeader) {
+    if let Some(nominated) = nominated(response) {
+        for name in nominated {
+            response.remove_header(&name);
+        }
+        response.remove_header(&CONNECTION);
+    }
+    for name in &HOP_BY_HOP {
+        if response.headers.contains_key(name) {
+            response.remove_header(name);
+        }
+    }
+    response.remove_header(&UPGRADE);
+}
+
+/// What `connection` names; how the body is delimited is none of the upstream's choice any more.
+fn nominated(response: &ResponseHeader) -> Option<Vec<HeaderName>> {
+    let mut values = response.headers.get_all(CONNECTION).iter().peekable();
+    values.peek()?;
+    let framing = [TRANSFER_ENCODING, CONTENT_LENGTH];
+    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok());
+    Some(names.filter(|name| !framing.contains(name)).collect())
+}
+
+/// Equal values are one (RFC 9110, section 8.6); Pingora has refused others.
+fn one_content_length(response: &mut ResponseHeader) -> Result<()> {
+    let mut values = response.headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else { return Ok(()) };
+    let list = first.as_bytes().contains(&b',');
+    if !list && values.next().is_none() {
+        return Ok(());
+    }
+    let length = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    let Ok(length) = HeaderValue::from_bytes(length) else { return Ok(()) };
+    response.insert_header(CONTENT_LENGTH, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(version: Version, status: u16, given: &[(&str, &str)], expected: &[(&str, &str)]) -> Afterwards {
+        let mut response = ResponseHeader::build(status, None).expect("a response");
+        response.set_version(Version::HTTP_10);
+        for (name, value) in given {
+            response.append_header((*name).to_owned(), *value).expect("a header");
+        }
+        let afterwards = prepare(&mut response, version).expect("it is prepared");
+        let found: Vec<(&str, &str)> =
+            response.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII"))).collect();
+        assert_eq!(found, expected);
+        if version != Version::HTTP_2 {
+            assert_eq!(response.version, Version::HTTP_11);
+        }
+        afterwards
+    }
+
+    const HOP: [(&str, &str); 10] = [
+        ("connection", "x-secret, close"),
+        ("x-secret", "1"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("proxy-authenticate", "Basic"),
+        ("te", "trailers"),
+        ("trailer", "x"),
+        ("upgrade", "h2c"),
+        ("pointsman-error", "no-tenant"),
+        ("x-kept", "1"),
+    ];
+
+    #[test]
+    fn what_is_about_the_upstreams_connection_stays_behind() {
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert_eq!(check(version, 200, &HOP, &[("x-kept", "1")]), Afterwards::Open);
+        }
+        let switch = [("connection", "upgrade"), ("upgrade", "websocket")];
+        check(Version::HTTP_11, 101, &switch, &switch);
+    }
+
+    #[test]
+    fn body_is_delimited_in_one_way() {
+        let chunked = ("transfer-encoding", "chunked");
+        let length = ("content-length", "5");
+        assert_eq!(check(Version::HTTP_11, 200, &[chunked, length], &[chunked]), Afterwards::Open);
+        assert_eq!(check(Version::HTTP_10, 200, &[chunked], &[]), Afterwards::Close);
+        check(Version::HTTP_11, 200, &[("content-length", "5, 5")], &[length]);
+        check(Version::HTTP_11, 200, &[length, length], &[length]);
+        check(Version::HTTP_11, 204, &[length], &[]);
+        check(Version::HTTP_11, 200, &[("connection", "content-length"), length], &[length]);
+    }
+}

@@ -1,0 +1,105 @@
+//! From a configuration to the doors of its listeners.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerApp;
+use pingora::server::ShutdownWatch;
+
+use crate::admin::Admin;
+use crate::config::{AdminConfig, Config, ForwardedConfig, Http2Config, ListenerConfig};
+use crate::door::{Admission, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
+use crate::log::AccessLogger;
+use crate::memory::MemoryWatch;
+use crate::metrics::Metrics;
+use crate::server::limits::Descriptors;
+
+/// A door that takes connections once it is run.
+pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What all doors have in common.
+pub struct Doors<'a> {
+    pub config: &'a Config,
+    pub descriptors: Descriptors,
+    pub access: AccessLogger,
+    pub metrics: Arc<Metrics>,
+    pub watch: ShutdownWatch,
+    pub memory: Arc<MemoryWatch>,
+}
+
+/// Connections to the admin API at the same time, on each of its listeners. They have a share of their own: an operator
+/// gets in when clients have taken all else.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long a connection to the admin API may be idle.
+const ADMIN_KEEPALIVE: Duration = Duration::from_secs(60);
+
+impl Doors<'_> {
+    /// The door of a listener, into the proxy.
+    pub fn to<A>(
+        &self,
+        app: Arc<A>,
+        config: &ListenerConfig,
+        tls: Option<TlsAcceptor>,
+        slots: Arc<Slots>,
+        pending: Arc<Pending>,
+    ) -> Door<A>
+    where
+        A: HttpServerApp + Send + Sync + 'static,
+    {
+        let listener = Arc::new(Listener::new(config, self.config.proxy.error_header));
+        let per_client = config.max_connections_per_client.unwrap_or(slots.limit().div_ceil(2));
+        let most = config.max_connections.unwrap_or(usize::MAX);
+        let admission = Admission::new(slots, most, per_client, config.forwarded.trusted.clone());
+        Door { memory: Some(self.memory.clone()), ..self.door(app, listener, tls, admission, pending) }
+    }
+
+    /// A door of the admin API.
+    pub fn to_admin(&self, app: Arc<Admin>) -> Door<Admin> {
+        let listener = Listener {
+            name: AdminConfig::LISTENER.into(),
+            max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
+            first_byte_timeout: ListenerConfig::FIRST_BYTE_TIMEOUT,
+            head_timeout: ListenerConfig::HEAD_TIMEOUT,
+            keepalive_timeout: ADMIN_KEEPALIVE,
+            body_timeout: ListenerConfig::BODY_TIMEOUT,
+            body_rate: ListenerConfig::BODY_RATE,
+            send_timeout: ListenerConfig::SEND_TIMEOUT,
+            max_requests: ListenerConfig::MAX_REQUESTS,
+            max_age: ListenerConfig::MAX_AGE,
+            linger: ListenerConfig::LINGER,
+            h2c: false,
+            http2: Http2Config::default(),
+            forwarded: ForwardedConfig::default(),
+            error_header: true,
+        };
+        let admission = Admission::new(Slots::new(ADMIN_CONNECTIONS), usize::MAX, usize::MAX, Vec::new());
+        self.door(app, Arc::new(listener), None, admission, Arc::new(Pending::default()))
+    }
+
+    fn door<A>(
+        &self,
+        app: Arc<A>,
+        listener: Arc<Listener>,
+        tls: Option<TlsAcceptor>,
+        admission: Admission,
+        pending: Arc<Pending>,
+    ) -> Door<A>
+    where
+        A: HttpServerApp + Send + Sync + 'static,
+    {
+        Door {
+            app,
+            tls,
+            admission,
+            pending,
+            access: self.access.clone(),
+            metrics: Arc::new(self.metrics.listener(&listener.name)),
+            http2: http2_options(&listener),
+            shutdown: self.watch.clone(),
+            memory: None,
+            listener,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the kernel lets this process have, and how many clients fit into it.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// File descriptors of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Descriptors {
+    /// None: as many as there is memory for.
+    limit: Option<u64>,
+}
+
+/// Descriptors that are never given to clients: the admin API, logs, builds and the runtime go on without room for more.
+const RESERVE: u64 = 256;
+
+/// Connections that one process takes where descriptors set no bound.
+const MOST: usize = 1_000_000;
+
+/// Raises the soft limit of file descriptors to the hard one.
+pub fn raise() -> Descriptors {
+    let now = getrlimit(Resource::Nofile);
+    if now.current == now.maximum {
+        return Descriptors { limit: now.current };
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }) {
+        Ok(()) => Descriptors { limit: now.maximum },
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of file descriptors to the hard limit");
+            Descriptors { limit: now.current }
+        }
+    }
+}
+
+impl Descriptors {
+    /// Connections of clients that there may be: each takes a descriptor, and as a rule another for its upstream.
+    pub fn connections(self, config: &Config) -> usize {
+        let Some(limit) = self.limit else { return MOST };
+        let idle = u64::try_from(config.proxy.idle_connections).unwrap_or(u64::MAX).min(limit / 4);
+        let room = limit.saturating_sub(RESERVE).saturating_sub(idle) / 2;
+        usize::try_from(room).unwrap_or(MOST).clamp(16, MOST)
+    }
+}
