@@ -31,7 +31,8 @@ def case(*args, **kwargs):
 
 def get(path=b"/CASE/a", *lines, version=b"HTTP/1.1", method=b"GET", host=HOST, body=b""):
     """A request of so many field lines."""
-    return method + b" " + path + b" " + version + b"\r\n" + host + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
+    return method + b" " + path + b" " + version + b"\r\n" + host + b"".join(line + b"\r\n" for line
+        in lines) + b"\r\n" + body
 
 
 def post(*lines, body=b"", path=b"/CASE/a", version=b"HTTP/1.1"):

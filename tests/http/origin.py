@@ -1,7 +1,7 @@
 """The origin behind the proxy: it records what it is sent, byte for byte, and answers as the case says.
 
-A request belongs to the case whose id (`j`, `k`, `q` or `z` and three digits) is somewhere in its bytes. Bytes on a connection that are
-no correct request belong to the case whose request came before them there.
+A request belongs to the case whose id (`j`, `k`, `q` or `z` and three digits) is somewhere in its bytes. Bytes on a
+connection that are no correct request belong to the case whose request came before them there.
 """
 
 import re
@@ -158,7 +158,8 @@ class Origin:
                     request.connection = io.number
                     self.note(case_id, request)
                 request.error = str(error) or "ended within the head"
-                io.send(answer(b"400 Bad Request", b"Connection: close", body=b"strict origin", case=case_id or b"none"))
+                io.send(answer(b"400 Bad Request", b"Connection: close", body=b"strict origin",
+                               case=case_id or b"none"))
             return case_id, False
 
     @staticmethod

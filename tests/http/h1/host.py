@@ -10,7 +10,8 @@ def bad_host(name, value, text, level=MUST):
 
 
 case("host-none", HOST_RULE, MUST, "HTTP/1.1 without Host gets 400.", get(host=b""), refused())
-case("host-twice", HOST_RULE, MUST, "Two different Host lines get 400.", get(host=HOST + b"Host: other.test\r\n"), refused())
+case("host-twice", HOST_RULE, MUST, "Two different Host lines get 400.", get(host=HOST + b"Host: other.test\r\n"),
+     refused())
 case("host-twice-equal", HOST_RULE, MUST, "Two equal Host lines get 400.", get(host=HOST + HOST), refused())
 case("host-twice-absolute", HOST_RULE, MUST, "Two Host lines get 400 beside an absolute target, too.",
      get(b"http://CASE.test/CASE/a", host=HOST + HOST), refused())
@@ -48,14 +49,17 @@ def good_host(name, value, text, *seen):
 
 
 good_host("port", b"CASE.test:8080", "Host with a port is taken.", b"CASE.test:8080", b"CASE.test")
-good_host("port-empty", b"CASE.test:", "Host with an empty port is taken.", b"CASE.test:", b"CASE.test", b"CASE.test:80")
+good_host("port-empty", b"CASE.test:", "Host with an empty port is taken.", b"CASE.test:", b"CASE.test",
+          b"CASE.test:80")
 good_host("upper-case", b"CASE.TEST", "Host in capitals is taken.", b"CASE.test")
 good_host("ipv4", b"127.0.0.1:80", "Host with an IPv4 address is taken.", b"127.0.0.1:80", b"127.0.0.1")
 good_host("ipv6", b"[::1]:8080", "Host with an IPv6 literal is taken.", b"[::1]:8080", b"[::1]")
 good_host("underscore", b"my_CASE.test", "Host with an underscore is taken.", b"my_CASE.test")
-case("host-last", HOST_RULE, MUST, "Host need not be the first field.", b"GET /CASE/a HTTP/1.1\r\nX-A: 1\r\n" + HOST + b"\r\n",
+case("host-last", HOST_RULE, MUST, "Host need not be the first field.",
+     b"GET /CASE/a HTTP/1.1\r\nX-A: 1\r\n" + HOST + b"\r\n",
      forwarded(saw(b"host", b"CASE.test")))
 case("host-1.0-none", HOST_RULE, MUST, "HTTP/1.0 needs no Host.", get(host=b"", version=b"HTTP/1.0"),
      any_of(forwarded(), refused(404)))
-case("host-nominated", "9110 7.6.1", MUST, "`Connection: host` does not take Host away.", get(b"/CASE/a", b"Connection: host"),
+case("host-nominated", "9110 7.6.1", MUST, "`Connection: host` does not take Host away.",
+     get(b"/CASE/a", b"Connection: host"),
      any_of(refused(), forwarded(saw(b"host", b"CASE.test"))))

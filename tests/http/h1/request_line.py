@@ -1,6 +1,7 @@
 """Request lines, methods, targets and versions (RFC 9112 2 and 3)."""
 
-from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, by_origin, case, forwarded, get, post, refused, saw,
+from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, by_origin, case, forwarded, get, post,
+                  refused, saw,
                   saw_target, that, told, unseen)
 
 # What is invalid in a request line: "a server SHOULD respond with a 400 (Bad Request)" (RFC 9112 3).
@@ -35,11 +36,15 @@ bad_line("target-at-host", b"GET @evil.example/x HTTP/1.1", "A target `@host/x` 
 bad_line("target-query-only", b"GET ?CASE HTTP/1.1", "A target that is only a query is refused.", "9112 3.2.1")
 bad_line("target-asterisk-get", b"GET * HTTP/1.1", "`*` with another method than OPTIONS is refused.", "9112 3.2.4")
 bad_line("target-authority-get", b"GET CASE.test:80 HTTP/1.1", "The authority form with GET is refused.", "9112 3.2.3")
-bad_line("target-no-host", b"GET http:///CASE/a HTTP/1.1", "An http URI with an empty host is refused.", "9110 4.2.1", MUST)
-bad_line("target-bad-port", b"GET http://CASE.test:8a/ HTTP/1.1", "An absolute target with a port `8a` is refused.", "9112 3.2.2")
-bad_line("target-userinfo", b"GET http://user@CASE.test/ HTTP/1.1", "User information in an absolute target is an error.",
+bad_line("target-no-host", b"GET http:///CASE/a HTTP/1.1", "An http URI with an empty host is refused.", "9110 4.2.1",
+         MUST)
+bad_line("target-bad-port", b"GET http://CASE.test:8a/ HTTP/1.1", "An absolute target with a port `8a` is refused.",
+         "9112 3.2.2")
+bad_line("target-userinfo", b"GET http://user@CASE.test/ HTTP/1.1",
+         "User information in an absolute target is an error.",
          "9110 4.2.4")
-case("target-non-ascii", "9112 3.2", SHOULD, "Bytes outside ASCII in a target are refused, or forwarded percent-encoded.",
+case("target-non-ascii", "9112 3.2", SHOULD,
+     "Bytes outside ASCII in a target are refused, or forwarded percent-encoded.",
      get(b"/CASE/\xc3\xa9"), any_of(refused(), forwarded(saw_target(b"/CASE/%C3%A9"))))
 case("target-fragment", "9112 3.2", SHOULD, "A fragment in the target is refused or taken off.", get(b"/CASE/a#frag"),
      any_of(refused(), forwarded(saw_target(b"/CASE/a"))))
@@ -65,8 +70,10 @@ case("target-options-absolute", "9112 3.2.4", MUST, "`OPTIONS http://host` is no
 
 for name, path in (("escapes", b"/CASE/%2F%41%zz?%00"), ("slashes", b"/CASE//a///b/"), ("dots", b"/CASE/b/../a/./c"),
                    ("query", b"/CASE/a??x=1&&y=[]|{}?"), ("marks", b"/CASE/a;p=1,b:c@d!$&'()*+=~-._")):
-    case(f"target-kept-{name}", "9110 7.7", MUST, f"Path and query are not rewritten: `{path.decode()[5:]}`.", get(path),
-         any_of(forwarded(saw_target(path)), refused()) if name in ("escapes", "query") else forwarded(saw_target(path)))
+    case(f"target-kept-{name}", "9110 7.7", MUST, f"Path and query are not rewritten: `{path.decode()[5:]}`.",
+         get(path),
+         any_of(forwarded(saw_target(path)), refused()) if name in ("escapes", "query")
+         else forwarded(saw_target(path)))
 case("target-8000", LINE, SHOULD, "A request line of 8,000 bytes is taken.", get(b"/CASE/" + b"a" * 7980), forwarded())
 case("target-too-long", LINE, MUST, "A target of 200,000 bytes gets 414 (or 431).", get(b"/CASE/" + b"a" * 200_000),
      refused(414, 431))
@@ -83,8 +90,10 @@ for method in (b"PUT", b"PATCH", b"DELETE"):
          forwarded(saw_target(b"/CASE/a", method), that("another body", lambda o: o.seen[0].body == b"hello")))
 # A gateway that opens a tunnel where its clients say is an open proxy.
 for name, target in (("authority", b"CASE.test:443"), ("path", b"/CASE/a"), ("no-port", b"CASE.test")):
-    case(f"connect-{name}", "9110 9.3.6", MUST, f"CONNECT {target.decode()} opens no tunnel.", get(target, method=b"CONNECT"),
-         lambda o: unseen(o) or (None if (o.first and 400 <= o.first.status) or (o.ended and not o.answers) else told(o)),
+    case(f"connect-{name}", "9110 9.3.6", MUST, f"CONNECT {target.decode()} opens no tunnel.",
+         get(target, method=b"CONNECT"),
+         lambda o: unseen(o) or (None if (o.first and 400 <= o.first.status) or (o.ended and not o.answers)
+                                 else told(o)),
          probe=False, to_end=False)
 case("trace-max-forwards-0", "9110 7.6.2", MUST, "TRACE with Max-Forwards 0 is not forwarded.",
      get(b"/CASE/a", b"Max-Forwards: 0", method=b"TRACE"), answered(unseen, status=(200, 400, 403, 405, 501)))
@@ -101,16 +110,23 @@ case("trace-body", "9110 9.3.8", MUST, "TRACE with a body is not forwarded with 
      get(b"/CASE/a", b"Content-Length: 5", method=b"TRACE", body=b"hello"),
      any_of(refused(400, 403, 405, 501), forwarded(that("forwarded with its body", lambda o: o.seen[0].body == b""))))
 
-case("version-0.9", "9112 3", SHOULD, "A request line without version is not forwarded as HTTP/1.", [b"GET /CASE/a\r\n", HALF_CLOSE],
+case("version-0.9", "9112 3", SHOULD, "A request line without version is not forwarded as HTTP/1.",
+     [b"GET /CASE/a\r\n", HALF_CLOSE],
      refused(400, 426, 505, or_closed=True), probe=False)
-bad_line("version-2.0", b"GET /CASE/a HTTP/2.0", "HTTP/2.0 in a request line is refused.", "9110 15.6.6", statuses=(400, 505))
+bad_line("version-2.0", b"GET /CASE/a HTTP/2.0", "HTTP/2.0 in a request line is refused.", "9110 15.6.6",
+         statuses=(400, 505))
 bad_line("version-3.7", b"GET /CASE/a HTTP/3.7", "HTTP/3.7 is refused.", "9110 15.6.6", statuses=(400, 505))
-bad_line("version-0.9-header", b"GET /CASE/a HTTP/0.9", "HTTP/0.9 in a request line is refused.", "9112 2.3", statuses=(400, 426, 505))
-bad_line("version-lower-case", b"GET /CASE/a http/1.1", "The protocol's name is case-sensitive.", "9112 2.3", statuses=(400, 505))
-bad_line("version-two-digits", b"GET /CASE/a HTTP/1.10", "A version has one digit on each side.", "9112 2.3", statuses=(400, 505))
-bad_line("version-leading-zero", b"GET /CASE/a HTTP/01.1", "A version has one digit, no leading zero.", "9112 2.3", statuses=(400, 505))
+bad_line("version-0.9-header", b"GET /CASE/a HTTP/0.9", "HTTP/0.9 in a request line is refused.", "9112 2.3",
+         statuses=(400, 426, 505))
+bad_line("version-lower-case", b"GET /CASE/a http/1.1", "The protocol's name is case-sensitive.", "9112 2.3",
+         statuses=(400, 505))
+bad_line("version-two-digits", b"GET /CASE/a HTTP/1.10", "A version has one digit on each side.", "9112 2.3",
+         statuses=(400, 505))
+bad_line("version-leading-zero", b"GET /CASE/a HTTP/01.1", "A version has one digit, no leading zero.", "9112 2.3",
+         statuses=(400, 505))
 bad_line("version-no-minor", b"GET /CASE/a HTTP/1", "A version has a minor part.", "9112 2.3", statuses=(400, 505))
-bad_line("version-other-protocol", b"GET /CASE/a ICAP/1.0", "Another protocol's version is refused.", "9112 2.3", statuses=(400, 505))
+bad_line("version-other-protocol", b"GET /CASE/a ICAP/1.0", "Another protocol's version is refused.", "9112 2.3",
+         statuses=(400, 505))
 case("version-1.2", "9110 2.5", SHOULD, "HTTP/1.2 is processed as HTTP/1.1.", get(version=b"HTTP/1.2"),
      forwarded(that("not HTTP/1.1 to the origin", lambda o: o.seen[0].version == b"HTTP/1.1")))
 case("version-own", "9110 7.6", MUST, "An intermediary sends its own version, not the client's HTTP/1.0.",
@@ -130,7 +146,8 @@ case("line-empty-before", "9112 2.2", SHOULD, "An empty line before the request 
      b"\r\n" + get(), forwarded())
 case("line-empty-between", "9112 2.2", SHOULD, "A CRLF after a body, before the next request, is ignored.",
      [post(b"Content-Length: 5", body=b"hello") + b"\r\n" + get()], forwarded(count=2), replies=2)
-case("line-slowly", "9112 2.2", MUST, "A head that comes a byte at a time is a head.", [Slowly(get(b"/CASE/a", b"X-A: 1"))],
+case("line-slowly", "9112 2.2", MUST, "A head that comes a byte at a time is a head.",
+     [Slowly(get(b"/CASE/a", b"X-A: 1"))],
      forwarded(saw(b"x-a", b"1")))
 case("line-space-line-before", "9112 2.2", MUST, "White space before the first field: refused, or the line is dropped.",
      b"GET /CASE/a HTTP/1.1\r\n X-A: 1\r\n" + HOST + b"\r\n",
