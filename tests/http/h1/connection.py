@@ -1,8 +1,7 @@
 """Reuse, closing, pipelining, half-closed clients, Expect and Upgrade (RFC 9112 9, RFC 9110 7.8 and 10.1.1)."""
 
-from case import (Answers, HALF_CLOSE, INTERIM, MUST, SHOULD, Seen, Slowly, all_of, answer, answered, any_of, by_origin,
-                  case, chunked,
-                  forwarded, get, got, got_body, post, refused, saw, saw_body, sound, that, told)
+from case import (Answers, HALF_CLOSE, INTERIM, MUST, SHOULD, Seen, Slowly, answer, answered, any_of, by_origin, case,
+                  chunked, forwarded, get, got_body, post, refused, saw, saw_body, sound, that, told)
 
 PERSIST = "9112 9.3"
 CLOSES = "9112 9.6"

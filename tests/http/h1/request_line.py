@@ -1,7 +1,6 @@
 """Request lines, methods, targets and versions (RFC 9112 2 and 3)."""
 
-from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, by_origin, case, forwarded, get, post,
-                  refused, saw,
+from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, case, forwarded, get, post, refused, saw,
                   saw_target, that, told, unseen)
 
 # What is invalid in a request line: "a server SHOULD respond with a 400 (Bad Request)" (RFC 9112 3).

@@ -1,8 +1,10 @@
 """Where a response ends (RFC 9112 6.3), and that no client gets another's bytes (RFC 9112 9.2)."""
 
-from case import (MUST, SHOULD, Answers, all_of, answer, answered, any_of, bad_gateway, by_origin, case, forwarded, get,
-                  got, got_body, noticed,
-                  post, refused, sound, that, told)
+import threading
+from collections import defaultdict
+
+from case import (MUST, SHOULD, all_of, answer, any_of, bad_gateway, case, forwarded, get, got, got_body, noticed,
+                  post, that, told)
 
 ENDS = "9112 6.3"
 HELLO = b"5\r\nhello\r\n0\r\n\r\n"
@@ -158,22 +160,27 @@ response("extra-after-head", OWN, MUST, "A response after that of HEAD reaches n
          all_of(clean, forwarded()), alone=True, **HEAD)
 
 
+TAKEN, SPOKEN = defaultdict(threading.Event), defaultdict(threading.Event)
+
+
 def late(io, request, case_id):
     """Waits until the answer was taken, and then speaks on the idle connection."""
     io.send(answer(case=case_id, body=b"hello"))
-    io.sock.settimeout(0.2)
-    try:
-        io.fill()
-    except TimeoutError:
-        pass
-    io.sock.settimeout(30)
-    io.send(POISON.replace(b"CASE", case_id))
+    if TAKEN[case_id].wait(5):
+        io.send(POISON.replace(b"CASE", case_id))
+    SPOKEN[case_id].set()
     return True
 
 
+def takes(c):
+    """Takes its answer, and waits until the origin has spoken again."""
+    c.answers(1)
+    TAKEN[c.case_id].set()
+    SPOKEN[c.case_id].wait(5)
+
+
 response("extra-late", OWN, MUST, "A response on an idle connection reaches nobody.", late,
-         all_of(clean, forwarded(got_body(b"hello"))), alone=True,
-         probe=False, to_end=False)
+         all_of(clean, forwarded(got_body(b"hello"))), request=[get(), takes], alone=True, probe=False, to_end=False)
 
 
 def abandons(c):

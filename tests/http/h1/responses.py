@@ -1,7 +1,6 @@
 """Responses: status lines, fields, interim responses (RFC 9112 4, RFC 9110 6.6, 7.6 and 15.2)."""
 
-from case import (MUST, SHOULD, all_of, answer, answered, any_of, bad_gateway, by_origin, case, forwarded, get, got,
-                  got_body, post,
+from case import (MUST, SHOULD, all_of, answer, any_of, bad_gateway, case, forwarded, get, got, got_body, post,
                   refused, that)
 
 STATUS = "9112 4"

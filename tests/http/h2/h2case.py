@@ -1,8 +1,6 @@
 """The register of HTTP/2 cases. A case is a function of a `Peer`, which raises `Wrong`; see `peer.py` for the words."""
 
-import threading
-
-from origin import answer as response  # noqa: F401
+from origin import answer as response  # noqa: F401  (for the modules of cases)
 from peer import Wrong
 
 MUST, SHOULD = "MUST", "SHOULD"
@@ -25,18 +23,6 @@ def case(name, section, level, text, *, answer=None, raw=False, early=False):
         return run
 
     return register
-
-
-class Held:
-    """An origin that answers when the case says."""
-
-    def __init__(self):
-        self.released = threading.Event()
-
-    def __call__(self, io, request, case_id):
-        self.released.wait(20)
-        io.send(response(case=case_id, body=b"held"))
-        return True
 
 
 def held():

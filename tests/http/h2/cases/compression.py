@@ -1,7 +1,7 @@
 """HPACK (RFC 7541, RFC 9113 4.3)."""
 
 import hpack
-from h2case import MUST, SHOULD, case, check
+from h2case import MUST, case, check
 from peer import COMPRESSION_ERROR, END_HEADERS, END_STREAM, HEADERS, HEADER_TABLE_SIZE, frame, settings
 
 DECODING = "7541 4.3"

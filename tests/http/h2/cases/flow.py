@@ -2,11 +2,9 @@
 
 import struct
 
-import hpack
-from h2case import MUST, SHOULD, case, check, held, response
-from peer import (CANCEL, DATA, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, HEADERS, INITIAL_WINDOW_SIZE,
-                  MAX_FRAME_SIZE, PROTOCOL_ERROR,
-                  RST_STREAM, SETTINGS, WINDOW_UPDATE, Wrong, frame, settings)
+from h2case import MUST, case, check, held, response
+from peer import (CANCEL, DATA, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, INITIAL_WINDOW_SIZE, PROTOCOL_ERROR,
+                  RST_STREAM, WINDOW_UPDATE, frame, settings)
 
 FLOW = "9113 6.9"
 LARGE = response(body=b"0123456789" * 20_000)

@@ -2,7 +2,7 @@
 
 import hpack
 from h2case import MUST, SHOULD, case, check
-from peer import END_HEADERS, END_STREAM, HEADERS, frame
+from peer import END_HEADERS, END_STREAM, frame
 
 NAMES = "9113 8.2.1"
 PSEUDO = "9113 8.3.1"
