@@ -88,6 +88,14 @@ def content_length(message):
     return int(values[0])
 
 
+def chunked_last(message):
+    """Chunked must be the last coding, and be applied once."""
+    codings = message.elements(b"transfer-encoding")
+    if codings[-1:] != [b"chunked"] or codings.count(b"chunked") > 1:
+        raise Malformed(f"transfer-encoding {message.values(b'transfer-encoding')!r}")
+    message.framing = "chunked"
+
+
 def parse_request_head(raw):
     lines = head_lines(raw)
     match = REQUEST_LINE.fullmatch(lines[0])
@@ -100,9 +108,7 @@ def parse_request_head(raw):
     if coding and length is not None:
         raise Malformed("both Transfer-Encoding and Content-Length")
     if coding:
-        if len(coding) > 1 or coding[0].lower().split(b",")[-1].strip() != b"chunked":
-            raise Malformed(f"transfer-encoding {coding!r}")
-        request.framing = "chunked"
+        chunked_last(request)
     elif length is not None:
         request.framing = "length"
     if len(request.values(b"host")) != 1 and request.version != b"HTTP/1.0":
@@ -126,9 +132,7 @@ def parse_response_head(raw, method):
             if coding or length is not None:
                 raise Malformed(f"framing fields in a {response.status}")
     elif coding:
-        if len(coding) > 1 or coding[0].lower() != b"chunked":
-            raise Malformed(f"transfer-encoding {coding!r}")
-        response.framing = "chunked"
+        chunked_last(response)
     else:
         response.framing = "close" if length is None else "length"
     return response

@@ -291,14 +291,16 @@ def rest(p, cut=10, stream=1, flags=END_HEADERS):
     return frame(CONTINUATION, flags, stream, hpack.block(p.fields())[cut:])
 
 
-@case("continuation", "9113 6.10", MUST, "A field block may come in several frames.")
-def _(p):
-    block = hpack.block(p.fields((b"x-a", b"1")))
-    p.send(frame(HEADERS, END_STREAM, 1, block[:3]), *(frame(CONTINUATION, 0, 1, block[n : n + 7]) for n
-                                                       in range(3, len(block), 7)),
-           frame(CONTINUATION, END_HEADERS, 1))
-    p.answer(1)
-    check(p.seen()[0].values(b"x-a") == [b"1"], "a field was lost")
+for name, size in (("continuation", 40), ("continuation-small", 7)):
+
+    @case(name, "9113 6.10", MUST, f"A field block may come in several frames, here of {size} bytes each.")
+    def _(p, size=size):
+        block = hpack.block(p.fields((b"x-a", b"1")))
+        p.send(frame(HEADERS, END_STREAM, 1, block[:3]),
+               *(frame(CONTINUATION, 0, 1, block[n : n + size]) for n in range(3, len(block), size)),
+               frame(CONTINUATION, END_HEADERS, 1))
+        p.answer(1)
+        check(p.seen()[0].values(b"x-a") == [b"1"], "a field was lost")
 
 
 @case("continuation-empty-headers", "9113 6.10", MUST, "HEADERS may be empty if CONTINUATION has it all.")
