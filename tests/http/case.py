@@ -30,7 +30,7 @@ def case(*args, **kwargs):
 
 
 def get(path=b"/CASE/a", *lines, version=b"HTTP/1.1", method=b"GET", host=HOST, body=b""):
-    """A request of so many field lines."""
+    """A request with these field lines."""
     return method + b" " + path + b" " + version + b"\r\n" + host + b"".join(line + b"\r\n" for line
         in lines) + b"\r\n" + body
 
@@ -50,7 +50,7 @@ def by_origin(response):
 # --- Expectations ----------------------------------------------------------------------------------------------------
 
 
-def told(o):
+def summary(o):
     """The outcome in a few words, for messages."""
     got = ", ".join(f"{r.status}{'' if by_origin(r) else ' of the proxy'}" for r in o.answers) or "no answer"
     return f"{got}; {o.ended or 'open'}; the origin saw {len(o.seen)}"
@@ -81,21 +81,21 @@ def refused(*statuses, or_closed=False, partly=False, closes=False):
 
     def check(o):
         if any(r.complete and not r.error for r in o.seen) or (o.seen and not partly):
-            return f"forwarded ({told(o)})"
+            return f"forwarded ({summary(o)})"
         if any(r.error for r in o.seen):
             return f"malformed at the origin: {o.seen[0].error}"
         if not o.answers:
-            return None if or_closed and o.ended and not o.leftover else f"not refused ({told(o)})"
+            return None if or_closed and o.ended and not o.leftover else f"not refused ({summary(o)})"
         first = o.first
         if first.error:
             return f"malformed answer: {first.error}"
         if by_origin(first):
             if not (partly and 400 <= first.status):
-                return f"the origin's answer ({told(o)})"
+                return f"the origin's answer ({summary(o)})"
         elif first.status not in statuses and not (partly and first.status in (400, 502)):
             return f"status {first.status}"
         if len(o.answers) > 1:
-            return f"more than one answer ({told(o)})"
+            return f"more than one answer ({summary(o)})"
         if closes and o.reused:
             return "the connection was used again"
         return None
@@ -104,17 +104,17 @@ def refused(*statuses, or_closed=False, partly=False, closes=False):
 
 
 def forwarded(*checks, count=1, status=200, reused=None):
-    """The origin gets so many correct requests, and the client its answers."""
+    """The origin gets `count` correct requests, and the client its answers."""
 
     def check(o):
         if wrong := sound(o):
             return wrong
         if len(o.answers) != count or any(not by_origin(r) or r.status != status for r in o.answers):
-            return f"not answered by the origin ({told(o)})"
+            return f"not answered by the origin ({summary(o)})"
         if any(not r.complete for r in o.answers):
             return "incomplete answer"
         if len(o.seen) != count or any(not r.complete for r in o.seen):
-            return f"the origin saw {len(o.seen)} requests ({told(o)})"
+            return f"the origin saw {len(o.seen)} requests ({summary(o)})"
         for request in o.seen:
             if request.version not in (b"HTTP/1.1", b"HTTP/1.0"):
                 return f"version {request.version!r}"
@@ -132,7 +132,7 @@ def answered(*checks, status=(200,), reused=None, complete=True):
         if wrong := sound(o):
             return wrong
         if len(o.answers) != 1 or o.first.status not in status:
-            return f"answer ({told(o)})"
+            return f"answer ({summary(o)})"
         if complete and not o.first.complete:
             return "incomplete answer"
         if reused is not None and o.reused != reused:
@@ -171,7 +171,7 @@ def bad_gateway(o):
 def noticed(o):
     """The client can tell that the answer is not whole: by its framing, by a reset, or by a 502 in its place."""
     if not o.answers:
-        return None if o.ended else f"no end ({told(o)})"
+        return None if o.ended else f"no end ({summary(o)})"
     first = o.first
     if first.status in (502, 504) and not by_origin(first):
         return None
@@ -179,7 +179,7 @@ def noticed(o):
         return None if o.ended else f"malformed: {first.error}"
     if first.complete:
         return f"looks complete, framed by {first.framing}"
-    return None if o.ended else f"left open ({told(o)})"
+    return None if o.ended else f"left open ({summary(o)})"
 
 
 def that(text, condition):
@@ -189,7 +189,7 @@ def that(text, condition):
 
 def unseen(o):
     """Nothing at the origin."""
-    return f"forwarded ({told(o)})" if o.seen else None
+    return f"forwarded ({summary(o)})" if o.seen else None
 
 
 def saw(name, *values):

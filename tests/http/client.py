@@ -19,14 +19,14 @@ class Slowly:
 
 
 class Answers:
-    """Waits for so many final responses."""
+    """Waits for `count` final responses."""
 
     def __init__(self, count):
         self.count = count
 
 
 class Seen:
-    """Waits until the origin has seen so many requests of the case."""
+    """Waits until the origin has seen `count` requests of the case."""
 
     def __init__(self, count):
         self.count = count

@@ -1,7 +1,7 @@
 """Reuse, closing, pipelining, half-closed clients, Expect and Upgrade (RFC 9112 9, RFC 9110 7.8 and 10.1.1)."""
 
 from case import (Answers, HALF_CLOSE, INTERIM, MUST, SHOULD, Seen, Slowly, answer, answered, any_of, by_origin, case,
-                  chunked, forwarded, get, got_body, post, refused, saw, saw_body, sound, that, told)
+                  chunked, forwarded, get, got_body, post, refused, saw, saw_body, sound, summary, that)
 
 PERSIST = "9112 9.3"
 CLOSES = "9112 9.6"
@@ -99,7 +99,7 @@ case("pipeline-bad-second", PIPE, MUST, "A bad second request does not take the 
      get(b"/CASE/0") + b"GET /CASE/1 HTTP/1.1\r\n" + b"X A: 1\r\nHost: CASE.test\r\n\r\n",
      lambda o: sound(o) or (None if len(o.answers) == 2 and by_origin(o.first) and o.answers[1].status == 400
                             and len(o.seen) == 1
-                            else told(o)), replies=2)
+                            else summary(o)), replies=2)
 case("half-close", CLOSES, SHOULD, "A client that has sent FIN after its request gets the answer.", [get(), HALF_CLOSE],
      forwarded(), probe=False)
 case("half-close-slow", CLOSES, SHOULD, "Also if the FIN comes while the origin still works.",
@@ -115,7 +115,7 @@ case("early-answer", "9112 9.3", MUST,
      "An answer before the body's end: the client gets it, and the rest is no request.",
      [post(b"Content-Length: 61"), Slowly(b"GET /CASE/smuggled HTTP/1.1\r\nHost: CASE.test\r\nX-A: 123456\r\n\r\n")],
      lambda o: "smuggled" if any(b"smuggled" in r.target for r in o.seen) else
-     (None if o.first and o.first.status == 413 and o.first.complete else f"no answer ({told(o)})"),
+     (None if o.first and o.first.status == 413 and o.first.complete else f"no answer ({summary(o)})"),
      answer=lambda io, request, case_id: io.send(answer(b"413 Content Too Large", b"Connection: close", case=case_id))
      or io.gone() or False,
      early=True, alone=True)
@@ -187,7 +187,7 @@ def switches(io, request, case_id):
 case("upgrade-websocket", "9110 7.8", MUST, "A WebSocket goes through, both ways.",
      [WEBSOCKET, lambda c: c.read_until(lambda responses, _: responses), b"hello"],
      lambda o: None if o.answers and o.first.status == 101 and o.first.body == b"HELLO!"
-     and b"upgrade" in o.first.elements(b"connection") else told(o), answer=switches, probe=False, replies=1,
+     and b"upgrade" in o.first.elements(b"connection") else summary(o), answer=switches, probe=False, replies=1,
      alone=True)
 case("upgrade-refused", "9110 7.8", MUST, "An origin may answer an upgrade with 200, and the connection goes on.",
      WEBSOCKET,

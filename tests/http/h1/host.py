@@ -13,7 +13,7 @@ case("host-none", HOST_RULE, MUST, "HTTP/1.1 without Host gets 400.", get(host=b
 case("host-twice", HOST_RULE, MUST, "Two different Host lines get 400.", get(host=HOST + b"Host: other.test\r\n"),
      refused())
 case("host-twice-equal", HOST_RULE, MUST, "Two equal Host lines get 400.", get(host=HOST + HOST), refused())
-case("host-twice-absolute", HOST_RULE, MUST, "Two Host lines get 400 beside an absolute target, too.",
+case("host-twice-absolute", HOST_RULE, MUST, "Two Host lines get 400 with an absolute target, too.",
      get(b"http://CASE.test/CASE/a", host=HOST + HOST), refused())
 case("host-none-absolute", HOST_RULE, MUST, "An absolute target does not make up for Host.",
      get(b"http://CASE.test/CASE/a", host=b""), refused())

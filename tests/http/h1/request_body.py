@@ -2,7 +2,7 @@
 
 from case import (HALF_CLOSE, MUST, SHOULD, Seen, Slowly, any_of, case, chunked, first_wrong, forwarded, get, post,
                   refused, saw,
-                  saw_body, sound, that, told)
+                  saw_body, sound, summary, that)
 
 LENGTH = "9110 8.6"
 CODING = "9112 6.1"
@@ -55,9 +55,9 @@ case("length-slowly", LENGTH, MUST, "A body that comes a byte at a time is whole
 def cut(o):
     """The origin must not take what came for the whole."""
     if any(r.complete for r in o.seen):
-        return f"complete at the origin ({told(o)})"
+        return f"complete at the origin ({summary(o)})"
     if o.answers and o.first.status < 400:
-        return f"answered as if complete ({told(o)})"
+        return f"answered as if complete ({summary(o)})"
     return None
 
 
@@ -88,7 +88,6 @@ case("coding-and-length-smuggle", CODING, MUST, "Both framings, a request inside
      post(b"Content-Length: 47", TE, body=b"0\r\n\r\nGET /CASE/smuggled HTTP/1.1\r\nX-A: 1234\r\n\r\n"),
      lambda o: "smuggled" if any(b"smuggled" in r.target for r in o.seen) or o.reused or len(o.answers) > 1
      else sound(o), alone=True)
-KEPT = "the coding was dropped"
 
 
 def bad_coding(name, value, text, *statuses, section=CODING, level=MUST):

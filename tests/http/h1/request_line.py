@@ -1,7 +1,7 @@
 """Request lines, methods, targets and versions (RFC 9112 2 and 3)."""
 
 from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, case, forwarded, get, post, refused, saw,
-                  saw_target, that, told, unseen)
+                  saw_target, summary, that, unseen)
 
 # What is invalid in a request line: "a server SHOULD respond with a 400 (Bad Request)" (RFC 9112 3).
 LINE = "9112 3"
@@ -92,7 +92,7 @@ for name, target in (("authority", b"CASE.test:443"), ("path", b"/CASE/a"), ("no
     case(f"connect-{name}", "9110 9.3.6", MUST, f"CONNECT {target.decode()} opens no tunnel.",
          get(target, method=b"CONNECT"),
          lambda o: unseen(o) or (None if (o.first and 400 <= o.first.status) or (o.ended and not o.answers)
-                                 else told(o)),
+                                 else summary(o)),
          probe=False, to_end=False)
 case("trace-max-forwards-0", "9110 7.6.2", MUST, "TRACE with Max-Forwards 0 is not forwarded.",
      get(b"/CASE/a", b"Max-Forwards: 0", method=b"TRACE"), answered(unseen, status=(200, 400, 403, 405, 501)))

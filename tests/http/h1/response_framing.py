@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 
 from case import (MUST, SHOULD, all_of, answer, any_of, bad_gateway, case, forwarded, get, got, got_body, noticed,
-                  post, that, told)
+                  post, summary, that)
 
 ENDS = "9112 6.3"
 HELLO = b"5\r\nhello\r\n0\r\n\r\n"
@@ -105,7 +105,7 @@ response("coding-and-length", "9112 6.3", MUST, "Both framings: a 502, or the co
 response("coding-unknown", "9112 6.1", MUST, "`gzip, chunked` never becomes `chunked`.",
          head(b"Transfer-Encoding: gzip, chunked") + HELLO,
          lambda o: None if bad_gateway(o) is None or (o.first and b"gzip" in o.first.elements(b"transfer-encoding"))
-         else f"gzip was lost ({told(o)})",
+         else f"gzip was lost ({summary(o)})",
          close=True, alone=True)
 response("coding-twice", "9112 6.1", MUST, "`chunked, chunked` of an origin is a 502, or noticed.",
          head(b"Transfer-Encoding: chunked, chunked") + HELLO,

@@ -67,7 +67,7 @@ def unhuffman(data):
 
 
 def integer(value, prefix, flags=0):
-    """An integer behind a prefix of so many bits (RFC 7541 5.1)."""
+    """An integer behind a prefix of `prefix` bits (RFC 7541 5.1)."""
     limit = (1 << prefix) - 1
     if value < limit:
         return bytes([flags | value])

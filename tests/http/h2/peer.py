@@ -105,7 +105,7 @@ class Peer:
             try:
                 piece = self.sock.recv(1 << 16)
             except TimeoutError:
-                raise Wrong(f"nothing came of it ({self.told()})") from None
+                raise Wrong(f"nothing came of it ({self.summary()})") from None
             except OSError:
                 piece = b""
             if not piece:
@@ -170,7 +170,7 @@ class Peer:
     def stream(self, number):
         return self.streams.setdefault(number, Stream())
 
-    def told(self):
+    def summary(self):
         parts = [f"stream {n}: " + (f"reset {code_name(s.reset)}" if s.reset is not None else f"status {s.status}"
                                     f"{'' if s.ended else ', not ended'}") for n, s in self.streams.items()]
         if self.goaway is not None:
@@ -185,7 +185,7 @@ class Peer:
             if self.closed or not self.read_frame():
                 if condition():
                     return
-                raise Wrong(f"no {what} ({self.told()})")
+                raise Wrong(f"no {what} ({self.summary()})")
 
     # --- What must come ---
 
@@ -198,7 +198,7 @@ class Peer:
         self.wait(lambda: self.over(number), f"answer on stream {number}")
         one = self.stream(number)
         if one.fields is None or not one.ended:
-            raise Wrong(f"no answer on stream {number} ({self.told()})")
+            raise Wrong(f"no answer on stream {number} ({self.summary()})")
         if one.status not in (statuses or (200,)):
             raise Wrong(f"status {one.status} on stream {number}")
         return one
@@ -219,7 +219,7 @@ class Peer:
                 break
         code = one.reset if one.reset is not None else self.goaway
         if code is None and not self.closed:
-            raise Wrong(f"no error ({self.told()})")
+            raise Wrong(f"no error ({self.summary()})")
         if code not in (None, *codes):
             raise Wrong(f"{code_name(code)}, not {'/'.join(code_name(c) for c in codes)}")
         return self
@@ -232,7 +232,7 @@ class Peer:
                 break
         if one.fields is not None:
             if not 400 <= one.status < 500 or one.values(b"x-origin"):
-                raise Wrong(f"taken ({self.told()})")
+                raise Wrong(f"taken ({self.summary()})")
         elif one.reset not in (None, PROTOCOL_ERROR):
             raise Wrong(f"reset {code_name(one.reset)}, not PROTOCOL_ERROR")
         elif one.reset is None and self.goaway not in (None, PROTOCOL_ERROR):

@@ -112,7 +112,7 @@ def _(p):
     check(p.seen()[0].values(b"host") == [p.case_id + b".test"], "another Host at the origin")
 
 
-@case("host-equal", PSEUDO, MUST, "`host` beside an equal `:authority` goes on once.")
+@case("host-equal", PSEUDO, MUST, "`host` next to an equal `:authority` goes on once.")
 def _(p):
     p.headers(1, p.fields((b"host", p.case_id + b".test")))
     p.answer(1)
@@ -179,7 +179,7 @@ for name, values in (("equal", [b"5", b"5"]), ("equal-list", [b"5, 5"])):
         p.wait(lambda: p.over(1) or p.goaway is not None, "end of the stream")
         for request in p.seen():
             check(not request.error, f"malformed at the origin: {request.error}")
-        check(p.stream(1).reset in (None, 1) and p.stream(1).status in (None, 200, 400), p.told())
+        check(p.stream(1).reset in (None, 1) and p.stream(1).status in (None, 200, 400), p.summary())
 
 
 @case("length-right", LENGTH, MUST, "A content-length that is right goes on.")
