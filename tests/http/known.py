@@ -1,0 +1,29 @@
+"""Cases in which Pointsman deviates, each with the reason. A case that passes must leave the list."""
+
+
+def because(reason, *names):
+    return dict.fromkeys(names, reason)
+
+
+H1 = {}
+
+H2 = {
+    **because(
+        "the h2 crate ends the connection, as it must, but its GOAWAY says PROTOCOL_ERROR where a more specific code is"
+        " asked for; it has no setting for that",
+        "hpack-index-0", "hpack-index-beyond", "hpack-index-name-beyond", "hpack-index-huge", "hpack-index-endless",
+        "hpack-string-cut", "hpack-literal-cut", "hpack-huffman-padding-long", "hpack-huffman-padding-zeros",
+        "hpack-huffman-eos", "hpack-resize-beyond", "hpack-resize-after-field", "size-ping-0", "size-ping-7",
+        "size-ping-9", "size-window-update-3", "size-window-update-5", "size-settings-5", "size-settings-ack",
+        "size-goaway-7", "size-rst-3", "size-rst-5", "size-priority-4", "settings-window-max", "half-closed-data",
+    ),
+    **because(
+        "the h2 crate bounds the CONTINUATION frames of a block by their number, against floods: as many as the largest"
+        " head would fill and a quarter more, but five at least",
+        "continuation-small",
+    ),
+    **because(
+        "the h2 crate drops pseudo-header fields of trailers before Pointsman can see them; nothing of them goes on",
+        "trailers-pseudo", "trailers-method",
+    ),
+}
