@@ -202,9 +202,9 @@ class Fuzzer:
 
     def summary(self, before):
         of_status = ", ".join(f"{status}: {count:,}" for status, count in sorted(self.statuses.items()))
-        return (f"{self.options.protocol}, seed {self.options.seed}: {self.number:,} cases, {self.origin.requests:,} requests at the"
-                f" origin, {self.origin.cut:,} of them cut; first words of answers: {of_status}; descriptors {before} at the"
-                f" start, {descriptors(self.server)} now; RSS {(self.warm_kib or 0) // 1024} MiB after {WARM_BATCHES} batches,"
+        return (f"{self.options.protocol}, seed {self.options.seed}: {self.number:,} cases, {self.origin.requests:,} requests"
+                f" at the origin, {self.origin.cut:,} of them cut; answers: {of_status}; descriptors {before} at the start,"
+                f" {descriptors(self.server)} now; RSS {(self.warm_kib or 0) // 1024} MiB after {WARM_BATCHES} batches,"
                 f" {self.server.memory_kib()[0] // 1024} now; {sum(map(len, self.faults.values())):,} faults")
 
     async def again(self, number):

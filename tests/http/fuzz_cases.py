@@ -48,7 +48,8 @@ HTTP1 = [line.encode("latin-1") for line in [
     "0\r\n\r\nGET /2@T@ HTTP/1.1\r\nHost: shop.test\r\n\r\n",
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: xchunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
-    "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+    "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n"
+    "5\r\nabcde\r\n0\r\n\r\n",
     "POST /@T@ HTTP/1.0\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nabcde\r\n5;\0x\r\nabcde\r\n0\r\n\r\n",
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n5\nabcde\n0\n\n",
@@ -56,9 +57,9 @@ HTTP1 = [line.encode("latin-1") for line in [
     "GET /@T@ HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1\r\n\r\n",
 ]]
 
-BYTES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"\x0b", b"\x7f", b"\xff", b"\xc3\xa9", b"0", b"-", b"#", b"@",
-         b"\r\n\r\n", b"0\r\n\r\n", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: a\r\n",
-         b"Connection: content-length\r\n", b"Expect: 100-continue\r\n", b"A" * 300, b"A: b\r\n" * 300, b"A" * 70_000]
+BYTES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"\x0b", b"\x7f", b"\xff", b"\xc3\xa9", b"0", b"-",
+         b"#", b"@", b"\r\n\r\n", b"0\r\n\r\n", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
+         b"Host: a\r\n", b"Connection: content-length\r\n", b"Expect: 100-continue\r\n", b"A" * 300, b"A: b\r\n" * 300, b"A" * 70_000]
 NUMBERS = [b"0", b"-1", b"00000005", b"4", b"6", b"65536", b"2147483648", b"18446744073709551616", b"1e3", b"0x10", b"5 5"]
 
 
@@ -116,9 +117,11 @@ PSEUDO = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/@T@"), (b":
 UPLOAD = [(b":method", b"POST"), *PSEUDO[1:]]
 ODD_FIELDS = [
     (b"Upper", b"x"), (b"x-crlf", b"a\r\nx-injected: 1"), (b"x-nul", b"a\0b"), (b"", b"empty"), (b"x space", b"x"),
-    (b"x-colon:y", b"x"), (b"x-outer", b" a "), (b"connection", b"close"), (b"transfer-encoding", b"chunked"), (b"te", b"gzip"),
-    (b"content-length", b"5"), (b"content-length", b"5, 5"), (b"content-length", b"-1"), (b"host", b"other.test"), (b"host", b"a b"),
-    (b":path", b"/two"), (b":status", b"200"), (b":path", b"/a b HTTP/1.1\r\nx: y"), (b":authority", b"a@b"), (b":method", b"GE T"),
+    (b"x-colon:y", b"x"), (b"x-outer", b" a "), (b"connection", b"close"), (b"te", b"gzip"),
+    (b"transfer-encoding", b"chunked"), (b"content-length", b"3"),
+    (b"content-length", b"5"), (b"content-length", b"5, 5"), (b"content-length", b"-1"), (b"host", b"other.test"),
+    (b"host", b"a b"), (b":path", b"/two"), (b":status", b"200"), (b":path", b"/a b HTTP/1.1\r\nx: y"),
+    (b":authority", b"a@b"), (b":method", b"GE T"),
     (b"cookie", b"a=@T@"), (b"cookie", b"b=2"), (b"expect", b"100-continue"), (b"x-token", b"@T@"), (b"upgrade", b"h2c"),
     (b":scheme", b"https"), (b":protocol", b"websocket"), (b":path", b"*"), (b":path", b""), (b"x-long", b"a" * 20_000),
 ]
@@ -179,7 +182,8 @@ def stream(chance, number, token):
 def odd_frame(chance):
     """Any type, flags, stream and payload."""
     payload = chance.randbytes(chance.choice((0, 1, 4, 5, 6, 8, 12, 100)))
-    return h2.frame(chance.choice((*range(10), 12, 255)), chance.randrange(256), chance.choice((0, 1, 2, 3, 5, 1 << 31)), payload)
+    kind, number = chance.choice((*range(10), 12, 255)), chance.choice((0, 1, 2, 3, 5, 1 << 31))
+    return h2.frame(kind, chance.randrange(256), number, payload)
 
 
 def change_frames(chance, frames):

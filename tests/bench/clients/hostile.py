@@ -4,7 +4,7 @@
     hostile.py KIND PORT COUNT LONGEST SOURCES
 
 Writes a line of JSON each half second, and a last one with how long the connections lasted and what they were told. Ends when
-all connections are gone, or LONGEST seconds after it began.
+all connections are gone, or LONGEST seconds after the last of them was opened.
 """
 
 import collections
@@ -252,9 +252,12 @@ def main():
     parent, begin = os.getppid(), time.monotonic()
     crowd = Crowd(kinds.KINDS[name], port, count, sources)
     next_sample, next_second = begin, begin + 1
+    deadline = None
     # Ends with the parent as well: nobody would read the rest.
-    while time.monotonic() - begin < longest and os.getppid() == parent:
+    while (deadline is None or time.monotonic() < deadline) and os.getppid() == parent:
         crowd.open_some()
+        if not crowd.left and deadline is None:
+            deadline = time.monotonic() + longest
         if crowd.over() and count:
             break
         crowd.turn(0.02 if crowd.left else 0.1)
