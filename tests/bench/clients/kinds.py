@@ -111,6 +111,11 @@ class SilentTlsH2(Http2):
 
     count, port, handshake = 5_000, "tls", True
 
+    def received(self, data):
+        # Silent: an acknowledgement of SETTINGS before the preface would be an error of the client's.
+        super().received(data)
+        return b""
+
 
 class SilentH2(Http2):
     """HTTP/2 preface and SETTINGS, then nothing"""
