@@ -3,6 +3,7 @@
 
     tests/http/fuzz.py --http1 --seconds 1800           heads and bodies of HTTP/1
     tests/http/fuzz.py --http2 --seconds 1800           frames and header blocks of HTTP/2, without TLS
+    tests/http/fuzz.py --tls --seconds 1800             handshakes at a TLS listener
     tests/http/fuzz.py --http1 --seed 7 --case 1234     one case again: what is sent, what comes back, what the origin sees
 
 It fails if the origin sees a request that is not well-formed, one that the proxy did not make, more requests than a client
@@ -17,6 +18,7 @@ import os
 import random
 import re
 import socket
+import ssl
 import struct
 import sys
 import tempfile
@@ -56,11 +58,13 @@ class Fuzzer:
         self.faults, self.batch, self.number = {}, {}, 0
         self.statuses, self.log_read, self.warm_kib = {}, 0, None
         origin.report = self.report
+        self.trusting = ssl.create_default_context()
+        self.trusting.check_hostname, self.trusting.verify_mode = False, ssl.CERT_NONE
 
     def report(self, kind, ip=None, data=b""):
         """Counts a fault; the first of a kind is shown, with what its client sent."""
         known = self.faults.setdefault(kind, [])
-        number = self.batch.get(ip)
+        number = origins.number(ip)
         known.append(number)
         if len(known) > 1:
             return
@@ -74,9 +78,9 @@ class Fuzzer:
         return cases.case(self.options.protocol, self.options.seed, number, origins.token(ip))
 
     def healthy(self, ip):
-        """A valid request; every other one over HTTP/2 with a body."""
+        """A valid request; over HTTP/2 one with a body, whose end is an empty frame."""
         token = origins.token(ip)
-        if self.options.protocol == "http1":
+        if self.options.protocol != "http2":
             return b"GET /%s HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n" % token
         block = h2.block("POST", f"/{token.decode()}", "shop.test")
         return (h2.PREFACE + h2.settings() + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block) + h2.frame(h2.DATA, 0, 1, token)
@@ -84,7 +88,10 @@ class Fuzzer:
 
     async def exchange(self, ip, data, chance, healthy):
         """One client: sends in pieces, reads until silence, leaves in one of three ways. Returns what it got."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports["http1"], local_addr=(ip, 0))
+        over_tls = self.options.protocol == "tls"
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.ports["tls" if over_tls else "http1"], local_addr=(ip, 0),
+            ssl=self.trusting if over_tls and healthy else None)
         got = b""
         try:
             if healthy:
@@ -129,7 +136,7 @@ class Fuzzer:
         answered = b"ip=%s;" % ip.encode() in got
         if healthy and not answered:
             self.report("a healthy request was not answered", ip, got)
-        status = got[9:12].decode("latin-1") if got.startswith(b"HTTP/1.") else "frames" if got else "nothing"
+        status = got[9:12].decode("latin-1") if got.startswith(b"HTTP/1.") else "other bytes" if got else "nothing"
         self.statuses[status] = self.statuses.get(status, 0) + 1
         return data, got
 
@@ -232,6 +239,7 @@ def arguments():
     protocol = parser.add_mutually_exclusive_group(required=True)
     protocol.add_argument("--http1", dest="protocol", action="store_const", const="http1")
     protocol.add_argument("--http2", dest="protocol", action="store_const", const="http2")
+    protocol.add_argument("--tls", dest="protocol", action="store_const", const="tls")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="default: any, and it is shown")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--case", type=int, help="only this one")

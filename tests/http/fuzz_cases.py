@@ -1,4 +1,4 @@
-"""Cases of the fuzzer: a corpus of valid and nearly valid requests, and what is changed in them.
+"""Cases of the fuzzer: valid and nearly valid requests and handshakes, and what is changed in them.
 
 A case is the bytes that one connection sends. `@T@` stands for its token, see fuzz_origin.py.
 """
@@ -55,11 +55,15 @@ HTTP1 = [line.encode("latin-1") for line in [
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n5\nabcde\n0\n\n",
     "POST /@T@ HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff5\r\nabcde\r\n0\r\n\r\n",
     "GET /@T@ HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1\r\n\r\n",
+    # Headers of the PROXY protocol where none is expected.
+    "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nGET /@T@ HTTP/1.1\r\nHost: shop.test\r\n\r\n",
+    "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\xdc\4\1\xbbGET /@T@ HTTP/1.1\r\nHost: shop.test\r\n\r\n",
 ]]
 
 BYTES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"\x0b", b"\x7f", b"\xff", b"\xc3\xa9", b"0", b"-",
          b"#", b"@", b"\r\n\r\n", b"0\r\n\r\n", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
-         b"Host: a\r\n", b"Connection: content-length\r\n", b"Expect: 100-continue\r\n", b"A" * 300, b"A: b\r\n" * 300, b"A" * 70_000]
+         b"Host: a\r\n", b"Connection: content-length\r\n", b"Expect: 100-continue\r\n", b"A" * 300, b"A: b\r\n" * 300,
+         b"A" * 70_000]
 NUMBERS = [b"0", b"-1", b"00000005", b"4", b"6", b"65536", b"2147483648", b"18446744073709551616", b"1e3", b"0x10", b"5 5"]
 
 
@@ -235,7 +239,55 @@ def requests_in_frames(data):
     return sum(kind == h2.HEADERS for kind, *_ in h2.Frames().feed(data.removeprefix(h2.PREFACE)))
 
 
+# ---- TLS ----
+
+def counted(data, bytes_of_length):
+    return len(data).to_bytes(bytes_of_length) + data
+
+
+def record(chance, kind, data):
+    return bytes([kind, 3, chance.choice((1, 3, 3, 4))]) + counted(data, 2)
+
+
+def client_hello(chance):
+    """A ClientHello for TLS 1.2 and 1.3 (RFC 8446 4.1.2) that a server would go on with."""
+    extensions = [
+        (0, counted(b"\0" + counted(b"shop.test", 2), 2)),  # server_name
+        (10, counted(bytes.fromhex("001d0017"), 2)),  # supported_groups: x25519, P-256
+        (13, counted(bytes.fromhex("040308040401050308050501"), 2)),  # signature_algorithms
+        (16, counted(b"".join(counted(name, 1) for name in chance.choice(([b"h2", b"http/1.1"], [b"h2"], [b"acme-tls/1"]))), 2)),
+        (43, counted(chance.choice((b"\3\4\3\3", b"\3\4", b"\3\3")), 1)),  # supported_versions
+        (45, b"\1\1"),  # psk_key_exchange_modes
+        (51, counted(b"\0\x1d" + counted(chance.randbytes(32), 2), 2)),  # key_share
+    ]
+    chance.shuffle(extensions)
+    coded = b"".join(kind.to_bytes(2) + counted(data, 2) for kind, data in extensions)
+    ciphers = bytes.fromhex("130113021303c02bc02f")
+    body = b"\3\3" + chance.randbytes(32) + counted(chance.randbytes(32), 1) + counted(ciphers, 2) + b"\1\0" + counted(coded, 2)
+    return b"\1" + counted(body, 3)
+
+
+def tls(chance):
+    """A ClientHello, whole or in several records, and records that may follow it."""
+    hello = client_hello(chance)
+    for _ in range(chance.choice((0, 1, 1, 2, 4))):
+        hello = change_bytes(chance, hello) or b"\1"
+    hello = hello[:16_000]
+    cut = chance.choice((len(hello), chance.randrange(len(hello))))
+    data = b"".join(record(chance, 22, part) for part in (hello[:cut], hello[cut:]) if part)
+    for _ in range(chance.randrange(3)):
+        kind, length = chance.choice((20, 21, 22, 23, 24, 255)), chance.choice((0, 1, 2, 40, 16_500))
+        data += record(chance, kind, chance.randbytes(length))
+    return change_bytes(chance, data) or b"\x16" if chance.random() < 0.2 else data
+
+
 def case(protocol, seed, number, token):
     """The bytes of a case, which depend on the seed, its number and its token alone."""
     chance = random.Random(f"{seed}/{number}")
-    return http1(chance).replace(b"@T@", token) if protocol == "http1" else http2(chance, token)
+    match protocol:
+        case "http1":
+            return http1(chance).replace(b"@T@", token)
+        case "http2":
+            return http2(chance, token)
+        case "tls":
+            return tls(chance)

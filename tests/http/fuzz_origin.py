@@ -29,6 +29,12 @@ def address(number):
     return f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
+def number(ip):
+    """The case whose address it is; None for what is no client of the fuzzer's."""
+    first, second, third, fourth = (int(part) for part in (ip or "0.0.0.0").split("."))
+    return (second - 1 << 16) + (third << 8) + fourth if first == 127 and second else None
+
+
 def token(ip):
     """A token that no other case can have by a changed byte: its second half is a checksum of the first."""
     number = b"%02x%02x%02x%02x" % tuple(int(part) for part in ip.split("."))
