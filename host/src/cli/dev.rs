@@ -70,7 +70,7 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
             Order::Stop { .. } => break,
             Order::Reload => {
                 if let Err(error) = server.control().reload() {
-                    eprintln!("{error}");
+                    eprintln!("{}", crate::text::chain(&error));
                 }
             }
             Order::Upgrade | Order::HandOver => eprintln!("`pointsman dev` is not upgraded: start it again"),

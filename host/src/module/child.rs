@@ -15,6 +15,7 @@ use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::{Artefact, Warmth};
 use crate::module::build::{Source, build, linker};
 use crate::module::{LoadError, LoadStep, ModuleSettings, WarmUp};
+use crate::text::printable_lines;
 
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
@@ -143,7 +144,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
             Ok(0)
         }
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", printable_lines(&error.to_string()));
             let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
             code.ok_or_else(|| error.into())
         }
