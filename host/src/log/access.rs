@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,18 +95,51 @@ pub struct FailureRecord {
 pub struct AccessLogger {
     sink: Option<Arc<Sink>>,
     format: LogFormat,
+    /// None: it is no file, which could be opened again.
+    file: Option<Arc<Path>>,
+}
+
+/// An access log that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessLogError {
+    #[error("log.access: cannot open `{path}`")]
+    Open { path: PathBuf, source: io::Error },
+    #[error("log.access: cannot start its thread")]
+    Thread { source: io::Error },
 }
 
 impl AccessLogger {
-    pub fn open(config: &LogConfig) -> io::Result<AccessLogger> {
-        let sink = match &config.access {
-            AccessLog::Off => None,
-            AccessLog::Stdout => Some(Sink::new(io::stdout())?),
+    pub fn open(config: &LogConfig) -> Result<AccessLogger, AccessLogError> {
+        let no_thread = |source| AccessLogError::Thread { source };
+        let (sink, file) = match &config.access {
+            AccessLog::Off => (None, None),
+            AccessLog::Stdout => {
+                let sink = Sink::new(io::stdout(), || Ok(io::stdout())).map_err(no_thread)?;
+                (Some(Arc::new(sink)), None)
+            }
             AccessLog::File(path) => {
-                Some(Sink::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)?)
+                let file: Arc<Path> = path.as_path().into();
+                let first = append_to(&file).map_err(|source| AccessLogError::Open { path: path.clone(), source })?;
+                let again = {
+                    let file = file.clone();
+                    move || {
+                        let opened = append_to(&file);
+                        opened.map_err(|error| io::Error::other(format!("`{}`: {error}", file.display())))
+                    }
+                };
+                (Some(Arc::new(Sink::new(first, again).map_err(no_thread)?)), Some(file))
             }
         };
-        Ok(AccessLogger { sink: sink.map(Arc::new), format: config.format })
+        Ok(AccessLogger { sink, format: config.format, file })
+    }
+
+    /// Opens its file again, which has been renamed or removed. The log tells how that went; where it fails, lines go to
+    /// the old file as before.
+    pub fn reopen(&self) {
+        match (&self.sink, &self.file) {
+            (Some(sink), Some(_)) => sink.reopen(),
+            _ => tracing::info!("the access log is no file: nothing is reopened"),
+        }
     }
 
     /// Whether a line would go anywhere: if not, none needs to be made.
@@ -124,6 +159,10 @@ impl AccessLogger {
             sink.flush(longest);
         }
     }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// A request's line, with its end. What a client or a module put into it shows as it is, and as nothing else.

@@ -39,7 +39,7 @@ use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Door, Heads, Listener, TlsError, tls_settings};
 use crate::engine::EngineError;
-use crate::log::{AccessLogger, Explain};
+use crate::log::{AccessLogError, AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::module::{BuildIn, CacheError, LoadError, Loader};
 use crate::proxy::{Gauge, Parts, Proxy};
@@ -83,8 +83,8 @@ pub enum StartError {
     Resolver(#[from] ResolverError),
     #[error("proxy.ca_file: cannot use `{path}`: {message}")]
     CaFile { path: PathBuf, message: String },
-    #[error("cannot open the access log")]
-    AccessLog { source: std::io::Error },
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("cannot start threads")]
@@ -196,7 +196,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     if takes_over.is_none() {
         publisher.sweep();
     }
-    let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
+    let access = AccessLogger::open(&config.log)?;
     let in_flight = Gauge::default();
     let resolver = Resolver::new(&config.resolver)?;
     let control = Arc::new(Control::new(Beginning {
@@ -299,6 +299,11 @@ impl Server {
     pub fn admin_address(&self) -> Option<SocketAddr> {
         let admin = self.listening.iter().find(|listening| listening.name == AdminConfig::LISTENER);
         admin.map(|listening| listening.address)
+    }
+
+    /// Opens the file of the access log again.
+    pub fn reopen_logs(&self) {
+        self.access.reopen();
     }
 
     /// What may change while it serves.
