@@ -17,7 +17,7 @@ mod watch;
 pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 pub use control::{Control, Frozen, NoTenant};
 pub use listen::Listening;
-pub use signals::Order;
+pub use signals::{Order, Quit, Signals};
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
 
 use std::fs::Permissions;
@@ -47,7 +47,6 @@ use crate::release::{Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
 use crate::server::renewed::Renewed;
-use crate::server::signals::Quit;
 use crate::tenant::TenantError;
 
 /// A proxy that could not be started.
@@ -311,10 +310,9 @@ impl Server {
         &self.control
     }
 
-    /// Takes over SIGTERM, SIGQUIT, SIGINT, SIGHUP and SIGUSR2; the result waits for the next one.
-    pub fn signals(&self) -> std::io::Result<impl FnMut() -> Order + use<>> {
-        let runtime = self.runtime.as_ref().map(Runtime::handle).ok_or(std::io::ErrorKind::NotConnected)?;
-        signals::orders(runtime.clone(), if self.can_hand_over() { Quit::HandOver } else { Quit::Stop })
+    /// What SIGQUIT asks of it.
+    pub fn on_quit(&self) -> Quit {
+        if self.can_hand_over() { Quit::HandOver } else { Quit::Stop }
     }
 
     /// Whether another process can take this one's place.

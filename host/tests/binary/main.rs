@@ -2,8 +2,11 @@
 
 mod admin;
 mod cli;
+mod heavy;
 mod hostile;
 mod live;
+mod logs;
 mod projects;
 mod running;
+mod signals;
 mod upgrade;
