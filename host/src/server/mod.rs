@@ -43,7 +43,7 @@ use crate::log::{AccessLogError, AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::module::{BuildIn, CacheError, LoadError, Loader};
 use crate::proxy::{Gauge, Parts, Proxy};
-use crate::release::{Publisher, Shadow, Store, StoreError};
+use crate::release::{OnDamage, Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
 use crate::server::renewed::Renewed;
@@ -160,7 +160,8 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     // An author's proxy is never upgraded.
     let upgrade_socket = config.proxy.upgrade_socket.clone().filter(|_| !dev);
     upgrade_socket.as_deref().map(upgrade::check).transpose()?;
-    let publisher = publisher(&config, build_in)?;
+    let on_damage = if takes_over.is_some() { OnDamage::Refuse } else { OnDamage::UseFiles };
+    let publisher = publisher(&config, build_in)?.on_damage(on_damage);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
         .thread_name("worker")

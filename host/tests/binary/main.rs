@@ -9,4 +9,5 @@ mod logs;
 mod projects;
 mod running;
 mod signals;
+mod state;
 mod upgrade;
