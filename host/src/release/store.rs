@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::file_access::can_be_folder;
 use crate::module::{Digest, LARGEST_FILE};
 use crate::read_file::{ReadError, read_at_most};
 use crate::release::files::Files;
@@ -115,6 +116,15 @@ const LARGEST_STATE: u64 = 64 * 1024 * 1024;
 const DAMAGED: &str = "damaged";
 
 impl Store {
+    /// Whether a folder could be opened, or made.
+    pub fn check(folder: &Path) -> Result<(), StoreError> {
+        let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };
+        for path in [folder.to_owned(), store.modules(), store.tenants()] {
+            can_be_folder(&path).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
+    }
+
     /// Opens a folder, or makes it.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };

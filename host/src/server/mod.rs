@@ -8,6 +8,7 @@
 mod changes;
 pub mod control;
 mod listen;
+mod preflight;
 mod renewed;
 mod signals;
 mod tenants;
@@ -139,8 +140,9 @@ pub enum Stopped {
 
 /// Loads every module, credential and certificate of a configuration, and runs all tests, as a start would. All errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let publisher = Publisher::new(Loader::new(config.proxy.threads, 0)?, None);
-    let mut errors = Vec::new();
+    let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
+    let publisher = Publisher::new(loader, None);
+    let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
             let own = tenants::own_addresses(config.addresses());
@@ -151,6 +153,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
     errors.extend(Renewed::read(config).err().into_iter().flatten());
+    errors.extend(pingora_conf(config).err());
     Ok(errors)
 }
 
@@ -159,7 +162,10 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let Launch { config, file, build_in, dev, adapt, takes_over } = launch;
     // An author's proxy is never upgraded.
     let upgrade_socket = config.proxy.upgrade_socket.clone().filter(|_| !dev);
-    upgrade_socket.as_deref().map(upgrade::check).transpose()?;
+    let refused = preflight::refused(&config, upgrade_socket.as_deref());
+    if !refused.is_empty() {
+        return Err(StartError::Files(refused));
+    }
     let on_damage = if takes_over.is_some() { OnDamage::Refuse } else { OnDamage::UseFiles };
     let publisher = publisher(&config, build_in)?.on_damage(on_damage);
     let runtime = tokio::runtime::Builder::new_multi_thread()

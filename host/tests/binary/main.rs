@@ -7,6 +7,7 @@ mod hostile;
 mod live;
 mod logs;
 mod projects;
+mod refused;
 mod running;
 mod signals;
 mod state;
