@@ -1,18 +1,37 @@
 //! Text from strangers, made fit for a log line or a message.
 
-use std::fmt::Write;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io;
 
-/// `text` with its control characters escaped, cut to at most `most` bytes. Tells whether it was cut.
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+
+/// Whether a character does something to a terminal or a log viewer instead of being seen: control characters, line and
+/// paragraph separators, the characters that turn the direction of writing (U+202E and its like), and those that a
+/// renderer ignores (Unicode's `Default_Ignorable_Code_Point`). Text with them can look like other text.
+pub fn is_hidden(character: char) -> bool {
+    match character {
+        ' '..='~' => false,
+        _ => character.is_control() || is_invisible(character),
+    }
+}
+
+/// The invisible ones of Unicode 16, in its order.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` with its [hidden](is_hidden) characters escaped, cut to at most `most` bytes. Tells whether it was cut.
 pub fn printable(text: &str, most: usize) -> (String, bool) {
     let mut out = String::new();
     for character in text.chars() {
         let before = out.len();
-        if character.is_control() {
-            // Writing to a `String` can't fail.
-            let _ = write!(out, "{}", character.escape_default());
-        } else {
-            out.push(character);
-        }
+        push(&mut out, character);
         if out.len() > most {
             out.truncate(before);
             return (out, true);
@@ -21,7 +40,120 @@ pub fn printable(text: &str, most: usize) -> (String, bool) {
     (out, false)
 }
 
-/// An error with its causes, on one line. A cause that an error tells by itself is not told again.
+/// Text of one line: line breaks are [hidden](is_hidden) characters like others.
+pub fn printable_line(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| !is_hidden(character), push)
+}
+
+/// Text of one line or several, with its [hidden](is_hidden) characters escaped but for the line breaks.
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character == '\n' || !is_hidden(character), push)
+}
+
+fn escaped(text: &str, is_fine: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if text.chars().all(&is_fine) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_fine(character) {
+            true => out.push(character),
+            false => escape(&mut out, character),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn push(out: &mut String, character: char) {
+    if is_hidden(character) {
+        // Writing to a `String` can't fail.
+        let _ = write!(out, "{}", character.escape_default());
+    } else {
+        out.push(character);
+    }
+}
+
+/// JSON on one line. [Hidden](is_hidden) characters are escaped, so that a reader of the JSON gets them back and a
+/// terminal never does. Empty where `value` cannot be JSON.
+pub fn json(value: &impl Serialize) -> String {
+    serialized(value, Escaped(CompactFormatter))
+}
+
+/// The same on several lines, for people.
+pub fn json_pretty(value: &impl Serialize) -> String {
+    serialized(value, Escaped(PrettyFormatter::new()))
+}
+
+fn serialized(value: &impl Serialize, formatter: impl Formatter) -> String {
+    let mut out = Vec::with_capacity(256);
+    match value.serialize(&mut Serializer::with_formatter(&mut out, formatter)) {
+        Ok(()) => String::from_utf8(out).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+/// JSON that is already written, with its [hidden](is_hidden) characters escaped as JSON has it.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character == '\n' || !is_hidden(character), push_json)
+}
+
+/// As JSON escapes a character: by its one or two units of UTF-16.
+fn push_json(out: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        let _ = write!(out, "\\u{unit:04x}");
+    }
+}
+
+/// Writes strings as `serde_json` does, and escapes the hidden characters that it leaves.
+struct Escaped<F>(F);
+
+impl<F: Formatter> Formatter for Escaped<F> {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly all text is ASCII, of which `serde_json` leaves DEL alone.
+        if fragment.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        writer.write_all(escaped_json(fragment).as_bytes())
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+/// An error with its causes, fit for a terminal. A cause that an error tells by itself is not told again.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
@@ -33,7 +165,10 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         source = cause.source();
     }
-    line
+    match printable_lines(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(escaped) => escaped,
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +183,63 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         check("a\r\nb\u{1b}[2J\0", 100, ("a\\r\\nb\\u{1b}[2J\\u{0}", false));
+    }
+
+    #[test]
+    fn characters_that_hide_or_turn_text_are_escaped() {
+        check("invoice\u{202e}gpj.exe", 100, ("invoice\\u{202e}gpj.exe", false));
+        for hidden in [
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{206f}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e007f}',
+        ] {
+            let (escaped, _) = printable(&hidden.to_string(), 100);
+            assert_eq!(escaped, hidden.escape_default().to_string());
+            let text = json(&hidden.to_string());
+            assert!(text.is_ascii() && text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
+            assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), hidden.to_string());
+        }
+        for seen in ['a', 'é', '\u{a0}', 'ש', '日', '🦀'] {
+            check(&seen.to_string(), 100, (&seen.to_string(), false));
+            assert_eq!(json(&seen.to_string()), format!("\"{seen}\""));
+        }
+    }
+
+    #[test]
+    fn json_is_what_serde_json_writes_but_for_hidden_characters() {
+        let value = serde_json::json!({"a": [1, "x\"\n", null, {}], "b": {"c": [], "d": 1.5}});
+        assert_eq!(json(&value), value.to_string());
+        assert_eq!(json_pretty(&value), serde_json::to_string_pretty(&value).expect("JSON"));
+        let hidden = serde_json::json!({"a\u{202e}": "b\u{e0001}\u{7f}"});
+        assert_eq!(json(&hidden), r#"{"a\u202e":"b\udb40\udc01\u007f"}"#);
+        assert_eq!(escaped_json(&format!("{hidden}\n")), format!("{}\n", json(&hidden)));
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(printable_lines("a\nb\n"), "a\nb\n");
+        assert_eq!(printable_line("a\nb"), "a\\nb");
+        assert_eq!(printable_lines("a\u{1b}[2J\nb\u{202e}\r\n"), "a\\u{1b}[2J\nb\\u{202e}\\r\n");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Code, views};
 use crate::config::Stage;
 use crate::module::{Digest, LARGEST_FILE, Module};
-use crate::release::{CannotRollBack, NoCandidate, Refused, Trial, Uploaded};
+use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
 use crate::server::{Control, Frozen, NoTenant, ReloadError};
 use crate::tenant::Tenant;
 
@@ -90,6 +90,7 @@ impl Admin {
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     let trial = control.publisher.promote(&tenant, to, percent).map_err(no_candidate)?;
+                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
                     Ok(json!({"stage": trial.stage, "percent": share(trial), "live": tenant.releases.live().number}))
                 })
                 .await
@@ -99,6 +100,7 @@ impl Admin {
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     control.publisher.abort(&tenant).map_err(no_candidate)?;
+                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
                     Ok(views::summary(&tenant))
                 })
                 .await
@@ -108,6 +110,7 @@ impl Admin {
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     let version = control.publisher.roll_back(&tenant, to).map_err(cannot_roll_back)?;
+                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
                     Ok(views::version(&version))
                 })
                 .await
@@ -118,6 +121,7 @@ impl Admin {
                     let _changing = control.change().map_err(frozen)?;
                     control.publisher.drain(&tenant, drained);
                     tracing::warn!(tenant = %tenant.name, drained, "requested by an operator");
+                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
                     Ok(json!({"drained": drained, "requests_in_flight": tenant.usage.requests.now()}))
                 })
                 .await
@@ -201,15 +205,13 @@ async fn upload(
         let _changing = trial.map(|_| control.change()).transpose().map_err(frozen)?;
         let done = control.alone(&tenant.name, |tenant| control.publisher.upload(tenant, position, body, trial));
         let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
-        let Uploaded { modules, tests, version, not_kept } = done.map_err(gone)?.map_err(refused)?;
+        let Uploaded { modules, tests, version, not_kept: failed } = done.map_err(gone)?.map_err(refused)?;
         let Some((version, trial)) = version.zip(trial) else {
             let digests: Vec<Digest> = modules.iter().map(Module::digest).collect();
             return Ok(json!({"valid": true, "modules": digests, "tests": tests}));
         };
-        if let Some(error) = not_kept {
-            let number = version.number;
-            let message = format!("version {number} serves, but a restart would not find it: {error}");
-            return Err(ApiError::new(Code::NotKept, message));
+        if let Some(error) = failed {
+            return Err(not_kept(error));
         }
         let mut view = views::version(&version);
         if let Some(view) = view.as_object_mut() {
@@ -275,6 +277,10 @@ fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
 
 fn refused(refused: Arc<Refused>) -> ApiError {
     ApiError { code: Code::Refused, message: refused.to_string(), step: Some(refused.step.name()) }
+}
+
+fn not_kept(error: NotKept) -> ApiError {
+    ApiError::new(Code::NotKept, crate::text::chain(&error))
 }
 
 fn no_candidate(error: NoCandidate) -> ApiError {

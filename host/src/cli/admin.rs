@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::cli::reach::Reach;
 use crate::cli::{Outcome, answers};
+use crate::text::{json_pretty, printable_lines};
 
 pub const HELP: &str = "\
 Examples:
@@ -168,17 +169,17 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
         if cannot_be_done(status, &answer) {
             bail!("{}", answers::error(&answer));
         }
-        eprintln!("{}", answers::error(&answer));
+        eprintln!("{}", printable_lines(&answers::error(&answer)));
         return Ok(Outcome::Refused);
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        println!("{}", json_pretty(&answer));
     } else {
-        print!("{}", readable(&arguments.command, &answer));
+        print!("{}", printable_lines(&readable(&arguments.command, &answer)));
     }
     let refusals = answers::refusals(&answer);
     for refusal in &refusals {
-        eprintln!("{refusal}");
+        eprintln!("{}", printable_lines(refusal));
     }
     Ok(if refusals.is_empty() { Outcome::Success } else { Outcome::Refused })
 }

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::module::{Loader, read};
 use crate::release::{Origin, Version, warm_up};
 use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
+use crate::text::json_pretty;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -106,7 +107,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (warm_up, tenant) = match (new_tenant()?, new_tenant()?) {
         (Ok(warm_up), Ok(tenant)) => (warm_up, tenant),
         (Err(error), _) | (_, Err(error)) => {
-            eprintln!("tenant `{}`: {error}", config.name);
+            eprintln!("tenant `{}`: {}", config.name, crate::text::chain(&error));
             return Ok(Outcome::Refused);
         }
     };
@@ -126,7 +127,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
         asked.push(Asked::new(path.unwrap_or_default(), module, decided, answer, &head, &attempts));
     });
-    println!("{}", serde_json::to_string_pretty(&Report::new(&config, asked, &wanted))?);
+    println!("{}", json_pretty(&Report::new(&config, asked, &wanted)));
     Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Outcome;
 use crate::cli::decide::tenant_of_module;
+use crate::cli::{Outcome, stopped_early};
 use crate::config::{
     self, AccessLog, Config, ListenerConfig, LogConfig, LogFormat, LogLevel, ProxyConfig, ResolverConfig,
 };
 use crate::log;
 use crate::module::BuildIn;
-use crate::server::{self, Launch, Order};
+use crate::server::{self, Launch, Order, Signals};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +40,7 @@ pub struct Arguments {
 }
 
 pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let starting = Signals::take_over()?.until_ready(stopped_early)?;
     let (mut config, file) = match (&arguments.config, &arguments.module) {
         (Some(file), _) => match config::load(file) {
             Ok(config) => (config, Some(file.clone())),
@@ -61,18 +62,20 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     };
-    let mut next_order = server.signals()?;
+    let mut signals = starting.ready()?;
     for (listener, address) in server.addresses() {
         println!("listening on {address} ({listener}); save a module, and the next request is decided by it");
     }
     loop {
-        match next_order() {
+        match signals.next(server.on_quit()) {
             Order::Stop { .. } => break,
             Order::Reload => {
                 if let Err(error) = server.control().reload() {
-                    eprintln!("{error}");
+                    eprintln!("{}", crate::text::chain(&error));
                 }
             }
+            // There is no access log.
+            Order::ReopenLogs => {}
             Order::Upgrade | Order::HandOver => eprintln!("`pointsman dev` is not upgraded: start it again"),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cli::Outcome;
 use crate::config::TenantLimits;
 use crate::module::{self, Loader};
+use crate::text::json_pretty;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -16,6 +17,6 @@ pub struct Arguments {
 pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loader = Loader::new(1, 0)?;
     let inspection = module::inspect(&loader, &arguments.module, &TenantLimits::default())?;
-    println!("{}", serde_json::to_string_pretty(&inspection)?);
+    println!("{}", json_pretty(&inspection));
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::module;
+use crate::{log, module};
 
 /// A reverse proxy that asks a WebAssembly component which upstream each request goes to, and how to connect to it.
 #[derive(Debug, Parser)]
@@ -45,7 +45,8 @@ enum Command {
     /// Build the module of a project, in any of the languages that have an SDK
     #[command(after_help = build::EXAMPLES)]
     Build(build::Arguments),
-    /// Serve traffic until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR2 upgrades the program
+    /// Serve traffic until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1 opens the
+    /// access log again, SIGUSR2 upgrades the program
     Run(run::Arguments),
     /// Check a configuration and load its modules, without serving
     Check(ConfigFile),
@@ -78,6 +79,13 @@ enum Outcome {
     Success,
     /// The configuration, a module or a decision does not pass. What is wrong has been printed.
     Refused,
+}
+
+/// Ends a proxy that is told to stop before it is ready: nothing of it is to be waited for.
+fn stopped_early(signal: &'static str) -> ! {
+    tracing::info!(signal, "stopped before the proxy was ready");
+    log::finish();
+    std::process::exit(0)
 }
 
 impl Cli {

@@ -9,10 +9,10 @@ use rustix::process::Pid;
 
 use crate::cli::reloads::Reloads;
 use crate::cli::successor::Successors;
-use crate::cli::{ConfigFile, Outcome};
+use crate::cli::{ConfigFile, Outcome, stopped_early};
 use crate::config::Grants;
 use crate::module::BuildIn;
-use crate::server::{self, Launch, Order, Server, StartError, Stopped};
+use crate::server::{self, Launch, Order, Server, Signals, StartError, Stopped};
 use crate::text::chain;
 use crate::{config, log};
 
@@ -26,6 +26,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    // First of all: a signal that nobody has taken over ends the process.
+    let starting = Signals::take_over()?.until_ready(stopped_early)?;
     let file = &arguments.file.config;
     let config = match config::load(file) {
         Ok(config) => config,
@@ -52,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Err(error) => return Err(error.into()),
     };
     // Before anybody is told that the proxy is there, and may ask it to stop.
-    let mut next_order = server.signals()?;
+    let mut signals = starting.ready()?;
     let (reloads, successors) = (Reloads::start(server.control().clone())?, Successors::of(&server));
     for tenant in &config.tenants {
         let granted = granted(&tenant.grants);
@@ -76,9 +78,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         tracing::error!(%error, "upgrade: the process before this one cannot be told to end");
     }
     let signal = loop {
-        match next_order() {
+        match signals.next(server.on_quit()) {
             Order::Stop { signal } => break signal,
             Order::Reload => reloads.ask(),
+            Order::ReopenLogs => server.reopen_logs(),
             Order::Upgrade => successors.start(),
             Order::HandOver => hand_over(&server),
         }

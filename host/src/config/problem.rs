@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text::printable_line;
+
 /// Every problem of a configuration: file by file, each in the order of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
@@ -67,14 +69,15 @@ impl fmt::Display for ConfigErrors {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}:", file.display())?;
+            // A key or a value may hold line breaks; a problem has one line.
+            write!(f, "{}:", printable_line(&file.to_string_lossy()))?;
             if let Some(line) = line {
                 write!(f, "{line}:")?;
             }
             if !key.is_empty() {
-                write!(f, " {}:", OneLine(key))?;
+                write!(f, " {}:", printable_line(key))?;
             }
-            write!(f, " {}", OneLine(message))?;
+            write!(f, " {}", printable_line(message))?;
         }
         Ok(())
     }
@@ -160,21 +163,5 @@ pub fn either(choices: &[String]) -> String {
             format!("{first}{before} or {last}")
         }
         _ => choices.concat(),
-    }
-}
-
-/// Text with its control characters escaped: a key or a value may hold line breaks, a problem has one line.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
-        Ok(())
     }
 }

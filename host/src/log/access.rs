@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use crate::config::{AccessLog, LogConfig, LogFormat};
 use crate::log::sink::Sink;
+use crate::text::{json, printable_line};
 
 /// One request.
 #[derive(Debug, Serialize)]
@@ -92,18 +95,51 @@ pub struct FailureRecord {
 pub struct AccessLogger {
     sink: Option<Arc<Sink>>,
     format: LogFormat,
+    /// None: it is no file, which could be opened again.
+    file: Option<Arc<Path>>,
+}
+
+/// An access log that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessLogError {
+    #[error("log.access: cannot open `{path}`")]
+    Open { path: PathBuf, source: io::Error },
+    #[error("log.access: cannot start its thread")]
+    Thread { source: io::Error },
 }
 
 impl AccessLogger {
-    pub fn open(config: &LogConfig) -> io::Result<AccessLogger> {
-        let sink = match &config.access {
-            AccessLog::Off => None,
-            AccessLog::Stdout => Some(Sink::new(io::stdout())?),
+    pub fn open(config: &LogConfig) -> Result<AccessLogger, AccessLogError> {
+        let no_thread = |source| AccessLogError::Thread { source };
+        let (sink, file) = match &config.access {
+            AccessLog::Off => (None, None),
+            AccessLog::Stdout => {
+                let sink = Sink::new(io::stdout(), || Ok(io::stdout())).map_err(no_thread)?;
+                (Some(Arc::new(sink)), None)
+            }
             AccessLog::File(path) => {
-                Some(Sink::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?)?)
+                let file: Arc<Path> = path.as_path().into();
+                let first = append_to(&file).map_err(|source| AccessLogError::Open { path: path.clone(), source })?;
+                let again = {
+                    let file = file.clone();
+                    move || {
+                        let opened = append_to(&file);
+                        opened.map_err(|error| io::Error::other(format!("`{}`: {error}", file.display())))
+                    }
+                };
+                (Some(Arc::new(Sink::new(first, again).map_err(no_thread)?)), Some(file))
             }
         };
-        Ok(AccessLogger { sink: sink.map(Arc::new), format: config.format })
+        Ok(AccessLogger { sink, format: config.format, file })
+    }
+
+    /// Opens its file again, which has been renamed or removed. The log tells how that went; where it fails, lines go to
+    /// the old file as before.
+    pub fn reopen(&self) {
+        match (&self.sink, &self.file) {
+            (Some(sink), Some(_)) => sink.reopen(),
+            _ => tracing::info!("the access log is no file: nothing is reopened"),
+        }
     }
 
     /// Whether a line would go anywhere: if not, none needs to be made.
@@ -112,13 +148,9 @@ impl AccessLogger {
     }
 
     pub fn write(&self, access: &Access<'_>) {
-        let Some(sink) = &self.sink else { return };
-        let mut line = match self.format {
-            LogFormat::Json => serde_json::to_string(access).unwrap_or_default(),
-            LogFormat::Text => text(access),
-        };
-        line.push('\n');
-        sink.push(line.as_bytes());
+        if let Some(sink) = &self.sink {
+            sink.push(line(access, self.format).as_bytes());
+        }
     }
 
     /// Waits until all lines are written, and no longer than this.
@@ -127,6 +159,20 @@ impl AccessLogger {
             sink.flush(longest);
         }
     }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// A request's line, with its end. What a client or a module put into it shows as it is, and as nothing else.
+fn line(access: &Access<'_>, format: LogFormat) -> String {
+    let mut line = match format {
+        LogFormat::Json => json(access),
+        LogFormat::Text => printable_line(&text(access)).into_owned(),
+    };
+    line.push('\n');
+    line
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
@@ -200,6 +246,44 @@ fn word(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_turns_or_hides_a_part_of_a_line() {
+        let access = Access {
+            time: "2026-11-24T15:38:37.000Z".to_owned(),
+            listener: "web",
+            client_ip: "192.0.2.1".to_owned(),
+            method: "GET",
+            authority: "shop.test",
+            path: "/a\u{202e}b\u{9b}",
+            protocol: "HTTP/1.1",
+            status: 502,
+            bytes: 0,
+            duration_ms: 1.0,
+            tenant: Some("shop"),
+            version: Some(1),
+            module: None,
+            decision: Some("connect"),
+            cached: false,
+            decision_us: 2,
+            fallback: None,
+            note: Some("note\u{2066}\u{200b}"),
+            upstream: Some("unix:/a\u{202e}b".to_owned()),
+            upstream_address: None,
+            attempts: 1,
+            failed_attempts: Vec::new(),
+            error: Some(FailureRecord { code: "upstream-refused", cause: "\u{feff}cause\u{7f}".to_owned() }),
+        };
+        let text = line(&access, LogFormat::Text);
+        let expected = "2026-11-24T15:38:37.000Z 192.0.2.1 GET shop.test/a\\u{202e}b\\u{9b} HTTP/1.1 502 0B 1.0ms \
+                        tenant=shop decision=connect decision_us=2 note=\"note\\u{2066}\\u{200b}\" \
+                        upstream=unix:/a\\u{202e}b error=upstream-refused cause=\"\\u{feff}cause\\u{7f}\"\n";
+        assert_eq!(text, expected);
+        let text = line(&access, LogFormat::Json);
+        assert!(text.trim_end().bytes().all(|byte| byte.is_ascii_graphic()), "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["note"], "note\u{2066}\u{200b}");
+    }
 
     #[test]
     fn value_with_a_space_or_a_quote_is_quoted() {

@@ -1,27 +1,74 @@
 //! Diagnostics: one subscriber for our own events and for those of the libraries.
 
+use std::io;
+
+use parking_lot::Mutex;
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+use crate::text::{escaped_json, printable_lines};
+
+/// The log's writer thread, for as long as there is one.
+static WORKER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 
 /// Keeps the log's writer thread alive; dropping it writes what is still queued.
-pub struct LogGuard(#[expect(dead_code, reason = "held for its drop")] tracing_appender::non_blocking::WorkerGuard);
+pub struct LogGuard(());
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        finish();
+    }
+}
 
 /// Starts logging to standard error. Called once, by the binary; a second call changes nothing.
 pub fn start(config: &LogConfig) -> LogGuard {
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let (writer, worker) = tracing_appender::non_blocking(io::stderr());
+    let format = config.format;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(config.level))
         .with_span_events(FmtSpan::NONE)
         .with_ansi(false)
-        .with_writer(writer);
-    // Fails only if a subscriber is set already: then that one stays.
-    let _ = match config.format {
+        .with_writer(move || Printable { writer: writer.clone(), format });
+    let started = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    LogGuard(guard)
+    // Fails only if a subscriber is set already: then that one stays.
+    if started.is_ok() {
+        *WORKER.lock() = Some(worker);
+    }
+    LogGuard(())
+}
+
+/// Writes what is still queued; what is logged after it is lost. For the end of the process.
+pub fn finish() {
+    drop(WORKER.lock().take());
+}
+
+/// Escapes on the way out what a terminal or a viewer would not show as it is: parts of an event may come from a module,
+/// a client or a file.
+struct Printable {
+    writer: NonBlocking,
+    format: LogFormat,
+}
+
+impl io::Write for Printable {
+    /// An event comes as a whole.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let escaped = match self.format {
+            LogFormat::Text => printable_lines(&text),
+            LogFormat::Json => escaped_json(&text),
+        };
+        self.writer.write_all(escaped.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// Our own events at the configured level. Pingora logs each failed request as an error; those are in the access log,

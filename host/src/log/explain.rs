@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
+use crate::text::printable_lines;
+
 /// Writes without ever keeping a request waiting; what is too much is lost.
 pub struct Explain {
     writer: NonBlocking,
@@ -19,6 +21,6 @@ impl Explain {
 
     pub fn write(&self, text: &str) {
         // The writer queues; it fails only when its thread is gone, at the very end of the process.
-        let _ = self.writer.clone().write_all(text.as_bytes());
+        let _ = self.writer.clone().write_all(printable_lines(text).as_bytes());
     }
 }

@@ -5,6 +5,6 @@ mod diagnostics;
 mod explain;
 mod sink;
 
-pub use access::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
-pub use diagnostics::{LogGuard, start};
+pub use access::{Access, AccessLogError, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
+pub use diagnostics::{LogGuard, finish, start};
 pub use explain::Explain;

@@ -27,6 +27,8 @@ struct Lines {
     lost: u64,
     /// Somebody waits for all to be written.
     urgent: bool,
+    /// The target is to be opened again, once what there is has been written.
+    reopen: bool,
     closed: bool,
     /// A batch has been taken and is not written yet.
     under_way: bool,
@@ -40,11 +42,22 @@ const GATHER: Duration = Duration::from_millis(20);
 const BATCH: usize = 64 * 1024;
 
 impl Sink {
-    pub fn new(target: impl io::Write + Send + 'static) -> io::Result<Sink> {
+    /// Writes to `target` until [`reopen`](Sink::reopen), then to what `again` opens. That happens on the thread that
+    /// writes: it may take its time.
+    pub fn new<W: io::Write + Send + 'static>(
+        target: W,
+        again: impl FnMut() -> io::Result<W> + Send + 'static,
+    ) -> io::Result<Sink> {
         let queue = Arc::new(Queue { lines: Mutex::default(), added: Condvar::new(), written: Condvar::new() });
         let shared = queue.clone();
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || shared.write_all(target))?;
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || shared.write_all(target, again))?;
         Ok(Sink(queue))
+    }
+
+    /// Has the target opened again. Lines that came before this go to the old one; once it is done, all go to the new one.
+    pub fn reopen(&self) {
+        self.0.lines.lock().reopen = true;
+        self.0.added.notify_one();
     }
 
     /// Adds a line, which has its end.
@@ -67,7 +80,7 @@ impl Sink {
     pub fn flush(&self, longest: Duration) {
         let end = Instant::now() + longest;
         let mut lines = self.0.lines.lock();
-        while !lines.bytes.is_empty() || lines.under_way {
+        while !lines.bytes.is_empty() || lines.under_way || lines.reopen {
             lines.urgent = true;
             self.0.added.notify_one();
             if self.0.written.wait_until(&mut lines, end).timed_out() {
@@ -86,21 +99,22 @@ impl Drop for Sink {
 
 impl Queue {
     /// Until the sink is gone and all is written.
-    fn write_all(&self, mut target: impl io::Write) {
+    fn write_all<W: io::Write>(&self, mut target: W, mut again: impl FnMut() -> io::Result<W>) {
         let mut batch = Vec::new();
         loop {
             let mut lines = self.lines.lock();
-            while lines.bytes.is_empty() && !lines.closed {
+            while lines.bytes.is_empty() && !lines.closed && !lines.reopen {
                 self.added.wait(&mut lines);
             }
             let end = Instant::now() + GATHER;
-            while lines.bytes.len() < BATCH && !lines.closed && !lines.urgent {
+            while lines.bytes.len() < BATCH && !lines.closed && !lines.urgent && !lines.reopen {
                 if self.added.wait_until(&mut lines, end).timed_out() {
                     break;
                 }
             }
             std::mem::swap(&mut lines.bytes, &mut batch);
-            let (lost, closed) = (std::mem::take(&mut lines.lost), lines.closed);
+            let (lost, reopen, closed) =
+                (std::mem::take(&mut lines.lost), std::mem::take(&mut lines.reopen), lines.closed);
             lines.under_way = true;
             drop(lines);
             let result = target.write_all(&batch).and_then(|()| target.flush());
@@ -110,6 +124,17 @@ impl Queue {
             }
             if let Err(error) = result {
                 tracing::warn!(%error, "cannot write the access log");
+            }
+            if reopen {
+                match again() {
+                    Ok(new) => {
+                        target = new;
+                        tracing::info!("the access log is reopened");
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the access log cannot be reopened; its lines go where they went before");
+                    }
+                }
             }
             let mut lines = self.lines.lock();
             lines.under_way = false;
@@ -150,7 +175,8 @@ mod tests {
 
     fn gated() -> (Sink, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
         let ((opener, open), out) = (sync_channel(100), Arc::default());
-        let sink = Sink::new(Gate { open, out: Arc::clone(&out) }).expect("a thread");
+        let again = || Err(io::ErrorKind::Unsupported.into());
+        let sink = Sink::new(Gate { open, out: Arc::clone(&out) }, again).expect("a thread");
         (sink, opener, out)
     }
 
@@ -166,6 +192,39 @@ mod tests {
         sink.flush(Duration::from_secs(60));
         let expected: String = (0..1_000).map(|number| format!("{number}\n")).collect();
         assert_eq!(String::from_utf8_lossy(&out.lock()), expected);
+    }
+
+    #[test]
+    fn lines_after_a_reopening_go_to_the_new_target_and_none_is_lost() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let open = {
+            let path = path.clone();
+            move || std::fs::OpenOptions::new().create(true).append(true).open(&path)
+        };
+        let sink = Sink::new(open().expect("a file"), open).expect("a thread");
+        let wait = || sink.flush(Duration::from_secs(60));
+        sink.push(b"1\n");
+        let old = folder.path().join("access.log.1");
+        std::fs::rename(&path, &old).expect("renamed");
+        sink.push(b"2\n");
+        sink.reopen();
+        wait();
+        sink.push(b"3\n");
+        wait();
+        let read = |path| std::fs::read_to_string(path).expect("a file");
+        assert_eq!((read(&old), read(&path)), ("1\n2\n".to_owned(), "3\n".to_owned()));
+
+        // Where it cannot be opened, the old file gets them.
+        let away = folder.path().join("away.log");
+        std::fs::rename(&path, &away).expect("renamed");
+        std::fs::create_dir(&path).expect("a folder in its place");
+        sink.reopen();
+        sink.push(b"4\n");
+        wait();
+        sink.push(b"5\n");
+        wait();
+        assert_eq!(read(&away), "3\n4\n5\n");
     }
 
     #[test]

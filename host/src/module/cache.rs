@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::file_access::can_be_folder;
 use crate::module::artefact::{Artefact, Facts, component_of_file};
 use crate::module::{Digest, LoadError};
 
@@ -57,15 +58,20 @@ pub enum CacheError {
     Mode { mode: u32 },
 }
 
+/// Whether a folder can be the cache, or can be made.
+pub fn check(folder: &Path) -> Result<(), CacheError> {
+    match std::fs::symlink_metadata(folder) {
+        Ok(about) if !about.is_dir() => Err(CacheError::NoFolder),
+        Ok(about) => ours(&about),
+        Err(_) => Ok(can_be_folder(folder)?),
+    }
+}
+
 impl Cache {
     /// Opens a folder, or makes it. It may grow to so many bytes.
     pub fn open(folder: &Path, most_bytes: u64, engine: &Engine) -> Result<Cache, CacheError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let about = std::fs::symlink_metadata(folder)?;
-        if !about.is_dir() {
-            return Err(CacheError::NoFolder);
-        }
-        ours(&about)?;
+        check(folder)?;
         let mut host = DefaultHasher::new();
         env!("CARGO_PKG_VERSION").hash(&mut host);
         engine.precompile_compatibility_hash().hash(&mut host);

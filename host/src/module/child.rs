@@ -2,12 +2,13 @@
 //! process at worst.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getppid, nice, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::call::Ticker;
 use crate::config::TenantLimits;
@@ -15,6 +16,7 @@ use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::{Artefact, Warmth};
 use crate::module::build::{Source, build, linker};
 use crate::module::{LoadError, LoadStep, ModuleSettings, WarmUp};
+use crate::text::printable_lines;
 
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
@@ -41,6 +43,8 @@ struct Order {
     settings: serde_json::Value,
     limits: TenantLimits,
     warm_up: Option<WarmUp>,
+    /// The process that wants the build.
+    wanted_by: u32,
 }
 
 /// Builds in a child.
@@ -72,6 +76,8 @@ fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     // Even if the program was replaced on disk meanwhile, this is the one that runs.
     let mut child = Command::new("/proc/self/exe")
         .arg(COMMAND)
+        // What a terminal, or a script, sends to the proxy's process group is not meant for it.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -81,6 +87,7 @@ fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
         settings: source.settings.whole().clone(),
         limits: source.limits.clone(),
         warm_up: source.warm_up.cloned(),
+        wanted_by: std::process::id(),
     };
     let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -114,6 +121,7 @@ fn last_line(text: &str) -> &str {
 
 /// What the child does: reads an order from standard input, writes an artefact to standard output.
 pub fn serve_build() -> anyhow::Result<i32> {
+    leave_orders_to_the_proxy()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     // The first second over it is told by a signal of its own; the system's killing for want of memory is another.
@@ -131,6 +139,11 @@ pub fn serve_build() -> anyhow::Result<i32> {
         nice(NICE)?;
     }
     let order: Order = serde_json::from_slice(order)?;
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
+    if parent != Some(order.wanted_by) {
+        // It ended before this one could ask to end with it.
+        anyhow::bail!("nobody wants this build any more");
+    }
     let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
     let ticker = Ticker::start(&engine)?;
     let _running = ticker.pulse().enter();
@@ -143,11 +156,23 @@ pub fn serve_build() -> anyhow::Result<i32> {
             Ok(0)
         }
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", printable_lines(&error.to_string()));
             let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
             code.ok_or_else(|| error.into())
         }
     }
+}
+
+/// What a signal to all processes of the service asks of the proxy is not meant for a build: unhandled, it would end it, and
+/// the module would be refused.
+fn leave_orders_to_the_proxy() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        // It stays handled when this is dropped.
+        drop(signal(kind)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

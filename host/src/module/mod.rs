@@ -22,7 +22,7 @@ mod wasi;
 mod world;
 
 pub use artefact::{Rewinding, Warmth};
-pub use cache::CacheError;
+pub use cache::{CacheError, check as check_cache};
 pub use child::{COMMAND as BUILD_COMMAND, serve_build};
 pub use digest::Digest;
 pub use embed::componentize;

@@ -18,6 +18,7 @@ use crate::tenant::Tenant;
 pub struct Publisher {
     loader: Loader,
     store: Option<Store>,
+    on_damage: OnDamage,
     /// Builds at the same time: as many as there are cores.
     builds: Permits,
     /// Tests at the same time. They decide beside the traffic, in slots of the pool that are spared for them.
@@ -49,7 +50,38 @@ pub struct Uploaded {
     /// None: it was only tried.
     pub version: Option<Arc<Version>>,
     /// Why the next start would not find it, if it would not.
-    pub not_kept: Option<StoreError>,
+    pub not_kept: Option<NotKept>,
+}
+
+/// What becomes of a tenant whose state cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDamage {
+    /// Its files serve, and what could not be read is set aside: one tenant keeps no other from being served.
+    UseFiles,
+    /// It is refused. For a process that takes another's place, which still knows what serves.
+    Refuse,
+}
+
+/// What serves is not what the next start would find. It is tried again about every second.
+#[derive(Debug, thiserror::Error)]
+#[error("done, but not kept: {now} now; after a restart: {then}; it is tried again every second")]
+pub struct NotKept {
+    now: String,
+    then: String,
+    source: StoreError,
+}
+
+/// Why what served last cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLoaded {
+    #[error("no version is live")]
+    NoVersion,
+    #[error("it has {found} modules, the tenant has {expected}")]
+    Modules { found: usize, expected: usize },
+    #[error("its module {module} is gone from proxy.state_dir: upload it again")]
+    Gone { module: Digest, source: StoreError },
+    #[error(transparent)]
+    Refused(LoadError),
 }
 
 /// What served a tenant when another process ended.
@@ -81,7 +113,13 @@ impl Source {
 impl Publisher {
     pub fn new(loader: Loader, store: Option<Store>) -> Publisher {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Publisher { loader, store, builds: Permits::new(cores), tests: Permits::new(SPARE_TO_TEST) }
+        let (builds, tests) = (Permits::new(cores), Permits::new(SPARE_TO_TEST));
+        Publisher { loader, store, on_damage: OnDamage::UseFiles, builds, tests }
+    }
+
+    /// The same for a process that does otherwise where the state cannot be read.
+    pub fn on_damage(self, on_damage: OnDamage) -> Publisher {
+        Publisher { on_damage, ..self }
     }
 
     pub fn keeps_state(&self) -> bool {
@@ -121,20 +159,28 @@ impl Publisher {
         Ok(passed)
     }
 
-    /// What is kept of a tenant.
-    pub fn kept(&self, tenant: &str) -> Option<Kept> {
-        let kept = self.store.as_ref()?.kept(tenant);
-        kept.unwrap_or_else(|error| {
-            tracing::error!(tenant, %error, "what served last is not known");
-            None
-        })
+    /// What is kept of a tenant. None: nothing is known of it, or what there was is damaged and has been set aside.
+    pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let error = match store.kept(tenant) {
+            Err(error) if self.on_damage == OnDamage::UseFiles => error,
+            known => return known,
+        };
+        let set_aside = match store.set_aside(tenant) {
+            Ok(path) => path.display().to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(tenant, %error, set_aside, "the tenant's state cannot be read: the configured files serve, and it is \
+            not drained; restart with a good copy of the file, or upload again");
+        Ok(None)
     }
 
     /// What served a tenant when another process ended, or why it can't be loaded.
-    pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, String> {
-        let live = self.load_entry(config, kept.live().ok_or("no version is live")?)?;
+    pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, NotLoaded> {
+        let live = self.load_entry(config, kept.live().ok_or(NotLoaded::NoVersion)?)?;
         let version = |entry: &Entry| {
-            let told = |why: &String| {
+            let told = |error: &NotLoaded| {
+                let why = crate::text::chain(error);
                 tracing::error!(tenant = %config.name, version = entry.number, why, "it cannot be loaded again");
             };
             self.load_entry(config, entry).inspect_err(told).ok()
@@ -144,6 +190,11 @@ impl Publisher {
         Ok(LastServed { live, rest: Rest { candidate, previous } })
     }
 
+    /// Whether a start is refused since what served last cannot be loaded.
+    pub fn refuses(&self, error: &NotLoaded) -> bool {
+        self.on_damage == OnDamage::Refuse && matches!(error, NotLoaded::Gone { .. })
+    }
+
     /// Lets a tenant go on where another process ended.
     pub fn go_on(&self, tenant: &Tenant, kept: Kept, rest: Rest) {
         tenant.drain(kept.drained);
@@ -151,16 +202,15 @@ impl Publisher {
     }
 
     /// The modules of a version that is kept.
-    fn load_entry(&self, config: &TenantConfig, entry: &Entry) -> Result<Version, String> {
-        if entry.modules.len() != config.modules.len() {
-            return Err(format!("it has {} modules, the tenant has {}", entry.modules.len(), config.modules.len()));
-        }
+    fn load_entry(&self, config: &TenantConfig, entry: &Entry) -> Result<Version, NotLoaded> {
+        let (found, expected) = (entry.modules.len(), config.modules.len());
+        let Some(store) = self.store.as_ref().filter(|_| found == expected) else {
+            return Err(NotLoaded::Modules { found, expected });
+        };
         let mut modules = Vec::new();
         for (digest, module) in entry.modules.iter().zip(&config.modules) {
-            let bytes = self.store.as_ref().and_then(|store| store.get(*digest));
-            let bytes = bytes.ok_or_else(|| format!("its module {digest} is gone from proxy.state_dir"))?;
-            let built = self.build(config, module, &Source::of(bytes));
-            modules.push(built.map_err(|error| crate::text::chain(&error))?);
+            let bytes = store.get(*digest).map_err(|source| NotLoaded::Gone { module: *digest, source })?;
+            modules.push(self.build(config, module, &Source::of(bytes)).map_err(NotLoaded::Refused)?);
         }
         Ok(Version::again(entry, modules))
     }
@@ -316,8 +366,11 @@ impl Publisher {
         let version = match &entry.version {
             Some(version) => version.clone(),
             None => {
-                let failed = |message| CannotRollBack::NotLoaded { number: entry.number, message };
-                Arc::new(self.load_entry(&tenant.config, &entry).map_err(failed)?)
+                let loaded = self.load_entry(&tenant.config, &entry);
+                Arc::new(loaded.map_err(|error| CannotRollBack::NotLoaded {
+                    number: entry.number,
+                    message: crate::text::chain(&error),
+                })?)
             }
         };
         let _keeping = tenant.releases.keeping.lock();
@@ -338,23 +391,36 @@ impl Publisher {
 
     /// Keeps what changed by itself.
     pub fn keep_changed(&self, tenant: &Tenant) {
-        let _keeping = tenant.releases.keeping.lock();
-        if tenant.releases.is_to_be_kept() {
-            self.keep_or_tell(tenant);
+        if let Err(error) = self.ensure_kept(tenant) {
+            tell(tenant, &error);
         }
+    }
+
+    /// Makes sure that the next start would find what serves now.
+    pub fn ensure_kept(&self, tenant: &Tenant) -> Result<(), NotKept> {
+        let _keeping = tenant.releases.keeping.lock();
+        if tenant.releases.is_to_be_kept() { self.keep(tenant) } else { Ok(()) }
     }
 
     fn keep_or_tell(&self, tenant: &Tenant) {
         if let Err(error) = self.keep(tenant) {
-            tracing::error!(tenant = %tenant.name, %error, "what serves now is not kept for the next start");
+            tell(tenant, &error);
         }
     }
 
     /// Notes what serves a tenant, for the next start.
-    fn keep(&self, tenant: &Tenant) -> Result<(), StoreError> {
+    fn keep(&self, tenant: &Tenant) -> Result<(), NotKept> {
         let kept = tenant.releases.to_keep(tenant.is_drained());
         let Some(store) = &self.store else { return Ok(()) };
-        store.keep(&tenant.name, &kept).inspect_err(|_| tenant.releases.is_still_to_be_kept())
+        store.keep(&tenant.name, &kept).map_err(|source| {
+            tenant.releases.is_still_to_be_kept();
+            let then = match store.kept(&tenant.name) {
+                Ok(Some(before)) => before.to_string(),
+                Ok(None) => "the configured files serve".to_owned(),
+                Err(_) => "not known".to_owned(),
+            };
+            NotKept { now: kept.to_string(), then, source }
+        })
     }
 
     fn add(&self, tenant: &Tenant, sources: &[Source]) -> Result<(), Refused> {
@@ -380,6 +446,10 @@ impl Publisher {
             tracing::warn!(%error, "old modules stay in proxy.state_dir");
         }
     }
+}
+
+fn tell(tenant: &Tenant, error: &NotKept) {
+    tracing::error!(tenant = %tenant.name, error = crate::text::chain(error), "what serves now is not kept for the next start");
 }
 
 /// What the history says of a change that an operator wanted.

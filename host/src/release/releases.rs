@@ -86,6 +86,7 @@ impl Releases {
         config: &ReleaseConfig,
     ) {
         let (now, mut history) = (Instant::now(), self.history.lock());
+        let is_to_be_written = !kept.has_checksum;
         history.go_on_from(kept.last_number);
         kept.versions.into_iter().for_each(|entry| history.remember(entry));
         self.seen.lock().pass(kept.files);
@@ -100,7 +101,7 @@ impl Releases {
             serving.probation = Probation::begin(&previous, config, now);
         }
         self.swap(&mut history, serving, config);
-        self.changed.store(false, Ordering::Relaxed);
+        self.changed.store(is_to_be_written, Ordering::Relaxed);
     }
 
     /// Takes over the history of a process whose live version can't be loaded any more.
@@ -133,6 +134,7 @@ impl Releases {
             trial: serving.candidate.as_ref().map(|candidate| candidate.trial),
             probation_after: serving.probation.as_ref().map(|probation| probation.previous.number),
             drained,
+            has_checksum: true,
         }
     }
 

@@ -1,9 +1,12 @@
 //! What outlives the process (`proxy.state_dir`): the versions of each tenant, and their modules.
 //!
+//! A tenant's file carries a checksum, and a module's name is one; what does not match is never used.
+//!
 //! Every file is written beside its place, synced, and moved into it: at any moment there is the old one or the new one.
 //! A module's file is there before a tenant's file refers to it, and goes when none does any more.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -12,9 +15,11 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::file_access::can_be_folder;
 use crate::module::{Digest, LARGEST_FILE};
+use crate::read_file::{ReadError, read_at_most};
 use crate::release::files::Files;
-use crate::release::{Entry, Standing, Trial};
+use crate::release::{Entry, Standing, Trial, state_file};
 
 /// A folder of modules and of the tenants' versions.
 #[derive(Debug)]
@@ -22,10 +27,12 @@ pub struct Store {
     folder: PathBuf,
     /// Modules that tenants refer to, by the tenant's name.
     used: Mutex<HashMap<String, HashSet<Digest>>>,
+    /// Files of tenants that could not be read. No module is removed while there is one: it may refer to it.
+    unreadable: Mutex<HashSet<PathBuf>>,
 }
 
 /// What is kept of a tenant.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kept {
     /// The number of the newest version that there ever was.
     pub last_number: u64,
@@ -38,6 +45,41 @@ pub struct Kept {
     /// The version that decides where the live one fails, while that is new.
     pub probation_after: Option<u64>,
     pub drained: bool,
+    /// Whether its file has a checksum. Those that programs of before wrote are to be written again.
+    #[serde(skip, default = "yes")]
+    pub has_checksum: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept {
+            last_number: 0,
+            versions: Vec::new(),
+            files: Files::default(),
+            trial: None,
+            probation_after: None,
+            drained: false,
+            has_checksum: true,
+        }
+    }
+}
+
+/// What serves by it: `version 2 is live, version 3 on trial (canary), drained`.
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.live() {
+            Some(live) => write!(f, "version {} is live", live.number)?,
+            None => f.write_str("no version is live")?,
+        }
+        if let Some((candidate, trial)) = self.candidate() {
+            write!(f, ", version {} on trial ({})", candidate.number, trial.stage.name())?;
+        }
+        f.write_str(if self.drained { ", drained" } else { "" })
+    }
 }
 
 impl Kept {
@@ -67,10 +109,25 @@ pub struct StoreError {
     message: String,
 }
 
+/// A tenant's file has a few kilobytes for each version.
+const LARGEST_STATE: u64 = 64 * 1024 * 1024;
+
+/// What the name of a file ends with that could not be read.
+const DAMAGED: &str = "damaged";
+
 impl Store {
+    /// Whether a folder could be opened, or made.
+    pub fn check(folder: &Path) -> Result<(), StoreError> {
+        let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };
+        for path in [folder.to_owned(), store.modules(), store.tenants()] {
+            can_be_folder(&path).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
+    }
+
     /// Opens a folder, or makes it.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
-        let store = Store { folder: folder.to_owned(), used: Mutex::default() };
+        let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };
         for below in [store.modules(), store.tenants()] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&below);
             made.map_err(|error| failed(&below, error))?;
@@ -78,12 +135,19 @@ impl Store {
         let tenants = store.tenants();
         for entry in std::fs::read_dir(&tenants).map_err(|error| failed(&tenants, error))?.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "json")
+            if has_extension(&path, DAMAGED) {
+                tracing::warn!(path = %path.display(), "the state of a tenant that could not be read is there: no module is \
+                    removed from proxy.state_dir until you remove that file");
+                store.unreadable.lock().insert(path);
+            } else if has_extension(&path, "json")
                 && let Some(name) = path.file_stem().map(|name| name.to_string_lossy().into_owned())
-                // What can't be read is told when its tenant is loaded.
-                && let Ok(Some(kept)) = store.kept(&name)
             {
-                store.used.lock().insert(name, kept.modules());
+                match store.kept(&name) {
+                    Ok(Some(kept)) => drop(store.used.lock().insert(name, kept.modules())),
+                    Ok(None) => {}
+                    // It is told when its tenant is loaded.
+                    Err(_) => drop(store.unreadable.lock().insert(path)),
+                }
             }
         }
         Ok(store)
@@ -92,21 +156,36 @@ impl Store {
     /// What is kept of a tenant. None: nothing is known of it.
     pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
         let path = self.tenant(tenant);
-        match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed(&path, error)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        match read_at_most(&path, LARGEST_STATE) {
+            Ok(file) => state_file::decode(&file).map(Some).map_err(|damage| failed(&path, damage)),
+            Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&path, error)),
         }
+    }
+
+    /// Gives the file of a tenant that cannot be read another name, so that nothing takes its place; the new path.
+    pub fn set_aside(&self, tenant: &str) -> Result<PathBuf, StoreError> {
+        let path = self.tenant(tenant);
+        let aside = path.with_added_extension(DAMAGED);
+        std::fs::rename(&path, &aside).map_err(|error| failed(&path, error))?;
+        let mut unreadable = self.unreadable.lock();
+        unreadable.remove(&path);
+        unreadable.insert(aside.clone());
+        Ok(aside)
     }
 
     /// Notes what is to be known of a tenant. Its modules have been added before; those that no tenant refers to any more
     /// are removed.
     pub fn keep(&self, tenant: &str, kept: &Kept) -> Result<(), StoreError> {
         let path = self.tenant(tenant);
-        let text = serde_json::to_vec_pretty(kept).map_err(|error| failed(&path, error))?;
-        write(&path, &text)?;
+        let file = state_file::encode(kept).map_err(|error| failed(&path, error))?;
+        write(&path, &file)?;
+        self.unreadable.lock().remove(&path);
         let mut used = self.used.lock();
         let before = used.insert(tenant.to_owned(), kept.modules()).unwrap_or_default();
+        if !self.unreadable.lock().is_empty() {
+            return Ok(());
+        }
         let is_used = |digest: &Digest| used.values().any(|modules| modules.contains(digest));
         for digest in before.into_iter().filter(|digest| !is_used(digest)) {
             // One that stays takes room, no more: the next start removes it.
@@ -120,27 +199,29 @@ impl Store {
         let digest = Digest::of(module);
         self.used.lock().entry(tenant.to_owned()).or_default().insert(digest);
         match self.get(digest) {
-            Some(_) => Ok(()),
-            None => write(&self.module(digest), module),
+            Ok(_) => Ok(()),
+            Err(_) => write(&self.module(digest), module),
         }
     }
 
-    /// A module that was added. None: it is not there, or damaged.
-    pub fn get(&self, digest: Digest) -> Option<Vec<u8>> {
+    /// A module that was added, if it is still there and is what it was.
+    pub fn get(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.module(digest);
-        let about = std::fs::metadata(&path).ok()?;
-        if about.len() > LARGEST_FILE {
-            return None;
+        let bytes = read_at_most(&path, LARGEST_FILE).map_err(|error| failed(&path, error))?;
+        match Digest::of(&bytes) == digest {
+            true => Ok(bytes),
+            false => Err(failed(&path, "it does not match the SHA-256 that is its name: it was damaged or edited")),
         }
-        std::fs::read(path).ok().filter(|bytes| Digest::of(bytes) == digest)
     }
 
     /// Removes the modules that no tenant refers to, and what writes left that were cut off; before the start no other
     /// is under way.
     pub fn sweep(&self) -> Result<(), StoreError> {
         let used: HashSet<PathBuf> = self.used.lock().values().flatten().map(|digest| self.module(*digest)).collect();
-        remove_others(&self.modules(), |path| used.contains(path))?;
-        remove_others(&self.tenants(), |path| path.extension().is_some_and(|extension| extension == "json"))
+        let all_is_known = self.unreadable.lock().is_empty();
+        let may_be_used = |path: &Path| used.contains(path) || (!all_is_known && has_extension(path, "wasm"));
+        remove_others(&self.modules(), may_be_used)?;
+        remove_others(&self.tenants(), |path| has_extension(path, "json") || has_extension(path, DAMAGED))
     }
 
     fn modules(&self) -> PathBuf {
@@ -159,6 +240,10 @@ impl Store {
     fn tenant(&self, name: &str) -> PathBuf {
         self.tenants().join(format!("{name}.json"))
     }
+}
+
+fn has_extension(path: &Path, expected: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == expected)
 }
 
 /// Removes what is in a folder and need not be.
@@ -220,14 +305,14 @@ mod tests {
         let found = store.kept("shop").expect("readable").expect("there");
         assert_eq!((found.last_number, found.versions[0].number), (7, 3));
         assert_eq!(found.versions[0].standing, Standing::RolledBack { because: "x".to_owned() });
-        assert_eq!(store.get(found.versions[0].modules[0]), Some(b"one".to_vec()));
+        assert_eq!(store.get(found.versions[0].modules[0]).expect("kept"), b"one");
     }
 
     #[test]
     fn module_goes_when_no_tenant_refers_to_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
-        let is_there = |store: &Store, module: &[u8]| store.get(Digest::of(module)).is_some();
+        let is_there = |store: &Store, module: &[u8]| store.get(Digest::of(module)).is_ok();
         for tenant in ["a", "b"] {
             store.add(tenant, b"one").expect("kept");
             store.keep(tenant, &kept(&[b"one"])).expect("kept");
@@ -249,16 +334,51 @@ mod tests {
     }
 
     #[test]
-    fn damaged_module_is_none() {
+    fn damaged_module_is_refused_until_it_is_added_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         store.add("shop", b"one").expect("kept");
         let digest = Digest::of(b"one");
         std::fs::write(store.module(digest), b"eno").expect("written");
-        assert_eq!(store.get(digest), None);
+        let error = store.get(digest).expect_err("another module").to_string();
+        let path = store.module(digest).display().to_string();
+        assert!(error.contains(&path) && error.contains("does not match the SHA-256"), "{error}");
         store.add("shop", b"one").expect("kept");
-        assert_eq!(store.get(digest), Some(b"one".to_vec()));
+        assert_eq!(store.get(digest).expect("kept"), b"one");
         std::fs::write(store.tenant("shop"), b"{").expect("written");
         assert!(store.kept("shop").is_err());
+    }
+
+    #[test]
+    fn nothing_is_removed_that_an_unreadable_file_may_refer_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        store.add("shop", b"one").expect("kept");
+        store.keep("shop", &kept(&[b"one"])).expect("kept");
+        let path = store.tenant("shop");
+        let mut file = std::fs::read(&path).expect("a file");
+        file[40] ^= 1;
+        std::fs::write(&path, &file).expect("written");
+
+        let is_there = |store: &Store| store.get(Digest::of(b"one")).is_ok();
+        let store = Store::open(folder.path()).expect("a store");
+        let error = store.kept("shop").expect_err("damaged").to_string();
+        assert!(error.contains("shop.json`: it does not match its checksum"), "{error}");
+        let aside = store.set_aside("shop").expect("renamed");
+        assert!(store.kept("shop").expect("readable").is_none());
+        store.add("shop", b"two").expect("kept");
+        store.keep("shop", &kept(&[b"two"])).expect("kept");
+        store.keep("shop", &kept(&[])).expect("kept");
+        store.sweep().expect("swept");
+        assert!(is_there(&store) && std::fs::read(&aside).expect("a file") == file);
+
+        // Nor by a later start, until somebody has removed it.
+        let store = Store::open(folder.path()).expect("a store");
+        store.sweep().expect("swept");
+        assert!(is_there(&store));
+        std::fs::remove_file(aside).expect("removed");
+        let store = Store::open(folder.path()).expect("a store");
+        store.sweep().expect("swept");
+        assert!(!is_there(&store));
     }
 }

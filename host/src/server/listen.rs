@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 use tokio::net::{TcpSocket, UnixSocket};
@@ -66,7 +68,7 @@ pub struct Unnamed {
 /// for it, and so does one of the process whose place this one takes.
 pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed, StartError> {
     let refused = |source| StartError::Admin { address: path.display().to_string(), source };
-    is_free(path, takes_over).map_err(refused)?;
+    while_in_use(KILLED, || is_free(path, takes_over)).map_err(refused)?;
     let bind = |path: &Path| {
         let _inside = runtime.enter();
         let socket = UnixSocket::new_stream()?;
@@ -103,7 +105,33 @@ fn is_free(path: &Path, takes_over: bool) -> std::io::Result<()> {
     }
 }
 
+/// How long a process that was killed may hold an address beyond its end: a child that it was just starting has a copy of
+/// each socket until it becomes another program. A start meets that within milliseconds; two seconds do on any machine.
+const KILLED: Duration = Duration::from_secs(2);
+
+/// Tries again while an address is in use, and no longer than this.
+fn while_in_use<T>(longest: Duration, mut attempt: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let (start, mut is_told) = (Instant::now(), false);
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && start.elapsed() < longest => {
+                if !is_told {
+                    tracing::warn!(%error, "trying again for {} s", longest.as_secs());
+                    is_told = true;
+                }
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    while_in_use(KILLED, || bind_once(address))
+}
+
+fn bind_once(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
     const BACKLOG: u32 = 65_535;
     let socket = match address {
@@ -115,4 +143,27 @@ fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = socket.listen(BACKLOG)?.into_std()?;
     let address = socket.local_addr()?;
     Ok((socket, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn address_that_a_killed_process_still_holds_is_waited_for() {
+        let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = holder.local_addr().expect("an address");
+        let in_use = while_in_use(Duration::ZERO, || bind_once(address)).expect_err("it is held");
+        assert_eq!(in_use.kind(), std::io::ErrorKind::AddrInUse);
+
+        let (mut holder, mut attempts) = (Some(holder), 0);
+        let bound = while_in_use(Duration::from_secs(60), || {
+            attempts += 1;
+            let bound = bind_once(address);
+            // It ends after the first attempt.
+            drop(holder.take());
+            bound
+        });
+        assert_eq!((bound.expect("a listener").1, attempts), (address, 2));
+    }
 }

@@ -10,6 +10,7 @@ pub mod control;
 mod doors;
 mod limits;
 mod listen;
+mod preflight;
 mod renewed;
 mod signals;
 mod tenants;
@@ -19,7 +20,7 @@ mod watch;
 pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 pub use control::{Control, Frozen, NoTenant};
 pub use listen::Listening;
-pub use signals::Order;
+pub use signals::{Order, Quit, Signals};
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
 
 use std::net::SocketAddr;
@@ -38,17 +39,16 @@ use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Pending, Slots, TlsAcceptor, TlsError};
 use crate::engine::EngineError;
-use crate::log::{AccessLogger, Explain};
+use crate::log::{AccessLogError, AccessLogger, Explain};
 use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
 use crate::module::{BuildIn, CacheError, LoadError, Loader};
 use crate::proxy::{Gauge, Parts, Proxy};
-use crate::release::{Publisher, Shadow, Store, StoreError};
+use crate::release::{OnDamage, Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
 use crate::server::control::Beginning;
 use crate::server::doors::{Doors, Serving};
 use crate::server::renewed::Renewed;
-use crate::server::signals::Quit;
 use crate::tenant::TenantError;
 
 /// A proxy that could not be started.
@@ -84,8 +84,8 @@ pub enum StartError {
     Resolver(#[from] ResolverError),
     #[error("proxy.ca_file: cannot use `{path}`: {message}")]
     CaFile { path: PathBuf, message: String },
-    #[error("cannot open the access log")]
-    AccessLog { source: std::io::Error },
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("cannot start threads")]
@@ -141,8 +141,9 @@ pub enum Stopped {
 
 /// Loads every module, credential and certificate of a configuration, and runs all tests, as a start would. All errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let publisher = Publisher::new(Loader::new(config.proxy.threads, 0)?, None);
-    let mut errors = Vec::new();
+    let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
+    let publisher = Publisher::new(loader, None);
+    let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
             let own = tenants::own_addresses(config.addresses());
@@ -153,6 +154,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
     errors.extend(Renewed::read(config).err().into_iter().flatten());
+    errors.extend(pingora_conf(config).err());
     Ok(errors)
 }
 
@@ -161,8 +163,12 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let Launch { config, file, build_in, dev, adapt, takes_over } = launch;
     // An author's proxy is never upgraded.
     let upgrade_socket = config.proxy.upgrade_socket.clone().filter(|_| !dev);
-    upgrade_socket.as_deref().map(upgrade::check).transpose()?;
-    let publisher = publisher(&config, build_in)?;
+    let refused = preflight::refused(&config, upgrade_socket.as_deref());
+    if !refused.is_empty() {
+        return Err(StartError::Files(refused));
+    }
+    let on_damage = if takes_over.is_some() { OnDamage::Refuse } else { OnDamage::UseFiles };
+    let publisher = publisher(&config, build_in)?.on_damage(on_damage);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.proxy.threads)
         .thread_name("worker")
@@ -197,7 +203,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     if takes_over.is_none() {
         publisher.sweep();
     }
-    let access = AccessLogger::open(&config.log).map_err(|source| StartError::AccessLog { source })?;
+    let access = AccessLogger::open(&config.log)?;
     let in_flight = Gauge::default();
     let memory = MemoryWatch::start(config.proxy.memory).map_err(|source| StartError::Threads { source })?;
     let resolver = Resolver::new(&config.resolver)?;
@@ -302,15 +308,19 @@ impl Server {
         admin.map(|listening| listening.address)
     }
 
+    /// Opens the file of the access log again.
+    pub fn reopen_logs(&self) {
+        self.access.reopen();
+    }
+
     /// What may change while it serves.
     pub fn control(&self) -> &Arc<Control> {
         &self.control
     }
 
-    /// Takes over SIGTERM, SIGQUIT, SIGINT, SIGHUP and SIGUSR2; the result waits for the next one.
-    pub fn signals(&self) -> std::io::Result<impl FnMut() -> Order + use<>> {
-        let runtime = self.runtime.as_ref().map(Runtime::handle).ok_or(std::io::ErrorKind::NotConnected)?;
-        signals::orders(runtime.clone(), if self.can_hand_over() { Quit::HandOver } else { Quit::Stop })
+    /// What SIGQUIT asks of it.
+    pub fn on_quit(&self) -> Quit {
+        if self.can_hand_over() { Quit::HandOver } else { Quit::Stop }
     }
 
     /// Whether another process can take this one's place.

@@ -58,7 +58,7 @@ pub fn first(
     let fallback = load_all(publisher, config, &config.failure.modules)?.0;
     let of_tenant = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
     let mut lost = None;
-    if let Some(kept) = publisher.kept(&config.name) {
+    if let Some(kept) = publisher.kept(&config.name).map_err(|error| vec![error.into()])? {
         match publisher.last_served(config, &kept) {
             Ok(LastServed { live, rest }) => {
                 let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
@@ -67,7 +67,11 @@ pub fn first(
                 let _ = publisher.release_files(&tenant, Origin::Start, Asked::ByOrder);
                 return Ok(tenant);
             }
-            Err(why) => {
+            Err(error) => {
+                let why = crate::text::chain(&error);
+                if publisher.refuses(&error) {
+                    return Err(vec![StartError::Release { tenant: config.name.clone(), message: why }]);
+                }
                 tracing::error!(tenant = %config.name, why, "what served last cannot be loaded; the files serve");
                 lost = Some((kept, why));
             }

@@ -40,7 +40,7 @@ pub fn get(address: SocketAddr) -> (String, String) {
     get_of(address, "shop.test")
 }
 
-fn get_of(address: SocketAddr, host: &str) -> (String, String) {
+pub fn get_of(address: SocketAddr, host: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("a request");

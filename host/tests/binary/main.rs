@@ -2,8 +2,13 @@
 
 mod admin;
 mod cli;
+mod heavy;
 mod hostile;
 mod live;
+mod logs;
 mod projects;
+mod refused;
 mod running;
+mod signals;
+mod state;
 mod upgrade;

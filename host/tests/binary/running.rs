@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use crate::live::eventually;
+
 /// Longer than anything takes that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -66,6 +68,13 @@ impl Running {
 
     /// The same with these variables of its environment.
     pub fn start_in(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
+        let mut running = Running::spawn(command, config, variables);
+        running.says("listening");
+        running
+    }
+
+    /// The same, and does not wait until it is ready.
+    pub fn spawn(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
         let (output, errors) = match command {
             "dev" => (Stdio::piped(), Stdio::null()),
             _ => (Stdio::null(), Stdio::piped()),
@@ -89,9 +98,31 @@ impl Running {
                 }
             }
         });
-        let mut running = Running { process, log, said: String::new(), _config: None };
-        running.says("listening");
-        running
+        Running { process, log, said: String::new(), _config: None }
+    }
+
+    /// The processes that build modules for it now.
+    pub fn builds(&self) -> Vec<u32> {
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_build = |pid: &u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // `pid (name) state parent`, and a name may have anything in it.
+            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            parent == Some(self.process.id()) && String::from_utf8_lossy(&arguments).contains("\0build-module\0")
+        };
+        pids.filter(is_build).collect()
+    }
+
+    /// Waits until it builds a module.
+    pub fn is_building(&self) -> u32 {
+        let mut build = None;
+        eventually("a build", || {
+            build = self.builds().pop();
+            build.is_some()
+        });
+        build.expect("a build")
     }
 
     /// Where it listens.

@@ -16,13 +16,13 @@ use crate::running::{PATIENCE, Running, signal};
 
 /// A configuration whose reading takes as long as the test wants: whoever opens it waits for what it
 /// writes.
-struct Slow<'a> {
+pub struct Slow<'a> {
     site: &'a Site,
-    text: String,
+    pub text: String,
 }
 
 impl Slow<'_> {
-    fn new(site: &Site) -> Slow<'_> {
+    pub fn new(site: &Site) -> Slow<'_> {
         let path = site.path("pointsman.toml");
         let text = std::fs::read_to_string(&path).expect("a configuration");
         std::fs::remove_file(&path).expect("removed");
@@ -31,7 +31,7 @@ impl Slow<'_> {
     }
 
     /// Waits until somebody reads it, who then waits for what is written.
-    fn is_read(&self) -> File {
+    pub fn is_read(&self) -> File {
         let path = self.site.path("pointsman.toml");
         let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag");
         let mut pipe = None;
@@ -43,7 +43,7 @@ impl Slow<'_> {
     }
 
     /// From now on it is a file again.
-    fn end(self) {
+    pub fn end(self) {
         let path = self.site.path("pointsman.toml");
         std::fs::remove_file(&path).expect("removed");
         std::fs::write(&path, &self.text).expect("written");

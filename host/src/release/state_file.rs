@@ -1,0 +1,188 @@
+//! The form of a tenant's file in `proxy.state_dir`: JSON, whose last member is the SHA-256 of all lines before it.
+//!
+//! ```json
+//! {
+//!   "format": 1,
+//!   "last_number": 2,
+//!   ...
+//!   "sha256": "0ea5…"
+//! }
+//! ```
+//!
+//! `head -n -2 NAME.json | sha256sum` gives the same. Programs of before these members skip them, and their files, which
+//! have neither, are still read.
+
+use serde::Deserialize;
+
+use crate::module::Digest;
+use crate::release::Kept;
+
+/// Changes when a program that reads the old form would take the new one for something else.
+const FORMAT: u64 = 1;
+
+/// What surrounds the digits of the checksum, at the end of a file.
+const BEFORE_SUM: &[u8] = b"  \"sha256\": \"";
+const AFTER_SUM: &[u8] = b"\"\n}\n";
+const SUM_DIGITS: usize = 64;
+
+/// A file that says nothing that could be relied on.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    #[error("it is empty")]
+    Empty,
+    #[error("its checksum is missing at its end: it was cut off, damaged or edited")]
+    NoChecksum,
+    #[error("it does not match its checksum: it was damaged or edited")]
+    Checksum,
+    #[error("its `format` is {found}, and this program reads {FORMAT}: another version of it wrote the file")]
+    Format { found: u64 },
+    #[error("it is not the state of a tenant: {message}")]
+    Content { message: String },
+}
+
+/// Of every form.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    format: Option<u64>,
+}
+
+pub fn encode(kept: &Kept) -> Result<Vec<u8>, Damage> {
+    let text = serde_json::to_string_pretty(kept).map_err(content)?;
+    let members = text.strip_prefix('{').and_then(|text| text.strip_suffix("\n}"));
+    let members = members.ok_or(Damage::Content { message: "it has no members".to_owned() })?;
+    let mut file = format!("{{\n  \"format\": {FORMAT},{members},\n").into_bytes();
+    let sum = Digest::of(&file).full();
+    file.extend([BEFORE_SUM, sum.as_bytes(), AFTER_SUM].concat());
+    Ok(file)
+}
+
+pub fn decode(file: &[u8]) -> Result<Kept, Damage> {
+    if file.is_empty() {
+        return Err(Damage::Empty);
+    }
+    let sealed = sealed(file);
+    if sealed.is_some_and(|(lines, sum)| Digest::of(lines).full().as_bytes() != sum) {
+        return Err(Damage::Checksum);
+    }
+    let Head { format } = serde_json::from_slice(file).map_err(content)?;
+    match (format, sealed) {
+        (Some(FORMAT), Some(_)) => serde_json::from_slice(file).map_err(content),
+        (Some(FORMAT), None) => Err(Damage::NoChecksum),
+        (None, None) => {
+            let kept: Kept = serde_json::from_slice(file).map_err(content)?;
+            Ok(Kept { has_checksum: false, ..kept })
+        }
+        (found, _) => Err(Damage::Format { found: found.unwrap_or_default() }),
+    }
+}
+
+/// The lines that a checksum is of, and its digits, if there is one.
+fn sealed(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (lines, sum) = file.strip_suffix(AFTER_SUM)?.split_last_chunk::<SUM_DIGITS>()?;
+    Some((lines.strip_suffix(BEFORE_SUM)?, sum))
+}
+
+fn content(error: serde_json::Error) -> Damage {
+    Damage::Content { message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::release::{Entry, Origin, Standing};
+
+    fn kept() -> Kept {
+        let entry = |number, standing| Entry {
+            number,
+            modules: vec![Digest::of(&[1])],
+            origin: Origin::Upload,
+            made: Utc::now(),
+            standing,
+            since: Utc::now(),
+            version: None,
+        };
+        let versions = vec![entry(1, Standing::Replaced), entry(2, Standing::Live)];
+        Kept { last_number: 2, versions, drained: true, ..Kept::default() }
+    }
+
+    fn live(file: &[u8]) -> Result<u64, String> {
+        let kept = decode(file).map_err(|error| error.to_string())?;
+        kept.live().map(|entry| entry.number).ok_or_else(|| "no live version".to_owned())
+    }
+
+    #[test]
+    fn file_is_json_that_plain_tools_can_check() {
+        let file = encode(&kept()).expect("a file");
+        assert_eq!(live(&file), Ok(2));
+        assert!(decode(&file).expect("readable").has_checksum);
+        let text = String::from_utf8(file).expect("text");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        // As `head -n -2` has them.
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let before = lines[..lines.len() - 2].concat();
+        assert_eq!(value["sha256"], Digest::of(before.as_bytes()).full());
+        assert_eq!((&value["format"], &value["drained"]), (&1.into(), &true.into()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let file = encode(&kept()).expect("a file");
+        for at in 0..file.len() {
+            for bit in 0..8 {
+                let mut damaged = file.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(decode(&damaged).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn file_that_is_cut_off_is_refused_wherever_that_is() {
+        let file = encode(&kept()).expect("a file");
+        for length in 0..file.len() {
+            assert!(decode(&file[..length]).is_err(), "after {length} bytes");
+        }
+        assert_eq!(live(b""), Err("it is empty".to_owned()));
+        assert_eq!(
+            live(&[0; 4096]),
+            Err("it is not the state of a tenant: expected value at line 1 column 1".to_owned())
+        );
+        for more in ["\n", " ", "}", "{}", "\0"] {
+            assert!(decode(&[&file, more.as_bytes()].concat()).is_err(), "with {more:?} after it");
+        }
+    }
+
+    #[test]
+    fn file_of_before_there_were_checksums_is_read() {
+        let old = serde_json::to_vec_pretty(&kept()).expect("a file");
+        assert_eq!(live(&old), Ok(2));
+        assert!(!decode(&old).expect("readable").has_checksum);
+        assert!(decode(&old[..old.len() / 2]).is_err());
+        // And those programs read what this one writes.
+        let new: Kept = serde_json::from_slice(&encode(&kept()).expect("a file")).expect("readable");
+        assert_eq!(new.live().map(|entry| entry.number), Some(2));
+    }
+
+    #[test]
+    fn file_of_another_format_is_refused() {
+        let text = String::from_utf8(encode(&kept()).expect("a file")).expect("text");
+        let (lines, _) = sealed(text.as_bytes()).expect("a checksum");
+        let lines = String::from_utf8_lossy(lines);
+        for (format, found) in [("2", 2), ("0", 0)] {
+            let lines = lines.replace("\"format\": 1", &format!("\"format\": {format}"));
+            let sum = Digest::of(lines.as_bytes()).full();
+            let file = [lines.as_bytes(), BEFORE_SUM, sum.as_bytes(), AFTER_SUM].concat();
+            let expected =
+                format!("its `format` is {found}, and this program reads 1: another version of it wrote the file");
+            assert_eq!(live(&file), Err(expected));
+        }
+        let unsealed = serde_json::json!({"format": 1, "last_number": 1}).to_string();
+        assert_eq!(
+            live(unsealed.as_bytes()),
+            Err("its checksum is missing at its end: it was cut off, damaged or edited".to_owned())
+        );
+    }
+}
