@@ -144,7 +144,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let mut errors = Vec::new();
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
-            let own = tenants::own_addresses(config.addresses());
+            let own = tenants::own_addresses(config.addresses(), config);
             let loaded = tenants::load(&publisher, config, &credentials, &own, &Metrics::new()?);
             errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
         }
@@ -177,7 +177,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         Some(listening) => listening.iter().map(|listening| listening.address).collect(),
         None => config.addresses(),
     };
-    let own = tenants::own_addresses(addresses);
+    let own = tenants::own_addresses(addresses, &config);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
     let renewed = Renewed::read(&config).map_err(StartError::Files)?;
@@ -262,6 +262,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         service.add_uds(&address, Some(Permissions::from_mode(listen::OWNER_ONLY)));
         // Last of all: a process whose place this one takes loses its own by it.
         services.push(listen::serving(service, &address, socket.name()?, &watch));
+        own.listens_on(path);
     }
     let services = services.into_iter().map(|service| runtime.spawn(service)).collect();
     Ok(Server {
