@@ -34,6 +34,7 @@ struct Families {
     cache_entries: IntGaugeVec,
     cache_bytes: IntGaugeVec,
     reloads: IntCounterVec,
+    admin_refused: IntCounterVec,
 }
 
 /// In seconds: from a small module on a fast core to the longest decision that can be configured.
@@ -140,6 +141,11 @@ impl Metrics {
                 "Times that the configuration was read again: `done`, or `refused` as a whole",
                 &["outcome"],
             )?,
+            admin_refused: counter(
+                "pointsman_admin_refused_total",
+                "Requests to the admin address from clients that may not ask, by the error's code",
+                &["code"],
+            )?,
         };
         Ok(Metrics { registry, families })
     }
@@ -157,6 +163,11 @@ impl Metrics {
     /// The configuration was read again: `done`, or `refused`.
     pub fn reload(&self, outcome: &'static str) {
         self.families.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// A request to the admin listener that its sender may not make, by the error's code.
+    pub fn admin_refused(&self, code: &'static str) {
+        self.families.admin_refused.with_label_values(&[code]).inc();
     }
 
     /// All of it, in Prometheus' text format.
@@ -200,6 +211,7 @@ mod tests {
         tenant.unfit(Unfit::Log);
         metrics.reload("done");
         metrics.unrouted("no-tenant");
+        metrics.admin_refused("unauthorized");
         let text = metrics.text().expect("text");
         let real: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -191,6 +191,8 @@ pub struct AdminConfig {
     pub address: Option<SocketAddr>,
     /// A file with the token. None: the API is on the socket only.
     pub token_file: Option<PathBuf>,
+    /// Names by which `address` is reached, in lower case.
+    pub hosts: Vec<String>,
 }
 
 impl AdminConfig {
