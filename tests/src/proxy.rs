@@ -158,7 +158,7 @@ impl Proxy {
 
     /// The value of a metric, by its name and labels as `/metrics` has them; 0 if it is not there.
     pub async fn metric(&self, series: &str) -> f64 {
-        let reply = Client::http1(self.admin_address()).await.get("http://admin.test/metrics").await;
+        let reply = Client::http1(self.admin_address()).await.get("http://localhost/metrics").await;
         assert_eq!(reply.status, 200);
         let line = reply.body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().expect("a number"))

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use pointsman_tests::client::{Client, get};
-use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat};
+use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, example};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -164,6 +164,58 @@ async fn socket_is_for_the_proxys_own_user() {
     assert!(second.err().expect("no start").contains("admin: cannot listen on"));
 }
 
+/// A grant covers the admin socket, and modules know every path to it.
+#[tokio::test]
+async fn admin_socket_is_reached_by_no_module() {
+    use std::os::unix::fs::symlink;
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let admin = format!("socket = {:?}", path("admin.sock"));
+    let lab = || Tenant::new("lab").module(example("lab"), "");
+    let grants = "[tenant.grants]\nunix_sockets = [\"/\"]";
+    let proxy = Proxy::with(lab().table(grants)).admin(&admin).start().await;
+    assert_eq!(ask(&folder, Method::GET, "/v1/tenants", b"").await.0, 200);
+    symlink(path("admin.sock"), path("link")).expect("a link");
+    std::fs::hard_link(path("admin.sock"), path("hard")).expect("a link");
+
+    // What is written as the configuration has it is refused with the decision.
+    for address in [path("admin.sock"), path("admin.sock").replace('/', "//")] {
+        let reply = proxy.order(format!(r#"{{"address": "unix:{address}"}}"#)).await;
+        assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{address}");
+    }
+    let elsewhere = [
+        path("link"),
+        path("hard"),
+        format!("/proc/self/root{}", path("admin.sock")),
+        format!("/proc/{}/root{}", std::process::id(), path("hard")),
+    ];
+    for address in &elsewhere {
+        let reply = proxy.order(format!(r#"{{"address": "unix:{address}"}}"#)).await;
+        assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")), "{address}");
+        let tunnel = format!(r#"{{"address": "api.test:80", "connect-proxy": {{"address": "unix:{address}"}}}}"#);
+        let reply = proxy.order(&tunnel).await;
+        assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")), "through {address}");
+    }
+    let lines = proxy.log(10).await;
+    assert!(lines.iter().any(|line| line.to_string().contains("is a listener of this proxy itself")), "{lines:?}");
+    std::fs::rename(path("admin.sock"), path("moved")).expect("renamed");
+    let reply = proxy.order(format!(r#"{{"address": "unix:{}"}}"#, path("moved"))).await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")));
+    drop(proxy);
+
+    // A fallback is a way as well.
+    let trap = Wat::select_peer("unreachable").file();
+    let with = |address: &str| {
+        let peer = format!("[tenant.failure.peer]\naddress = \"unix:{address}\"\n{grants}");
+        Proxy::with(Tenant::new("shop").module(trap.path(), "").table(&peer)).admin(&admin)
+    };
+    let refused = with(&path("admin.sock")).try_start().await.err().expect("no start");
+    assert!(refused.contains("is a listener of this proxy itself"), "{refused}");
+    let proxy = with(&path("link")).start().await;
+    let reply = proxy.get("http://shop.test/v1/tenants").await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")));
+}
+
 #[tokio::test]
 async fn api_over_tcp_asks_for_the_token() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -184,7 +236,7 @@ async fn api_over_tcp_asks_for_the_token() {
     write(TOKEN, 0o600);
     let proxy = Proxy::with(shop()).admin(&admin).start().await;
     let ask = async |path: &str, token: &str| {
-        let mut request = get(&format!("http://admin.test{path}"));
+        let mut request = get(&format!("http://localhost{path}"));
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -206,5 +258,5 @@ async fn api_over_tcp_asks_for_the_token() {
     proxy.reload().await.expect("a good token");
     assert_eq!((ask("/v1/tenants", TOKEN).await, ask("/v1/tenants", &other).await), (401, 200));
     let without = Proxy::with(shop()).start().await;
-    assert_eq!(Client::http1(without.admin_address()).await.get("http://admin.test/v1/tenants").await.status, 403);
+    assert_eq!(Client::http1(without.admin_address()).await.get("http://localhost/v1/tenants").await.status, 403);
 }

@@ -1,6 +1,7 @@
 //! The whole proxy, tested over real sockets. One binary; a module for each subject.
 
 mod admin;
+mod admin_access;
 mod attempts;
 mod cache;
 mod classes;

@@ -1,11 +1,16 @@
 //! Who may use the API.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use http::{HeaderMap, Uri, Version, header};
+use parking_lot::Mutex;
 
-use crate::admin::{ApiError, Code};
+use crate::admin::wrong_tokens::WrongTokens;
+use crate::admin::{ApiError, Code, host};
 use crate::config::AdminConfig;
 use crate::server::StartError;
 
@@ -14,10 +19,29 @@ use crate::server::StartError;
 pub enum Access {
     /// Nothing: only the proxy's own user can open the socket.
     Full,
-    /// This token, which may be exchanged.
-    Token(Arc<ArcSwap<String>>),
-    /// There is no way: no token is configured.
-    MetricsOnly,
+    /// Over TCP, where anybody may come.
+    Remote(Arc<Remote>),
+}
+
+/// What is asked of those who come over TCP.
+#[derive(Debug)]
+pub struct Remote {
+    /// The token, which may be exchanged. None: there is no way to more than metrics.
+    token: Option<ArcSwap<String>>,
+    /// Names of the listener.
+    hosts: Vec<String>,
+    wrong: WrongTokens,
+    refusals: Seldom,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'r> {
+    /// None: on the socket.
+    pub ip: Option<IpAddr>,
+    pub uri: &'r Uri,
+    pub version: Version,
+    pub headers: &'r HeaderMap,
 }
 
 /// A token is not guessed: as long as 128 bits in hexadecimal.
@@ -26,7 +50,8 @@ const SHORTEST: usize = 32;
 impl Access {
     /// What a configuration asks of those who come over TCP.
     pub fn of(config: &AdminConfig) -> Result<Access, StartError> {
-        let Some(path) = &config.token_file else { return Ok(Access::MetricsOnly) };
+        let remote = |token: Option<&str>| Access::remote(token, config.hosts.clone());
+        let Some(path) = &config.token_file else { return Ok(remote(None)) };
         let refused = |message: String| StartError::Token { path: path.clone(), message };
         let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
         others_cannot_read(path).map_err(refused)?;
@@ -36,39 +61,105 @@ impl Access {
                 "the token has {} characters; at least {SHORTEST} are needed, such as `openssl rand -hex 32` makes",
                 token.len()
             ))),
-            false => Ok(Access::token(token)),
+            false => Ok(remote(Some(token))),
         }
     }
 
-    fn token(token: &str) -> Access {
-        Access::Token(Arc::new(ArcSwap::from_pointee(token.to_owned())))
+    fn remote(token: Option<&str>, hosts: Vec<String>) -> Access {
+        let token = token.map(|token| ArcSwap::from_pointee(token.to_owned()));
+        Access::Remote(Arc::new(Remote { token, hosts, wrong: WrongTokens::default(), refusals: Seldom::default() }))
     }
 
     /// Asks for another token from now on.
     pub fn exchange(&self, new: &Access) {
-        if let (Access::Token(token), Access::Token(new)) = (self, new) {
+        if let (Access::Remote(now), Access::Remote(new)) = (self, new)
+            && let (Some(token), Some(new)) = (&now.token, &new.token)
+        {
             token.store(new.load_full());
         }
     }
 
-    /// Judges the header `authorization` of a request.
-    pub fn judge(&self, authorization: Option<&[u8]>) -> Result<(), ApiError> {
+    /// Judges whether a request was meant for this listener, whatever it asks.
+    pub fn admit(&self, caller: Caller<'_>) -> Result<(), ApiError> {
         match self {
             Access::Full => Ok(()),
-            Access::MetricsOnly => Err(ApiError::new(
-                Code::Forbidden,
-                "only /metrics is here: configure `admin.token_file`, or use the socket (`admin.socket`)",
-            )),
-            Access::Token(token) => {
-                let token = token.load();
-                let given = authorization.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
-                let same = given.len() == token.len() && openssl::memcmp::eq(given, token.as_bytes());
-                match same {
-                    true => Ok(()),
-                    false => Err(ApiError::new(Code::Unauthorized, "send the token: `authorization: Bearer TOKEN`")),
-                }
-            }
+            Access::Remote(remote) => host::judge(caller.uri, caller.headers, caller.version, &remote.hosts),
         }
+    }
+
+    /// Judges the token of a request for more than metrics.
+    pub fn judge(&self, caller: Caller<'_>, now: Instant) -> Result<(), ApiError> {
+        match self {
+            Access::Full => Ok(()),
+            Access::Remote(remote) => remote.judge(caller, now),
+        }
+    }
+
+    /// Logs that somebody was refused: clients that go on get one line a minute, all together.
+    pub fn log_refusal(&self, caller: Caller<'_>, error: &ApiError, now: Instant) {
+        let Access::Remote(remote) = self else { return };
+        if let Some(unlogged) = remote.refusals.line(now) {
+            let (client, code) = (caller.ip.map(|ip| ip.to_string()), error.code.name());
+            tracing::warn!(client, code, unlogged, "admin: refused: {error}");
+        }
+    }
+}
+
+impl Remote {
+    fn judge(&self, caller: Caller<'_>, now: Instant) -> Result<(), ApiError> {
+        let Some(token) = &self.token else {
+            let message = "only /metrics is here: configure `admin.token_file`, or use the socket (`admin.socket`)";
+            return Err(ApiError::new(Code::Forbidden, message));
+        };
+        let mut values = caller.headers.get_all(header::AUTHORIZATION).iter();
+        let given = match (values.next(), values.next()) {
+            (Some(value), None) => credentials(value.as_bytes()),
+            (Some(_), Some(_)) | (None, _) => None,
+        };
+        let Some(given) = given else { return Err(unauthorized("send the token: `authorization: Bearer TOKEN`")) };
+        // Every connection over IP has an address; if one had none, it would count among those.
+        let client = caller.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        if let Some(wait) = self.wrong.wait(client, now) {
+            let message = "too many wrong tokens came from this address: it has to wait (see the header `retry-after`)";
+            return Err(ApiError { retry_after: Some(wait), ..ApiError::new(Code::TooManyWrongTokens, message) });
+        }
+        let token = token.load();
+        if given.len() == token.len() && openssl::memcmp::eq(given, token.as_bytes()) {
+            self.wrong.right(client);
+            return Ok(());
+        }
+        self.wrong.wrong(client, now);
+        Err(unauthorized("the token is wrong: it has to be the one in the file that `admin.token_file` names"))
+    }
+}
+
+/// What follows the scheme, whose case does not matter (RFC 9110, section 11.1). None: it is another scheme.
+fn credentials(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
+}
+
+fn unauthorized(message: &str) -> ApiError {
+    ApiError::new(Code::Unauthorized, message)
+}
+
+/// Lets one line through at first, and then one a minute.
+#[derive(Debug, Default)]
+struct Seldom {
+    last: Mutex<(Option<Instant>, u64)>,
+}
+
+impl Seldom {
+    /// How many lines were left out since the last one, if one is due.
+    fn line(&self, now: Instant) -> Option<u64> {
+        const BETWEEN: Duration = Duration::from_secs(60);
+        let (last, unlogged) = &mut *self.last.lock();
+        if last.is_some_and(|last| now.saturating_duration_since(last) < BETWEEN) {
+            *unlogged = unlogged.saturating_add(1);
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(unlogged))
     }
 }
 
@@ -83,16 +174,61 @@ fn others_cannot_read(path: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    /// What becomes of a request from 192.0.2.`client` with these headers.
+    fn judged(access: &Access, client: u8, authorization: &[&str], now: Instant) -> Result<(), Code> {
+        let mut headers = HeaderMap::new();
+        for value in authorization {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).expect("a value"));
+        }
+        let (ip, uri) = (Some(IpAddr::from([192, 0, 2, client])), Uri::from_static("/v1/tenants"));
+        let caller = Caller { ip, uri: &uri, version: Version::HTTP_11, headers: &headers };
+        access.judge(caller, now).map_err(|error| error.code)
+    }
 
     #[test]
     fn only_the_whole_token_will_do() {
-        let access = Access::token("0123456789abcdef0123456789abcdef");
-        assert!(access.judge(Some(b"Bearer 0123456789abcdef0123456789abcdef")).is_ok());
-        for wrong in [None, Some(b"".as_slice()), Some(b"Bearer "), Some(b"Bearer 0123456789abcdef0123456789abcdee")] {
-            assert!(access.judge(wrong).is_err_and(|error| error.code == Code::Unauthorized));
+        let (access, now) = (Access::remote(Some(TOKEN), Vec::new()), Instant::now());
+        let bearer = |token: &str| format!("Bearer {token}");
+        for right in [bearer(TOKEN), format!("bearer {TOKEN}"), format!("BEARER  {TOKEN}")] {
+            assert_eq!(judged(&access, 1, &[&right], now), Ok(()));
         }
-        assert!(Access::Full.judge(None).is_ok());
-        assert!(Access::MetricsOnly.judge(Some(b"Bearer x")).is_err_and(|error| error.code == Code::Forbidden));
+        for wrong in [bearer(""), bearer(&TOKEN.replace('f', "e")), bearer(&TOKEN[1..]), bearer(&format!("{TOKEN}0"))] {
+            assert_eq!(judged(&access, 1, &[&wrong], now), Err(Code::Unauthorized));
+        }
+        for none in [vec![], vec![""], vec![TOKEN], vec!["Basic eDp5"], vec![bearer(TOKEN).as_str(); 2]] {
+            assert_eq!(judged(&access, 1, &none, now), Err(Code::Unauthorized));
+        }
+        assert_eq!(judged(&Access::Full, 1, &[], now), Ok(()));
+        let metrics_only = Access::remote(None, Vec::new());
+        assert_eq!(judged(&metrics_only, 1, &[&bearer(TOKEN)], now), Err(Code::Forbidden));
+    }
+
+    #[test]
+    fn who_guesses_waits_and_nobody_else() {
+        let (access, now) = (Access::remote(Some(TOKEN), Vec::new()), Instant::now());
+        let (right, wrong) = (format!("Bearer {TOKEN}"), "Bearer guess");
+        for _ in 0..5 {
+            assert_eq!(judged(&access, 1, &[wrong], now), Err(Code::Unauthorized));
+        }
+        assert_eq!(judged(&access, 1, &[wrong], now), Err(Code::TooManyWrongTokens));
+        assert_eq!(judged(&access, 1, &[&right], now), Err(Code::TooManyWrongTokens), "or it could be guessed");
+        assert_eq!(judged(&access, 1, &[], now), Err(Code::Unauthorized), "that is no guess");
+        assert_eq!(judged(&access, 2, &[&right], now), Ok(()));
+        let later = now + Duration::from_secs(1);
+        assert_eq!(judged(&access, 1, &[&right], later), Ok(()));
+        assert_eq!(judged(&access, 1, &[wrong], later), Err(Code::Unauthorized), "its guesses count from the start");
+    }
+
+    #[test]
+    fn lines_are_few() {
+        let (seldom, start) = (Seldom::default(), Instant::now());
+        let at = |seconds| seldom.line(start + Duration::from_secs(seconds));
+        assert_eq!([at(0), at(1), at(59), at(60), at(61)], [Some(0), None, None, Some(2), None]);
     }
 }

@@ -1,6 +1,8 @@
 //! What the API answers when it can't do what it was asked.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::config::nearest;
@@ -13,6 +15,12 @@ pub struct ApiError {
     pub message: String,
     /// The step at which a new version was refused.
     pub step: Option<&'static str>,
+    /// The query parameter that was refused.
+    pub parameter: Option<String>,
+    /// Methods that the path has, for `Allow`.
+    pub allow: Option<String>,
+    /// When to try again, for `Retry-After`.
+    pub retry_after: Option<Duration>,
 }
 
 /// The kinds of errors; programs tell them apart by these.
@@ -21,6 +29,9 @@ pub enum Code {
     BadRequest,
     Unauthorized,
     Forbidden,
+    HostNotAllowed,
+    CrossSite,
+    TooManyWrongTokens,
     NotFound,
     MethodNotAllowed,
     NoSuchTenant,
@@ -40,10 +51,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 22] = [
         Code::BadRequest,
         Code::Unauthorized,
         Code::Forbidden,
+        Code::HostNotAllowed,
+        Code::CrossSite,
+        Code::TooManyWrongTokens,
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::NoSuchTenant,
@@ -70,11 +84,20 @@ impl Code {
         self.answer().0
     }
 
+    /// Whether it says that this client may not ask, whatever it asks.
+    pub fn is_of_access(self) -> bool {
+        use Code::{CrossSite, Forbidden, HostNotAllowed, TooManyWrongTokens, Unauthorized};
+        matches!(self, Unauthorized | Forbidden | HostNotAllowed | CrossSite | TooManyWrongTokens)
+    }
+
     fn answer(self) -> (StatusCode, &'static str) {
         match self {
             Code::BadRequest => (StatusCode::BAD_REQUEST, "bad-request"),
             Code::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Code::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Code::HostNotAllowed => (StatusCode::MISDIRECTED_REQUEST, "host-not-allowed"),
+            Code::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
+            Code::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
             Code::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Code::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Code::NoSuchTenant => (StatusCode::NOT_FOUND, "no-such-tenant"),
@@ -97,15 +120,38 @@ impl Code {
 
 impl ApiError {
     pub fn new(code: Code, message: impl Into<String>) -> ApiError {
-        ApiError { code, message: message.into(), step: None }
+        ApiError { code, message: message.into(), step: None, parameter: None, allow: None, retry_after: None }
+    }
+
+    /// A query parameter that can't be used.
+    pub fn of_parameter(name: &str, message: impl Into<String>) -> ApiError {
+        ApiError { parameter: Some(name.to_owned()), ..ApiError::new(Code::BadRequest, message) }
     }
 
     pub fn json(&self) -> Value {
         let mut error = json!({"code": self.code.name(), "message": self.message});
-        if let (Some(step), Some(error)) = (self.step, error.as_object_mut()) {
-            error.insert("step".to_owned(), step.into());
+        if let Some(error) = error.as_object_mut() {
+            let more = [("step", self.step), ("parameter", self.parameter.as_deref())];
+            let more = more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
+            error.extend(more);
         }
         json!({"error": error})
+    }
+
+    /// Headers that the status asks for.
+    pub fn headers(&self, headers: &mut HeaderMap) {
+        if self.code == Code::Unauthorized {
+            // RFC 9110, section 11.6.1.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pointsman\""));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and not one too early.
+            let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
     }
 }
 

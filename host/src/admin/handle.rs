@@ -1,16 +1,18 @@
 //! From a request to what is done, and to its answer.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, header};
 use pingora::apps::http_app::ServeHttp;
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
 use crate::admin::answer::no_such_tenant;
 use crate::admin::routes::Call;
-use crate::admin::{Access, Action, ApiError, Code, views};
+use crate::admin::{Access, Action, ApiError, Caller, Code, views};
 use crate::config::Stage;
 use crate::module::{Digest, LARGEST_FILE, Module};
 use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
@@ -36,29 +38,48 @@ impl Admin {
     }
 
     async fn answer(&self, session: &mut ServerSession) -> Result<Body, ApiError> {
+        let ip = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
         let head = session.req_header();
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        let call = Call::new(&method, uri.path(), uri.query())?;
-        if call.action == Action::Metrics {
-            self.control.refresh_metrics();
-            let text = self.control.metrics.text();
-            let text = text.map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
-            return Ok((METRICS, text.into_bytes()));
+        let caller = Caller { ip, uri: &uri, version: head.version, headers: &head.headers };
+        let call = self.permitted(caller, &method, &uri)?;
+        let body = body(session, call.action).await?;
+        match call.action {
+            Action::Metrics => {
+                self.control.refresh_metrics();
+                let text = self.control.metrics.text();
+                let text = text.map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
+                Ok((METRICS, text.into_bytes()))
+            }
+            Action::Describe => Ok((JSON, DESCRIPTION.as_bytes().to_vec())),
+            _ => Ok((JSON, text(&self.done(&call, body).await?))),
         }
-        self.access.judge(head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))?;
-        if call.action == Action::Describe {
-            return Ok((JSON, DESCRIPTION.as_bytes().to_vec()));
+    }
+
+    /// What a request asks for, if whoever sent it may ask for it. Nothing of its body has been read.
+    fn permitted<'u>(&self, caller: Caller<'_>, method: &Method, uri: &'u Uri) -> Result<Call<'u>, ApiError> {
+        let now = Instant::now();
+        let judged = || -> Result<Call<'u>, ApiError> {
+            self.access.admit(caller)?;
+            let call = Call::new(method, uri.path(), uri.query())?;
+            if call.action != Action::Metrics {
+                self.access.judge(caller, now)?;
+            }
+            Ok(call)
+        };
+        let judged = judged();
+        if let Err(error) = &judged
+            && error.code.is_of_access()
+        {
+            self.control.metrics.admin_refused(error.code.name());
+            self.access.log_refusal(caller, error, now);
         }
-        let body = body(session).await?;
-        let done = self.done(&call, body).await?;
-        let mut text = serde_json::to_vec_pretty(&done).unwrap_or_default();
-        text.push(b'\n');
-        Ok((JSON, text))
+        judged
     }
 
     /// Builds and files take their time: not on a thread that serves.
     async fn done(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Value, ApiError> {
-        let tenant = call.tenant.map(|name| self.tenant(name)).transpose()?;
+        let tenant = call.tenant.as_deref().map(|name| self.tenant(name)).transpose()?;
         let no_tenant = || ApiError::new(Code::Internal, "a path without its tenant");
         let control = self.control.clone();
         match call.action {
@@ -69,20 +90,21 @@ impl Admin {
             }
             Action::ShowTenant => Ok(views::details(&*tenant.ok_or_else(no_tenant)?)),
             Action::Upload => {
+                let tenant = tenant.ok_or_else(no_tenant)?;
+                let trial = trial(call, Trial::of(&tenant.config.release))?;
+                let position = call.number("position")?.unwrap_or(0);
                 if !control.publisher.keeps_state() {
                     let message = "an upload has to outlive the process: configure `proxy.state_dir`";
                     return Err(ApiError::new(Code::NoStateDir, message));
                 }
-                let tenant = tenant.ok_or_else(no_tenant)?;
-                let trial = trial(call, Trial::of(&tenant.config.release))?;
-                upload(control, tenant, call.number("position")?.unwrap_or(0), body, Some(trial)).await
+                upload(control, tenant, position, body, Some(trial)).await
             }
             Action::Validate => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
                 upload(control, tenant, call.number("position")?.unwrap_or(0), body, None).await
             }
             Action::Promote => {
-                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.parameter("to").map(stage).transpose()?);
+                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, stage(call, "to")?);
                 let percent = percent(call)?;
                 if to == Some(Stage::Canary) && percent.unwrap_or(tenant.config.release.canary_percent) == 0 {
                     return Err(serves_nobody());
@@ -152,37 +174,92 @@ impl Admin {
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let is_head = session.req_header().method == Method::HEAD;
-        let (status, (content_type, body)) = match self.answer(session).await {
-            Ok(body) => (StatusCode::OK, body),
+        let mut response = match self.answer(session).await {
+            Ok(body) => response(StatusCode::OK, body),
             Err(error) => {
-                // What is left of a body is not read: nothing can follow it.
-                session.set_keepalive(None);
-                let mut text = serde_json::to_vec_pretty(&error.json()).unwrap_or_default();
-                text.push(b'\n');
-                (error.code.status(), (JSON, text))
+                drop_body(session);
+                refusal(&error)
             }
         };
-        let length = body.len();
-        let mut response = Response::new(if is_head { Vec::new() } else { body });
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, length.into());
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if is_head {
+            response.body_mut().clear();
+        }
         response
     }
 }
 
-/// The body of a request, no larger than a module may be.
-async fn body(session: &mut ServerSession) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
+/// The answer to a request that is not done.
+pub fn refusal(error: &ApiError) -> Response<Vec<u8>> {
+    let mut response = response(error.code.status(), (JSON, text(&error.json())));
+    error.headers(response.headers_mut());
+    response
+}
+
+fn response(status: StatusCode, (content_type, body): Body) -> Response<Vec<u8>> {
+    let length = body.len();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // An answer is of this moment, and no page is to take it for a script.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn text(value: &Value) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+/// The body of a request, no larger than a module may be; none where none is wanted.
+async fn body(session: &mut ServerSession, action: Action) -> Result<Vec<u8>, ApiError> {
+    let too_large = || ApiError::new(Code::TooLarge, format!("a module may have {LARGEST_FILE} bytes at most"));
     let failed = |error: Box<pingora::Error>| ApiError::new(Code::BadRequest, format!("the body: {error}"));
+    let head = session.req_header();
+    let waits = waits_to_be_asked(head);
+    let declared = head.headers.get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if action.takes_body() && declared.is_some_and(|length| length > LARGEST_FILE) {
+        return Err(too_large());
+    }
+    if action.takes_body() && waits {
+        session.write_continue_response().await.map_err(failed)?;
+    }
+    let mut body = Vec::new();
     while let Some(part) = session.read_request_body().await.map_err(failed)? {
         body.extend_from_slice(&part);
+        if !body.is_empty() && !action.takes_body() {
+            return Err(ApiError::new(Code::BadRequest, "a body is not wanted here: send none"));
+        }
         if u64::try_from(body.len()).is_ok_and(|length| length > LARGEST_FILE) {
-            return Err(ApiError::new(Code::TooLarge, format!("a module may have {LARGEST_FILE} bytes at most")));
+            return Err(too_large());
         }
     }
     Ok(body)
+}
+
+/// Has the rest of a body thrown away after the answer: a client that is still sending would meet a reset, and not read
+/// why.
+fn drop_body(session: &mut ServerSession) {
+    /// How long it may go on sending.
+    const LONGEST: Duration = Duration::from_secs(5);
+    if waits_to_be_asked(session.req_header()) {
+        // Whether it sends its body nevertheless is not known, so nothing can follow.
+        session.set_keepalive(None);
+    } else {
+        session.set_close_on_response_before_downstream_finish(false);
+        session.set_total_drain_timeout(Some(LONGEST));
+    }
+}
+
+/// Whether the client sends its body when it is asked to (RFC 9110, section 10.1.1).
+fn waits_to_be_asked(head: &RequestHeader) -> bool {
+    let expects = head.headers.get(header::EXPECT);
+    head.version == Version::HTTP_11
+        && expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 async fn blocking(work: impl FnOnce() -> Result<Value, ApiError> + Send + 'static) -> Result<Value, ApiError> {
@@ -230,7 +307,7 @@ fn frozen(error: Frozen) -> ApiError {
 
 /// What a request says of a trial, where it differs from the tenant's configuration.
 fn trial(call: &Call<'_>, configured: Trial) -> Result<Trial, ApiError> {
-    let stage = call.parameter("stage").map(stage).transpose()?.unwrap_or(configured.stage);
+    let stage = stage(call, "stage")?.unwrap_or(configured.stage);
     let percent = percent(call)?.unwrap_or(configured.percent);
     match stage == Stage::Canary && percent == 0 {
         true => Err(serves_nobody()),
@@ -241,7 +318,7 @@ fn trial(call: &Call<'_>, configured: Trial) -> Result<Trial, ApiError> {
 fn percent(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
     match call.number("percent")? {
         Some(percent) if !(1..=100).contains(&percent) => {
-            Err(ApiError::new(Code::BadRequest, "`percent` is from 1 to 100"))
+            Err(ApiError::of_parameter("percent", format!("`percent` is from 1 to 100, found {percent}")))
         }
         percent => Ok(percent),
     }
@@ -249,7 +326,7 @@ fn percent(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
 
 fn serves_nobody() -> ApiError {
     let message = "a canary of 0 % (release.canary_percent) serves nobody: say how many with `percent`";
-    ApiError::new(Code::BadRequest, message)
+    ApiError::of_parameter("percent", message)
 }
 
 /// Of the clients, where that is what a trial is about.
@@ -257,11 +334,15 @@ fn share(trial: Trial) -> Option<u32> {
     (trial.stage == Stage::Canary).then_some(trial.percent)
 }
 
-fn stage(text: &str) -> Result<Stage, ApiError> {
-    let found = Stage::ALL.iter().find(|(name, _)| *name == text);
-    found
-        .map(|(_, stage)| *stage)
-        .ok_or_else(|| ApiError::new(Code::BadRequest, "a stage is `shadow`, `canary` or `live`"))
+fn stage(call: &Call<'_>, parameter: &'static str) -> Result<Option<Stage>, ApiError> {
+    let Some(text) = call.parameter(parameter) else { return Ok(None) };
+    let found = Stage::ALL.iter().find(|(name, _)| *name == text).map(|(_, stage)| *stage);
+    let wrong = || {
+        let found = crate::text::printable(text, 64).0;
+        let message = format!("`{parameter}` is a stage: `shadow`, `canary` or `live`, found `{found}`");
+        ApiError::of_parameter(parameter, message)
+    };
+    found.map(Some).ok_or_else(wrong)
 }
 
 fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
@@ -276,7 +357,7 @@ fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
 }
 
 fn refused(refused: Arc<Refused>) -> ApiError {
-    ApiError { code: Code::Refused, message: refused.to_string(), step: Some(refused.step.name()) }
+    ApiError { step: Some(refused.step.name()), ..ApiError::new(Code::Refused, refused.to_string()) }
 }
 
 fn not_kept(error: NotKept) -> ApiError {

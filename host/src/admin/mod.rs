@@ -3,10 +3,12 @@
 mod access;
 mod answer;
 mod handle;
+mod host;
 mod routes;
 mod views;
+mod wrong_tokens;
 
-pub use access::Access;
+pub use access::{Access, Caller};
 pub use answer::{ApiError, Code};
 pub use handle::Admin;
 pub use routes::{Action, ROUTES, Route};

@@ -1,5 +1,7 @@
 //! What the API can be asked, and how a request is taken apart.
 
+use std::borrow::Cow;
+
 use http::Method;
 
 use crate::admin::{ApiError, Code};
@@ -32,6 +34,20 @@ pub struct Route {
     pub parameters: &'static [&'static str],
 }
 
+impl Route {
+    /// Methods that are answered: HEAD wherever GET is (RFC 9110, section 9.1).
+    fn methods(&self) -> &str {
+        if self.method == Method::GET { "GET, HEAD" } else { self.method.as_str() }
+    }
+}
+
+impl Action {
+    /// Whether a request carries a module.
+    pub fn takes_body(self) -> bool {
+        matches!(self, Action::Upload | Action::Validate)
+    }
+}
+
 pub static ROUTES: [Route; 13] = [
     route(Method::GET, "/metrics", Action::Metrics, &[]),
     route(Method::GET, "/v1/openapi.json", Action::Describe, &[]),
@@ -56,8 +72,8 @@ const fn route(method: Method, path: &'static str, action: Action, parameters: &
 #[derive(Debug, PartialEq, Eq)]
 pub struct Call<'r> {
     pub action: Action,
-    pub tenant: Option<&'r str>,
-    query: Vec<(&'r str, &'r str)>,
+    pub tenant: Option<Cow<'r, str>>,
+    query: Vec<(&'static str, Cow<'r, str>)>,
 }
 
 impl<'r> Call<'r> {
@@ -67,37 +83,76 @@ impl<'r> Call<'r> {
         if found.is_empty() {
             return Err(ApiError::new(Code::NotFound, "there is no such path; see /v1/openapi.json"));
         }
-        let wanted = if method == Method::HEAD { Method::GET } else { method.clone() };
-        let Some((route, tenant)) = found.iter().find(|(route, _)| route.method == wanted) else {
-            let known: Vec<&str> = found.iter().map(|(route, _)| route.method.as_str()).collect();
-            return Err(ApiError::new(Code::MethodNotAllowed, format!("the method here is {}", known.join(" or "))));
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        let Some((route, tenant)) = found.iter().find(|(route, _)| route.method == *wanted) else {
+            let known: Vec<&str> = found.iter().map(|(route, _)| route.methods()).collect();
+            let message =
+                format!("the method `{}` is not known here: use {}", shown(method.as_str()), known.join(" or "));
+            return Err(ApiError { allow: Some(known.join(", ")), ..ApiError::new(Code::MethodNotAllowed, message) });
         };
-        let mut pairs = Vec::new();
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !route.parameters.contains(&name) {
-                let known = match route.parameters {
-                    [] => "none is known here".to_owned(),
-                    known => format!("known here: {}", known.join(", ")),
-                };
-                return Err(ApiError::new(Code::BadRequest, format!("unknown parameter `{}`; {known}", shown(name))));
-            }
-            pairs.push((name, value));
-        }
-        Ok(Call { action: route.action, tenant: *tenant, query: pairs })
+        let tenant = tenant.map(|tenant| decoded(tenant).ok_or_else(bad_name)).transpose()?;
+        Ok(Call { action: route.action, tenant, query: parameters(route, query.unwrap_or_default())? })
     }
 
     /// A query parameter.
-    pub fn parameter(&self, name: &str) -> Option<&'r str> {
-        self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
     }
 
     /// One that is a number.
     pub fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
         let Some(text) = self.parameter(name) else { return Ok(None) };
-        let wrong = |_| ApiError::new(Code::BadRequest, format!("`{name}` must be a number, found `{}`", shown(text)));
-        text.parse().map(Some).map_err(wrong)
+        // `parse` takes a sign as well.
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let wrong = || ApiError::of_parameter(name, format!("`{name}` must be a number, found `{}`", shown(text)));
+        number.map(Some).ok_or_else(wrong)
     }
+}
+
+/// The query parameters of a route, each of them once at most.
+fn parameters<'r>(route: &Route, query: &'r str) -> Result<Vec<(&'static str, Cow<'r, str>)>, ApiError> {
+    let mut found: Vec<(&'static str, Cow<'r, str>)> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let encoding = || {
+            let message = format!("parameter `{}`: it is not percent-encoded UTF-8", shown(name));
+            ApiError::of_parameter(&shown(name), message)
+        };
+        let (name, value) = (decoded(name).ok_or_else(encoding)?, decoded(value).ok_or_else(encoding)?);
+        let refused = |message: String| ApiError::of_parameter(&shown(&name), message);
+        let Some(known) = route.parameters.iter().find(|known| **known == name) else {
+            let known = match route.parameters {
+                [] => "none is known here".to_owned(),
+                known => format!("known here: {}", known.join(", ")),
+            };
+            return Err(refused(format!("unknown parameter `{}`; {known}", shown(&name))));
+        };
+        if found.iter().any(|(before, _)| before == known) {
+            return Err(refused(format!("parameter `{known}` is given more than once")));
+        }
+        found.push((known, value));
+    }
+    Ok(found)
+}
+
+fn bad_name() -> ApiError {
+    ApiError::new(Code::BadRequest, "the tenant's name in the path is not percent-encoded UTF-8")
+}
+
+/// Text as percent-encoding hides it (RFC 3986, section 2.1). None: it is no such text.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut parts = text.as_bytes().split(|byte| *byte == b'%');
+    let mut bytes = parts.next().unwrap_or_default().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest);
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 /// What stands for `{tenant}`, if the path is of this form.
@@ -123,6 +178,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -130,7 +186,7 @@ mod tests {
     #[test]
     fn request_is_taken_apart() {
         let call = Call::new(&Method::POST, "/v1/tenants/shop/rollback", Some("version=3")).expect("a call");
-        assert_eq!((call.action, call.tenant), (Action::RollBack, Some("shop")));
+        assert_eq!((call.action, call.tenant.as_deref()), (Action::RollBack, Some("shop")));
         assert_eq!(call.number::<u64>("version"), Ok(Some(3)));
         assert_eq!(call.number::<usize>("position"), Ok(None));
         let code = |method, path, query| Call::new(&method, path, query).expect_err("an error").code;
@@ -138,6 +194,107 @@ mod tests {
         assert_eq!(code(Method::POST, "/v1/tenants/shop/rollback/", None), Code::NotFound);
         assert_eq!(code(Method::POST, "/v1/reload", Some("x=1")), Code::BadRequest);
         assert_eq!(code(Method::GET, "", None), Code::NotFound);
+    }
+
+    #[track_caller]
+    fn refused(query: &str, parameter: &str) {
+        let error = Call::new(&Method::POST, "/v1/tenants/shop/modules", Some(query)).expect_err("an error");
+        assert_eq!((error.code, error.parameter.as_deref()), (Code::BadRequest, Some(parameter)), "{query}: {error}");
+    }
+
+    #[test]
+    fn parameter_is_known_given_once_and_encoded() {
+        refused("stage=shadow&stage=live", "stage");
+        refused("stage=shadow&st%61ge=shadow", "stage");
+        refused("stages=live", "stages");
+        refused("=live", "");
+        refused("stage=%", "stage");
+        refused("stage=%4", "stage");
+        refused("stage=%+4", "stage");
+        refused("stage=%ff", "stage");
+        refused("%zz=live", "%zz");
+        let call = Call::new(&Method::POST, "/v1/tenants/sh%6Fp/modules", Some("&&st%61ge=l%69ve&")).expect("a call");
+        assert_eq!((call.tenant.as_deref(), call.parameter("stage")), (Some("shop"), Some("live")));
+    }
+
+    #[test]
+    fn number_has_digits_alone() {
+        for text in ["", "+1", "-1", "1.0", "1e3", " 1", "0x1", "18446744073709551616"] {
+            let query = format!("version={text}");
+            let call = Call::new(&Method::POST, "/v1/tenants/shop/rollback", Some(&query)).expect("a call");
+            let error = call.number::<u64>("version").expect_err("no number");
+            assert_eq!((error.code, error.parameter.as_deref()), (Code::BadRequest, Some("version")), "{text}");
+        }
+    }
+
+    #[test]
+    fn refused_method_comes_with_the_allowed_ones() {
+        for route in &ROUTES {
+            let path = route.path.replace("{tenant}", "shop");
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"] {
+                let method = Method::from_bytes(method.as_bytes()).expect("a method");
+                let answers = route.methods().split(", ").any(|known| known == method.as_str());
+                match Call::new(&method, &path, None) {
+                    Ok(call) => assert!(answers && call.action == route.action, "{method} {path}"),
+                    Err(error) => {
+                        assert!(!answers && error.code == Code::MethodNotAllowed, "{method} {path}");
+                        assert_eq!(error.allow.as_deref(), Some(route.methods()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Pieces of paths that there are, and of others.
+    fn path() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => prop::sample::select(vec!["v1", "tenants", "metrics", "reload", "failures", "modules", "drain", "shop"]),
+            1 => prop::sample::select(vec!["", ".", "..", "%2e", "%", "%zz", "%ff", "V1", "{tenant}", "drain;x", "a%00"]),
+        ];
+        let pieces = prop::collection::vec(piece, 0..6).prop_map(|pieces| format!("/{}", pieces.join("/")));
+        let real = prop::sample::select(ROUTES.iter().map(|route| route.path).collect::<Vec<_>>());
+        let real = (real, "[^/?#]{0,20}").prop_map(|(path, name)| path.replace("{tenant}", &name));
+        prop_oneof![pieces, real, "\\PC{0,80}", "[/%a-f0-9]{0,80}"]
+    }
+
+    fn query() -> impl Strategy<Value = Option<String>> {
+        let name = prop_oneof!["stage|percent|position|version|to", "[%a-z=&]{0,10}", "\\PC{0,10}"];
+        let pair =
+            (name, "=?", "\\PC{0,30}|[0-9%+.-]{0,30}").prop_map(|(name, is, value)| format!("{name}{is}{value}"));
+        prop::option::of(prop::collection::vec(pair, 0..5).prop_map(|pairs| pairs.join("&")))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_request_is_understood_or_refused(method in "GET|HEAD|POST|[!#-'*+.0-9A-Z^_`|~-]{1,12}", path in path(), query in query()) {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let split = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+            let is_there = |route: &&Route| {
+                let (form, found) = (split(route.path), split(&path));
+                form.len() == found.len() && form.iter().zip(&found).all(|(form, part)| form == "{tenant}" || form == part)
+            };
+            let known: Vec<&Route> = ROUTES.iter().filter(is_there).collect();
+            match Call::new(&method, &path, query.as_deref()) {
+                Ok(call) => {
+                    prop_assert!(known.iter().any(|route| route.action == call.action));
+                    prop_assert_eq!(call.tenant.is_some(), known[0].path.contains("{tenant}"));
+                    for name in ["stage", "to", "percent"] {
+                        let _ = (call.number::<u32>(name), call.parameter(name));
+                    }
+                }
+                Err(error) => match error.code {
+                    Code::NotFound => prop_assert!(known.is_empty()),
+                    Code::MethodNotAllowed => {
+                        prop_assert!(!known.is_empty() && error.allow.is_some());
+                        prop_assert!(known.iter().all(|route| !route.methods().split(", ").any(|known| known == method.as_str())));
+                    }
+                    Code::BadRequest => prop_assert!(!known.is_empty() && !error.message.chars().any(char::is_control)),
+                    other => prop_assert!(false, "{other:?}"),
+                },
+            }
+        }
     }
 
     #[test]
@@ -163,5 +320,53 @@ mod tests {
         let codes = &described["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"];
         let codes: BTreeSet<&str> = codes.as_array().expect("codes").iter().filter_map(Value::as_str).collect();
         assert_eq!(codes, Code::ALL.map(Code::name).into_iter().collect());
+
+        // What any operation may answer, and what those do that have more to refuse.
+        for route in &ROUTES {
+            let operation = &described["paths"][route.path][route.method.as_str().to_lowercase()];
+            let responses = operation["responses"].as_object().expect("responses");
+            let mut expected = BTreeSet::from(["200", "400", "403", "421", "500"]);
+            if route.action != Action::Metrics {
+                expected.extend(["401", "429"]);
+            }
+            if route.path.contains("{tenant}") {
+                expected.insert("404");
+            }
+            if route.action.takes_body() {
+                expected.extend(["413", "422"]);
+            }
+            match route.action {
+                Action::Upload | Action::Promote | Action::Abort | Action::Drain | Action::Resume => {
+                    expected.insert("409");
+                }
+                Action::RollBack | Action::Reload => expected.extend(["409", "422"]),
+                _ => {}
+            }
+            assert_eq!(responses.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{}", route.path);
+            let references = responses.values().filter_map(|response| response["$ref"].as_str());
+            for reference in references {
+                let found = described.pointer(reference.trim_start_matches('#')).expect(reference);
+                assert_eq!(found["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/Error");
+            }
+            assert_eq!(
+                operation["security"] == serde_json::json!([]),
+                route.action == Action::Metrics,
+                "{}",
+                route.path
+            );
+        }
+        let described: BTreeSet<&str> = described["paths"]
+            .as_object()
+            .expect("paths")
+            .values()
+            .flat_map(|methods| {
+                let operations = methods.as_object().expect("methods").values();
+                operations.flat_map(|operation| operation["responses"].as_object().expect("responses").keys())
+            })
+            .map(String::as_str)
+            .collect();
+        for code in Code::ALL.into_iter().filter(|code| *code != Code::MethodNotAllowed) {
+            assert!(described.contains(code.status().as_str()), "{}", code.name());
+        }
     }
 }

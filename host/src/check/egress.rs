@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use crate::check::{OwnAddresses, SocketError};
 use crate::config::Grants;
 
 /// Where a tenant's connections may go.
@@ -69,6 +70,11 @@ impl Egress<'_> {
         }
     }
 
+    /// Whether a connection to the Unix socket at this path is allowed, as far as the file behind it says.
+    pub fn permit_socket(&self, path: &Path) -> Result<(), SocketError> {
+        self.own.permit_socket(path)
+    }
+
     /// Whether a connection to this port is allowed, wherever it goes.
     pub fn permit_port(&self, port: u16) -> Result<(), Forbidden> {
         match OTHER_PROTOCOLS.binary_search(&port) {
@@ -86,38 +92,6 @@ const OTHER_PROTOCOLS: [u16; 82] = [
     540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
     6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ];
-
-/// Where the proxy's own listeners are reached. No grant opens these: a request that comes back is decided like the
-/// first one, and comes back again.
-#[derive(Debug, Default)]
-pub struct OwnAddresses {
-    listeners: Vec<SocketAddr>,
-    /// Where they turned out to be, if that was not known when this was made.
-    found: OnceLock<Vec<SocketAddr>>,
-    /// The addresses that this machine had at the start.
-    machine: Vec<IpAddr>,
-}
-
-impl OwnAddresses {
-    pub fn new(listeners: Vec<SocketAddr>, machine: Vec<IpAddr>) -> OwnAddresses {
-        OwnAddresses { listeners, found: OnceLock::new(), machine }
-    }
-
-    /// Where the listeners really are: a configuration leaves their ports open with a 0. What is said first stays.
-    pub fn found(&self, listeners: Vec<SocketAddr>) {
-        let _ = self.found.set(listeners);
-    }
-
-    fn contains(&self, ip: IpAddr, port: u16) -> bool {
-        let is_here = || ip.is_loopback() || self.machine.contains(&ip);
-        let listeners = self.found.get().unwrap_or(&self.listeners);
-        listeners.iter().filter(|listener| listener.port() == port).any(|listener| {
-            let at = listener.ip().to_canonical();
-            // To connect to the unspecified address is to connect to this machine.
-            at == ip || ip.is_unspecified() || (at.is_unspecified() && is_here())
-        })
-    }
-}
 
 fn kind(ip: IpAddr) -> Option<Kind> {
     match ip {

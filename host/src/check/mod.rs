@@ -9,6 +9,7 @@ mod decision;
 mod egress;
 mod headers;
 mod http_options;
+mod own;
 mod peer;
 mod refusal;
 mod response;
@@ -24,7 +25,8 @@ mod tests;
 pub use address::target;
 pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
 pub use decision::{Policy, Verdict, check};
-pub use egress::{Egress, Forbidden, OwnAddresses};
+pub use egress::{Egress, Forbidden};
+pub use own::{OwnAddresses, SocketError, UNNAMED_SOCKET};
 pub use refusal::{Problem, Refusal};
 pub use spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,

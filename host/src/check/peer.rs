@@ -9,7 +9,7 @@ use crate::check::refusal::{At, within};
 use crate::check::spec::{
     BindSpec, Checked, ConnectProxySpec, ConnectionFields, PeerFields, PeerSpec, SocketSpec, Target, TimeoutSpec,
 };
-use crate::check::{Policy, Problem, Refusal, address, headers, http_options, tls};
+use crate::check::{Forbidden, Policy, Problem, Refusal, address, headers, http_options, tls};
 use crate::config::{Grants, TcpKeepalive, UpstreamDefaults};
 use crate::raw;
 
@@ -47,7 +47,7 @@ pub fn check(raw: raw::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     Ok(Checked(PeerFields { connection: Checked(connection), timeouts: timeouts(&raw.timeouts, policy.upstream)? }))
 }
 
-/// Whether the operator lets connections go there. What a name leads to is judged when it is resolved.
+/// Whether the operator lets connections go there. What a name or a path leads to is judged when that is looked up.
 fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
     let forbidden = |why| Problem::value(&target.to_string(), why);
     match &target {
@@ -59,6 +59,7 @@ fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
             policy.egress().permit_port(*port).map_err(forbidden)?;
             Ok(target)
         }
+        Target::Unix(path) if policy.own.is_path_of_own(path) => Err(forbidden(Forbidden::Own)),
         Target::Unix(path) if covers(policy.grants, path) => Ok(target),
         Target::Unix(_) => Err(Problem::NotGranted { grant: "unix_sockets = [\"...\"]" }),
     }

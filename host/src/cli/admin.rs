@@ -188,7 +188,11 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn cannot_be_done(status: StatusCode, answer: &Value) -> bool {
     let no_such_path = || answer.pointer("/error/code").and_then(Value::as_str) == Some("not-found");
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => true,
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::MISDIRECTED_REQUEST
+        | StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::NOT_FOUND => no_such_path(),
         _ => status.is_server_error(),
     }

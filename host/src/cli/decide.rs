@@ -150,7 +150,10 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Fo
     let sni = head.tls().and_then(|tls| tls.sni.as_deref());
     match TenantTable::new(claims).owner(head.listener(), sni, head.authority()) {
         Some(tenant) => Ok(match Credentials::load(&config.credentials) {
-            Ok(credentials) => Ok(((*tenant).clone(), credentials, OwnAddresses::new(config.addresses(), Vec::new()))),
+            Ok(credentials) => {
+                let own = OwnAddresses::new(config.addresses(), Vec::new()).with_sockets(config.sockets());
+                Ok(((*tenant).clone(), credentials, own))
+            }
             Err(error) => Err(crate::text::chain(&error)),
         }),
         None => bail!(

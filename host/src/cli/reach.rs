@@ -62,15 +62,18 @@ impl Reach {
         body: Vec<u8>,
         longest: Duration,
     ) -> anyhow::Result<(StatusCode, Value)> {
-        let request = Request::builder().method(method).uri(path).header(header::HOST, "pointsman");
+        let request = Request::builder().method(method).uri(path);
         match self {
             Reach::Socket(socket) => {
                 let whom = socket.display().to_string();
                 let stream = connected(&whom, longest, UnixStream::connect(&socket)).await?;
+                // It means nothing there, and HTTP asks for it.
+                let request = request.header(header::HOST, "localhost");
                 send(stream, request.body(Full::new(body.into()))?, longest).await
             }
             Reach::Address(address, token) => {
                 let stream = connected(&address.to_string(), longest, TcpStream::connect(address)).await?;
+                let request = request.header(header::HOST, address.to_string());
                 let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
                 send(stream, request.body(Full::new(body.into()))?, longest).await
             }

@@ -42,6 +42,7 @@ struct Families {
     closed_connections: IntCounterVec,
     refused_requests: IntCounterVec,
     handshakes: IntCounterVec,
+    admin_refused: IntCounterVec,
 }
 
 /// In seconds: from a small module on a fast core to the longest decision that can be configured.
@@ -174,6 +175,11 @@ impl Metrics {
                 "TLS handshakes of clients that ended, by what came of them",
                 &["listener", "outcome"],
             )?,
+            admin_refused: counter(
+                "pointsman_admin_refused_total",
+                "Requests to the admin address from clients that may not ask, by the error's code",
+                &["code"],
+            )?,
         };
         Ok(Metrics { registry, families })
     }
@@ -196,6 +202,11 @@ impl Metrics {
     /// The configuration was read again: `done`, or `refused`.
     pub fn reload(&self, outcome: &'static str) {
         self.families.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// A request to the admin listener that its sender may not make, by the error's code.
+    pub fn admin_refused(&self, code: &'static str) {
+        self.families.admin_refused.with_label_values(&[code]).inc();
     }
 
     /// All of it, in Prometheus' text format.
@@ -246,6 +257,7 @@ mod tests {
         listener.closed("first-byte-timeout");
         listener.refused_request("host");
         listener.handshake("completed");
+        metrics.admin_refused("unauthorized");
         let text = metrics.text().expect("text");
         let real: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -12,9 +12,10 @@ use pingora::upstreams::peer::{
     ALPN, H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy, PeerOptions, Scheme, Tracer,
 };
 
-use crate::check::{BindSpec, CredentialSpec, HttpSpec, PeerSpec, TlsSpec};
+use crate::check::{BindSpec, CredentialSpec, HttpSpec, OwnAddresses, PeerSpec, TlsSpec};
 use crate::credentials::Credentials;
 use crate::peer::tunnel::Tunnel;
+use crate::peer::unix::UnixConnector;
 use crate::peer::{Reached, Route, Watch};
 use crate::quota::Count;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
@@ -43,6 +44,8 @@ pub struct Ends<'a> {
     pub credentials: &'a Credentials,
     /// Reaches CONNECT proxies.
     pub connector: &'a Arc<TransportConnector>,
+    /// Where the proxy itself listens.
+    pub own: &'a Arc<OwnAddresses>,
 }
 
 /// A peer as Pingora connects it.
@@ -64,7 +67,7 @@ pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> O
 pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerError> {
     let spec = &route.peer;
     let connection = &spec.connection;
-    let mut peer = socket_peer(spec, ends.hop)?;
+    let mut peer = socket_peer(spec, &ends)?;
     peer.group_key = ends.pool_key;
     let options = &mut peer.options;
     options.total_connection_timeout = Some(spec.timeouts.total_connect);
@@ -82,7 +85,7 @@ pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerErr
     let reached = watch(&mut peer, spec, ends.connections);
     if let (Some(proxy), Some(reached)) = (&connection.connect_proxy, &reached) {
         peer.options.custom_l4 = Some(Arc::new(Tunnel {
-            proxy: socket_peer(spec, ends.hop)?,
+            proxy: socket_peer(spec, &ends)?,
             request: Tunnel::request(&connection.target, proxy),
             timeout: spec.timeouts.connect,
             connector: ends.connector.clone(),
@@ -102,11 +105,11 @@ fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<Re
 }
 
 /// A plain peer, with all that is about its socket.
-fn socket_peer(spec: &PeerSpec, hop: &Hop) -> Result<HttpPeer, PeerError> {
-    let connection = &spec.connection;
+fn socket_peer(spec: &PeerSpec, ends: &Ends<'_>) -> Result<HttpPeer, PeerError> {
+    let (connection, hop) = (&spec.connection, ends.hop);
     let mut peer = match hop {
         Hop::Socket(address) => to_address(*address),
-        Hop::Unix(path) => to_unix_socket(path)?,
+        Hop::Unix(path) => to_unix_socket(path, spec.timeouts.connect, ends.own)?,
     };
     let options = &mut peer.options;
     options.connection_timeout = Some(spec.timeouts.connect);
@@ -133,9 +136,11 @@ fn to_address(address: SocketAddr) -> HttpPeer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the path is checked: it is absolute, short enough and without NUL")]
-fn to_unix_socket(path: &Path) -> Result<HttpPeer, PeerError> {
-    let path = path.to_str().ok_or(PeerError::Path)?;
-    HttpPeer::new_uds(path, false, String::new()).map_err(|_| PeerError::Path)
+fn to_unix_socket(path: &Path, timeout: Duration, own: &Arc<OwnAddresses>) -> Result<HttpPeer, PeerError> {
+    let text = path.to_str().ok_or(PeerError::Path)?;
+    let mut peer = HttpPeer::new_uds(text, false, String::new()).map_err(|_| PeerError::Path)?;
+    peer.options.custom_l4 = Some(Arc::new(UnixConnector { path: path.to_owned(), timeout, own: own.clone() }));
+    Ok(peer)
 }
 
 fn set_tls(peer: &mut HttpPeer, tls: &TlsSpec, credentials: &Credentials) -> Result<(), PeerError> {

@@ -6,6 +6,7 @@ mod pool_keys;
 mod reached;
 mod route;
 mod tunnel;
+mod unix;
 
 #[cfg(test)]
 pub(crate) mod tests;

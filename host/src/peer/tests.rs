@@ -148,6 +148,7 @@ fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
         connections: &Count::default(),
         credentials: &credentials,
         connector: &CONNECTOR,
+        own: &Arc::default(),
     };
     http_peer(&Arc::new(Route::new(route.clone())), ends)
 }
@@ -225,6 +226,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
             connections: &connections,
             credentials: &Credentials::default(),
             connector: &connector,
+            own: &Arc::default(),
         };
         let made = http_peer(&route, ends).expect("a peer").peer;
         (made, prepared(&route, Duration::from_secs(3), &connections))

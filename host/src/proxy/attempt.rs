@@ -3,6 +3,7 @@
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::answer::Failure;
+use crate::check::SocketError;
 use crate::peer::{Reached, TunnelError};
 use crate::raw::{Failure as AttemptFailure, Stage};
 use crate::resolve::ResolveError;
@@ -40,6 +41,15 @@ pub fn resolving(error: &ResolveError) -> What {
         ResolveError::Failed { .. } | ResolveError::TooMany(_) => AttemptFailure::Other,
     };
     What::unsent(Stage::Resolve, failure)
+}
+
+/// Stage and failure of a Unix socket to which no connection is made.
+pub fn finding(error: &SocketError) -> What {
+    let failure = match error {
+        SocketError::Forbidden { .. } => AttemptFailure::Unreachable,
+        SocketError::Absent { .. } => AttemptFailure::Other,
+    };
+    What::unsent(Stage::Connect, failure)
 }
 
 /// Stage and failure of an error that Pingora met before the connection stood. `reached` is None where there was nothing

@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
 use crate::call::Decided;
-use crate::check::Target;
+use crate::check::{SocketError, Target};
 use crate::decide::{self, Released, decide, fall_back};
 use crate::door::{self, check_http2_head};
 use crate::log::{AccessLogger, Explain};
@@ -21,6 +21,7 @@ use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
 use crate::module::Module;
 use crate::peer::{Ends, Found, PoolKey, Prepared, Route, http_peer, prepared};
+use crate::proxy::attempt::What;
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::{final_status, note_attempt};
 use crate::proxy::in_flight::Gauge;
@@ -241,7 +242,11 @@ impl Proxy {
         let connection = &route.peer.connection;
         let (host, port) = match connection.next_hop() {
             Target::Socket(address) => return Ok(Hop::Socket(*address)),
-            Target::Unix(path) => return Ok(Hop::Unix(path.clone())),
+            Target::Unix(path) => {
+                // The file behind a path may be another one for each request.
+                served.tenant.egress().permit_socket(path)?;
+                return Ok(Hop::Unix(path.clone()));
+            }
             Target::Name { host, port } => (host, *port),
         };
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
@@ -302,8 +307,8 @@ impl Proxy {
             return Err(OverQuota::Peers { limit: tenant.config.quota.peers }.into());
         }
         let credentials = &served.terms.granted.credentials;
-        let (connections, connector) = (&tenant.usage.connections, &self.connector);
-        Ok(http_peer(route, Ends { hop, pool_key, idle_timeout, connections, credentials, connector })?)
+        let (connections, connector, own) = (&tenant.usage.connections, &self.connector, &tenant.own);
+        Ok(http_peer(route, Ends { hop, pool_key, idle_timeout, connections, credentials, connector, own })?)
     }
 
     /// Decides, unless that is done, until there is a peer to connect to. None: the client has been answered.
@@ -332,8 +337,8 @@ impl Proxy {
             match self.connect(ctx).await {
                 Ok(peer) => return Ok(Some(peer)),
                 Err(Unmade::Failure(failure)) => return Err(failure),
-                Err(Unmade::Name(error)) => {
-                    if !note_attempt(session, ctx, attempt::resolving(&error), error.to_string()) {
+                Err(Unmade::Attempt(what, detail)) => {
+                    if !note_attempt(session, ctx, what, detail) {
                         return Err(ctx.failure.take().unwrap_or(Failure::NoDecision));
                     }
                 }
@@ -367,7 +372,7 @@ enum Unmade {
     /// That is the end of the request.
     Failure(Failure),
     /// That is a failed attempt.
-    Name(ResolveError),
+    Attempt(What, String),
 }
 
 impl From<Failure> for Unmade {
@@ -378,7 +383,13 @@ impl From<Failure> for Unmade {
 
 impl From<ResolveError> for Unmade {
     fn from(error: ResolveError) -> Unmade {
-        Unmade::Name(error)
+        Unmade::Attempt(attempt::resolving(&error), error.to_string())
+    }
+}
+
+impl From<SocketError> for Unmade {
+    fn from(error: SocketError) -> Unmade {
+        Unmade::Attempt(attempt::finding(&error), error.to_string())
     }
 }
 

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use tokio::net::{TcpSocket, UnixSocket};
 use tokio::runtime::Runtime;
 
+use crate::check::UNNAMED_SOCKET;
 use crate::config::{AdminConfig, Config};
 use crate::door::Acceptor;
 use crate::server::StartError;
@@ -79,7 +80,7 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
         socket.listen(BACKLOG)?.into_std()
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let socket = tempfile::Builder::new().prefix(".").make_in(folder, bind).map_err(refused)?;
+    let socket = tempfile::Builder::new().prefix(UNNAMED_SOCKET).make_in(folder, bind).map_err(refused)?;
     Ok(Unnamed { socket, path: path.to_owned() })
 }
 

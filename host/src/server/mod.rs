@@ -146,7 +146,7 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
-            let own = tenants::own_addresses(config.addresses());
+            let own = tenants::own_addresses(config.addresses(), config);
             let loaded = tenants::load(&publisher, config, &credentials, &own, &Metrics::new()?);
             errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
         }
@@ -184,7 +184,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         Some(listening) => listening.iter().map(|listening| listening.address).collect(),
         None => config.addresses(),
     };
-    let own = tenants::own_addresses(addresses);
+    let own = tenants::own_addresses(addresses, &config);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
     let renewed = Renewed::read(&config).map_err(StartError::Files)?;
@@ -264,11 +264,12 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         }
     }
     watch::start(&control, marks, dev).map_err(|source| StartError::Threads { source })?;
-    if let Some(socket) = admin_socket {
+    if let (Some(path), Some(socket)) = (socket, admin_socket) {
         let admin = Arc::new(Admin::new(control.clone(), Access::Full));
         // Last of all: a process whose place this one takes loses its own by it.
         let acceptor = socket.name(&runtime)?;
         services.push(Box::pin(doors.to_admin(admin).run(acceptor)));
+        own.listens_on(path);
     }
     let services = services.into_iter().map(|service| runtime.spawn(service)).collect();
     Ok(Server {

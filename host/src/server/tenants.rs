@@ -43,9 +43,9 @@ pub fn kept_instances(config: &Config) -> usize {
     modules.saturating_mul(config.proxy.threads)
 }
 
-/// What is the proxy's own: `listeners`, on any of this machine's addresses.
-pub fn own_addresses(listeners: Vec<SocketAddr>) -> Arc<OwnAddresses> {
-    Arc::new(OwnAddresses::new(listeners, machine_addresses()))
+/// What is the proxy's own: `listeners`, on any of this machine's addresses, and the Unix sockets of its configuration.
+pub fn own_addresses(listeners: Vec<SocketAddr>, config: &Config) -> Arc<OwnAddresses> {
+    Arc::new(OwnAddresses::new(listeners, machine_addresses()).with_sockets(config.sockets()))
 }
 
 /// A tenant that was not there before. It goes on with the versions that served it last; what its files are now, if that

@@ -95,6 +95,8 @@ fn code_tells_an_answer_of_no_from_none() {
     for (status, body, code) in [
         ("401 Unauthorized", r#"{"error": {"code": "unauthorized", "message": "send the token"}}"#, 1),
         ("403 Forbidden", r#"{"error": {"code": "forbidden", "message": "only /metrics"}}"#, 1),
+        ("421 Misdirected Request", r#"{"error": {"code": "host-not-allowed", "message": "add it"}}"#, 1),
+        ("429 Too Many Requests", r#"{"error": {"code": "too-many-wrong-tokens", "message": "wait"}}"#, 1),
         ("404 Not Found", r#"{"error": {"code": "not-found", "message": "no such path"}}"#, 1),
         ("500 Internal Server Error", r#"{"error": {"code": "internal", "message": "broken"}}"#, 1),
         ("200 OK", "<html>", 1),

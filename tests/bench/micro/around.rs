@@ -72,6 +72,7 @@ pub fn peer(criterion: &mut Criterion) {
         connections: &connections,
         credentials: &credentials,
         connector: &connector,
+        own: &Arc::default(),
     };
     criterion.bench_function("peer/made", |bencher| bencher.iter(|| http_peer(black_box(&route), ends)));
     // As the decision cache holds it: more than one request has the route.

@@ -159,7 +159,7 @@ impl Site {
     }
 
     async fn metric(&self, series: &str) -> f64 {
-        let reply = Client::http1(self.admin).await.get("http://bench.test/metrics").await;
+        let reply = Client::http1(self.admin).await.get("http://localhost/metrics").await;
         let line = reply.body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series}")).parse().expect("a number")
     }

@@ -37,6 +37,12 @@ impl Config {
         let listeners = self.listeners.iter().map(|listener| listener.address);
         listeners.chain(self.admin.iter().filter_map(|admin| admin.address)).collect()
     }
+
+    /// Unix sockets of the proxy itself.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let admin = self.admin.as_ref().and_then(|admin| admin.socket.clone());
+        admin.into_iter().chain(self.proxy.upgrade_socket.clone()).collect()
+    }
 }
 
 /// `[proxy]`: what the whole process shares.
@@ -192,6 +198,8 @@ pub struct AdminConfig {
     pub address: Option<SocketAddr>,
     /// A file with the token. None: the API is on the socket only.
     pub token_file: Option<PathBuf>,
+    /// Names by which `address` is reached, in lower case.
+    pub hosts: Vec<String>,
 }
 
 impl AdminConfig {

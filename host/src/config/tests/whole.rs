@@ -68,6 +68,7 @@ fn every_value_of_a_file_arrives() {
         socket: Some(PathBuf::from("/run/admin.sock")),
         address: Some(SocketAddr::from(([127, 0, 0, 1], 9_999))),
         token_file: Some(PathBuf::from("/etc/pointsman/token")),
+        hosts: vec!["metrics.example".to_owned(), "::1".to_owned()],
     };
     assert_eq!(config.admin, Some(admin));
     let [plain, tls, h1, _] = &config.listeners[..] else { panic!("{:?}", config.listeners) };

@@ -1,0 +1,239 @@
+//! Whether a request was sent to this proxy, and by no page of another site. A browser sends what any page tells it to,
+//! also to addresses that only this machine can reach: by a name that its owner points here (DNS rebinding), or across
+//! sites.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
+
+use crate::admin::{ApiError, Code};
+
+/// A host and perhaps a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    host: Host,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Ip(IpAddr),
+    /// In lower case, without a dot at its end.
+    Name(String),
+}
+
+/// Judges who a request is for and where it is from. `hosts` are the names that the operator gave the listener.
+pub fn judge(uri: &Uri, headers: &HeaderMap, version: Version, hosts: &[String]) -> Result<(), ApiError> {
+    let host = only(headers, header::HOST)?;
+    // In HTTP/2, and with a target in absolute form, it is part of the target.
+    let place = match (uri.authority().map(Authority::as_str), host) {
+        (Some(target), Some(host)) => {
+            place(host).filter(|host| is_allowed(host, hosts)).ok_or_else(|| not_allowed(host))?;
+            target
+        }
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) if version < Version::HTTP_11 => "localhost",
+        (None, None) => return Err(ApiError::new(Code::BadRequest, "the header `host` is missing (RFC 9112, 3.2)")),
+    };
+    let asked = self::place(place).filter(|place| is_allowed(place, hosts)).ok_or_else(|| not_allowed(place))?;
+    match only(headers, header::ORIGIN)? {
+        None => Ok(()),
+        Some(origin) if is_of(origin, &asked) => Ok(()),
+        Some(origin) => Err(ApiError::new(
+            Code::CrossSite,
+            format!("the request comes from a page of another site: `origin: {}`", shown(origin)),
+        )),
+    }
+}
+
+/// An address can't be pointed here by anybody else, and `localhost` neither (RFC 6761, section 6.3).
+fn is_allowed(place: &Place, hosts: &[String]) -> bool {
+    match &place.host {
+        Host::Ip(_) => true,
+        Host::Name(name) => name == "localhost" || hosts.contains(name),
+    }
+}
+
+fn not_allowed(host: &str) -> ApiError {
+    ApiError::new(
+        Code::HostNotAllowed,
+        format!(
+            "the host `{}` is not a name of this listener: use its address, or add the name to `admin.hosts`",
+            shown(host)
+        ),
+    )
+}
+
+/// Whether a page of this origin (RFC 6454, section 7) was got from there.
+fn is_of(origin: &str, asked: &Place) -> bool {
+    let default = |scheme: &str| match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    let Some((scheme, rest)) = origin.split_once("://") else { return false };
+    let (Some(default), Some(page)) = (default(&scheme.to_ascii_lowercase()), place(rest)) else { return false };
+    page.host == asked.host && page.port.unwrap_or(default) == asked.port.unwrap_or(default)
+}
+
+/// A header that a request may have once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(&name).iter();
+    let bad = |what| ApiError::new(Code::BadRequest, format!("the header `{name}` {what}"));
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (_, Some(_)) => Err(bad("is there more than once")),
+        (Some(Err(_)), None) => Err(bad("has characters other than ASCII")),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// `host`, `host:port`, `[ipv6]` or `[ipv6]:port`. None: it is nothing of that.
+fn place(text: &str) -> Option<Place> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (ip, rest) = rest.split_once(']')?;
+            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
+            (Host::Ip(IpAddr::V6(ip.parse::<Ipv6Addr>().ok()?).to_canonical()), port)
+        }
+        None => {
+            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+            (named(host)?, port)
+        }
+    };
+    let port = match port {
+        // RFC 3986, section 3.2.3: it may be left empty.
+        None | Some("") => None,
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
+        Some(_) => return None,
+    };
+    Some(Place { host, port })
+}
+
+fn named(host: &str) -> Option<Host> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Some(Host::Ip(ip));
+    }
+    crate::dns_name::dns_name(host).ok().map(Host::Name)
+}
+
+fn shown(text: &str) -> String {
+    /// The longest name.
+    const LONGEST: usize = 253;
+    crate::text::printable(text, LONGEST).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a request with these headers.
+    #[track_caller]
+    fn judged(target: &str, version: Version, headers: &[(&'static str, &str)]) -> Result<(), Code> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_str(value).expect("a value"));
+        }
+        let hosts = ["metrics.example".to_owned()];
+        judge(&target.parse().expect("a target"), &map, version, &hosts).map_err(|error| error.code)
+    }
+
+    fn host(host: &str) -> Result<(), Code> {
+        judged("/metrics", Version::HTTP_11, &[("host", host)])
+    }
+
+    #[test]
+    fn addresses_and_own_names_are_allowed() {
+        for own in [
+            "127.0.0.1",
+            "127.0.0.1:9180",
+            "203.0.113.7:9180",
+            "[::1]",
+            "[::1]:9180",
+            "localhost",
+            "LocalHost.:9180",
+            "metrics.example",
+            "Metrics.Example:9180",
+            "metrics.example.",
+            "metrics.example:",
+        ] {
+            assert_eq!(host(own), Ok(()), "{own}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for other in [
+            "evil.example",
+            "localhost.evil.example",
+            "metrics.example.evil.example",
+            "sub.metrics.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1:80:90",
+            "127.0.0.1:99999",
+            "127.0.0.1:+80",
+            "user@localhost",
+            "localhost@evil.example",
+            "localhost/x",
+            "localhost evil",
+            "localhost, evil.example",
+            "[::1",
+            "[::1]x",
+            "[localhost]",
+            "::1",
+            "",
+            ":80",
+        ] {
+            assert_eq!(host(other), Err(Code::HostNotAllowed), "{other}");
+        }
+    }
+
+    #[test]
+    fn host_is_given_once_unless_the_client_is_old() {
+        assert_eq!(judged("/", Version::HTTP_11, &[]), Err(Code::BadRequest));
+        assert_eq!(judged("/", Version::HTTP_10, &[]), Ok(()));
+        assert_eq!(judged("/", Version::HTTP_10, &[("host", "evil.example")]), Err(Code::HostNotAllowed));
+        let twice = [("host", "localhost"), ("host", "localhost")];
+        assert_eq!(judged("/", Version::HTTP_11, &twice), Err(Code::BadRequest));
+    }
+
+    #[test]
+    fn host_of_the_target_is_judged_as_well() {
+        let own = [("host", "localhost")];
+        assert_eq!(judged("http://localhost/metrics", Version::HTTP_2, &[]), Ok(()));
+        assert_eq!(judged("http://evil.example/metrics", Version::HTTP_2, &[]), Err(Code::HostNotAllowed));
+        assert_eq!(judged("http://evil.example/metrics", Version::HTTP_11, &own), Err(Code::HostNotAllowed));
+        let evil = [("host", "evil.example")];
+        assert_eq!(judged("http://localhost/metrics", Version::HTTP_11, &evil), Err(Code::HostNotAllowed));
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_refused() {
+        let from = |host, origin| judged("/", Version::HTTP_11, &[("host", host), ("origin", origin)]);
+        for (host, origin) in [
+            ("127.0.0.1:9180", "http://127.0.0.1:9180"),
+            ("localhost", "http://localhost"),
+            ("localhost:80", "http://localhost"),
+            ("metrics.example", "https://metrics.example"),
+            ("metrics.example", "https://metrics.example:443"),
+            ("[::1]:9180", "http://[::1]:9180"),
+        ] {
+            assert_eq!(from(host, origin), Ok(()), "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("127.0.0.1:9180", "http://evil.example"),
+            ("127.0.0.1:9180", "http://127.0.0.1:8080"),
+            ("127.0.0.1:9180", "http://localhost:9180"),
+            ("127.0.0.1:9180", "null"),
+            ("127.0.0.1:9180", ""),
+            ("127.0.0.1:9180", "127.0.0.1:9180"),
+            ("127.0.0.1:9180", "ftp://127.0.0.1:9180"),
+            ("localhost", "https://localhost:80"),
+        ] {
+            assert_eq!(from(host, origin), Err(Code::CrossSite), "{host} {origin}");
+        }
+        let two = [("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://evil.example")];
+        assert_eq!(judged("/", Version::HTTP_11, &two), Err(Code::BadRequest));
+    }
+}
