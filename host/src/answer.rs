@@ -8,6 +8,7 @@ use http::StatusCode;
 use crate::call::CallError;
 use crate::check::Refusal;
 use crate::config::FailureAnswer;
+use crate::exhausted::Exhausted;
 use crate::peer::PeerError;
 use crate::raw::{Failure as AttemptFailure, Stage};
 
@@ -42,6 +43,8 @@ pub enum Failure {
     Drained,
     #[error("{address}: {detail}")]
     Upstream { stage: Stage, failure: AttemptFailure, address: String, detail: String },
+    #[error("{address}: {cause}")]
+    Exhausted { address: String, cause: Exhausted },
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -85,6 +88,7 @@ impl Failure {
             Failure::TooManyRequests { .. } => (StatusCode::SERVICE_UNAVAILABLE, "quota-requests"),
             Failure::Drained => (StatusCode::SERVICE_UNAVAILABLE, "tenant-drained"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
+            Failure::Exhausted { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Answer { status, code }
@@ -105,7 +109,9 @@ impl Failure {
     /// A module that declines or passes does what it is there for.
     pub fn is_defect(&self) -> bool {
         match self {
-            Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::NoMemory),
+            Failure::Call(error) => {
+                !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::Exhausted(_))
+            }
             Failure::Refused(_) | Failure::Peer(_) => true,
             Failure::HeadTooLarge { .. }
             | Failure::BadRequest(_)
@@ -118,6 +124,7 @@ impl Failure {
             | Failure::TooManyRequests { .. }
             | Failure::Drained
             | Failure::Upstream { .. }
+            | Failure::Exhausted { .. }
             | Failure::Internal(_) => false,
         }
     }
@@ -140,6 +147,7 @@ impl Failure {
             | Failure::TooManyRequests { .. }
             | Failure::Drained
             | Failure::Upstream { .. }
+            | Failure::Exhausted { .. }
             | Failure::Internal(_) => false,
         }
     }
@@ -157,7 +165,7 @@ fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
         CallError::Exit { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-exit"),
         CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
         CallError::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
-        CallError::NoSlot | CallError::NoMemory => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        CallError::NoSlot | CallError::Exhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }
 
@@ -218,7 +226,7 @@ mod tests {
             CallError::Exit { status: 0 },
             CallError::StackOverflow,
             CallError::NoSlot,
-            CallError::NoMemory,
+            CallError::Exhausted(Exhausted::Memory),
             CallError::Trap(String::new()),
         ];
         let mut all = vec![
@@ -236,6 +244,7 @@ mod tests {
             Failure::BreakerOpen,
             Failure::TooManyRequests { limit: 0 },
             Failure::Drained,
+            Failure::Exhausted { address: String::new(), cause: Exhausted::Descriptors },
             Failure::Internal(String::new()),
         ];
         all.extend(calls.map(Failure::Call));

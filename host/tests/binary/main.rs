@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod descriptors;
 mod hostile;
 mod live;
 mod projects;
