@@ -48,6 +48,7 @@ pub fn resolving(error: &ResolveError) -> What {
             AttemptFailure::Unreachable
         }
         ResolveError::Timeout { .. } => AttemptFailure::Timeout,
+        ResolveError::Exhausted { cause, .. } => return What::exhausted(Stage::Resolve, *cause),
         ResolveError::Failed { .. } | ResolveError::TooMany(_) => AttemptFailure::Other,
     };
     What::unsent(Stage::Resolve, failure)
