@@ -10,7 +10,7 @@ mod tunnel;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use http_peer::{Ends, PeerError, Prepared, http_peer, prepared};
+pub use http_peer::{Ends, NotHttp2, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
 pub use route::Route;

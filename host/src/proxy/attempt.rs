@@ -3,11 +3,12 @@
 use std::error::Error as StdError;
 
 use pingora::connectors::l4::ConnectErrorExt;
+use pingora::protocols::Digest;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::answer::Failure;
 use crate::exhausted::Exhausted;
-use crate::peer::{Reached, TunnelError};
+use crate::peer::{NotHttp2, Reached, TunnelError};
 use crate::raw::{Failure as AttemptFailure, Stage};
 use crate::resolve::ResolveError;
 use crate::retry::Progress;
@@ -86,12 +87,30 @@ pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
 
 /// Stage and failure of an error on an established connection to the upstream, or of a status that fails the attempt.
 pub fn proxying(error: &Error, status: Option<u16>, progress: Progress, reused: bool) -> What {
+    if *error.etype() == NOT_HTTP2 {
+        return What::unsent(Stage::Tls, AttemptFailure::Protocol);
+    }
     let (stage, failure) = match status {
         Some(_) => (Stage::Receive, AttemptFailure::Status),
         None => on_connection(error),
     };
     let exhausted = if status.is_none() { Exhausted::of_any(causes(error)) } else { None };
     What { stage, failure, progress, reused, status, exhausted }
+}
+
+/// The error of a connection whose server did not agree to HTTP/2.
+const NOT_HTTP2: ErrorType = ErrorType::Custom("not HTTP/2");
+
+/// Refuses a connection that came to speak HTTP/1.1 though the peer must speak HTTP/2: Pingora takes it as it is. Nothing
+/// has been sent, and it is not kept.
+pub fn agreed(connection: Option<&Digest>) -> pingora::Result<()> {
+    let tls = connection.and_then(|connection| connection.ssl_digest.as_ref());
+    match tls.is_some_and(|tls| tls.extension.get::<NotHttp2>().is_some()) {
+        true => {
+            Err(Error::explain(NOT_HTTP2, "the upstream did not agree to HTTP/2 (ALPN), and `alpn` is `h2`").into_up())
+        }
+        false => Ok(()),
+    }
 }
 
 fn on_connection(error: &Error) -> (Stage, AttemptFailure) {

@@ -1,10 +1,12 @@
 //! Pingora's phases, each taking the steps that belong to it.
 
+use std::os::fd::RawFd;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -77,6 +79,18 @@ impl ProxyHttp for Proxy {
                 Err(stop())
             }
         }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _descriptor: RawFd,
+        connection: Option<&Digest>,
+        _ctx: &mut Context,
+    ) -> Result<()> {
+        attempt::agreed(connection)
     }
 
     async fn upstream_request_filter(
