@@ -9,6 +9,7 @@ use crate::call::CallError;
 use crate::check::Refusal;
 use crate::config::FailureAnswer;
 use crate::door::Refusal as DoorRefusal;
+use crate::exhausted::Exhausted;
 use crate::peer::PeerError;
 use crate::raw::{Failure as AttemptFailure, Stage};
 
@@ -17,7 +18,7 @@ use crate::raw::{Failure as AttemptFailure, Stage};
 pub enum Failure {
     #[error("{0}")]
     Door(DoorRefusal),
-    #[error("`expect: 100-continue` over HTTP/2, where no interim response can be sent: send the body at once")]
+    #[error("`expect: 100-continue` over HTTP/2, where no interim response can be sent, and no body within a second")]
     Expectation,
     #[error("{0}")]
     Overloaded(&'static str),
@@ -47,6 +48,8 @@ pub enum Failure {
     Drained,
     #[error("{address}: {detail}")]
     Upstream { stage: Stage, failure: AttemptFailure, address: String, detail: String },
+    #[error("{address}: {cause}")]
+    Exhausted { address: String, cause: Exhausted },
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -92,6 +95,7 @@ impl Failure {
             Failure::TooManyRequests { .. } => (StatusCode::SERVICE_UNAVAILABLE, "quota-requests"),
             Failure::Drained => (StatusCode::SERVICE_UNAVAILABLE, "tenant-drained"),
             Failure::Upstream { stage, failure, .. } => upstream_answer(*stage, *failure),
+            Failure::Exhausted { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Answer { status, code }
@@ -112,7 +116,9 @@ impl Failure {
     /// A module that declines or passes does what it is there for.
     pub fn is_defect(&self) -> bool {
         match self {
-            Failure::Call(error) => !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::NoMemory),
+            Failure::Call(error) => {
+                !matches!(error, CallError::Declined(_) | CallError::NoSlot | CallError::Exhausted(_))
+            }
             Failure::Refused(_) | Failure::Peer(_) => true,
             Failure::Door(_)
             | Failure::Expectation
@@ -127,6 +133,7 @@ impl Failure {
             | Failure::TooManyRequests { .. }
             | Failure::Drained
             | Failure::Upstream { .. }
+            | Failure::Exhausted { .. }
             | Failure::Internal(_) => false,
         }
     }
@@ -151,6 +158,7 @@ impl Failure {
             | Failure::TooManyRequests { .. }
             | Failure::Drained
             | Failure::Upstream { .. }
+            | Failure::Exhausted { .. }
             | Failure::Internal(_) => false,
         }
     }
@@ -168,7 +176,7 @@ fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
         CallError::Exit { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-exit"),
         CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
         CallError::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
-        CallError::NoSlot | CallError::NoMemory => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        CallError::NoSlot | CallError::Exhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }
 
@@ -229,7 +237,7 @@ mod tests {
             CallError::Exit { status: 0 },
             CallError::StackOverflow,
             CallError::NoSlot,
-            CallError::NoMemory,
+            CallError::Exhausted(Exhausted::Memory),
             CallError::Trap(String::new()),
         ];
         let mut all = vec![
@@ -248,6 +256,7 @@ mod tests {
             Failure::BreakerOpen,
             Failure::TooManyRequests { limit: 0 },
             Failure::Drained,
+            Failure::Exhausted { address: String::new(), cause: Exhausted::Descriptors },
             Failure::Internal(String::new()),
         ];
         all.extend(calls.map(Failure::Call));

@@ -45,6 +45,7 @@ mod bindings;
 
 mod bounded;
 mod dns_name;
+mod exhausted;
 mod file_access;
 mod in_parallel;
 mod local_ports;

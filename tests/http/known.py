@@ -5,7 +5,9 @@ def because(reason, *names):
     return dict.fromkeys(names, reason)
 
 
-H1 = {}
+H1 = {
+    **because("Pingora sets the date of every response; it has no setting for that", "answer-date-kept"),
+}
 
 H2 = {
     **because(
@@ -21,6 +23,15 @@ H2 = {
         "the h2 crate bounds the CONTINUATION frames of a block by their number, against floods: as many as the largest"
         " head would fill and a quarter more, but five at least",
         "continuation-small",
+    ),
+    **because(
+        "Pingora can send no interim response over HTTP/2: a client that waits for one is told 417 after a second",
+        "expect-continue",
+    ),
+    **because("the http crate cuts off a fragment before Pointsman can see it; it does not go on", "bad-path-fragment"),
+    **because(
+        "the h2 crate takes another first frame; the connection ends with the clock of its first request",
+        "preface-no-settings",
     ),
     **because(
         "the h2 crate drops pseudo-header fields of trailers before Pointsman can see them; nothing of them goes on",

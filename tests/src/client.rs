@@ -161,8 +161,17 @@ pub async fn http2_with_body(address: SocketAddr) -> (Uploader, JoinHandle<()>) 
 impl Uploader {
     /// Begins a POST request of unknown length; its response comes later.
     pub async fn post(&self, url: &str) -> (Upload, JoinHandle<Result<Reply, hyper::Error>>) {
+        self.begin(Request::post(url)).await
+    }
+
+    /// The same with `expect: 100-continue`.
+    pub async fn post_expecting(&self, url: &str) -> (Upload, JoinHandle<Result<Reply, hyper::Error>>) {
+        self.begin(Request::post(url).header("expect", "100-continue")).await
+    }
+
+    async fn begin(&self, request: http::request::Builder) -> (Upload, JoinHandle<Result<Reply, hyper::Error>>) {
         let (sender, body) = mpsc::channel(8);
-        let request = Request::post(url).body(Pieces(body)).expect("a request");
+        let request = request.body(Pieces(body)).expect("a request");
         let mut connection = self.0.clone();
         connection.ready().await.expect("an open connection");
         let response = connection.send_request(request);

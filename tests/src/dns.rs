@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -17,8 +18,51 @@ pub enum Entry {
     Addresses(Vec<IpAddr>),
     /// The server fails.
     Broken,
+    /// The server will not answer such questions.
+    Refused,
+    /// There is no such name.
+    Absent,
     /// The server never answers.
     Silent,
+    /// The server takes so long for each answer.
+    Slow(Duration, Vec<IpAddr>),
+    /// The name is another one's alias (CNAME); the other is to be asked for by itself.
+    Alias(String),
+    /// IPv4 and IPv6 fare differently.
+    Families(Box<Entry>, Box<Entry>),
+}
+
+impl Entry {
+    /// Addresses that are given as text.
+    pub fn addresses(list: &[&str]) -> Entry {
+        Entry::Addresses(parsed(list))
+    }
+
+    /// The same, after so long.
+    pub fn slow(delay: Duration, list: &[&str]) -> Entry {
+        Entry::Slow(delay, parsed(list))
+    }
+
+    pub fn families(v4: Entry, v6: Entry) -> Entry {
+        Entry::Families(Box::new(v4), Box::new(v6))
+    }
+
+    fn of_kind(&self, kind: RecordType) -> &Entry {
+        match self {
+            Entry::Families(v4, v6) => {
+                if kind == RecordType::AAAA {
+                    v6
+                } else {
+                    v4
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+fn parsed(list: &[&str]) -> Vec<IpAddr> {
+    list.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
 /// A name server on a loopback port of its own. What is not in its zone does not exist.
@@ -33,14 +77,11 @@ pub struct NameServer {
 impl NameServer {
     /// Addresses are given as text; all answers are good for `ttl` seconds.
     pub async fn with(ttl: u32, zone: &[(&str, &[&str])]) -> NameServer {
-        let entry = |addresses: &&[&str]| {
-            Entry::Addresses(addresses.iter().map(|text| text.parse().expect("an address")).collect())
-        };
-        NameServer::of(ttl, zone.iter().map(|(name, addresses)| (*name, entry(addresses))).collect()).await
+        NameServer::of(ttl, zone.iter().map(|(name, list)| (*name, Entry::addresses(list))).collect()).await
     }
 
     pub async fn of(ttl: u32, zone: HashMap<&str, Entry>) -> NameServer {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
         let address = socket.local_addr().expect("an address");
         let zone: HashMap<String, Entry> = zone.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -54,16 +95,26 @@ impl NameServer {
             while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
                 let query = Message::from_vec(&buffer[..length]).expect("a query");
                 let question = query.queries.first().expect("a question").clone();
-                let name = question.name().to_lowercase().to_string();
+                let name = text(question.name());
                 noted.lock().expect("notes").push((name.clone(), question.query_type()));
                 let new = elsewhere.lock().expect("notes").map(|address| Entry::Addresses(vec![address]));
                 let entry = match fails.load(Ordering::SeqCst) {
-                    true => Some(&Entry::Broken),
-                    false => new.as_ref().or_else(|| zone.get(name.trim_end_matches('.'))),
+                    true => &Entry::Broken,
+                    false => new.as_ref().or_else(|| zone.get(&name)).unwrap_or(&Entry::Absent),
                 };
-                if let Some(answer) = answer(&query, question.name(), question.query_type(), entry, ttl) {
-                    let bytes = answer.to_vec().expect("an answer");
-                    socket.send_to(&bytes, client).await.expect("the answer is sent");
+                let entry = entry.of_kind(question.query_type());
+                let Some(answer) = answer(&query, question.name(), question.query_type(), entry, ttl) else { continue };
+                let bytes = answer.to_vec().expect("an answer");
+                match entry {
+                    Entry::Slow(delay, _) => {
+                        let (socket, delay) = (socket.clone(), *delay);
+                        tokio::spawn(async move {
+                            tokio::time::sleep(delay).await;
+                            // Who asked may have given up.
+                            let _ = socket.send_to(&bytes, client).await;
+                        });
+                    }
+                    _ => drop(socket.send_to(&bytes, client).await.expect("the answer is sent")),
                 }
             }
         });
@@ -80,6 +131,10 @@ impl NameServer {
         self.failing.store(true, Ordering::SeqCst);
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The resolver's configuration that asks this server, and it alone.
     pub fn toml(&self) -> String {
         format!("servers = [\"{}\"]", self.address)
@@ -89,7 +144,7 @@ impl NameServer {
     pub fn asked(&self, kind: RecordType) -> Vec<String> {
         let asked = self.asked.lock().expect("notes");
         let of_kind = asked.iter().filter(|(_, asked)| *asked == kind);
-        of_kind.map(|(name, _)| name.trim_end_matches('.').to_owned()).collect()
+        of_kind.map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -99,20 +154,33 @@ impl Drop for NameServer {
     }
 }
 
-fn answer(query: &Message, name: &Name, kind: RecordType, entry: Option<&Entry>, ttl: u32) -> Option<Message> {
+/// A name in lower case, without the dot at its end, and as it is: hickory shows some characters escaped.
+fn text(name: &Name) -> String {
+    let labels: Vec<_> = name.iter().map(|label| String::from_utf8_lossy(label).to_lowercase()).collect();
+    labels.join(".")
+}
+
+fn answer(query: &Message, name: &Name, kind: RecordType, entry: &Entry, ttl: u32) -> Option<Message> {
     let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
     answer.queries.clone_from(&query.queries);
     let addresses = match entry {
-        Some(Entry::Silent) => return None,
-        Some(Entry::Broken) => {
-            answer.metadata.response_code = ResponseCode::ServFail;
+        Entry::Silent => return None,
+        Entry::Broken | Entry::Refused => {
+            let refused = matches!(entry, Entry::Refused);
+            answer.metadata.response_code = if refused { ResponseCode::Refused } else { ResponseCode::ServFail };
             return Some(answer);
         }
-        Some(Entry::Addresses(addresses)) => addresses.as_slice(),
-        None => {
+        Entry::Addresses(addresses) | Entry::Slow(_, addresses) => addresses.as_slice(),
+        Entry::Alias(target) => {
+            let target = Name::from_labels(target.split('.').map(str::as_bytes)).expect("a name");
+            answer.answers.push(Record::from_rdata(name.clone(), ttl, RData::CNAME(CNAME(target))));
+            return Some(answer);
+        }
+        Entry::Absent => {
             answer.metadata.response_code = ResponseCode::NXDomain;
             &[]
         }
+        Entry::Families(..) => unreachable!("taken apart before"),
     };
     for address in addresses {
         let data = match (address, kind) {

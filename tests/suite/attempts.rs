@@ -61,8 +61,8 @@ async fn stage_and_failure_say_how_far_it_came() {
     check(attempt(peer).await, &address, "tls", "protocol", unsent);
 
     let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
-    let peer = json!({"address": "192.0.2.1:80", "connect-proxy": {"address": tunnel.address()}});
-    check(attempt(peer).await, "192.0.2.1:80", "connect-proxy", "proxy-refused", (Some(407), false, false));
+    let peer = json!({"address": "1.1.1.1:80", "connect-proxy": {"address": tunnel.address()}});
+    check(attempt(peer).await, "1.1.1.1:80", "connect-proxy", "proxy-refused", (Some(407), false, false));
 }
 
 #[tokio::test]

@@ -165,13 +165,19 @@ async fn split_cookies_are_one_line_upstream_and_in_the_module() {
     assert_eq!(cookies, ["a=1; b=2"]);
 }
 
+/// Nobody can send 100 over HTTP/2 here: a client that waits for it is told so, one that does not is served.
 #[tokio::test]
-async fn expectation_over_http2_is_answered_at_once() {
-    let upstream = Upstream::answering("live").start().await;
+async fn expectation_over_http2_keeps_nobody_waiting() {
+    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = Client::http2(proxy.address()).await;
     let request = Request::post("http://shop.test/").header("expect", "100-continue").body(Full::from("body"));
     let reply = client.send(request.expect("a request")).await.expect("a response");
+    assert_eq!((reply.status, reply.body.as_str()), (200, "body"));
+    assert_eq!(upstream.only().header("expect"), None);
+    let (uploader, _connection) = http2_with_body(proxy.address()).await;
+    let (_waiting, reply) = uploader.post_expecting("http://shop.test/").await;
+    let reply = reply.await.expect("a task").expect("a response");
     assert_eq!((reply.status, reply.code()), (417, Some("expectation")));
 }
 

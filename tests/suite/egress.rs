@@ -33,7 +33,7 @@ async fn proxies_need_a_grant_as_well() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let proxy = Proxy::with(confined("")).start().await;
-    let peer = format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "{}"}}}}"#, tunnel.address());
+    let peer = format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{}"}}}}"#, tunnel.address());
     assert_eq!(proxy.order(peer).await.code(), Some("decision-refused"));
     assert!(tunnel.asked().is_empty());
 }
@@ -87,7 +87,7 @@ async fn request_never_comes_back_to_the_proxy_itself() {
         (format!(r#"{{"address": "127.0.0.1:{port}"}}"#), "decision-refused"),
         (format!(r#"{{"address": "0.0.0.0:{port}"}}"#), "decision-refused"),
         (
-            format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "127.0.0.1:{port}"}}}}"#),
+            format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "127.0.0.1:{port}"}}}}"#),
             "decision-refused",
         ),
         (format!(r#"{{"address": "self.test:{port}"}}"#), "upstream-resolve"),

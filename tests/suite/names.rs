@@ -1,6 +1,7 @@
 //! Upstreams by name: what the host asks of DNS, what it keeps, and which addresses it tries.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 use pointsman_tests::dns::Entry;
@@ -112,6 +113,130 @@ async fn name_that_does_not_exist_is_remembered_as_such() {
     }
     assert_eq!(dns.asked(RecordType::A), ["absent.test"]);
     assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], "resolve-unreachable");
+}
+
+#[tokio::test]
+async fn whatever_of_one_family_fails_addresses_of_the_other_are_used() {
+    let live = Upstream::answering("live").start().await;
+    let good = || Entry::addresses(&["127.0.0.1"]);
+    let zone = HashMap::from([
+        ("silent.test", Entry::families(good(), Entry::Silent)),
+        ("broken.test", Entry::families(good(), Entry::Broken)),
+        ("refused.test", Entry::families(good(), Entry::Refused)),
+        ("absent.test", Entry::families(good(), Entry::Absent)),
+        ("none.test", Entry::families(good(), Entry::addresses(&[]))),
+    ]);
+    let names: Vec<&str> = zone.keys().copied().collect();
+    let dns = NameServer::of(60, zone).await;
+    let proxy = resolving(&dns.toml()).await;
+    for name in names {
+        for _ in 0..2 {
+            assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
+        }
+        let asked = dns.asked(RecordType::A).iter().filter(|asked| *asked == name).count();
+        assert_eq!(asked, 1, "{name}: the answer is kept");
+    }
+}
+
+#[tokio::test]
+async fn name_fails_when_both_families_do() {
+    let live = Upstream::answering("live").start().await;
+    let none = || Entry::addresses(&[]);
+    for (v4, v6, status, failure) in [
+        (Entry::Broken, Entry::Broken, 502, "resolve-other"),
+        (Entry::Refused, none(), 502, "resolve-other"),
+        (none(), Entry::Broken, 502, "resolve-other"),
+        (Entry::Silent, Entry::Refused, 502, "resolve-other"),
+        (Entry::Silent, none(), 504, "resolve-timeout"),
+        (Entry::Absent, none(), 502, "resolve-unreachable"),
+    ] {
+        let dns = NameServer::of(60, HashMap::from([("origin.test", Entry::families(v4, v6))])).await;
+        let proxy = resolving(&format!("{}\ntimeout_ms = 500", dns.toml())).await;
+        assert_eq!(proxy.order(&named("origin.test", &live)).await.status, status);
+        assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], failure);
+    }
+}
+
+#[tokio::test]
+async fn family_that_is_late_is_waited_for_by_who_needs_it() {
+    let slow = Entry::slow(Duration::from_millis(500), &["::1"]);
+    let zone = HashMap::from([("origin.test", Entry::families(Entry::addresses(&["127.0.0.1"]), slow))]);
+    let dns = NameServer::of(60, zone).await;
+    let proxy = resolving(&dns.toml()).await;
+    let port = Upstream::closed_port().port();
+    let bound = format!(r#"{{"address": "origin.test:{port}", "bind-to": {{"address": "::1"}}}}"#);
+    assert_eq!(proxy.order(&format!(r#"{{"address": "origin.test:{port}"}}"#)).await.code(), Some("upstream-refused"));
+    // An address of that family was there to be tried.
+    let code = proxy.order(&bound).await.code().map(str::to_owned);
+    assert_ne!(code.as_deref(), Some("upstream-resolve"));
+    // It is kept with the others from then on.
+    let asked = dns.asked(RecordType::AAAA).len();
+    proxy.order(&bound).await;
+    assert_eq!(dns.asked(RecordType::AAAA).len(), asked);
+}
+
+#[tokio::test]
+async fn answer_that_takes_most_of_the_time_is_taken() {
+    let live = Upstream::answering("live").start().await;
+    // Past the moments at which the query is sent again, and past half of the time.
+    let slow = Entry::slow(Duration::from_millis(2400), &["127.0.0.1"]);
+    let dns = NameServer::of(60, HashMap::from([("origin.test", slow)])).await;
+    let proxy = resolving(&format!("{}\ntimeout_ms = 4000", dns.toml())).await;
+    assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
+}
+
+#[tokio::test]
+async fn silent_server_leaves_time_for_the_others() {
+    let live = Upstream::answering("live").start().await;
+    let silent = || NameServer::of(60, HashMap::from([("origin.test", Entry::Silent)]));
+    let good = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
+    let servers = [silent().await, silent().await];
+    let list =
+        format!("servers = [\"{}\", \"{}\", \"{}\"]", servers[0].address(), servers[1].address(), good.address());
+    let proxy = resolving(&list).await;
+    assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
+}
+
+#[tokio::test]
+async fn every_name_that_is_accepted_is_asked_for() {
+    let live = Upstream::answering("live").start().await;
+    let label = "a".repeat(63);
+    let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
+    let names = ["my_service", "_a._b.test", "-a-.b-.test", "1.2.3.a4", "0x1.test", &label, &longest];
+    let dns = NameServer::with(60, &names.map(|name| (name, ["127.0.0.1"].as_slice()))).await;
+    let proxy = resolving(&dns.toml()).await;
+    for name in names {
+        assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
+    }
+    assert_eq!(dns.asked(RecordType::A), names);
+}
+
+#[tokio::test]
+async fn alias_may_have_any_name() {
+    let live = Upstream::answering("live").start().await;
+    let dns = NameServer::of(
+        60,
+        HashMap::from([
+            ("origin.test", Entry::Alias("my_service._tcp.test".to_owned())),
+            ("my_service._tcp.test", Entry::addresses(&["127.0.0.1"])),
+        ]),
+    )
+    .await;
+    let proxy = resolving(&dns.toml()).await;
+    assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
+}
+
+#[tokio::test]
+async fn name_with_an_underscore_is_reached_over_tls() {
+    let authority = Authority::new("upstream");
+    let live = Upstream::answering("live").tls(&authority.leaf(&["my_service.test"]), &["h2"]).start().await;
+    let dns = NameServer::with(60, &[("my_service.test", &["127.0.0.1"])]).await;
+    let tenant = Tenant::new("lab").module(example("lab"), "");
+    let proxy = Proxy::with(tenant).trusting(&authority).resolver(&dns.toml()).start().await;
+    let peer =
+        format!(r#"{{"address": "my_service.test:{}", "tls": {{}}, "http": {{"alpn": "h2"}}}}"#, live.address().port());
+    assert_eq!(proxy.order(&peer).await.body, "live");
+    assert_eq!(live.only().sni.as_deref(), Some("my_service.test"));
 }
 
 #[tokio::test]

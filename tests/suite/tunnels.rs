@@ -52,13 +52,13 @@ async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
         let more = format!(r#", "tls": {{"sni": "api.test"}}, "http": {{"alpn": "{protocol}"}}"#);
         let mut client = proxy.client().await;
         for _ in 0..2 {
-            assert_eq!(client.order(&behind(&tunnel, "192.0.2.1:443", &more)).await.body, "live", "{protocol}");
+            assert_eq!(client.order(&behind(&tunnel, "1.1.1.1:443", &more)).await.body, "live", "{protocol}");
         }
         assert_eq!(live.seen()[0].sni.as_deref(), Some("api.test"));
         assert_eq!(live.connections(), 1);
-        assert!(tunnel.asked()[0].starts_with("CONNECT 192.0.2.1:443 HTTP/1.1\r\n"));
+        assert!(tunnel.asked()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
 
-        let other = behind(&tunnel, "192.0.2.1:443", r#", "tls": {"sni": "other.test"}"#);
+        let other = behind(&tunnel, "1.1.1.1:443", r#", "tls": {"sni": "other.test"}"#);
         assert_eq!(client.order(&other).await.code(), Some("upstream-certificate"));
     }
 }
@@ -74,7 +74,7 @@ async fn bytes_behind_the_proxys_answer_are_not_lost() {
     })
     .await;
     let tunnel = ConnectProxy::tcp(Behaviour::OpenTogether(eager.address())).await;
-    let reply = through(&behind(&tunnel, "192.0.2.1:80", r#", "timeouts": {"read-ms": 1000}"#)).await;
+    let reply = through(&behind(&tunnel, "1.1.1.1:80", r#", "timeouts": {"read-ms": 1000}"#)).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "eager"));
 }
 
@@ -125,25 +125,25 @@ async fn refusals_are_typed_attempts() {
     ] {
         let tunnel = ConnectProxy::tcp(behaviour).await;
         let proxy = Proxy::with(lab()).start().await;
-        let peer = behind(&tunnel, "192.0.2.1:80", r#", "timeouts": {"connect-ms": 200}"#);
+        let peer = behind(&tunnel, "1.1.1.1:80", r#", "timeouts": {"connect-ms": 200}"#);
         let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (status, Some(code)), "{behaviour:?}");
         let attempt = &proxy.log(1).await[0]["failed_attempts"][0];
-        assert_eq!((&attempt["failure"], &attempt["upstream"]), (&failure.into(), &"192.0.2.1:80".into()));
+        assert_eq!((&attempt["failure"], &attempt["upstream"]), (&failure.into(), &"1.1.1.1:80".into()));
     }
 }
 
 #[tokio::test]
 async fn silent_proxy_ends_at_the_total_connect_timeout_too() {
     let tunnel = ConnectProxy::tcp(Behaviour::Silent).await;
-    let reply = through(&behind(&tunnel, "192.0.2.1:80", r#", "timeouts": {"total-connect-ms": 200}"#)).await;
+    let reply = through(&behind(&tunnel, "1.1.1.1:80", r#", "timeouts": {"total-connect-ms": 200}"#)).await;
     assert_eq!((reply.status, reply.code()), (504, Some("upstream-proxy-timeout")));
 }
 
 #[tokio::test]
 async fn proxy_that_cannot_be_reached_is_a_failure_to_connect() {
     let closed = Upstream::closed_port();
-    let reply = through(&format!(r#"{{"address": "192.0.2.1:80", "connect-proxy": {{"address": "{closed}"}}}}"#)).await;
+    let reply = through(&format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{closed}"}}}}"#)).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-refused")));
 }
 
@@ -152,7 +152,7 @@ async fn module_is_told_of_the_refusal_and_may_go_elsewhere() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
-    let orders = format!(r#"[{}, {{"address": "{}"}}]"#, behind(&tunnel, "192.0.2.1:80", ""), live.address());
+    let orders = format!(r#"[{}, {{"address": "{}"}}]"#, behind(&tunnel, "1.1.1.1:80", ""), live.address());
     assert_eq!(proxy.order(&orders).await.body, "live");
 }
 

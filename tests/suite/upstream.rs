@@ -86,6 +86,41 @@ async fn http_version_is_negotiated_by_alpn() {
 }
 
 #[tokio::test]
+async fn http2_that_the_server_does_not_agree_to_fails_the_attempt() {
+    let authority = Authority::new("upstream");
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 2")).trusting(&authority).start().await;
+    // One that chooses HTTP/1.1, and one that negotiates nothing.
+    for (turn, alpn) in [["http/1.1"].as_slice(), &[]].into_iter().enumerate() {
+        let old = Upstream::answering("old").tls(&authority.leaf(&["api.test"]), alpn).start().await;
+        let peer =
+            format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}, "http": {{"alpn": "h2"}}}}"#, old.address());
+        let reply = proxy.order(&peer).await;
+        assert_eq!((reply.status, reply.code()), (502, Some("upstream-tls")));
+        let line = &proxy.log(turn + 1).await[turn];
+        let cause = line["error"]["cause"].as_str().unwrap_or_default();
+        assert!(cause.contains("did not agree to HTTP/2"), "{cause}");
+        assert_eq!(line["failed_attempts"][0]["failure"], "tls-protocol");
+        // Nothing was sent, so the request may be tried again; and no such connection is kept.
+        assert_eq!((line["attempts"].as_u64(), old.seen().len(), old.connections()), (Some(2), 0, 2));
+    }
+}
+
+#[tokio::test]
+async fn http2_without_tls_fails_where_the_server_does_not_speak_it() {
+    let old = Upstream::raw(|mut stream, _| async move {
+        let mut buffer = [0; 1024];
+        let _ = stream.read(&mut buffer).await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    })
+    .await;
+    let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 1")).start().await;
+    let reply = proxy.order(&format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}}}"#, old.address())).await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-protocol")));
+    let cause = proxy.log(1).await[0]["error"]["cause"].to_string();
+    assert!(cause.contains("HTTP/2"), "{cause}");
+}
+
+#[tokio::test]
 async fn http2_without_tls_is_spoken_by_prior_knowledge() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(lab()).start().await;

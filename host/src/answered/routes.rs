@@ -153,14 +153,14 @@ mod tests {
         let to = |address: &str, note: &str| {
             route(&routes, raw::Route { note: Some(note.to_owned()), ..raw::Route::to(address) })
         };
-        let (once, twice) = (to("203.0.113.7:80", "a"), to("203.0.113.7:80", "a"));
+        let (once, twice) = (to("1.1.1.7:80", "a"), to("1.1.1.7:80", "a"));
         assert!(!Arc::ptr_eq(&once, &twice));
         for other in 0..1000 {
-            to("203.0.113.7:80", &other.to_string());
+            to("1.1.1.7:80", &other.to_string());
         }
-        assert!(Arc::ptr_eq(&twice, &to("203.0.113.7:80", "a")));
-        assert_eq!(to("203.0.113.7:80", "b").note.as_deref(), Some("b"));
-        assert_eq!(to("203.0.113.8:80", "a").peer.connection.target.to_string(), "203.0.113.8:80");
+        assert!(Arc::ptr_eq(&twice, &to("1.1.1.7:80", "a")));
+        assert_eq!(to("1.1.1.7:80", "b").note.as_deref(), Some("b"));
+        assert_eq!(to("1.1.1.8:80", "a").peer.connection.target.to_string(), "1.1.1.8:80");
     }
 
     #[test]
@@ -170,12 +170,12 @@ mod tests {
         for number in 0..2000_u32 {
             let port = 20_000 + number;
             for _ in 0..3 {
-                route(&routes, raw::Route::to(&format!("203.0.113.7:{port}")));
+                route(&routes, raw::Route::to(&format!("1.1.1.7:{port}")));
             }
         }
         assert!(routes.size() > 0 && routes.size() <= Routes::share(&quota), "{} bytes", routes.size());
         let none = Routes::new(&Quota { cache_bytes: 0, ..Quota::default() });
-        let again = || route(&none, raw::Route::to("203.0.113.7:80"));
+        let again = || route(&none, raw::Route::to("1.1.1.7:80"));
         assert!(!Arc::ptr_eq(&again(), &again()) && !Arc::ptr_eq(&again(), &again()));
     }
 }

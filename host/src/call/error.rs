@@ -1,13 +1,12 @@
 //! Why a module gave no answer.
 
-use rustix::io::Errno;
-
 use crate::call::budget::BudgetSpent;
 use crate::call::decide::NotConfigured;
 use crate::call::limiter::{Limiter, Refused};
 use crate::call::state::CallsSpent;
 use crate::call::wasi::Exited;
 use crate::config::Limits;
+use crate::exhausted::Exhausted;
 use crate::text::printable;
 
 /// A decision that failed in the module or at its limits.
@@ -33,8 +32,8 @@ pub enum CallError {
     StackOverflow,
     #[error("all instance slots are in use")]
     NoSlot,
-    #[error("the kernel has no memory for an instance: too little is free, or too many mappings (vm.max_map_count)")]
-    NoMemory,
+    #[error("no instance could be made: {0}")]
+    Exhausted(Exhausted),
     #[error("the module trapped: {0}")]
     Trap(String),
 }
@@ -53,7 +52,7 @@ impl CallError {
             CallError::Exit { .. } => "exit",
             CallError::StackOverflow => "stack-overflow",
             CallError::NoSlot => "no-slot",
-            CallError::NoMemory => "no-memory",
+            CallError::Exhausted(exhausted) => exhausted.label(),
             CallError::Trap(_) => "trap",
         }
     }
@@ -71,7 +70,7 @@ impl CallError {
             | CallError::Exit { .. }
             | CallError::StackOverflow
             | CallError::NoSlot
-            | CallError::NoMemory
+            | CallError::Exhausted(_)
             | CallError::Trap(_) => None,
         }
     }
@@ -93,8 +92,8 @@ impl CallError {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::NoSlot;
         }
-        if is_out_of_memory(error) {
-            return CallError::NoMemory;
+        if let Some(exhausted) = Exhausted::of_any(error.chain()) {
+            return CallError::Exhausted(exhausted);
         }
         // Whatever the module did next, it did because it was refused memory or table elements.
         match limiter.refused() {
@@ -117,12 +116,6 @@ impl CallError {
     }
 }
 
-/// Whether the kernel refused to map memory: that is not the module's doing.
-fn is_out_of_memory(error: &wasmtime::Error) -> bool {
-    let by_std = |error: &std::io::Error| error.raw_os_error() == Some(Errno::NOMEM.raw_os_error());
-    error.downcast_ref() == Some(&Errno::NOMEM) || error.downcast_ref().is_some_and(by_std)
-}
-
 /// The cause, and the guest's innermost frames if they have names.
 fn describe(error: &wasmtime::Error, cause: &str) -> String {
     const FRAMES: usize = 3;
@@ -138,14 +131,29 @@ fn describe(error: &wasmtime::Error, cause: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot create a memfd")]
+    struct MemoryImage(#[source] std::io::Error);
+
     #[test]
-    fn memory_that_the_kernel_refuses_is_not_the_modules_fault() {
+    fn what_the_kernel_refuses_is_not_the_modules_fault() {
         let limits = Limits::default();
         let of = |error: wasmtime::Error| CallError::from_trap(&error, &Limiter::new(&limits), &limits);
-        assert_eq!(of(Errno::NOMEM.into()), CallError::NoMemory);
-        assert_eq!(of(std::io::Error::from(Errno::NOMEM).into()), CallError::NoMemory);
+        for (errno, exhausted) in [
+            (Errno::NOMEM, Exhausted::Memory),
+            (Errno::MFILE, Exhausted::Descriptors),
+            (Errno::NFILE, Exhausted::SystemDescriptors),
+        ] {
+            assert_eq!(of(errno.into()), CallError::Exhausted(exhausted));
+            assert_eq!(of(std::io::Error::from(errno).into()), CallError::Exhausted(exhausted));
+            // As Wasmtime reports a memory image that it could not make.
+            let image = MemoryImage(errno.into());
+            assert_eq!(of(wasmtime::Error::from(image).context("an instance")), CallError::Exhausted(exhausted));
+        }
         assert!(matches!(of(Errno::PERM.into()), CallError::Trap(_)));
     }
 }

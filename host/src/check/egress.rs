@@ -45,6 +45,7 @@ pub enum Kind {
     CarrierGrade,
     LinkLocal,
     Multicast,
+    Documentation,
     Reserved,
 }
 
@@ -111,8 +112,7 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// Addresses for documentation are not here: they lead nowhere.
-const V4: [(Ipv4Net, Kind); 12] = [
+const V4: [(Ipv4Net, Kind); 15] = [
     (v4(0, 0, 0, 8), Kind::Unspecified),
     (v4(127, 0, 0, 8), Kind::Loopback),
     (v4(10, 0, 0, 8), Kind::Private),
@@ -122,6 +122,9 @@ const V4: [(Ipv4Net, Kind); 12] = [
     // Cloud metadata is here: 169.254.169.254.
     (v4(169, 254, 0, 16), Kind::LinkLocal),
     (v4(192, 0, 0, 24), Kind::Reserved),
+    (v4(192, 0, 2, 24), Kind::Documentation),
+    (v4(198, 51, 100, 24), Kind::Documentation),
+    (v4(203, 0, 113, 24), Kind::Documentation),
     (v4(192, 88, 99, 24), Kind::Reserved),
     (v4(198, 18, 0, 15), Kind::Reserved),
     (v4(224, 0, 0, 4), Kind::Multicast),
@@ -129,7 +132,7 @@ const V4: [(Ipv4Net, Kind); 12] = [
     (v4(240, 0, 0, 4), Kind::Reserved),
 ];
 
-const V6: [(Ipv6Net, Kind); 9] = [
+const V6: [(Ipv6Net, Kind); 11] = [
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), Kind::Unspecified),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), Kind::Loopback),
     // Unique local addresses; some clouds have their metadata here: fd00:ec2::254.
@@ -139,6 +142,8 @@ const V6: [(Ipv6Net, Kind); 9] = [
     (v6(0x64, 0xff9b, 1, 48), Kind::Private),
     (v6(0xfe80, 0, 0, 10), Kind::LinkLocal),
     (v6(0xff00, 0, 0, 8), Kind::Multicast),
+    (v6(0x2001, 0xdb8, 0, 32), Kind::Documentation),
+    (v6(0x3fff, 0, 0, 20), Kind::Documentation),
     (v6(0x100, 0, 0, 64), Kind::Reserved),
     (v6(0x5f00, 0, 0, 16), Kind::Reserved),
 ];
@@ -172,6 +177,7 @@ impl fmt::Display for Kind {
             Kind::CarrierGrade => "is of a provider's inner network",
             Kind::LinkLocal => "is link-local, as cloud metadata is,",
             Kind::Multicast => "is for multicast",
+            Kind::Documentation => "is for documentation only",
             Kind::Reserved => "is reserved",
         })
     }
@@ -215,10 +221,18 @@ mod tests {
             "198.17.255.255",
             "198.20.0.0",
             "223.255.255.255",
-            "203.0.113.7",
+            "192.0.1.255",
+            "192.0.3.0",
+            "198.51.99.255",
+            "198.51.101.0",
+            "203.0.112.255",
+            "203.0.114.0",
             "2606:4700::1111",
-            "2001:db8::1",
+            "2001:db7:ffff::1",
+            "2001:db9::1",
             "2a00::1",
+            "3ffe::1",
+            "3fff:1000::1",
             "::ffff:1.1.1.1",
             "64:ff9b::1.1.1.1",
             "2002:0101:0101::1",
@@ -281,6 +295,15 @@ mod tests {
             ("239.255.255.255", Multicast),
             ("ff02::1", Multicast),
             ("64:ff9b::224.0.0.1", Multicast),
+            ("192.0.2.1", Documentation),
+            ("198.51.100.255", Documentation),
+            ("203.0.113.7", Documentation),
+            ("64:ff9b::203.0.113.7", Documentation),
+            ("2002:c000:0201::1", Documentation),
+            ("2001:db8::1", Documentation),
+            ("2001:db8:ffff::1", Documentation),
+            ("3fff::1", Documentation),
+            ("3fff:fff:ffff::1", Documentation),
             ("192.0.0.8", Reserved),
             ("192.88.99.1", Reserved),
             ("198.18.0.1", Reserved),
@@ -311,7 +334,7 @@ mod tests {
         let permit = |port, granted: &[u16]| {
             let grants = Grants { ports: granted.to_vec(), ..Grants::default() };
             let egress = Egress { grants: &grants, own: &OwnAddresses::default() };
-            egress.permit(SocketAddr::from(([203, 0, 113, 7], port)))
+            egress.permit(SocketAddr::from(([1, 1, 1, 1], port)))
         };
         assert!(OTHER_PROTOCOLS.is_sorted());
         for port in OTHER_PROTOCOLS {

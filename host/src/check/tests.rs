@@ -59,7 +59,7 @@ fn ask_under(upstream: &UpstreamDefaults, decision: raw::Decision, grants: &Gran
 }
 
 fn route() -> raw::Route {
-    raw::Route::to("203.0.113.7:80")
+    raw::Route::to("1.1.1.7:80")
 }
 
 fn tls() -> raw::Tls {
@@ -97,7 +97,7 @@ fn refused_with(grants: &Grants, change: impl FnOnce(&mut raw::Route), expected:
 #[test]
 fn plain_peer_takes_the_tenants_defaults() {
     let spec = passes(|_| {});
-    assert_eq!(spec.peer.connection.target.to_string(), "203.0.113.7:80");
+    assert_eq!(spec.peer.connection.target.to_string(), "1.1.1.7:80");
     assert_eq!(spec.peer.timeouts.connect, UpstreamDefaults::default().connect_timeout);
     assert_eq!(spec.peer.timeouts.idle, UpstreamDefaults::default().idle_timeout);
     assert_eq!((spec.peer.connection.http.max_h2_streams, spec.retry.attempts), (100, 3));
@@ -148,8 +148,7 @@ fn weaker_verification_must_be_granted() {
 
 #[test]
 fn server_names_are_names() {
-    for name in
-        ["", "a..b", "a b", "a\0b", "api.example\r\n", "bücher.example", "*.example", "203.0.113.7", "::1", "127.1"]
+    for name in ["", "a..b", "a b", "a\0b", "api.example\r\n", "bücher.example", "*.example", "1.1.1.7", "::1", "127.1"]
     {
         refused(|route| route.peer.tls = Some(raw::Tls { sni: Some(name.to_owned()), ..tls() }), "`peer.tls.sni`: `");
         let alternative_cn = Some(name.to_owned());
@@ -446,7 +445,7 @@ fn connections_are_told_apart_by_all_but_timeouts() {
     let base = passes(|_| {}).peer.connection.clone();
     assert_eq!(passes(|route| route.peer.timeouts.read_ms = Some(5)).peer.connection, base);
     let changes: [fn(&mut raw::Peer); 8] = [
-        |peer| peer.address = "203.0.113.7:81".to_owned(),
+        |peer| peer.address = "1.1.1.7:81".to_owned(),
         |peer| peer.tls = Some(tls()),
         |peer| peer.isolation = Some("a".to_owned()),
         |peer| peer.socket.dscp = Some(1),

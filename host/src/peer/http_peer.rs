@@ -1,10 +1,12 @@
 //! The one function that makes an `HttpPeer`. Every attribute of a spec is carried, none is left out.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use openssl::ssl::SslRef;
 use pingora::connectors::TransportConnector;
 use pingora::connectors::l4::BindTo;
 use pingora::protocols::TcpKeepalive;
@@ -63,6 +65,21 @@ pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> O
     Some(Prepared { peer, reached })
 }
 
+/// On a TLS connection that is to speak HTTP/2: the server has not agreed to that (RFC 9113, section 3.3), so Pingora
+/// speaks HTTP/1.1.
+#[derive(Debug)]
+pub struct NotHttp2;
+
+/// What Pingora calls when a TLS handshake is done. What it returns stays with the connection.
+type HandshakeHook = Arc<dyn Fn(&SslRef) -> Option<Arc<dyn Any + Send + Sync>> + Send + Sync>;
+
+static NOTE_OTHER_THAN_HTTP2: LazyLock<HandshakeHook> = LazyLock::new(|| {
+    Arc::new(|ssl| {
+        let note: Arc<dyn Any + Send + Sync> = Arc::new(NotHttp2);
+        (ssl.selected_alpn_protocol() != Some(b"h2")).then_some(note)
+    })
+});
+
 /// Makes the peer of a route.
 pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerError> {
     let spec = &route.peer;
@@ -77,6 +94,9 @@ pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerErr
     set_http(options, &connection.http);
     if let Some(tls) = &connection.tls {
         set_tls(&mut peer, tls, ends.credentials)?;
+        if connection.http.alpn == Alpn::H2 {
+            peer.options.upstream_tls_handshake_complete_hook = Some(NOTE_OTHER_THAN_HTTP2.clone());
+        }
     }
     // Only a route that is remembered is taken again.
     if Arc::strong_count(route) > 1 {

@@ -11,7 +11,7 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use http_peer::{Ends, PeerError, Prepared, http_peer, prepared};
+pub use http_peer::{Ends, NotHttp2, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
 pub use route::Route;

@@ -26,7 +26,7 @@ fn text() -> BoxedStrategy<String> {
         "unix:/?[a-z/\u{0}]{0,120}",
         "\\PC{0,40}",
         any::<String>(),
-        Just("203.0.113.7:443".to_owned()),
+        Just("1.1.1.7:443".to_owned()),
         Just("a".repeat(300)),
         Just("\r\n\u{0}".to_owned()),
     ]
@@ -231,7 +231,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
         let made = http_peer(&route, ends).expect("a peer").peer;
         (made, prepared(&route, Duration::from_secs(3), &connections))
     };
-    let mut tls = raw::Route::to("192.0.2.1:443");
+    let mut tls = raw::Route::to("1.1.1.1:443");
     tls.peer.tls = Some(raw::Tls::verified(Some("api.test".to_owned())));
     tls.peer.timeouts.read_ms = Some(5);
     let (made, taken) = again(tls);
@@ -242,7 +242,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
     assert_eq!((taken.group_key, taken.options.read_timeout), (7, made.options.read_timeout));
     // A name may have another address next time, and what is not kept has a key of its own each time.
     assert!(again(raw::Route::to("api.test:80")).1.is_none());
-    let mut not_kept = raw::Route::to("192.0.2.1:80");
+    let mut not_kept = raw::Route::to("1.1.1.1:80");
     not_kept.peer.timeouts.idle_ms = Some(0);
     assert!(again(not_kept).1.is_none());
 }
@@ -251,7 +251,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
 fn pool_keys_are_interned_and_never_given_twice() {
     let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
     let with = |isolation: u32| {
-        let mut raw = raw::Route::to("203.0.113.7:80");
+        let mut raw = raw::Route::to("1.1.1.7:80");
         raw.peer.isolation = Some(isolation.to_string());
         route(raw)
     };
@@ -275,12 +275,12 @@ proptest! {
 
     #[test]
     fn plain_peers_are_carried_whole(last in any::<u8>(), port in 20_000_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
-        let mut raw = raw::Route::to(&format!("203.0.113.{last}:{port}"));
+        let mut raw = raw::Route::to(&format!("1.1.1.{last}:{port}"));
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);
         let Prepared { peer, .. } = prepare(&route, 7).expect("a peer");
-        prop_assert_eq!(peer._address.to_string(), format!("203.0.113.{last}:{port}"));
+        prop_assert_eq!(peer._address.to_string(), format!("1.1.1.{last}:{port}"));
         prop_assert_eq!(peer.options.dscp, dscp.map(|code_point| code_point * 4));
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));
         prop_assert_eq!(peer.options.idle_timeout, Some(UpstreamDefaults::default().idle_timeout));

@@ -1,10 +1,15 @@
 //! What failed, in the words of the WIT contract: from Pingora's errors to stage and failure.
 
+use std::error::Error as StdError;
+
+use pingora::connectors::l4::ConnectErrorExt;
+use pingora::protocols::Digest;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::answer::Failure;
 use crate::check::SocketError;
-use crate::peer::{Reached, TunnelError};
+use crate::exhausted::Exhausted;
+use crate::peer::{NotHttp2, Reached, TunnelError};
 use crate::raw::{Failure as AttemptFailure, Stage};
 use crate::resolve::ResolveError;
 use crate::retry::Progress;
@@ -17,17 +22,24 @@ pub struct What {
     pub progress: Progress,
     pub reused: bool,
     pub status: Option<u16>,
+    /// What the proxy itself had run out of: then nothing is said of the upstream.
+    pub exhausted: Option<Exhausted>,
 }
 
 impl What {
     /// A failure before anything was sent to the upstream.
     fn unsent(stage: Stage, failure: AttemptFailure) -> What {
-        What { stage, failure, progress: Progress::NothingSent, reused: false, status: None }
+        What { stage, failure, progress: Progress::NothingSent, reused: false, status: None, exhausted: None }
+    }
+
+    /// Something that the proxy itself had run out of.
+    fn exhausted(stage: Stage, exhausted: Exhausted) -> What {
+        What { exhausted: Some(exhausted), ..What::unsent(stage, AttemptFailure::Other) }
     }
 
     /// Whether another address of the same name may do better.
     pub fn is_of_the_address(&self) -> bool {
-        self.stage == Stage::Connect
+        self.stage == Stage::Connect && self.exhausted.is_none()
     }
 }
 
@@ -38,6 +50,7 @@ pub fn resolving(error: &ResolveError) -> What {
             AttemptFailure::Unreachable
         }
         ResolveError::Timeout { .. } => AttemptFailure::Timeout,
+        ResolveError::Exhausted { cause, .. } => return What::exhausted(Stage::Resolve, *cause),
         ResolveError::Failed { .. } | ResolveError::TooMany(_) => AttemptFailure::Other,
     };
     What::unsent(Stage::Resolve, failure)
@@ -65,6 +78,9 @@ pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
         };
         return What { status, ..What::unsent(Stage::ConnectProxy, failure) };
     }
+    if let Some(exhausted) = Exhausted::of_any(causes(error)) {
+        return What::exhausted(stage, exhausted);
+    }
     match error.etype() {
         ErrorType::ConnectTimedout => What::unsent(stage, AttemptFailure::Timeout),
         ErrorType::ConnectRefused => What::unsent(stage, AttemptFailure::Refused),
@@ -81,11 +97,30 @@ pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
 
 /// Stage and failure of an error on an established connection to the upstream, or of a status that fails the attempt.
 pub fn proxying(error: &Error, status: Option<u16>, progress: Progress, reused: bool) -> What {
+    if *error.etype() == NOT_HTTP2 {
+        return What::unsent(Stage::Tls, AttemptFailure::Protocol);
+    }
     let (stage, failure) = match status {
         Some(_) => (Stage::Receive, AttemptFailure::Status),
         None => on_connection(error),
     };
-    What { stage, failure, progress, reused, status }
+    let exhausted = if status.is_none() { Exhausted::of_any(causes(error)) } else { None };
+    What { stage, failure, progress, reused, status, exhausted }
+}
+
+/// The error of a connection whose server did not agree to HTTP/2.
+const NOT_HTTP2: ErrorType = ErrorType::Custom("not HTTP/2");
+
+/// Refuses a connection that came to speak HTTP/1.1 though the peer must speak HTTP/2: Pingora takes it as it is. Nothing
+/// has been sent, and it is not kept.
+pub fn agreed(connection: Option<&Digest>) -> pingora::Result<()> {
+    let tls = connection.and_then(|connection| connection.ssl_digest.as_ref());
+    match tls.is_some_and(|tls| tls.extension.get::<NotHttp2>().is_some()) {
+        true => {
+            Err(Error::explain(NOT_HTTP2, "the upstream did not agree to HTTP/2 (ALPN), and `alpn` is `h2`").into_up())
+        }
+        false => Ok(()),
+    }
 }
 
 fn on_connection(error: &Error) -> (Stage, AttemptFailure) {
@@ -121,11 +156,56 @@ pub fn elsewhere(error: &Error) -> Failure {
     }
 }
 
-/// The innermost message of an error, for the log and for `attempt.detail`.
+/// Why it failed, for the log and for `attempt.detail`: the innermost message that says something of it.
 pub fn cause(error: &Error) -> String {
     const MOST: usize = 256;
-    let root = error.root_cause().to_string();
-    crate::text::printable(root.trim(), MOST).0
+    let message = match Exhausted::of_any(causes(error)) {
+        Some(exhausted) => exhausted.to_string(),
+        None => message(error),
+    };
+    crate::text::printable(message.trim(), MOST).0
+}
+
+/// The message of Pingora's innermost error, or of what it wraps.
+fn message(error: &Error) -> String {
+    let inner = innermost(error);
+    let context = inner.context.as_ref().map(|context| context.as_str());
+    // Of a timeout, only the context says which and how long.
+    let is_timeout = matches!(
+        inner.etype(),
+        ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+    );
+    // Pingora adds the local address to an error of TLS, as if it were the cause.
+    let has_cause =
+        inner.cause.as_ref().is_some_and(|cause| inner.connect_local_addr().is_none() || cause.source().is_some());
+    match (context, causes(inner).last()) {
+        (Some(context), _) if is_timeout || !has_cause => context.to_owned(),
+        (_, Some(cause)) if has_cause && is_http2(inner.etype()) => format!("HTTP/2: {cause}"),
+        (_, Some(cause)) if has_cause => cause.to_string(),
+        _ => inner.etype().as_str().to_owned(),
+    }
+}
+
+/// Whether the words of an error are those of HTTP/2's, which do not name it.
+fn is_http2(kind: &ErrorType) -> bool {
+    matches!(kind, ErrorType::H2Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade)
+}
+
+/// The innermost of Pingora's errors.
+fn innermost(error: &Error) -> &Error {
+    match error.cause.as_deref().and_then(|cause| cause.downcast_ref::<Box<Error>>()) {
+        Some(inner) => innermost(inner),
+        None => error,
+    }
+}
+
+/// What is beneath Pingora's errors, outermost first.
+fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let cause = innermost(error).cause.as_deref().map(|cause| cause as &'a (dyn StdError + 'static));
+    std::iter::successors(cause, |&cause: &&'a (dyn StdError + 'static)| cause.source())
 }
 
 /// OpenSSL tells a certificate that did not pass from other failures only in its message.

@@ -43,12 +43,18 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
         elapsed_ms: u32::try_from(ctx.attempt_start.elapsed().as_millis()).unwrap_or(u32::MAX),
         detail: detail.clone(),
     });
-    ctx.failure = Some(Failure::Upstream { stage: what.stage, failure: what.failure, address, detail });
+    ctx.failure = Some(match what.exhausted {
+        Some(cause) => Failure::Exhausted { address, cause },
+        None => Failure::Upstream { stage: what.stage, failure: what.failure, address, detail },
+    });
     let retry = retry::may_retry(question(session, ctx, ctx.attempts_allowed(), what.progress));
     if let Some(served) = &ctx.served {
         let tenant = &served.tenant;
         tenant.metrics.attempt_failed(what.failure.name());
-        if let Some(under_way) = ctx.under_way.take() {
+        // What the proxy itself lacked is not held against the upstream.
+        if let Some(under_way) = ctx.under_way.take()
+            && what.exhausted.is_none()
+        {
             tenant.stores.upstreams.failed(&under_way, Instant::now());
         }
         if !retry && ctx.attempts >= tenant.config.limits.of_any().attempts {

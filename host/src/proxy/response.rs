@@ -28,6 +28,17 @@ pub enum Afterwards {
     Close,
 }
 
+/// Why a response can't be passed on: it would be read in two ways, or answers another question.
+pub fn refusal(response: &ResponseHeader, asked_to_switch: bool) -> Option<&'static str> {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS && !asked_to_switch {
+        return Some("101 Switching Protocols to a request that did not ask for it (RFC 9110, section 7.8)");
+    }
+    let codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    let tokens = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let chunked = tokens.filter(|token| token.trim_ascii().eq_ignore_ascii_case(b"chunked")).count();
+    (chunked > 1).then_some("`chunked` applied twice (RFC 9112, section 6.1)")
+}
+
 /// Prepares a head for a client that asked in `version`.
 pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterwards> {
     let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -35,12 +46,12 @@ pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterw
         remove_hop_by_hop(response);
     }
     response.remove_header(&ERROR_HEADER);
+    one_content_length(response)?;
     if version == Version::HTTP_2 {
         return Ok(Afterwards::Open);
     }
     // The version of a status line is the sender's own (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
-    one_content_length(response)?;
     if response.status == StatusCode::NO_CONTENT || (response.status.is_informational() && !switches) {
         response.remove_header(&TRANSFER_ENCODING);
         response.remove_header(&CONTENT_LENGTH);
@@ -135,6 +146,19 @@ mod tests {
         }
         let switch = [("connection", "upgrade"), ("upgrade", "websocket")];
         check(Version::HTTP_11, 101, &switch, &switch);
+    }
+
+    #[test]
+    fn what_answers_another_question_is_refused() {
+        let response = |status: u16, coding: &str| {
+            let mut response = ResponseHeader::build(status, None).expect("a response");
+            response.append_header("transfer-encoding", coding).expect("a header");
+            response
+        };
+        assert!(refusal(&response(101, "chunked"), false).is_some());
+        assert_eq!(refusal(&response(101, "chunked"), true), None);
+        assert_eq!(refusal(&response(200, "gzip, chunked"), false), None);
+        assert!(refusal(&response(200, "chunked, chunked"), false).is_some());
     }
 
     #[test]

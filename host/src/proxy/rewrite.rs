@@ -6,7 +6,21 @@ use http::{HeaderValue, Uri};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr, Result};
 
-use crate::check::RewriteSpec;
+use crate::check::{RewriteSpec, Target};
+use crate::peer::Route;
+
+/// HTTP/1.1 has a host in every request: one of HTTP/1.0 without it goes to the upstream by the name that the peer has.
+pub fn name_host(request: &mut RequestHeader, route: Option<&Route>) -> Result<()> {
+    if request.headers.contains_key(HOST) || request.uri.authority().is_some() {
+        return Ok(());
+    }
+    let host = match route.map(|route| &route.peer.connection.target) {
+        Some(Target::Socket(address)) => address.to_string(),
+        Some(Target::Name { host, port }) => format!("{host}:{port}"),
+        Some(Target::Unix(_)) | None => "localhost".to_owned(),
+    };
+    request.insert_header(HOST, host)
+}
 
 /// One `cookie` line, as HTTP/1.1 has it: HTTP/2 may split it (RFC 9113, section 8.2.3).
 pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {

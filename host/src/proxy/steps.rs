@@ -4,7 +4,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use http::header::EXPECT;
 use pingora::connectors::TransportConnector;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -85,9 +84,6 @@ impl Proxy {
         let header = session.req_header();
         if let Some(streams) = connection.streams() {
             check_http2_head(&header.method, &header.uri, header.raw_path(), &header.headers).map_err(Failure::Door)?;
-            if header.headers.contains_key(EXPECT) {
-                return Err(Failure::Expectation);
-            }
             if self.memory.is_high() && streams.is_busy() {
                 return Err(Failure::Overloaded(MEMORY));
             }

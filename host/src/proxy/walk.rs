@@ -1,12 +1,15 @@
 //! Pingora's phases, each taking the steps that belong to it.
 
+use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Version;
+use http::header::EXPECT;
+use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -50,7 +53,16 @@ impl ProxyHttp for Proxy {
                 write::last_recipient(session).await?;
                 Ok(true)
             }
-            Ok(()) => Ok(false),
+            Ok(()) if is_expecting_over_http2(session) && !first_piece_comes(session).await => {
+                self.answer(session, ctx, Failure::Expectation).await?;
+                Ok(true)
+            }
+            Ok(()) => {
+                if asks_to_close(&session.req_header().headers) {
+                    announce_close(session);
+                }
+                Ok(false)
+            }
             Err(failure) => {
                 self.answer(session, ctx, failure).await?;
                 Ok(true)
@@ -95,12 +107,29 @@ impl ProxyHttp for Proxy {
         }
     }
 
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _descriptor: RawFd,
+        connection: Option<&Digest>,
+        _ctx: &mut Context,
+    ) -> Result<()> {
+        attempt::agreed(connection)
+    }
+
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        if session.req_header().version == Version::HTTP_2 {
+            // Its client has sent the body already, see `request_filter`.
+            request.remove_header(&EXPECT);
+        }
+        rewrite::name_host(request, ctx.route.as_deref())?;
         rewrite::join_cookies(request)?;
         max_forwards::count_down(request)?;
         if let (Some(connection), Some(served)) = (&ctx.connection, &ctx.served) {
@@ -178,6 +207,9 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        if let Some(why) = response::refusal(response, session.is_upgrade_req()) {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
         let status = response.status.as_u16();
         if response.status.is_informational() && status != 101 {
             // It comes before the response.
@@ -276,6 +308,29 @@ impl ProxyHttp for Proxy {
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
+}
+
+/// How long an HTTP/2 client may wait for a 100 that can't be sent, before it is told so.
+const EXPECTATION: Duration = Duration::from_secs(1);
+
+fn is_expecting_over_http2(session: &Session) -> bool {
+    let request = session.req_header();
+    request.version == Version::HTTP_2 && request.headers.contains_key(EXPECT)
+}
+
+/// Whether a client that announced a body begins to send it. What is read stays in the buffer for retries, from which
+/// each attempt begins.
+async fn first_piece_comes(session: &mut Session) -> bool {
+    session.as_downstream_mut().enable_retry_buffering();
+    let piece = session.as_downstream_mut().read_request_body();
+    matches!(tokio::time::timeout(EXPECTATION, piece).await, Ok(Ok(_)))
+}
+
+/// `close` may be in any line of `connection`; Pingora reads the first.
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter().skip(1);
+    let mut tokens = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// Ends Pingora's loop over attempts; `Context` holds what the client is told.

@@ -115,7 +115,7 @@ fn answer(number: u8) -> Answer {
             headers: Vec::new(),
             body: Vec::new(),
         }),
-        _ => raw::Decision::Connect(raw::Route::to(&format!("203.0.113.{number}:80"))),
+        _ => raw::Decision::Connect(raw::Route::to(&format!("1.1.1.{number}:80"))),
     };
     let checked = with_policy(&Grants::default(), None, |policy| check(decision, policy));
     checked.map_or_else(|refusal| panic!("{refusal}"), Answer::from)

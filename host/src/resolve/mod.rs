@@ -3,7 +3,9 @@
 //! Never a blocking look-up: names are asked of DNS asynchronously, once for all requests that wait for the same name,
 //! and answers are kept as long as they say.
 
+mod answer;
 mod hosts;
+mod name_servers;
 mod order;
 mod resolver;
 

@@ -6,34 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig as Servers, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::system_conf::read_system_conf;
-use hickory_resolver::{Resolver as Client, TokioResolver};
 use moka::Expiry;
 use moka::future::Cache;
 
 use crate::check::{Egress, Forbidden};
 use crate::config::{Families, ResolverConfig};
+use crate::exhausted::Exhausted;
 use crate::quota::Rate;
+use crate::resolve::answer::{Answer, FamilyAnswer};
 use crate::resolve::hosts::Hosts;
+use crate::resolve::name_servers::{Lookup, NameServers};
 use crate::resolve::order::{Family, Unreachable, choose};
 
 /// Where names are looked up before any name server is asked, unless the configuration says otherwise.
 const HOSTS: &str = "/etc/hosts";
 
-/// How long a failure is kept (RFC 9520 wants a second at least): a name server that is down is not asked for each
-/// request.
-const FAILURE_TTL: Duration = Duration::from_secs(1);
-
-/// Addresses of a name that are kept. Each request goes through all of them, and an answer may have thousands.
-const MOST_ADDRESSES: usize = 64;
-
 /// How long an answer is used again that is past its time, before the name servers are asked once more (RFC 8767).
 const STALE_TTL: Duration = Duration::from_secs(30);
+
+/// How long the second address family is waited for once the first has answered: the "resolution delay" of RFC 8305,
+/// section 3.
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
 /// A resolver that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +50,8 @@ pub enum ResolveError {
     TooMany(String),
     #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
     Timeout { name: String, timeout: Duration },
+    #[error("`{name}` was not looked up: {cause}")]
+    Exhausted { name: String, cause: Exhausted },
     #[error("`{name}` cannot be resolved: {message}")]
     Failed { name: String, message: String },
 }
@@ -72,27 +67,19 @@ pub struct May<'a> {
 /// Resolves names for all tenants.
 pub struct Resolver {
     hosts: Hosts,
-    /// Or why no name server can be asked.
-    client: Result<TokioResolver, String>,
-    cache: Cache<String, Answer>,
-    /// The last answers with addresses, kept beyond their time for when the name servers fail.
-    last: Cache<String, Answer>,
-    bounds: Bounds,
-    timeout: Duration,
+    servers: Arc<NameServers>,
+    families: Families,
+    answers: Answers,
     turn: AtomicUsize,
 }
 
-/// What is kept of a look-up.
+/// Answers by name.
 #[derive(Clone)]
-struct Answer {
-    found: Result<Arc<[IpAddr]>, ResolveError>,
-    ttl: Duration,
-}
-
-struct Bounds {
-    least: Duration,
-    most: Duration,
-    negative: Duration,
+struct Answers {
+    cache: Cache<String, Answer>,
+    /// The last answers with addresses, kept beyond their time for when the name servers fail.
+    last: Cache<String, Answer>,
+    /// How long that is.
     stale: Duration,
 }
 
@@ -101,20 +88,12 @@ struct Ttl;
 
 impl Resolver {
     pub fn new(config: &ResolverConfig) -> Result<Resolver, ResolverError> {
-        let client = match servers(config) {
-            Ok(servers) => Ok(client(servers, config).map_err(|error| ResolverError::Client(error.to_string()))?),
-            // Names may never be asked for, and a proxy that needs none should run without name servers.
-            Err(message) => Err(message),
-        };
         let cache = || Cache::builder().max_capacity(config.cache_entries).expire_after(Ttl).build();
-        let (least, most, negative, stale) = (config.min_ttl, config.max_ttl, config.negative_ttl, config.stale);
         Ok(Resolver {
             hosts: hosts(config.hosts_file.as_deref())?,
-            client,
-            cache: cache(),
-            last: cache(),
-            bounds: Bounds { least, most, negative, stale },
-            timeout: config.timeout,
+            servers: Arc::new(NameServers::new(config)?),
+            families: config.families,
+            answers: Answers { cache: cache(), last: cache(), stale: config.stale },
             turn: AtomicUsize::new(0),
         })
     }
@@ -131,7 +110,7 @@ impl Resolver {
         let known = match self.hosts.addresses(name) {
             Some(known) => known,
             None => {
-                looked_up = self.look_up(name, may.lookups).await?;
+                looked_up = self.look_up(name, family, may.lookups).await?;
                 &looked_up
             }
         };
@@ -152,33 +131,47 @@ impl Resolver {
         }
     }
 
-    /// From the cache, or by one look-up for all that wait for it.
-    async fn look_up(&self, name: &str, lookups: &Rate) -> Result<Arc<[IpAddr]>, ResolveError> {
-        if let Some(answer) = self.cache.get(name).await {
-            return answer.found;
+    /// From the cache, or by one look-up for all that wait for it. If the family that is wanted is late, it is waited for.
+    async fn look_up(&self, name: &str, wanted: Option<Family>, lookups: &Rate) -> Result<Arc<[IpAddr]>, ResolveError> {
+        let answer = match self.answers.cache.get(name).await {
+            Some(answer) => answer,
+            None => {
+                admit(name, lookups)?;
+                let mut late = None;
+                let asked = self.fresh_or_stale(name, &mut late);
+                let answer = self.answers.cache.entry_by_ref(name).or_insert_with(asked).await.into_value();
+                if let Some(lookup) = late {
+                    let (answers, name, answer) = (self.answers.clone(), name.to_owned(), answer.clone());
+                    tokio::spawn(async move { answers.complete(&name, &answer, lookup.await).await });
+                }
+                answer
+            }
+        };
+        match (answer.missing, wanted) {
+            (Some(missing), Some(wanted)) if missing == wanted => {
+                admit(name, lookups)?;
+                let late = self.servers.look_up(name, wanted).await;
+                self.answers.complete(name, &answer, late).await
+            }
+            _ => answer.found,
         }
-        let now = Instant::now();
-        if lookups.is_over(now) {
-            return Err(ResolveError::TooMany(name.to_owned()));
-        }
-        lookups.spend(1, now);
-        self.cache.entry_by_ref(name).or_insert_with(self.fresh_or_stale(name)).await.into_value().found
     }
 
     /// What the name servers say now, or what they said last if they fail. That a name has no address is an answer, not a
     /// failure.
-    async fn fresh_or_stale(&self, name: &str) -> Answer {
-        let answer = self.ask(name).await;
+    async fn fresh_or_stale(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
+        let answer = self.ask(name, late).await;
         match &answer.found {
             Ok(_) => {
-                let kept = Answer { ttl: answer.ttl.saturating_add(self.bounds.stale), ..answer.clone() };
-                self.last.insert(name.to_owned(), kept).await;
+                self.answers.keep_for_failures(name, &answer).await;
                 answer
             }
-            Err(ResolveError::Timeout { .. } | ResolveError::Failed { .. }) => match self.last.get(name).await {
-                Some(last) => Answer { ttl: STALE_TTL, ..last },
-                None => answer,
-            },
+            Err(ResolveError::Timeout { .. } | ResolveError::Failed { .. } | ResolveError::Exhausted { .. }) => {
+                match self.answers.last.get(name).await {
+                    Some(last) => Answer { ttl: STALE_TTL, missing: None, ..last },
+                    None => answer,
+                }
+            }
             Err(
                 ResolveError::NoAddress(_)
                 | ResolveError::NoFamily(_)
@@ -188,38 +181,56 @@ impl Resolver {
         }
     }
 
-    async fn ask(&self, name: &str) -> Answer {
-        let failed = |message: String| ResolveError::Failed { name: name.to_owned(), message };
-        let client = match &self.client {
-            Ok(client) => client,
-            Err(message) => return Answer { found: Err(failed(message.clone())), ttl: FAILURE_TTL },
+    /// Asks for both families at the same time. Once one has addresses, the other is waited for only for a moment: a name
+    /// server that never answers for one family takes nothing from the other.
+    async fn ask(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
+        let look_up = |family| self.servers.look_up(name, family);
+        let (mut v4, mut v6) = match self.families {
+            Families::Ipv4 => return Answer::of(look_up(Family::V4).await),
+            Families::Ipv6 => return Answer::of(look_up(Family::V6).await),
+            Families::Both => (look_up(Family::V4), look_up(Family::V6)),
         };
-        // With the dot at its end it is the whole name: no search domain is tried, whatever `resolv.conf` lists.
-        let asked = client.lookup_ip(format!("{name}."));
-        match tokio::time::timeout(self.timeout, asked).await {
-            Ok(Ok(found)) => {
-                let ttl = found.valid_until().saturating_duration_since(Instant::now());
-                let addresses: Arc<[IpAddr]> = found.iter().take(MOST_ADDRESSES).map(|ip| ip.to_canonical()).collect();
-                match addresses.is_empty() {
-                    true => self.none(name, Some(ttl)),
-                    false => Answer { found: Ok(addresses), ttl: ttl.clamp(self.bounds.least, self.bounds.most) },
-                }
+        let (first, missing, mut second) = tokio::select! {
+            first = &mut v4 => (first, Family::V6, v6),
+            first = &mut v6 => (first, Family::V4, v4),
+        };
+        let least = self.servers.least_ttl();
+        if !first.has_addresses() {
+            return Answer::of_both(first, second.await, least);
+        }
+        match tokio::time::timeout(RESOLUTION_DELAY, &mut second).await {
+            Ok(second) => Answer::of_both(first, second, least),
+            Err(_) => {
+                *late = Some(second);
+                Answer::without(missing, first, least)
             }
-            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
-                self.none(name, none.negative_ttl.map(|seconds| Duration::from_secs(seconds.into())))
-            }
-            Ok(Err(NetError::Timeout)) | Err(_) => {
-                let found = Err(ResolveError::Timeout { name: name.to_owned(), timeout: self.timeout });
-                Answer { found, ttl: FAILURE_TTL }
-            }
-            Ok(Err(error)) => Answer { found: Err(failed(error.to_string())), ttl: FAILURE_TTL },
         }
     }
+}
 
-    fn none(&self, name: &str, ttl: Option<Duration>) -> Answer {
-        let ttl = ttl.unwrap_or(FAILURE_TTL).max(FAILURE_TTL).min(self.bounds.negative);
-        Answer { found: Err(ResolveError::NoAddress(name.to_owned())), ttl }
+impl Answers {
+    /// Adds the family that was late to the answer that lacks it. The addresses of that family, or why there are none.
+    async fn complete(&self, name: &str, answer: &Answer, late: FamilyAnswer) -> Result<Arc<[IpAddr]>, ResolveError> {
+        let whole = answer.with(late)?;
+        self.keep_for_failures(name, &whole).await;
+        self.cache.insert(name.to_owned(), whole.clone()).await;
+        whole.found
     }
+
+    async fn keep_for_failures(&self, name: &str, answer: &Answer) {
+        let kept = Answer { ttl: answer.ttl.saturating_add(self.stale), ..answer.clone() };
+        self.last.insert(name.to_owned(), kept).await;
+    }
+}
+
+/// Counts a look-up among those that the tenant may have.
+fn admit(name: &str, lookups: &Rate) -> Result<(), ResolveError> {
+    let now = Instant::now();
+    if lookups.is_over(now) {
+        return Err(ResolveError::TooMany(name.to_owned()));
+    }
+    lookups.spend(1, now);
+    Ok(())
 }
 
 impl Expiry<String, Answer> for Ttl {
@@ -237,40 +248,4 @@ fn hosts(path: Option<&Path>) -> Result<Hosts, ResolverError> {
         Some(path) => Hosts::load(path).map_err(|source| ResolverError::Hosts { path: path.to_owned(), source }),
         None => Ok(Hosts::load(Path::new(HOSTS)).unwrap_or_default()),
     }
-}
-
-fn servers(config: &ResolverConfig) -> Result<Servers, String> {
-    if config.servers.is_empty() {
-        let (system, _) = read_system_conf().map_err(|error| format!("/etc/resolv.conf: {error}"))?;
-        let (_, _, servers) = system.into_parts();
-        return Ok(Servers::from_name_servers(servers));
-    }
-    let server = |address: &SocketAddr| {
-        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-            connection.port = address.port();
-            connection
-        });
-        NameServerConfig::new(address.ip(), true, connections.into())
-    };
-    Ok(Servers::from_name_servers(config.servers.iter().map(server).collect()))
-}
-
-fn client(servers: Servers, config: &ResolverConfig) -> Result<TokioResolver, NetError> {
-    /// Queries of one server that may wait at the same time; above it they fail. Names are looked up once for all that
-    /// wait, so this is a number of names.
-    const MOST_QUERIES: usize = 4096;
-    let mut options = ResolverOpts::default();
-    // Time for a lost packet to be sent once more.
-    options.timeout = (config.timeout / 2).max(Duration::from_millis(1));
-    options.attempts = 1;
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.max_active_requests = MOST_QUERIES;
-    options.preserve_intermediates = false;
-    options.ip_strategy = match config.families {
-        Families::Both => LookupIpStrategy::Ipv4AndIpv6,
-        Families::Ipv4 => LookupIpStrategy::Ipv4Only,
-        Families::Ipv6 => LookupIpStrategy::Ipv6Only,
-    };
-    Client::builder_with_config(servers, TokioRuntimeProvider::default()).with_options(options).build()
 }

@@ -153,7 +153,7 @@ fn decide_shows_reads_decision_and_checked_peer() {
             "--module",
             &example("canary"),
             "--module-config",
-            r#"{"stable": "192.0.2.1:80", "canary": "192.0.2.2:80", "percent": 0}"#,
+            r#"{"stable": "1.1.1.1:80", "canary": "1.1.1.2:80", "percent": 0}"#,
             "-H",
             "x-canary: always",
             "http://shop.test/cart",
@@ -164,7 +164,7 @@ fn decide_shows_reads_decision_and_checked_peer() {
     assert_eq!(report["asked"][0]["reads"][0]["read"], "header-text(\"x-canary\")");
     assert_eq!(report["asked"][0]["reads"][0]["saw"], "always");
     assert!(report["asked"][0]["microseconds"].is_u64() && report["asked"][0]["memory_bytes"].is_u64());
-    assert_eq!(report["outcome"]["connect"]["peer"]["connection"]["address"], "192.0.2.2:80");
+    assert_eq!(report["outcome"]["connect"]["peer"]["connection"]["address"], "1.1.1.2:80");
     assert_eq!(report["outcome"]["connect"]["note"], "canary");
 }
 
@@ -188,15 +188,15 @@ fn decide_shows_a_refusal_and_ends_with_3() {
 
 #[test]
 fn decide_plays_failed_attempts() {
-    let config = r#"{"upstreams": ["192.0.2.1:80", "192.0.2.2:80"]}"#;
-    let first = "192.0.2.1:80=connect/refused";
+    let config = r#"{"upstreams": ["1.1.1.1:80", "1.1.1.2:80"]}"#;
+    let first = "1.1.1.1:80=connect/refused";
     let module = example("failover");
     let base = ["decide", "--module", &module, "--module-config", config, "http://shop.test/"];
     let (printed, _) = ends(0, &[&base[..], &["--failed", first]].concat());
-    assert_eq!(json(&printed)["outcome"]["connect"]["peer"]["connection"]["address"], "192.0.2.2:80");
-    let (printed, _) = ends(0, &[&base[..], &["--failed", first, "--failed", "192.0.2.2:80=receive/timeout"]].concat());
+    assert_eq!(json(&printed)["outcome"]["connect"]["peer"]["connection"]["address"], "1.1.1.2:80");
+    let (printed, _) = ends(0, &[&base[..], &["--failed", first, "--failed", "1.1.1.2:80=receive/timeout"]].concat());
     assert_eq!(json(&printed)["outcome"]["respond"]["status"], 503);
-    let (_, errors) = ends(1, &[&base[..], &["--failed", "192.0.2.1:80=flying/refused"]].concat());
+    let (_, errors) = ends(1, &[&base[..], &["--failed", "1.1.1.1:80=flying/refused"]].concat());
     assert!(errors.contains("no stage `flying`; one of resolve, connect"), "{errors}");
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod cli;
 mod heavy;
+mod descriptors;
 mod hostile;
 mod live;
 mod logs;

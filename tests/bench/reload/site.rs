@@ -60,7 +60,7 @@ impl Site {
     /// With the module `table`, and so many routes, of which one leads somewhere.
     pub async fn table(module: &[u8], routes: usize) -> Site {
         let upstream = upstream::start().await;
-        let routes = (1..routes).map(|number| format!("\"site-{number}.example/shop\" = \"203.0.113.7:80\"\n"));
+        let routes = (1..routes).map(|number| format!("\"site-{number}.example/shop\" = \"1.1.1.7:80\"\n"));
         let settings =
             format!("[tenant.module.config.routes]\n\"bench.test\" = \"{upstream}\"\n{}", routes.collect::<String>());
         let limits = "configure_ms = 10_000\ndecision_ms = 1_000\nmemory_mib = 256";

@@ -48,7 +48,7 @@ type U<'a, 'b> = &'a mut Unstructured<'b>;
 /// Half of the addresses begin as ones that people and attackers write.
 fn address(u: U) -> Result<String> {
     const STARTS: [&str; 12] = [
-        "203.0.113.7:80", "127.0.0.1:80", "[::1]:80", "[::ffff:10.0.0.1]:80", "[64:ff9b::1.2.3.4]:443", "unix:/run/a",
+        "1.1.1.7:80", "127.0.0.1:80", "[::1]:80", "[::ffff:10.0.0.1]:80", "[64:ff9b::1.2.3.4]:443", "unix:/run/a",
         "shop.example:443", "127.1:80", "0x7f.1:80", "[fe80::1%eth0]:80", "unix:/run/../etc", "[2002:a00:1::]:8080",
     ];
     let mut text = match u.ratio(1, 2)? {

@@ -46,8 +46,8 @@ case("length-1mb", LENGTH, MUST, "A body of 1 MB goes through whole.",
      post(b"Content-Length: 1000000", body=b"0123456789" * 100_000),
      forwarded(saw_body(b"0123456789" * 100_000), reused=True))
 case("length-get", "9110 9.3.1", SHOULD, "A body of GET is framed, forwarded or refused, never a request.",
-     get(b"/CASE/a", b"Content-Length: 34", body=b"GET /CASE/b HTTP/1.1\r\nHost: a.b\r\n\r\n"),
-     any_of(refused(), forwarded(that("another body", lambda o: len(o.seen[0].body) in (0, 34)))), alone=True)
+     get(b"/CASE/a", b"Content-Length: 30", body=b"GET /b HTTP/1.1\r\nHost: a.b\r\n\r\n"),
+     any_of(refused(), forwarded(that("another body", lambda o: len(o.seen[0].body) in (0, 30)))), alone=True)
 case("length-slowly", LENGTH, MUST, "A body that comes a byte at a time is whole.",
      [post(b"Content-Length: 20"), Slowly(b"01234567890123456789")], forwarded(saw_body(b"01234567890123456789")))
 

@@ -79,7 +79,7 @@ fn what_a_peer_leaves_open_is_the_tenants_own_default() {
 fn address_is_told_apart_from_what_only_looks_like_one() {
     refused(|route| route.peer.address = to("127.1:80"), "`peer.address`: `127.1:80` is not an address: IPv4 must be");
     refused(|route| route.peer.address = to(""), "`peer.address`: `` has no port");
-    for address in ["[2001:db8::1]:443", "origin.example:80", SOCKET] {
+    for address in ["[2606:4700::1]:443", "origin.example:80", SOCKET] {
         assert_eq!(passes(|route| route.peer.address = to(address)).peer.connection.target.to_string(), address);
     }
 }
@@ -106,7 +106,7 @@ fn tunnel_to_a_unix_socket_is_refused() {
     refused(
         |route| {
             route.peer.address = to(SOCKET);
-            route.peer.connect_proxy = proxy("192.0.2.1:3128", Vec::new());
+            route.peer.connect_proxy = proxy("1.1.1.1:3128", Vec::new());
         },
         "`peer.connect-proxy`: a proxy opens no tunnel to a Unix socket",
     );
@@ -122,23 +122,23 @@ fn local_address_is_of_the_family_that_the_host_connects_to() {
             route.peer.bind_to = local(bind);
         }
     };
-    passes(through("203.0.113.7:80", Some("[2001:db8::1]:3128"), "2001:db8::2"));
+    passes(through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "2001:db8::2"));
     refused(
-        through("203.0.113.7:80", Some("[2001:db8::1]:3128"), "192.0.2.1"),
+        through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "192.0.2.1"),
         "`peer.bind-to.address`: it has another family than the address to connect to",
     );
-    passes(through("203.0.113.7:80", None, "::ffff:192.0.2.1"));
+    passes(through("1.1.1.7:80", None, "::ffff:192.0.2.1"));
     // The addresses of a name are known later.
     passes(through("origin.example:80", None, "2001:db8::2"));
-    passes(through("203.0.113.7:80", Some("proxy.example:3128"), "2001:db8::2"));
+    passes(through("1.1.1.7:80", Some("proxy.example:3128"), "2001:db8::2"));
     refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
-    refused(through("203.0.113.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
+    refused(through("1.1.1.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
 }
 
 #[test]
 fn tcp_options_mean_nothing_for_a_unix_socket() {
     let keepalive = raw::TcpKeepalive { idle_s: 60, interval_s: 5, count: 3, user_timeout_ms: 0 };
-    for (address, hop) in [(SOCKET, None), ("203.0.113.7:80", Some(SOCKET))] {
+    for (address, hop) in [(SOCKET, None), ("1.1.1.7:80", Some(SOCKET))] {
         let on = |change: fn(&mut raw::SocketOptions)| {
             move |route: &mut raw::Route| {
                 route.peer.address = to(address);
@@ -164,8 +164,7 @@ fn tcp_options_mean_nothing_for_a_unix_socket() {
 #[test]
 fn server_name_is_a_name_at_each_level_of_verification() {
     for verify in [Verify::Full, Verify::ChainOnly, Verify::None] {
-        for name in ["203.0.113.7", "2001:db8::1", "127.1", "0x7f.1", "[::1]", "api.example:443", "fe80::1%eth0", "a\0"]
-        {
+        for name in ["1.1.1.7", "2001:db8::1", "127.1", "0x7f.1", "[::1]", "api.example:443", "fe80::1%eth0", "a\0"] {
             let sni = Some(to(name));
             refused(|route| route.peer.tls = Some(raw::Tls { sni, verify, ..tls() }), "`peer.tls.sni`: `");
         }
@@ -179,7 +178,7 @@ fn server_name_is_a_name_at_each_level_of_verification() {
 
 #[test]
 fn address_as_server_name_is_called_an_address() {
-    for address in ["203.0.113.7", "2001:db8::1"] {
+    for address in ["1.1.1.7", "2001:db8::1"] {
         let why = format!("`peer.tls.sni`: `{address}` is an address; this host can compare");
         refused(|route| route.peer.tls = Some(raw::Tls { sni: Some(to(address)), ..tls() }), &why);
     }
@@ -219,7 +218,7 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
         route.peer.tls = Some(tls());
         route.peer.http.alpn = Alpn::H2;
         route.peer.bind_to = local("127.0.0.2");
-        route.peer.connect_proxy = proxy("192.0.2.1:3128", Vec::new());
+        route.peer.connect_proxy = proxy("1.1.1.1:3128", Vec::new());
     }
     fn change_tls(peer: &mut raw::Peer, change: impl FnOnce(raw::Tls) -> raw::Tls) {
         peer.tls = peer.tls.take().map(change);
@@ -233,7 +232,7 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
     };
     let changes: [fn(&mut raw::Peer); 30] = [
         |_| {},
-        |peer| peer.address = to("203.0.113.7:81"),
+        |peer| peer.address = to("1.1.1.7:81"),
         |peer| peer.address = to("origin.example:80"),
         |peer| peer.tls = None,
         |peer| change_tls(peer, |tls| raw::Tls { sni: Some(to("b.example")), ..tls }),
@@ -244,9 +243,9 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
         |peer| change_tls(peer, |tls| raw::Tls { client_cert: Some(to("pair")), ..tls }),
         |peer| change_tls(peer, |tls| raw::Tls { curves: Some(to("P-256")), ..tls }),
         |peer| peer.connect_proxy = None,
-        |peer| peer.connect_proxy = proxy("192.0.2.1:3129", Vec::new()),
-        |peer| peer.connect_proxy = proxy("192.0.2.1:3128", vec![header("x-a", "1")]),
-        |peer| peer.connect_proxy = proxy("192.0.2.1:3128", vec![header("x-a", "2")]),
+        |peer| peer.connect_proxy = proxy("1.1.1.1:3129", Vec::new()),
+        |peer| peer.connect_proxy = proxy("1.1.1.1:3128", vec![header("x-a", "1")]),
+        |peer| peer.connect_proxy = proxy("1.1.1.1:3128", vec![header("x-a", "2")]),
         |peer| peer.bind_to = None,
         |peer| peer.bind_to = local("127.0.0.2:4000"),
         |peer| peer.bind_to = Some(raw::BindTo { address: None, port_range: Some((4000, 4001)), fallback: false }),
@@ -277,14 +276,14 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
     ];
     assert!(timeouts.into_iter().all(|change| of(change) == of(|_| {})));
     // The same address, written in two ways.
-    assert_eq!(of(|peer| peer.address = to("[::ffff:203.0.113.7]:80")), of(|_| {}));
+    assert_eq!(of(|peer| peer.address = to("[::ffff:1.1.1.7]:80")), of(|_| {}));
 }
 
 #[test]
 fn route_is_shown_in_the_words_of_the_contract() {
     let spec = passes(|route| {
         route.peer.connect_proxy = Some(raw::ConnectProxy {
-            address: "192.0.2.1:3128".to_owned(),
+            address: "1.1.1.1:3128".to_owned(),
             headers: vec![header("proxy-authorization", "Basic c2VjcmV0")],
         });
         route.peer.tcp_keepalive =
@@ -295,8 +294,8 @@ fn route_is_shown_in_the_words_of_the_contract() {
     let expected = serde_json::json!({
         "peer": {
             "connection": {
-                "address": "203.0.113.7:80",
-                "connect-proxy": { "address": "192.0.2.1:3128", "headers": ["proxy-authorization"] },
+                "address": "1.1.1.7:80",
+                "connect-proxy": { "address": "1.1.1.1:3128", "headers": ["proxy-authorization"] },
                 "tcp-keepalive": { "idle-s": 60, "interval-s": 5, "count": 3, "user-timeout-ms": 1500 },
                 "http": { "alpn": "h1", "max-h2-streams": 100, "upgrade": "websocket" },
                 "socket": { "tcp-fast-open": false },

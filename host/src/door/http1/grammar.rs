@@ -1,9 +1,11 @@
 //! The head of an HTTP/1 request: what RFC 9112 says must be refused is refused, and what may be taken is brought into
 //! one form (origin form, version 1.0 or 1.1) before anybody reads it.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use memchr::memchr;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::door::authority::check_authority;
 use crate::door::refusal::Refusal;
@@ -86,12 +88,24 @@ pub fn check_head(head: &mut [u8]) -> Result<CheckedHead, Refusal> {
     }
     let target = request.path.unwrap_or_default();
     let absolute = check_target(request.method.unwrap_or_default(), target)?;
-    let host = facts.host(version, absolute.is_some())?;
+    let host = facts.host(version)?;
     let framing = facts.framing(version)?;
-    let rewritten = absolute.map(|absolute| {
-        let line = (request.method.unwrap_or_default(), version, absolute);
-        in_origin_form(line, request.headers, host.is_some())
-    });
+    let method = request.method.unwrap_or_default();
+    if method == "TRACE" && framing != Framing::None {
+        return Err(Refusal::Header("TRACE has a body (RFC 9110, section 9.3.8)"));
+    }
+    let rewritten = match absolute {
+        Some(absolute) => {
+            let origin = absolute.origin();
+            Some(rewritten(
+                (method, &encoded(&origin), version),
+                request.headers,
+                Some((absolute.authority, host.is_some())),
+            ))
+        }
+        None if target.is_ascii() => None,
+        None => Some(rewritten((method, &encoded(target), version), request.headers, None)),
+    };
     Ok(CheckedHead { framing, rewritten })
 }
 
@@ -116,6 +130,16 @@ enum Origin<'a> {
     Query(&'a str),
     /// `OPTIONS` of the server as a whole (RFC 9112, section 3.2.4).
     Asterisk,
+}
+
+impl Absolute<'_> {
+    fn origin(&self) -> Cow<'_, str> {
+        match self.origin {
+            Origin::Path(path) => Cow::Borrowed(path),
+            Origin::Query(query) => Cow::Owned(format!("/{query}")),
+            Origin::Asterisk => Cow::Borrowed("*"),
+        }
+    }
 }
 
 /// What the header fields say about the message as a whole.
@@ -152,9 +176,9 @@ impl<'a> Facts<'a> {
     }
 
     /// RFC 9112, section 3.2. An absolute target replaces `host`, which must be well-formed all the same.
-    fn host(&self, version: Version, is_absolute: bool) -> Result<Option<&'a [u8]>, Refusal> {
+    fn host(&self, version: Version) -> Result<Option<&'a [u8]>, Refusal> {
         match (self.hosts, self.host) {
-            (0, _) if version == Version::Http10 || is_absolute && version == Version::Http10 => Ok(None),
+            (0, _) if version == Version::Http10 => Ok(None),
             (0, _) => Err(Refusal::Host("is missing (RFC 9112, section 3.2)")),
             (1, Some(host)) => match check_authority(host) {
                 Ok(_) => Ok(Some(host)),
@@ -270,21 +294,22 @@ fn check_target<'t>(method: &str, target: &'t str) -> Result<Option<Absolute<'t>
     Ok(Some(Absolute { authority, origin }))
 }
 
-/// The same head with its target in origin form and the target's authority as its host (RFC 9112, section 3.2.2).
-fn in_origin_form(
-    (method, version, absolute): (&str, Version, Absolute<'_>),
+/// A target in ASCII alone (RFC 3986, section 2.1).
+fn encoded(target: &str) -> Cow<'_, str> {
+    /// Nothing but what is not ASCII.
+    const NOTHING: &AsciiSet = &AsciiSet::EMPTY;
+    utf8_percent_encode(target, NOTHING).into()
+}
+
+/// The same head with another target, and with the authority of an absolute one as its host (RFC 9112, section 3.2.2).
+fn rewritten(
+    (method, target, version): (&str, &str, Version),
     fields: &[httparse::Header<'_>],
-    has_host: bool,
+    authority: Option<(&str, bool)>,
 ) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
-    head.extend_from_slice(method.as_bytes());
-    let (slash, target) = match absolute.origin {
-        Origin::Path(path) => (" ", path),
-        Origin::Query(query) => (" /", query),
-        Origin::Asterisk => (" ", "*"),
-    };
     let version = if version == Version::Http10 { " HTTP/1.0\r\n" } else { " HTTP/1.1\r\n" };
-    for part in [slash, target, version] {
+    for part in [method, " ", target, version] {
         head.extend_from_slice(part.as_bytes());
     }
     let mut field = |name: &str, value: &[u8]| {
@@ -293,12 +318,14 @@ fn in_origin_form(
         head.extend_from_slice(value);
         head.extend_from_slice(b"\r\n");
     };
-    if !has_host {
-        field("host", absolute.authority.as_bytes());
+    if let Some((authority, false)) = authority {
+        field("host", authority.as_bytes());
     }
     for one in fields {
-        let is_host = one.name.eq_ignore_ascii_case("host");
-        field(one.name, if is_host { absolute.authority.as_bytes() } else { one.value });
+        match authority {
+            Some((authority, _)) if one.name.eq_ignore_ascii_case("host") => field(one.name, authority.as_bytes()),
+            _ => field(one.name, one.value),
+        }
     }
     head.extend_from_slice(b"\r\n");
     head
@@ -415,6 +442,19 @@ mod tests {
         }
         let checked = check("GET http://b.test/ HTTP/1.0\r\nx: y\r\n\r\n").expect("it is taken");
         assert_eq!(checked.rewritten.as_deref(), Some(&b"GET / HTTP/1.0\r\nhost: b.test\r\nx: y\r\n\r\n"[..]));
+    }
+
+    #[test]
+    fn bytes_outside_ascii_become_percent_encoded() {
+        let checked = check("GET /\u{e9}?\u{fc} HTTP/1.1\r\nhost: a.test\r\n\r\n").expect("it is taken");
+        let expected = &b"GET /%C3%A9?%C3%BC HTTP/1.1\r\nhost: a.test\r\n\r\n"[..];
+        assert_eq!(checked.rewritten.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn trace_has_no_body() {
+        refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1\r\n\r\n", 400, "header");
+        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! What this process or this machine has run out of. Whatever fails for that says so, and is nobody else's fault.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use rustix::io::Errno;
+
+/// A resource of the proxy itself that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// `RLIMIT_NOFILE`.
+    Descriptors,
+    /// Descriptors of all processes together.
+    SystemDescriptors,
+    Memory,
+    SocketBuffers,
+}
+
+impl Exhausted {
+    /// From what the kernel answered.
+    pub fn of(error: &io::Error) -> Option<Exhausted> {
+        error.raw_os_error().and_then(|code| Exhausted::of_errno(Errno::from_raw_os_error(code)))
+    }
+
+    /// From any of the causes of an error.
+    pub fn of_any<'a>(causes: impl IntoIterator<Item = &'a (dyn Error + 'static)>) -> Option<Exhausted> {
+        causes.into_iter().find_map(|cause| match (cause.downcast_ref(), cause.downcast_ref()) {
+            (Some(error), _) => Exhausted::of(error),
+            (None, Some(errno)) => Exhausted::of_errno(*errno),
+            (None, None) => None,
+        })
+    }
+
+    /// A short word for logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Exhausted::Descriptors | Exhausted::SystemDescriptors => "no-descriptors",
+            Exhausted::Memory | Exhausted::SocketBuffers => "no-memory",
+        }
+    }
+
+    fn of_errno(errno: Errno) -> Option<Exhausted> {
+        match errno {
+            Errno::MFILE => Some(Exhausted::Descriptors),
+            Errno::NFILE => Some(Exhausted::SystemDescriptors),
+            Errno::NOMEM => Some(Exhausted::Memory),
+            Errno::NOBUFS => Some(Exhausted::SocketBuffers),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Exhausted::Descriptors => "this proxy has no file descriptors left; raise its limit (`ulimit -n`)",
+            Exhausted::SystemDescriptors => "this machine has no file descriptors left; raise `fs.file-max`",
+            Exhausted::Memory => {
+                "the kernel has no memory for this proxy: too little is free, or it has too many mappings \
+                 (`vm.max_map_count`)"
+            }
+            Exhausted::SocketBuffers => "the kernel has no memory for this proxy's sockets",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn kernel_says_what_is_used_up() {
+        for (errno, expected) in [
+            (Errno::MFILE, Some(Exhausted::Descriptors)),
+            (Errno::NFILE, Some(Exhausted::SystemDescriptors)),
+            (Errno::NOMEM, Some(Exhausted::Memory)),
+            (Errno::NOBUFS, Some(Exhausted::SocketBuffers)),
+            (Errno::CONNREFUSED, None),
+        ] {
+            assert_eq!(Exhausted::of(&errno.into()), expected);
+            assert_eq!(Exhausted::of_any([&errno as &(dyn Error + 'static)]), expected);
+            let outer = Outer(errno.into());
+            assert_eq!(Exhausted::of_any([&outer as &(dyn Error + 'static), &outer.0]), expected);
+        }
+        assert_eq!(Exhausted::of(&io::Error::other("other")), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Asks the name servers for the addresses of a name, one family at a time.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig as Servers, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::{Resolver as Client, TokioResolver};
+
+use crate::config::ResolverConfig;
+use crate::exhausted::Exhausted;
+use crate::resolve::answer::FamilyAnswer;
+use crate::resolve::{Family, ResolveError, ResolverError};
+
+/// How long a failure is kept (RFC 9520 wants a second at least): a name server that is down is not asked for each
+/// request.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
+
+/// Addresses of one family that are kept of a name. Each request goes through all of them, and an answer may have
+/// thousands.
+const MOST_ADDRESSES: usize = 64;
+
+/// A look-up under way. It ends within the resolver's timeout.
+pub type Lookup = Pin<Box<dyn Future<Output = FamilyAnswer> + Send>>;
+
+/// The name servers, and how long their answers are good.
+pub struct NameServers {
+    /// Or why none can be asked: names may never be asked for, and a proxy that needs none should run without.
+    client: Result<TokioResolver, String>,
+    timeout: Duration,
+    ttl: TtlBounds,
+}
+
+/// Bounds for how long an answer is good, whatever it says.
+#[derive(Debug, Clone, Copy)]
+struct TtlBounds {
+    least: Duration,
+    most: Duration,
+    /// Longest for "there is none".
+    negative: Duration,
+}
+
+impl NameServers {
+    pub fn new(config: &ResolverConfig) -> Result<NameServers, ResolverError> {
+        let client = match servers(config) {
+            Ok(servers) => Ok(client(servers, config).map_err(|error| ResolverError::Client(error.to_string()))?),
+            Err(message) => Err(message),
+        };
+        let ttl = TtlBounds { least: config.min_ttl, most: config.max_ttl, negative: config.negative_ttl };
+        Ok(NameServers { client, timeout: config.timeout, ttl })
+    }
+
+    /// The shortest time that an answer with addresses is good.
+    pub fn least_ttl(&self) -> Duration {
+        self.ttl.least
+    }
+
+    /// Asks for the addresses of one family, of a name that `dns_name` accepts.
+    pub fn look_up(&self, name: &str, family: Family) -> Lookup {
+        let (name, timeout, ttl) = (name.to_owned(), self.timeout, self.ttl);
+        let asked = self.client.clone().and_then(|client| Ok((client, wire_name(&name)?)));
+        Box::pin(async move {
+            let failed = |error| FamilyAnswer { family, found: Err(error), ttl: FAILURE_TTL };
+            let (client, wire_name) = match asked {
+                Ok(asked) => asked,
+                Err(message) => return failed(ResolveError::Failed { name, message }),
+            };
+            match tokio::time::timeout(timeout, client.lookup(wire_name, record_type(family))).await {
+                Ok(Ok(found)) => {
+                    let records = found.answers().iter().filter_map(|record| record.data.ip_addr());
+                    let addresses: Vec<IpAddr> = records.take(MOST_ADDRESSES).map(|ip| ip.to_canonical()).collect();
+                    let left = found.valid_until().saturating_duration_since(Instant::now());
+                    match addresses.is_empty() {
+                        true => ttl.none(name, family, Some(left)),
+                        false => FamilyAnswer { family, found: Ok(addresses), ttl: left.clamp(ttl.least, ttl.most) },
+                    }
+                }
+                Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
+                    ttl.none(name, family, none.negative_ttl.map(|seconds| Duration::from_secs(seconds.into())))
+                }
+                Ok(Err(NetError::Timeout)) | Err(_) => failed(ResolveError::Timeout { name, timeout }),
+                Ok(Err(error)) => failed(match exhausted(&error) {
+                    Some(cause) => ResolveError::Exhausted { name, cause },
+                    None => ResolveError::Failed { name, message: format!("{}: {error}", record_type(family)) },
+                }),
+            }
+        })
+    }
+}
+
+impl TtlBounds {
+    fn none(&self, name: String, family: Family, ttl: Option<Duration>) -> FamilyAnswer {
+        let ttl = ttl.unwrap_or(FAILURE_TTL).max(FAILURE_TTL).min(self.negative);
+        FamilyAnswer { family, found: Err(ResolveError::NoAddress(name)), ttl }
+    }
+}
+
+fn record_type(family: Family) -> RecordType {
+    match family {
+        Family::V4 => RecordType::A,
+        Family::V6 => RecordType::AAAA,
+    }
+}
+
+/// The name as it stands in a query. It is made of its labels' bytes: what hickory reads from text is a host name, which
+/// has no `_` in the middle of a label, while DNS takes any (RFC 2181, section 11). It is the whole name: no search domain
+/// is tried, whatever `resolv.conf` lists.
+fn wire_name(name: &str) -> Result<Name, String> {
+    Name::from_labels(name.split('.').map(str::as_bytes)).map_err(|error| error.to_string())
+}
+
+/// What the proxy has run out of, if that is why nobody could be asked. hickory reports a socket that it could not open as
+/// a name server that it could not reach, so whether one can be opened is tried here.
+fn exhausted(error: &NetError) -> Option<Exhausted> {
+    match error {
+        NetError::Io(error) => Exhausted::of(error),
+        NetError::NoConnections => {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).err().and_then(|error| Exhausted::of(&error))
+        }
+        _ => None,
+    }
+}
+
+fn servers(config: &ResolverConfig) -> Result<Servers, String> {
+    if config.servers.is_empty() {
+        let (system, _) = read_system_conf().map_err(|error| format!("/etc/resolv.conf: {error}"))?;
+        let (_, _, servers) = system.into_parts();
+        return Ok(Servers::from_name_servers(servers));
+    }
+    let server = |address: &SocketAddr| {
+        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+            connection.port = address.port();
+            connection
+        });
+        NameServerConfig::new(address.ip(), true, connections.into())
+    };
+    Ok(Servers::from_name_servers(config.servers.iter().map(server).collect()))
+}
+
+fn client(servers: Servers, config: &ResolverConfig) -> Result<TokioResolver, NetError> {
+    /// Queries of one server that may wait at the same time; above it they fail. Names are looked up once for all that
+    /// wait, so this is a number of names.
+    const MOST_QUERIES: usize = 4096;
+    /// Name servers that are asked at the same time, as many as glibc reads of `resolv.conf`. Each may use up the whole
+    /// time, so one that is silent must not keep the next from being asked.
+    const ASKED_AT_ONCE: usize = 3;
+    let mut options = ResolverOpts::default();
+    // All of the time: hickory sends a query again over UDP while it still listens for the answer to the first, but an
+    // attempt that is over throws away what comes later.
+    options.timeout = config.timeout;
+    options.num_concurrent_reqs = ASKED_AT_ONCE;
+    options.attempts = 1;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.max_active_requests = MOST_QUERIES;
+    options.preserve_intermediates = false;
+    Client::builder_with_config(servers, TokioRuntimeProvider::default()).with_options(options).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dns_name::dns_name;
+
+    #[track_caller]
+    fn on_the_wire(name: &str) {
+        let wire = wire_name(name).expect("a name");
+        let labels: Vec<&[u8]> = name.split('.').map(str::as_bytes).collect();
+        assert_eq!(wire.iter().collect::<Vec<_>>(), labels, "{name}");
+        assert!(wire.is_fqdn(), "{name}");
+    }
+
+    #[test]
+    fn longest_names_are_asked_for() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(longest.len(), 253);
+        for name in ["my_service", "_dmarc.a_b.test", "-a.b-.test", "127.0.0.1x", "1.2.3.a", &label, &longest] {
+            assert_eq!(dns_name(name).as_deref(), Ok(name));
+            on_the_wire(name);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_name_that_is_accepted_is_asked_for_as_it_is(
+            text in prop_oneof!["[a-zA-Z0-9_-]{1,70}(\\.[a-zA-Z0-9_-]{1,63}){0,6}\\.?", "\\PC{1,40}"],
+        ) {
+            if let Ok(name) = dns_name(&text) {
+                on_the_wire(&name);
+            }
+        }
+    }
+}
