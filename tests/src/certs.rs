@@ -45,6 +45,16 @@ impl Authority {
         })
     }
 
+    /// An authority that this one vouches for.
+    pub fn intermediate(&self, name: &str) -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a CA certificate").pem();
+        Authority { certificate, issuer: Issuer::new(params, key) }
+    }
+
     /// A client certificate with this common name and this serial number.
     pub fn client(&self, name: &str, serial: u64) -> Leaf {
         self.sign(&["client.test"], |params| {

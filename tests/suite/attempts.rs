@@ -50,7 +50,9 @@ async fn stage_and_failure_say_how_far_it_came() {
     let tls = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &[]).start().await;
     let address = tls.address().to_string();
     let peer = json!({"address": address, "tls": {"sni": "api.test"}});
-    check(attempt(peer).await, &address, "tls", "certificate", unsent);
+    let refused = attempt(peer).await;
+    assert_eq!(refused["detail"], "the certificate did not pass: unable to get local issuer certificate");
+    check(refused, &address, "tls", "certificate", unsent);
 
     let plain = Upstream::raw(|mut stream, _| async move {
         let _ = stream.write_all(b"this is not TLS, and never was").await;

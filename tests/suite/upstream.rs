@@ -25,16 +25,23 @@ async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() 
 async fn certificates_that_do_not_pass_are_refused() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = Proxy::with(lab()).trusting(&ours).start().await;
+    let mut logged = 0;
     for (leaf, why) in [
-        (theirs.leaf(&["api.test"]), "an unknown authority"),
-        (ours.leaf(&["other.test"]), "another name"),
-        (ours.expired(&["api.test"]), "an expired certificate"),
+        (theirs.leaf(&["api.test"]), "unable to get local issuer certificate"),
+        (ours.intermediate("between").leaf(&["api.test"]), "unable to get local issuer certificate"),
+        (Authority::self_signed(&["api.test"]), "self-signed certificate"),
+        (ours.leaf(&["other.test"]), "hostname mismatch"),
+        (ours.expired(&["api.test"]), "certificate has expired"),
     ] {
         let upstream = Upstream::answering("live").tls(&leaf, &["http/1.1"]).start().await;
         let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, upstream.address());
         let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")), "{why}");
         assert!(upstream.seen().is_empty(), "{why}");
+        logged += 1;
+        let line = &proxy.log(logged).await[logged - 1];
+        let cause = line["error"]["cause"].as_str().unwrap_or_default();
+        assert!(cause.ends_with(why), "{cause} instead of {why}");
     }
 }
 

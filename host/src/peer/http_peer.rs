@@ -18,7 +18,7 @@ use crate::check::{BindSpec, CredentialSpec, HttpSpec, OwnAddresses, PeerSpec, T
 use crate::credentials::Credentials;
 use crate::peer::tunnel::Tunnel;
 use crate::peer::unix::UnixConnector;
-use crate::peer::{Reached, Route, Watch};
+use crate::peer::{Reached, Route, Watch, watch_certificates};
 use crate::quota::Count;
 use crate::raw::{Alpn, Quirks, Upgrade, Verify};
 use crate::resolve::Hop;
@@ -164,6 +164,7 @@ fn to_unix_socket(path: &Path, timeout: Duration, own: &Arc<OwnAddresses>) -> Re
 }
 
 fn set_tls(peer: &mut HttpPeer, tls: &TlsSpec, credentials: &Credentials) -> Result<(), PeerError> {
+    watch_certificates();
     peer.scheme = Scheme::HTTPS;
     peer.sni = tls.server_name.clone().unwrap_or_default();
     let options = &mut peer.options;

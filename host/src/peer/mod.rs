@@ -1,6 +1,7 @@
 //! From a checked `PeerSpec` to Pingora's `HttpPeer`, in one function, and to the key under which its connection is
 //! pooled.
 
+mod certificate_error;
 mod http_peer;
 mod pool_keys;
 mod reached;
@@ -11,6 +12,7 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use certificate_error::{certificate_error, watch_certificates};
 pub use http_peer::{Ends, NotHttp2, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};

@@ -9,7 +9,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::answer::Failure;
 use crate::check::SocketError;
 use crate::exhausted::Exhausted;
-use crate::peer::{NotHttp2, Reached, TunnelError};
+use crate::peer::{NotHttp2, Reached, TunnelError, certificate_error};
 use crate::raw::{Failure as AttemptFailure, Stage};
 use crate::resolve::ResolveError;
 use crate::retry::Progress;
@@ -159,9 +159,11 @@ pub fn elsewhere(error: &Error) -> Failure {
 /// Why it failed, for the log and for `attempt.detail`: the innermost message that says something of it.
 pub fn cause(error: &Error) -> String {
     const MOST: usize = 256;
-    let message = match Exhausted::of_any(causes(error)) {
-        Some(exhausted) => exhausted.to_string(),
-        None => message(error),
+    let certificate = (*innermost(error).etype() == ErrorType::InvalidCert).then(certificate_error).flatten();
+    let message = match (Exhausted::of_any(causes(error)), certificate) {
+        (Some(exhausted), _) => exhausted.to_string(),
+        (None, Some(reason)) => format!("the certificate did not pass: {reason}"),
+        (None, None) => message(error),
     };
     crate::text::printable(message.trim(), MOST).0
 }
@@ -212,4 +214,53 @@ fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'sta
 fn tls_failure(error: &Error) -> AttemptFailure {
     let message = error.to_string();
     if message.contains("certificate verify failed") { AttemptFailure::Certificate } else { AttemptFailure::Protocol }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use pingora::Result;
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// An error of the kernel while a socket is made, as Pingora reports it.
+    fn of_a_socket(errno: Errno) -> Box<Error> {
+        let inner = Error::because(ErrorType::SocketError, "failed to create socket", io::Error::from(errno));
+        Error::because(ErrorType::InternalError, "Fail to connect to addr: 192.0.2.1:80", inner)
+    }
+
+    #[test]
+    fn what_the_proxy_lacks_is_nobody_elses_fault() {
+        for (errno, exhausted) in [(Errno::MFILE, Exhausted::Descriptors), (Errno::NFILE, Exhausted::SystemDescriptors)]
+        {
+            let error = of_a_socket(errno);
+            let what = connecting(&error, None);
+            assert_eq!((what.stage, what.failure), (Stage::Connect, AttemptFailure::Other));
+            assert_eq!((what.exhausted, what.progress), (Some(exhausted), Progress::NothingSent));
+            assert!(!what.is_of_the_address(), "another address would need one as well");
+            assert_eq!(cause(&error), exhausted.to_string());
+        }
+        assert_eq!(connecting(&of_a_socket(Errno::ADDRNOTAVAIL), None).exhausted, None);
+        let name = ResolveError::Exhausted { name: "a.test".to_owned(), cause: Exhausted::Descriptors };
+        assert_eq!(resolving(&name).exhausted, Some(Exhausted::Descriptors));
+        assert!(name.to_string().contains("no file descriptors left"));
+    }
+
+    #[test]
+    fn innermost_message_is_the_cause() {
+        let refused =
+            || Error::because(ErrorType::ConnectRefused, "Fail to connect", io::Error::from(Errno::CONNREFUSED));
+        assert_eq!(cause(&refused()), "Connection refused (os error 111)");
+        assert_eq!(cause(&refused().more_context("trying")), "Connection refused (os error 111)");
+        let timeout: Result<()> =
+            Error::e_because(ErrorType::ConnectTimedout, "timeout 1s connecting", io::Error::other("elapsed"));
+        assert_eq!(timeout.map_err(|error| cause(&error)), Err("timeout 1s connecting".to_owned()));
+        let handshake = Error::explain(ErrorType::TLSHandshakeFailure, "TLS connect() failed: unexpected EOF");
+        assert_eq!(cause(&handshake.more_context("trying")), "TLS connect() failed: unexpected EOF");
+        assert_eq!(cause(&Error::new(ErrorType::ConnectionClosed)), "ConnectionClosed");
+        let frame = Error::because(ErrorType::H2Error, "while reading", io::Error::other("frame with invalid size"));
+        assert_eq!(cause(&frame), "HTTP/2: frame with invalid size");
+    }
 }
