@@ -19,14 +19,16 @@ test: setup modules
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo test --locked --workspace
-	cargo build --locked --workspace --bins
+	cargo build --locked --workspace --bins --tests
 	target/debug/conformance --decisions 10000 target/modules/conformance-rust.wasm tests/conformance/oldest/*.wasm
+	tests/http/conformance --target pointsman=target/debug/pointsman
+	tests/http/h2/conformance --target pointsman=target/debug/pointsman
 	tests/languages/run --quick c js
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
 
 ## Every language, as its users meet it. Gets the toolchains that are missing into the cache folder.
 test-languages: setup modules
-	cargo build --locked --workspace --bins
+	cargo build --locked --workspace --bins --tests
 	tests/languages/run
 	tests/languages/bindings
 

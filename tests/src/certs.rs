@@ -71,13 +71,22 @@ impl Authority {
         Leaf { certificate: params.self_signed(&key).expect("a certificate").pem(), key: key.serialize_pem() }
     }
 
+    /// A server certificate with an Ed25519 key.
+    pub fn ed25519(&self, names: &[&str]) -> Leaf {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+        self.sign_key(&key, names, |_| {})
+    }
+
     fn sign(&self, names: &[&str], adjust: impl FnOnce(&mut CertificateParams)) -> Leaf {
-        let key = KeyPair::generate().expect("a key");
+        self.sign_key(&KeyPair::generate().expect("a key"), names, adjust)
+    }
+
+    fn sign_key(&self, key: &KeyPair, names: &[&str], adjust: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("parameters");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         adjust(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).expect("a leaf certificate").pem();
+        let certificate = params.signed_by(key, &self.issuer).expect("a leaf certificate").pem();
         Leaf { certificate, key: key.serialize_pem() }
     }
 }

@@ -45,6 +45,18 @@ async fn certificates_that_do_not_pass_are_refused() {
     }
 }
 
+/// Pingora offers no Ed25519 signatures, as docs/peer.md says.
+#[tokio::test]
+async fn certificate_with_an_ed25519_key_is_not_taken() {
+    let authority = Authority::new("upstream");
+    let live = Upstream::answering("live").tls(&authority.ed25519(&["api.test"]), &["http/1.1"]).start().await;
+    let proxy = Proxy::with(lab()).trusting(&authority).start().await;
+    let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
+    assert_eq!((reply.status, reply.code()), (502, Some("upstream-tls")));
+    let cause = proxy.log(1).await[0]["error"]["cause"].to_string();
+    assert!(cause.contains("handshake failure"), "{cause}");
+}
+
 #[tokio::test]
 async fn weaker_checks_hold_where_they_are_granted() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
