@@ -68,9 +68,11 @@ impl Api {
         self.say_from(from, &head("GET", "/v1/tenants", &more)).await
     }
 
+    /// Every request of HTTP/1.1 has a host, also where none is looked at.
     async fn on_socket(&self, method: &str, path: &str, more: &str) -> Answer {
         let stream = UnixStream::connect(self.folder.path().join("admin.sock")).await.expect("the socket");
-        answered(stream, &head(method, path, more)).await
+        let host = if more.contains("host: ") { "" } else { "host: any.test\r\n" };
+        answered(stream, &head(method, path, &format!("{host}{more}"))).await
     }
 
     async fn refused(&self, code: &str) -> f64 {

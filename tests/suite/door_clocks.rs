@@ -164,7 +164,7 @@ async fn admin_listener_has_the_same_clocks() {
     let mut client = TcpStream::connect(proxy.admin_address()).await.expect("a connection");
     client.write_all(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\nhost: b\r\n\r\n").await.expect("sent");
     let reply = read_all(&mut client).await;
-    assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("pointsman-error: bad-request"), "{reply}");
+    assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("\"code\": \"bad-request\""), "{reply}");
 }
 
 #[tokio::test]

@@ -198,7 +198,12 @@ mod tests {
         for right in [bearer(TOKEN), format!("bearer {TOKEN}"), format!("BEARER  {TOKEN}")] {
             assert_eq!(judged(&access, 1, &[&right], now), Ok(()));
         }
-        for wrong in [bearer(""), bearer(&TOKEN.replace('f', "e")), bearer(&TOKEN[1..]), bearer(&format!("{TOKEN}0"))] {
+        for wrong in [
+            bearer(""),
+            bearer(&TOKEN.replace('f', "e")),
+            bearer(TOKEN.trim_start_matches('0')),
+            bearer(&format!("{TOKEN}0")),
+        ] {
             assert_eq!(judged(&access, 1, &[&wrong], now), Err(Code::Unauthorized));
         }
         for none in [vec![], vec![""], vec![TOKEN], vec!["Basic eDp5"], vec![bearer(TOKEN).as_str(); 2]] {

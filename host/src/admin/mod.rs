@@ -10,5 +10,5 @@ mod wrong_tokens;
 
 pub use access::{Access, Caller};
 pub use answer::{ApiError, Code};
-pub use handle::Admin;
+pub use handle::{Admin, refusal};
 pub use routes::{Action, ROUTES, Route};

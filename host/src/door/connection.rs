@@ -62,6 +62,8 @@ pub struct HeadPhase {
     silent: AtomicBool,
     /// The client has the head of a final response.
     answered: AtomicBool,
+    /// The proxy waits for more of the request's body.
+    awaits_body: AtomicBool,
     refusal: OnceLock<Refusal>,
     pending: Arc<Pending>,
 }
@@ -86,6 +88,7 @@ impl HeadPhase {
             phase: AtomicU8::new(0),
             silent: AtomicBool::new(true),
             answered: AtomicBool::new(false),
+            awaits_body: AtomicBool::new(false),
             refusal: OnceLock::new(),
             pending,
         }
@@ -105,6 +108,7 @@ impl HeadPhase {
         let before = phase(self.phase.swap(value, Ordering::Relaxed));
         if now == Phase::Idle {
             self.answered.store(false, Ordering::Relaxed);
+            self.awaits_body.store(false, Ordering::Relaxed);
         }
         if now == Phase::Head && before != Phase::Head {
             self.pending.begun();
@@ -120,6 +124,20 @@ impl HeadPhase {
     /// The head of the final response is on its way to the client.
     pub fn answer(&self) {
         self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing is there of the body, and the proxy could send it on.
+    pub fn await_body(&self) {
+        self.awaits_body.store(true, Ordering::Relaxed);
+    }
+
+    /// A piece of the body came.
+    pub fn take_body(&self) {
+        self.awaits_body.store(false, Ordering::Relaxed);
+    }
+
+    pub fn awaits_body(&self) -> bool {
+        self.awaits_body.load(Ordering::Relaxed)
     }
 
     pub fn is_answered(&self) -> bool {

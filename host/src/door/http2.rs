@@ -20,6 +20,7 @@ use crate::config::Http2Config;
 use crate::door::clock::Clock;
 use crate::door::connection::{CONNECTION, Connection};
 use crate::door::listener::Listener;
+use crate::door::refusal::AnswerForm;
 use crate::door::report::{Closed, Reporter};
 use crate::door::stream::DoorStream;
 
@@ -288,7 +289,7 @@ fn begin<A>(
     }
     if session.req_header().method == http::Method::CONNECT {
         reporter.refused_stream(405, "connect-method", "CONNECT is not served: this proxy is no tunnel for clients");
-        return refuse_connect(&mut session, connection.listener.error_header);
+        return refuse_connect(&mut session, connection.listener.answers);
     }
     let mut session = ServerSession::new_http2(session);
     session.set_write_timeout(Some(connection.listener.send_timeout));
@@ -299,10 +300,10 @@ fn begin<A>(
     }));
 }
 
-fn refuse_connect(session: &mut HttpSession, error_header: bool) {
+fn refuse_connect(session: &mut HttpSession, answers: AnswerForm) {
     let mut answer = || {
         let mut head = ResponseHeader::build(http::StatusCode::METHOD_NOT_ALLOWED, Some(2))?;
-        if error_header {
+        if answers == AnswerForm::Code {
             head.insert_header("pointsman-error", "connect-method")?;
         }
         session.write_response_header(Box::new(head), true)

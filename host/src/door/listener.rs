@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{ForwardedConfig, Http2Config, ListenerConfig};
 use crate::door::pace::Pace;
+use crate::door::refusal::AnswerForm;
 
 /// What the door needs to know about the listener that took a connection.
 #[derive(Debug)]
@@ -24,8 +25,7 @@ pub struct Listener {
     pub h2c: bool,
     pub http2: Http2Config,
     pub forwarded: ForwardedConfig,
-    /// Whether failures tell their code.
-    pub error_header: bool,
+    pub answers: AnswerForm,
 }
 
 /// A client that reads must take this much a second, beyond the time that `send_timeout` gives it. Chosen: the rate that
@@ -33,7 +33,7 @@ pub struct Listener {
 const SENDING_RATE: u64 = 500;
 
 impl Listener {
-    pub fn new(config: &ListenerConfig, error_header: bool) -> Listener {
+    pub fn new(config: &ListenerConfig, answers: AnswerForm) -> Listener {
         Listener {
             name: config.name.as_str().into(),
             max_head_bytes: config.max_head_bytes,
@@ -49,7 +49,7 @@ impl Listener {
             h2c: config.h2c,
             http2: config.http2.clone(),
             forwarded: config.forwarded.clone(),
-            error_header,
+            answers,
         }
     }
 

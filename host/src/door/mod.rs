@@ -34,5 +34,5 @@ pub use listener::Listener;
 pub use offline::{OfflineError, OfflineRequest, WrittenRequest, attempts};
 pub use pace::Pace;
 pub use pending::Pending;
-pub use refusal::Refusal;
+pub use refusal::{AnswerForm, Refusal};
 pub use tls::{Certificate, ServedCertificate, TlsAcceptor, TlsError};

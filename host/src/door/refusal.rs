@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use http::StatusCode;
+use serde_json::json;
 
 /// A request that is not taken. The message is the cause in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,16 +81,25 @@ impl Refusal {
         }
     }
 
-    /// The whole HTTP/1.1 answer, after which the connection closes. Without `error_header` it tells the status only.
-    pub fn response(self, error_header: bool, body: Body) -> Vec<u8> {
+    /// The whole HTTP/1.1 answer, after which the connection closes.
+    pub fn response(self, form: AnswerForm, body: Body) -> Vec<u8> {
         let (status, code) = (self.status(), self.code());
-        let text = if error_header { format!("pointsman: {code}\n") } else { String::new() };
+        let text = match form {
+            AnswerForm::StatusOnly => String::new(),
+            AnswerForm::Code => format!("pointsman: {code}\n"),
+            AnswerForm::Json => format!("{:#}\n", json!({"error": {"code": code, "message": self.to_string()}})),
+        };
         let mut response =
             format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or_default());
         // Writing to a `String` can't fail.
         let _ = write!(response, "date: {}\r\n", Utc::now().format("%a, %d %b %Y %H:%M:%S GMT"));
-        if error_header {
-            let _ = write!(response, "pointsman-error: {code}\r\ncontent-type: text/plain; charset=utf-8\r\n");
+        response.push_str(match form {
+            AnswerForm::StatusOnly => "",
+            AnswerForm::Code => "content-type: text/plain; charset=utf-8\r\n",
+            AnswerForm::Json => "content-type: application/json\r\nx-content-type-options: nosniff\r\n",
+        });
+        if form == AnswerForm::Code {
+            let _ = write!(response, "pointsman-error: {code}\r\n");
         }
         let _ =
             write!(response, "cache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
@@ -98,6 +108,17 @@ impl Refusal {
         }
         response.into_bytes()
     }
+}
+
+/// In which form a listener tells its refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// With the header `pointsman-error`, and the code as the body.
+    Code,
+    /// `proxy.error_header = false`
+    StatusOnly,
+    /// As the admin API tells its errors.
+    Json,
 }
 
 /// Whether the answer's body is sent: not to HEAD.

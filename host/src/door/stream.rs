@@ -203,7 +203,7 @@ impl<S: IO + 'static> DoorStream<S> {
     /// Answers a head that is not taken. The connection ends with it.
     fn refuse(&mut self, refusal: Refusal) -> io::Error {
         let body = if self.held.starts_with(b"HEAD ") { Body::Omitted } else { Body::Sent };
-        let answer = refusal.response(self.listener.error_header, body);
+        let answer = refusal.response(self.listener.answers, body);
         self.phase.refuse(refusal);
         self.reporter.refused(refusal, answer.len());
         self.phase.enter(Phase::Request);
@@ -345,6 +345,7 @@ impl<S: IO + 'static> DoorStream<S> {
                 return Poll::Ready(Ok(()));
             }
             self.body.moved(arrived.len(), Instant::now);
+            self.phase.take_body();
             match framer.advance(arrived) {
                 Ok(Advance { consumed, kept }) => {
                     if let Some(beyond) = arrived.get(consumed..).filter(|beyond| !beyond.is_empty()) {
@@ -369,6 +370,7 @@ impl<S: IO + 'static> DoorStream<S> {
     }
 
     fn wait_for_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.phase.await_body();
         let due = self.body.wait(Instant::now());
         // Who is answered already may take the time that the answer takes: a stream in both directions.
         match due.filter(|_| !self.phase.is_answered()) {

@@ -55,6 +55,8 @@ pub struct Context {
     pub under_way: Option<UnderWay>,
     /// How fast the body of an HTTP/2 request comes; the door itself sees to those of HTTP/1.
     pub body_pace: Option<Pace>,
+    /// Pieces of the body that went on in the current attempt.
+    pub body_pieces: usize,
     /// An HTTP/2 response that may be under way.
     pub begun: Option<Begun>,
 }
@@ -119,6 +121,7 @@ impl Context {
             attempt_counted: None,
             under_way: None,
             body_pace: None,
+            body_pieces: 0,
             begun: None,
         }
     }
@@ -127,6 +130,7 @@ impl Context {
     pub fn begin_attempt(&mut self) {
         self.attempts += 1;
         self.attempt_start = Instant::now();
+        self.body_pieces = 0;
         self.addresses = Vec::new().into_iter();
         self.hop = None;
         self.reached = None;

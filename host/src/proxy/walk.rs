@@ -158,6 +158,7 @@ impl ProxyHttp for Proxy {
             // Pingora would write a last chunk for it, and then another one.
             *body = None;
         }
+        ctx.body_pieces = ctx.body_pieces.saturating_add(1);
         self.keep_pace(body.as_ref().map_or(0, Bytes::len), end_of_stream, ctx)
     }
 
@@ -187,7 +188,7 @@ impl ProxyHttp for Proxy {
             error.set_retry(false);
             return error;
         }
-        if *error.etype() == ErrorType::ReadTimedout && !session.as_downstream_mut().is_body_done() {
+        if *error.etype() == ErrorType::ReadTimedout && waits_for_client(session, ctx) {
             // The upstream had nothing to answer yet: its client is who is late.
             ctx.failure = Some(Failure::RequestTimeout);
             error.set_retry(false);
@@ -307,6 +308,20 @@ impl ProxyHttp for Proxy {
     /// The access log has every failed attempt.
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
+    }
+}
+
+/// Whether the upstream could not answer yet, since its client has not sent the whole request.
+fn waits_for_client(session: &mut Session, ctx: &Context) -> bool {
+    /// Pieces that wait between client and upstream at the most: fewer are with the upstream, so it takes them.
+    const QUEUED: usize = 4;
+    if session.as_downstream_mut().is_body_done() {
+        return false;
+    }
+    match ctx.connection.as_ref().and_then(|connection| connection.phase()) {
+        Some(phase) => phase.awaits_body(),
+        // Over HTTP/2 nobody can tell a client that stopped from an upstream that takes no more.
+        None => ctx.body_pieces < QUEUED,
     }
 }
 

@@ -9,7 +9,7 @@ use pingora::server::ShutdownWatch;
 
 use crate::admin::Admin;
 use crate::config::{AdminConfig, Config, ForwardedConfig, Http2Config, ListenerConfig};
-use crate::door::{Admission, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
+use crate::door::{Admission, AnswerForm, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
 use crate::log::AccessLogger;
 use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
@@ -48,7 +48,8 @@ impl Doors<'_> {
     where
         A: HttpServerApp + Send + Sync + 'static,
     {
-        let listener = Arc::new(Listener::new(config, self.config.proxy.error_header));
+        let answers = if self.config.proxy.error_header { AnswerForm::Code } else { AnswerForm::StatusOnly };
+        let listener = Arc::new(Listener::new(config, answers));
         let per_client = config.max_connections_per_client.unwrap_or(slots.limit().div_ceil(2));
         let most = config.max_connections.unwrap_or(usize::MAX);
         let admission = Admission::new(slots, most, per_client, config.forwarded.trusted.clone());
@@ -72,7 +73,7 @@ impl Doors<'_> {
             h2c: false,
             http2: Http2Config::default(),
             forwarded: ForwardedConfig::default(),
-            error_header: true,
+            answers: AnswerForm::Json,
         };
         let admission = Admission::new(Slots::new(ADMIN_CONNECTIONS), usize::MAX, usize::MAX, Vec::new());
         self.door(app, Arc::new(listener), None, admission, Arc::new(Pending::default()))

@@ -138,7 +138,7 @@ fn documented_defaults_are_the_real_ones() {
             }
         }
     }
-    assert_eq!((count, by_class), (92, 6), "defaults that are written as values, and those of two classes");
+    assert_eq!((count, by_class), (91, 6), "defaults that are written as values, and those of two classes");
 }
 
 #[test]
