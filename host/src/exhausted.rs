@@ -82,9 +82,11 @@ mod tests {
             (Errno::CONNREFUSED, None),
         ] {
             assert_eq!(Exhausted::of(&errno.into()), expected);
-            assert_eq!(Exhausted::of_any([&errno as &(dyn Error + 'static)]), expected);
+            let alone: [&(dyn Error + 'static); 1] = [&errno];
+            assert_eq!(Exhausted::of_any(alone), expected);
             let outer = Outer(errno.into());
-            assert_eq!(Exhausted::of_any([&outer as &(dyn Error + 'static), &outer.0]), expected);
+            let chain: [&(dyn Error + 'static); 2] = [&outer, &outer.0];
+            assert_eq!(Exhausted::of_any(chain), expected);
         }
         assert_eq!(Exhausted::of(&io::Error::other("other")), None);
     }

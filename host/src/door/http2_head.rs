@@ -20,10 +20,9 @@ pub fn check_http2_head(method: &Method, uri: &Uri, target: &[u8], headers: &Hea
         return Err(Refusal::Target("it has a fragment, which no request carries"));
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    if let (Some(length), more) = (lengths.next(), lengths.next()) {
-        if more.is_some() || !length.as_bytes().iter().all(u8::is_ascii_digit) {
-            return Err(Refusal::ContentLength("is not one decimal number (RFC 9110, section 8.6)"));
-        }
+    let first = lengths.next();
+    if lengths.next().is_some() || first.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return Err(Refusal::ContentLength("is not one decimal number (RFC 9110, section 8.6)"));
     }
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     for value in headers.values().map(|value| value.as_bytes()) {

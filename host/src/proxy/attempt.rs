@@ -206,7 +206,10 @@ fn innermost(error: &Error) -> &Error {
 
 /// What is beneath Pingora's errors, outermost first.
 fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let cause = innermost(error).cause.as_deref().map(|cause| cause as &'a (dyn StdError + 'static));
+    let cause = innermost(error).cause.as_deref().map(|cause| {
+        let cause: &'a (dyn StdError + 'static) = cause;
+        cause
+    });
     std::iter::successors(cause, |&cause: &&'a (dyn StdError + 'static)| cause.source())
 }
 

@@ -257,7 +257,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         services.push(Box::pin(door.run(acceptor)));
     }
     if let Some(access) = access_to_admin {
-        let admin = Arc::new(Admin::new(control.clone(), access.clone()));
+        let admin = Arc::new(Admin::new(control.clone(), access));
         for listening in sockets {
             let acceptor = listening.acceptor(&runtime)?;
             services.push(Box::pin(doors.to_admin(admin.clone()).run(acceptor)));

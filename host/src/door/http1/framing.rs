@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn body_of_a_length_ends_there() {
         let mut framer = Framer::new(Framing::Length(5));
-        assert_eq!(framer.advance(&mut *b"hel".to_vec()), Ok(Advance { consumed: 3, kept: 3 }));
+        assert_eq!(framer.advance(&mut b"hel".to_vec()), Ok(Advance { consumed: 3, kept: 3 }));
         assert!(!framer.is_done());
-        assert_eq!(framer.advance(&mut *b"loGET".to_vec()), Ok(Advance { consumed: 2, kept: 2 }));
+        assert_eq!(framer.advance(&mut b"loGET".to_vec()), Ok(Advance { consumed: 2, kept: 2 }));
         assert!(framer.is_done());
         assert!(Framer::new(Framing::None).is_done() && !Framer::new(Framing::Chunked).is_done());
     }
