@@ -131,6 +131,19 @@ async fn connection_has_so_many_requests_and_grows_so_old() {
     assert!(read_all(&mut client).await.to_ascii_lowercase().contains("connection: close"));
 }
 
+/// Also one that goes on after GOAWAY, as a client may that has nothing to ask.
+#[tokio::test]
+async fn idle_http2_connection_is_closed_and_so_is_an_old_one() {
+    let live = Upstream::answering("live").start().await;
+    for keys in ["keepalive_timeout_ms = 200", "max_age_ms = 200"] {
+        let proxy = Proxy::with(fixed(&live)).listener(keys).start().await;
+        let mut client = Client::http2(proxy.address()).await;
+        assert_eq!(client.get("http://a/").await.status, 200);
+        let open = "pointsman_connections{listener=\"plain\"}";
+        eventually_async(keys, async || (proxy.metric(open).await == 0.0).then_some(())).await;
+    }
+}
+
 #[tokio::test]
 async fn connections_are_bounded_and_the_admin_api_has_its_own() {
     let live = Upstream::answering("live").start().await;

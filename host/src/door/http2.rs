@@ -223,26 +223,28 @@ pub async fn serve<A, S>(
                 continue;
             }
             accepted = HttpSession::from_h2_conn(&mut frames, digest.clone()) => accepted,
-            () = clock.over(due.min(oldest)), if !ending || due < oldest => {
+            () = clock.over(if ending { due } else { due.min(oldest) }) => {
                 let now = Instant::now();
+                let is_idle = streams.active.load(Ordering::Relaxed) == 0;
                 let idle_until = streams.idle_since() + listener.keepalive_timeout;
-                match streams.active.load(Ordering::Relaxed) {
-                    0 if ending || (requests == 0 && now >= due) => {
-                        reporter.closed(if requests == 0 { Closed::Silent } else { Closed::Idle });
-                        return;
-                    }
-                    0 if now >= idle_until || now >= oldest => {
-                        frames.graceful_shutdown();
-                        reporter.closed(Closed::Idle);
-                        (ending, due) = (true, now + LAST_FRAMES);
-                    }
-                    0 => due = idle_until,
-                    _ if now >= oldest && !ending => {
-                        frames.graceful_shutdown();
-                        (ending, due) = (true, now + LAST_FRAMES);
-                    }
-                    _ => due = now + if ending { LAST_FRAMES } else { listener.keepalive_timeout },
+                if is_idle && ending {
+                    return;
                 }
+                if is_idle && requests == 0 && now >= due {
+                    return reporter.closed(Closed::Silent);
+                }
+                if !ending && (now >= oldest || (is_idle && now >= idle_until)) {
+                    frames.graceful_shutdown();
+                    ending = true;
+                    if is_idle {
+                        reporter.closed(Closed::Idle);
+                    }
+                }
+                due = match (ending, is_idle) {
+                    (true, _) => now + LAST_FRAMES,
+                    (false, true) => idle_until,
+                    (false, false) => now + listener.keepalive_timeout,
+                };
                 continue;
             }
         };
