@@ -33,7 +33,7 @@ from harness import places, process  # noqa: E402
 import fuzz_cases as cases  # noqa: E402
 import fuzz_origin as origins  # noqa: E402
 import h2  # noqa: E402
-import targets  # noqa: E402
+import proxies  # noqa: E402
 
 CLIENTS_AT_ONCE = 32
 CASES_IN_BATCH = 500
@@ -252,10 +252,10 @@ def arguments():
 async def fuzz(options, folder):
     origin = origins.Origin(None)
     port = await origin.start()
-    pem, key = targets.certificate(folder)
+    pem, key = proxies.certificate(folder)
     values = {"ORIGIN": port, "CERTIFICATE": pem, "KEY": key}
     site = types.SimpleNamespace(folder=folder, starts=0, values=values)
-    target = targets.Pointsman("pointsman", site, options.pointsman, options.listener_toml, options.proxy_toml)
+    target = proxies.Pointsman("pointsman", site, options.pointsman, options.listener_toml, options.proxy_toml)
     # Waits for an answer of the origin, which this thread gives; so elsewhere.
     server = await asyncio.to_thread(target.start)
     fuzzer = Fuzzer(options, server, origin, target.ports)

@@ -25,7 +25,6 @@ mod wire;
 pub use accept::Acceptor;
 pub use admission::{Admission, Slots};
 pub use app::Door;
-pub use authority::{BadAuthority, check_authority};
 pub use connection::{CONNECTION, Connection, Phase};
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
 pub use http2::{Begun, options as http2_options};

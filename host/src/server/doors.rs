@@ -1,14 +1,14 @@
 //! From a configuration to the doors of its listeners.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora::apps::HttpServerApp;
 use pingora::server::ShutdownWatch;
 
 use crate::admin::Admin;
-use crate::config::{AdminConfig, Config, ForwardedConfig, Http2Config, ListenerConfig};
+use crate::config::{AdminConfig, Config, ListenerConfig};
 use crate::door::{Admission, AnswerForm, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
 use crate::log::AccessLogger;
 use crate::memory::MemoryWatch;
@@ -31,9 +31,6 @@ pub struct Doors<'a> {
 /// Connections to the admin API at the same time, on each of its listeners. They have a share of their own: an operator
 /// gets in when clients have taken all else.
 const ADMIN_CONNECTIONS: usize = 64;
-
-/// How long a connection to the admin API may be idle.
-const ADMIN_KEEPALIVE: Duration = Duration::from_secs(60);
 
 impl Doors<'_> {
     /// The door of a listener, into the proxy.
@@ -58,23 +55,10 @@ impl Doors<'_> {
 
     /// A door of the admin API.
     pub fn to_admin(&self, app: Arc<Admin>) -> Door<Admin> {
-        let listener = Listener {
-            name: AdminConfig::LISTENER.into(),
-            max_head_bytes: ListenerConfig::MAX_HEAD_BYTES,
-            first_byte_timeout: ListenerConfig::FIRST_BYTE_TIMEOUT,
-            head_timeout: ListenerConfig::HEAD_TIMEOUT,
-            keepalive_timeout: ADMIN_KEEPALIVE,
-            body_timeout: ListenerConfig::BODY_TIMEOUT,
-            body_rate: ListenerConfig::BODY_RATE,
-            send_timeout: ListenerConfig::SEND_TIMEOUT,
-            max_requests: ListenerConfig::MAX_REQUESTS,
-            max_age: ListenerConfig::MAX_AGE,
-            linger: ListenerConfig::LINGER,
-            h2c: false,
-            http2: Http2Config::default(),
-            forwarded: ForwardedConfig::default(),
-            answers: AnswerForm::Json,
-        };
+        // A door looks at no address: its socket has one.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let config = ListenerConfig { h2c: false, ..ListenerConfig::new(AdminConfig::LISTENER.to_owned(), nowhere) };
+        let listener = Listener::new(&config, AnswerForm::Json);
         let admission = Admission::new(Slots::new(ADMIN_CONNECTIONS), usize::MAX, usize::MAX, Vec::new());
         self.door(app, Arc::new(listener), None, admission, Arc::new(Pending::default()))
     }

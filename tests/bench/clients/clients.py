@@ -24,7 +24,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 from harness import machine, places, process, results  # noqa: E402
 import kinds  # noqa: E402
 import report  # noqa: E402
-import targets  # noqa: E402
+import proxies  # noqa: E402
 
 SAMPLE_SECONDS = 0.5
 HEALTHY_CLIENTS = 20
@@ -203,9 +203,9 @@ def merged(samples, hostile, healthy, begin):
 
 
 def measure(options, folder):
-    site = targets.Site(folder)
-    made = {"nginx": lambda: targets.Nginx("nginx", site),
-            "pointsman": lambda: targets.Pointsman(options.name, site, options.pointsman, options.listener_toml,
+    site = proxies.Site(folder)
+    made = {"nginx": lambda: proxies.Nginx("nginx", site),
+            "pointsman": lambda: proxies.Pointsman(options.name, site, options.pointsman, options.listener_toml,
                                                    options.proxy_toml)}
     proxies = [made[name]() for name in options.proxies]
     kept = {"machine": described(options), "options": {key: getattr(options, key) for key in (
