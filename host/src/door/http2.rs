@@ -23,6 +23,7 @@ use crate::door::listener::Listener;
 use crate::door::refusal::AnswerForm;
 use crate::door::report::{Closed, Reporter};
 use crate::door::stream::DoorStream;
+use crate::quota::{Count, Counted};
 
 /// Requests that the HTTP/2 library refuses before the connection ends. Pingora's own bound.
 const MOST_MALFORMED: usize = 32;
@@ -44,10 +45,10 @@ const PROOF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Streams {
     reporter: Arc<Reporter>,
-    active: AtomicUsize,
+    active: Count,
     answered: AtomicUsize,
     /// Those whose response may be under way.
-    begun: AtomicUsize,
+    begun: Count,
     /// How many began without proof of late, and since when that is counted.
     unproven: Mutex<(Instant, usize)>,
     /// Bytes of responses that were taken from upstreams.
@@ -66,9 +67,9 @@ impl Streams {
     pub fn new(reporter: Arc<Reporter>) -> Streams {
         Streams {
             reporter,
-            active: AtomicUsize::new(0),
+            active: Count::default(),
             answered: AtomicUsize::new(0),
-            begun: AtomicUsize::new(0),
+            begun: Count::default(),
             unproven: Mutex::new((Instant::now(), 0)),
             passed: AtomicU64::new(0),
             ended: Notify::new(),
@@ -89,15 +90,18 @@ impl Streams {
 
     /// Waits until this connection may have one more response under way. A client that reads is never kept waiting for
     /// long; one that does not has a few streams' buffers, and no more. None: it did not read for all of that time.
-    pub async fn begin(self: &Arc<Self>, longest: Duration) -> Option<Begun> {
+    pub async fn begin(&self, longest: Duration) -> Option<Counted> {
         let start = Instant::now();
         loop {
             let ended = self.ended.notified();
             if self.waiting() <= MOST_WAITING {
                 let free = UNPROVEN.saturating_add(self.answered.load(Ordering::Relaxed).saturating_mul(4));
-                let begun = Begun::new(self.clone());
-                if self.begun.load(Ordering::Relaxed) <= free || (start.elapsed() >= PROOF && self.may_go_unproven()) {
-                    return Some(begun);
+                let begun = self.begun.enter(free);
+                if begun.is_some() {
+                    return begun;
+                }
+                if start.elapsed() >= PROOF && self.may_go_unproven() {
+                    return self.begun.enter(usize::MAX);
                 }
             }
             if start.elapsed() >= longest {
@@ -121,7 +125,7 @@ impl Streams {
 
     /// Whether it has more streams than a client that was never seen reading may have.
     pub fn is_busy(&self) -> bool {
-        self.active.load(Ordering::Relaxed) > UNPROVEN
+        self.active.now() > UNPROVEN
     }
 
     fn idle_since(&self) -> Instant {
@@ -129,27 +133,10 @@ impl Streams {
     }
 }
 
-/// A response that may be under way, for as long as this lives.
-#[derive(Debug)]
-pub struct Begun(Arc<Streams>);
-
-impl Begun {
-    fn new(streams: Arc<Streams>) -> Begun {
-        streams.begun.fetch_add(1, Ordering::Relaxed);
-        Begun(streams)
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        self.0.begun.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Active {
     fn new(connection: Arc<Connection>) -> Active {
         if let Some(streams) = connection.streams() {
-            streams.active.fetch_add(1, Ordering::Relaxed);
+            streams.active.add();
         }
         Active(connection)
     }
@@ -160,7 +147,7 @@ impl Drop for Active {
         let Some(streams) = self.0.streams() else { return };
         let elapsed = u64::try_from(streams.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         streams.last_end.store(elapsed, Ordering::Relaxed);
-        streams.active.fetch_sub(1, Ordering::Relaxed);
+        streams.active.remove();
         streams.answered.fetch_add(1, Ordering::Relaxed);
         streams.ended.notify_waiters();
     }
@@ -225,7 +212,7 @@ pub async fn serve<A, S>(
             accepted = HttpSession::from_h2_conn(&mut frames, digest.clone()) => accepted,
             () = clock.over(if ending { due } else { due.min(oldest) }) => {
                 let now = Instant::now();
-                let is_idle = streams.active.load(Ordering::Relaxed) == 0;
+                let is_idle = streams.active.now() == 0;
                 let idle_until = streams.idle_since() + listener.keepalive_timeout;
                 if is_idle && ending {
                     return;
@@ -285,7 +272,7 @@ fn begin<A>(
     let most = usize::try_from(connection.listener.http2.max_streams).unwrap_or(usize::MAX);
     let active = Active::new(connection.clone());
     // Streams that their client cancelled do not count for it, and are in work until the proxy has noticed.
-    if connection.streams().is_some_and(|streams| streams.active.load(Ordering::Relaxed) > most.saturating_mul(2)) {
+    if connection.streams().is_some_and(|streams| streams.active.now() > most.saturating_mul(2)) {
         reporter.refused_stream(0, "too-many-streams", "more cancelled streams than listener.h2_max_streams");
         return session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
     }

@@ -27,7 +27,7 @@ pub use admission::{Admission, Slots};
 pub use app::Door;
 pub use connection::{CONNECTION, Connection, Phase};
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
-pub use http2::{Begun, options as http2_options};
+pub use http2::options as http2_options;
 pub use http2_head::check_http2_head;
 pub use listener::Listener;
 pub use offline::{OfflineError, OfflineRequest, WrittenRequest, attempts};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::answer::Failure;
 use crate::check::Target;
 use crate::decide::Fallen;
-use crate::door::{Begun, Connection, Pace, RequestHead};
+use crate::door::{Connection, Pace, RequestHead};
 use crate::module::Digest;
 use crate::peer::{Reached, Route};
 use crate::proxy::in_flight::InFlight;
@@ -58,7 +58,7 @@ pub struct Context {
     /// Pieces of the body that went on in the current attempt.
     pub body_pieces: usize,
     /// An HTTP/2 response that may be under way.
-    pub begun: Option<Begun>,
+    pub begun: Option<Counted>,
 }
 
 /// What Pingora's next question for a peer is about.
