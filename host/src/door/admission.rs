@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
+
+use crate::metrics::{ListenerMetrics, OpenConnection};
+use crate::quota::{Count, Counted};
 
 /// A bound was reached: the connection is closed at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,49 +33,34 @@ impl Full {
     }
 }
 
-/// Connections that count together.
-#[derive(Debug)]
+/// Connections that count together, and how many there may be.
+#[derive(Debug, Clone)]
 pub struct Slots {
     limit: usize,
-    taken: AtomicUsize,
+    taken: Count,
 }
 
 impl Slots {
-    pub fn new(limit: usize) -> Arc<Slots> {
-        Arc::new(Slots { limit, taken: AtomicUsize::new(0) })
+    pub fn new(limit: usize) -> Slots {
+        Slots { limit, taken: Count::default() }
     }
 
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    fn enter(self: &Arc<Self>) -> Option<Slot> {
-        let entered = self.taken.fetch_add(1, Ordering::Relaxed) < self.limit;
-        let slot = Slot(self.clone());
-        entered.then_some(slot)
-    }
-}
-
-/// One connection that counts, for as long as it lives.
-#[derive(Debug)]
-struct Slot(Arc<Slots>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    fn enter(&self) -> Option<Counted> {
+        self.taken.enter(self.limit)
     }
 }
 
 /// The bounds of one listener.
 #[derive(Debug)]
 pub struct Admission {
-    process: Arc<Slots>,
-    listener: Arc<Slots>,
+    process: Slots,
+    listener: Slots,
     clients: Arc<Clients>,
+    metrics: Arc<ListenerMetrics>,
 }
 
 /// Connections by the client's network.
@@ -88,9 +75,10 @@ struct Clients {
 /// A connection that was let in. It counts until this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
-    _process: Slot,
-    _listener: Slot,
+    _process: Counted,
+    _listener: Counted,
     _client: Option<ClientSlot>,
+    _open: OpenConnection,
 }
 
 #[derive(Debug)]
@@ -101,14 +89,15 @@ struct ClientSlot {
 
 impl Admission {
     /// `process` is what all listeners share.
-    pub fn new(process: Arc<Slots>, listener: usize, per_client: usize, exempt: Vec<IpNet>) -> Admission {
+    pub fn new(
+        process: Slots,
+        listener: usize,
+        per_client: usize,
+        exempt: Vec<IpNet>,
+        metrics: Arc<ListenerMetrics>,
+    ) -> Admission {
         let clients = Arc::new(Clients { limit: per_client, exempt, connections: Mutex::default() });
-        Admission { process, listener: Slots::new(listener), clients }
-    }
-
-    /// Connections of this listener.
-    pub fn connections(&self) -> usize {
-        self.listener.taken()
+        Admission { process, listener: Slots::new(listener), clients, metrics }
     }
 
     /// Lets a connection in; one over a Unix socket has no address.
@@ -116,7 +105,7 @@ impl Admission {
         let process = self.process.enter().ok_or(Full::Process)?;
         let listener = self.listener.enter().ok_or(Full::Listener)?;
         let client = client.map(|ip| self.clients.enter(ip)).transpose()?.flatten();
-        Ok(Admitted { _process: process, _listener: listener, _client: client })
+        Ok(Admitted { _process: process, _listener: listener, _client: client, _open: self.metrics.connection() })
     }
 }
 
@@ -159,6 +148,7 @@ fn network(ip: IpAddr) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().expect("an address"))
@@ -167,23 +157,32 @@ mod tests {
     #[test]
     fn each_bound_is_kept_and_given_back() {
         let process = Slots::new(3);
-        let admission = Admission::new(process.clone(), 2, 1, Vec::new());
+        let metrics = Metrics::new().expect("metrics");
+        let listener = |name| Arc::new(metrics.listener(name));
+        let admission = Admission::new(process.clone(), 2, 1, Vec::new(), listener("web"));
         let first = admission.enter(ip("192.0.2.1")).expect("room");
         assert_eq!(admission.enter(ip("192.0.2.1")).err(), Some(Full::Client));
         let second = admission.enter(ip("192.0.2.2")).expect("room");
         assert_eq!(admission.enter(ip("192.0.2.3")).err(), Some(Full::Listener));
-        let other = Admission::new(process.clone(), 2, 1, Vec::new());
+        let other = Admission::new(process.clone(), 2, 1, Vec::new(), listener("other"));
         let third = other.enter(None).expect("room");
         assert_eq!(other.enter(ip("192.0.2.4")).err(), Some(Full::Process));
+        let open = |count: u8| {
+            let text = metrics.text().expect("text");
+            text.contains(&format!("pointsman_connections{{listener=\"web\"}} {count}\n"))
+        };
+        assert!(open(2), "refused ones are not open");
         drop((first, second, third));
-        assert_eq!((process.taken(), admission.connections()), (0, 0));
+        assert!(open(0));
+        assert_eq!((process.taken.now(), admission.listener.taken.now()), (0, 0));
         assert!(admission.clients.connections.lock().is_empty());
     }
 
     #[test]
     fn ipv6_clients_count_by_their_network_and_load_balancers_not_at_all() {
         let exempt = vec!["10.0.0.0/8".parse().expect("a network")];
-        let admission = Admission::new(Slots::new(9), 9, 1, exempt);
+        let metrics = Metrics::new().expect("metrics").listener("web");
+        let admission = Admission::new(Slots::new(9), 9, 1, exempt, Arc::new(metrics));
         let _held = admission.enter(ip("2001:db8::1")).expect("room");
         assert_eq!(admission.enter(ip("2001:db8::2")).err(), Some(Full::Client));
         assert!(admission.enter(ip("2001:db8:0:1::1")).is_ok());

@@ -74,13 +74,7 @@ where
             return self.metrics.refused_connection("memory");
         }
         match self.admission.enter(peer.map(|peer| peer.ip())) {
-            Ok(admitted) => {
-                self.metrics.connections(self.admission.connections());
-                tokio::spawn(async move {
-                    self.serve(socket, peer, admitted).await;
-                    self.metrics.connections(self.admission.connections());
-                });
-            }
+            Ok(admitted) => drop(tokio::spawn(async move { self.serve(socket, peer, admitted).await })),
             // Closed at once: a client that waited would not know why.
             Err(full) => self.metrics.refused_connection(full.reason()),
         }

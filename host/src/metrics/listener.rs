@@ -16,6 +16,16 @@ pub struct ListenerMetrics {
     handshakes: IntCounterVec,
 }
 
+/// An open connection. It counts for as long as this lives.
+#[derive(Debug)]
+pub struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl ListenerMetrics {
     pub(super) fn new(families: &Families, name: &str) -> ListenerMetrics {
         ListenerMetrics {
@@ -29,9 +39,10 @@ impl ListenerMetrics {
         }
     }
 
-    /// How many are open now.
-    pub fn connections(&self, open: usize) {
-        self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    /// A connection is open.
+    pub fn connection(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
     }
 
     pub fn accept_error(&self) {

@@ -4,7 +4,7 @@
 mod listener;
 mod tenant;
 
-pub use listener::ListenerMetrics;
+pub use listener::{ListenerMetrics, OpenConnection};
 pub use tenant::{Rung, TenantMetrics};
 
 use prometheus::core::Collector;
@@ -251,7 +251,7 @@ mod tests {
         metrics.reload("done");
         metrics.unrouted("no-tenant");
         let listener = metrics.listener("web");
-        listener.connections(1);
+        let _open = listener.connection();
         listener.accept_error();
         listener.refused_connection("proxy-max-connections");
         listener.closed("first-byte-timeout");

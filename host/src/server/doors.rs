@@ -12,7 +12,7 @@ use crate::config::{AdminConfig, Config, ListenerConfig};
 use crate::door::{Admission, AnswerForm, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
 use crate::log::AccessLogger;
 use crate::memory::MemoryWatch;
-use crate::metrics::Metrics;
+use crate::metrics::{ListenerMetrics, Metrics};
 use crate::server::limits::Descriptors;
 
 /// A door that takes connections once it is run.
@@ -39,7 +39,7 @@ impl Doors<'_> {
         app: Arc<A>,
         config: &ListenerConfig,
         tls: Option<TlsAcceptor>,
-        slots: Arc<Slots>,
+        slots: Slots,
         pending: Arc<Pending>,
     ) -> Door<A>
     where
@@ -49,8 +49,10 @@ impl Doors<'_> {
         let listener = Arc::new(Listener::new(config, answers));
         let per_client = config.max_connections_per_client.unwrap_or(slots.limit().div_ceil(2));
         let most = config.max_connections.unwrap_or(usize::MAX);
-        let admission = Admission::new(slots, most, per_client, config.forwarded.trusted.clone());
-        Door { memory: Some(self.memory.clone()), ..self.door(app, listener, tls, admission, pending) }
+        let metrics = Arc::new(self.metrics.listener(&listener.name));
+        let exempt = config.forwarded.trusted.clone();
+        let admission = Admission::new(slots, most, per_client, exempt, metrics.clone());
+        Door { memory: Some(self.memory.clone()), ..self.door(app, listener, tls, admission, metrics, pending) }
     }
 
     /// A door of the admin API.
@@ -59,8 +61,10 @@ impl Doors<'_> {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let config = ListenerConfig { h2c: false, ..ListenerConfig::new(AdminConfig::LISTENER.to_owned(), nowhere) };
         let listener = Listener::new(&config, AnswerForm::Json);
-        let admission = Admission::new(Slots::new(ADMIN_CONNECTIONS), usize::MAX, usize::MAX, Vec::new());
-        self.door(app, Arc::new(listener), None, admission, Arc::new(Pending::default()))
+        let metrics = Arc::new(self.metrics.listener(&listener.name));
+        let slots = Slots::new(ADMIN_CONNECTIONS);
+        let admission = Admission::new(slots, usize::MAX, usize::MAX, Vec::new(), metrics.clone());
+        self.door(app, Arc::new(listener), None, admission, metrics, Arc::new(Pending::default()))
     }
 
     fn door<A>(
@@ -69,6 +73,7 @@ impl Doors<'_> {
         listener: Arc<Listener>,
         tls: Option<TlsAcceptor>,
         admission: Admission,
+        metrics: Arc<ListenerMetrics>,
         pending: Arc<Pending>,
     ) -> Door<A>
     where
@@ -80,7 +85,7 @@ impl Doors<'_> {
             admission,
             pending,
             access: self.access.clone(),
-            metrics: Arc::new(self.metrics.listener(&listener.name)),
+            metrics,
             http2: http2_options(&listener),
             shutdown: self.watch.clone(),
             memory: None,
