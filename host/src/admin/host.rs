@@ -2,12 +2,13 @@
 //! also to addresses that only this machine can reach: by a name that its owner points here (DNS rebinding), or across
 //! sites.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 
 use crate::admin::{ApiError, Code};
+use crate::dns_name::dns_name;
+use crate::door::{self, Authority, parse_authority};
 
 /// A host and perhaps a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ enum Host {
 pub fn judge(uri: &Uri, headers: &HeaderMap, version: Version, hosts: &[String]) -> Result<(), ApiError> {
     let host = only(headers, header::HOST)?;
     // In HTTP/2, and with a target in absolute form, it is part of the target.
-    let place = match (uri.authority().map(Authority::as_str), host) {
+    let place = match (uri.authority().map(|authority| authority.as_str()), host) {
         (Some(target), Some(host)) => {
             place(host).filter(|host| is_allowed(host, hosts)).ok_or_else(|| not_allowed(host))?;
             target
@@ -91,31 +92,15 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError>
 
 /// `host`, `host:port`, `[ipv6]` or `[ipv6]:port`. None: it is nothing of that.
 fn place(text: &str) -> Option<Place> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (ip, rest) = rest.split_once(']')?;
-            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
-            (Host::Ip(IpAddr::V6(ip.parse::<Ipv6Addr>().ok()?).to_canonical()), port)
-        }
-        None => {
-            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-            (named(host)?, port)
-        }
-    };
-    let port = match port {
-        // RFC 3986, section 3.2.3: it may be left empty.
-        None | Some("") => None,
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
-        Some(_) => return None,
+    let Authority { host, port } = parse_authority(text.as_bytes())?;
+    let host = match host {
+        door::Host::Ipv6(ip) => Host::Ip(ip.to_canonical()),
+        door::Host::Name(name) => match name.parse() {
+            Ok(ip) => Host::Ip(ip),
+            Err(_) => Host::Name(dns_name(name).ok()?),
+        },
     };
     Some(Place { host, port })
-}
-
-fn named(host: &str) -> Option<Host> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Some(Host::Ip(ip));
-    }
-    crate::dns_name::dns_name(host).ok().map(Host::Name)
 }
 
 fn shown(text: &str) -> String {

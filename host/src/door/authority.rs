@@ -5,52 +5,54 @@
 
 use std::net::Ipv6Addr;
 
-use crate::dns_name::{BadName, check_dns_name};
+use crate::dns_name::check_dns_name;
+use crate::door::refusal::Refusal;
 
-/// Not an authority. A message follows the name of the field that held it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadAuthority {
-    #[error("has bytes outside printable ASCII")]
-    Bytes,
-    #[error("has user information, which is not allowed in requests (RFC 9110, section 4.2.4)")]
-    UserInfo,
-    #[error("is not an IPv6 address between its brackets")]
-    Ipv6,
-    #[error("has a port that is not a number from 0 to 65535")]
-    Port,
-    #[error("{0}")]
-    Name(#[from] BadName),
+/// `host` or `host:port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authority<'a> {
+    pub host: Host<'a>,
+    /// None also for a port that is left empty (RFC 3986, section 3.2.3).
+    pub port: Option<u16>,
 }
 
-/// Checks `host` or `host:port`; the port may be empty (RFC 3986, section 3.2.3).
-pub fn check_authority(bytes: &[u8]) -> Result<&str, BadAuthority> {
-    if !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err(BadAuthority::Bytes);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host<'a> {
+    /// In brackets.
+    Ipv6(Ipv6Addr),
+    /// A DNS name, or an IPv4 address, as it is written.
+    Name(&'a str),
+}
+
+/// Checks the value of `host` or `:authority`.
+pub fn check_host(bytes: &[u8]) -> Result<(), Refusal> {
+    match parse_authority(bytes) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::Host("is not a host with or without a port (RFC 9110, section 7.2)")),
     }
-    let text = str::from_utf8(bytes).map_err(|_| BadAuthority::Bytes)?;
-    if text.contains('@') {
-        return Err(BadAuthority::UserInfo);
-    }
-    let port = match text.strip_prefix('[') {
+}
+
+/// Reads `host` or `host:port`. None: it is neither.
+pub fn parse_authority(bytes: &[u8]) -> Option<Authority<'_>> {
+    let text = str::from_utf8(bytes).ok()?;
+    let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or(BadAuthority::Ipv6)?;
-            address.parse::<Ipv6Addr>().map_err(|_| BadAuthority::Ipv6)?;
-            if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(BadAuthority::Port)?) }
+            let (address, after) = rest.split_once(']')?;
+            let port = if after.is_empty() { after } else { after.strip_prefix(':')? };
+            (Host::Ipv6(address.parse().ok()?), port)
         }
         None => {
-            let (host, port) = match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            };
-            check_dns_name(host)?;
-            port
+            let (name, port) = text.split_once(':').unwrap_or((text, ""));
+            check_dns_name(name).ok()?;
+            (Host::Name(name), port)
         }
     };
-    match port {
-        None | Some("") => Ok(text),
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok() => Ok(text),
-        Some(_) => Err(BadAuthority::Port),
-    }
+    let port = match port {
+        "" => None,
+        _ if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
+        _ => return None,
+    };
+    Some(Authority { host, port })
 }
 
 #[cfg(test)]
@@ -71,8 +73,18 @@ mod tests {
             "[2001:db8::1]",
             "[::1]:443",
         ] {
-            assert_eq!(check_authority(text.as_bytes()), Ok(text));
+            assert!(parse_authority(text.as_bytes()).is_some(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn host_and_port_are_read() {
+        let read = |text: &'static str| parse_authority(text.as_bytes());
+        let (name, ipv6) = (Host::Name("Shop.test."), Host::Ipv6(Ipv6Addr::LOCALHOST));
+        assert_eq!(read("Shop.test.:8080"), Some(Authority { host: name, port: Some(8080) }));
+        assert_eq!(read("Shop.test.:"), Some(Authority { host: name, port: None }));
+        assert_eq!(read("[::1]:443"), Some(Authority { host: ipv6, port: Some(443) }));
+        assert_eq!(read("[::1]"), Some(Authority { host: ipv6, port: None }));
     }
 
     #[test]
@@ -108,8 +120,8 @@ mod tests {
             "a\\b",
             "*.test",
         ] {
-            assert!(check_authority(text.as_bytes()).is_err(), "{text:?}");
+            assert!(parse_authority(text.as_bytes()).is_none(), "{text:?}");
         }
-        assert!(check_authority(b"\xff.test").is_err());
+        assert!(parse_authority(b"\xff.test").is_none());
     }
 }

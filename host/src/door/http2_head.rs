@@ -3,15 +3,14 @@
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Uri};
 
-use crate::door::authority::check_authority;
+use crate::door::authority::check_host;
 use crate::door::refusal::Refusal;
 
 /// Checks a head; `target` is `:path` as it came.
 pub fn check_http2_head(method: &Method, uri: &Uri, target: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
     let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
     for authority in authority.into_iter().chain(headers.get_all(HOST).iter().map(|host| host.as_bytes())) {
-        check_authority(authority)
-            .map_err(|_| Refusal::Host("is not a host with or without a port (RFC 9110, section 7.2)"))?;
+        check_host(authority)?;
     }
     if !(target.starts_with(b"/") || (target == b"*" && method == Method::OPTIONS)) {
         return Err(Refusal::Target("it is not a path (RFC 9113, section 8.3.1)"));

@@ -25,6 +25,7 @@ mod wire;
 pub use accept::Acceptor;
 pub use admission::{Admission, Slots};
 pub use app::Door;
+pub use authority::{Authority, Host, parse_authority};
 pub use connection::{CONNECTION, Connection, Phase};
 pub use head::{Arrival, DownstreamTls, RequestHead, authority};
 pub use http2::options as http2_options;

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use memchr::memchr;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-use crate::door::authority::check_authority;
+use crate::door::authority::{check_host, parse_authority};
 use crate::door::refusal::Refusal;
 
 /// Header fields of one request; Pingora parses no more.
@@ -87,10 +87,10 @@ pub fn check_head(head: &mut [u8]) -> Result<CheckedHead, Refusal> {
         facts.note(field)?;
     }
     let target = request.path.unwrap_or_default();
-    let absolute = check_target(request.method.unwrap_or_default(), target)?;
+    let method = request.method.unwrap_or_default();
+    let absolute = check_target(method, target)?;
     let host = facts.host(version)?;
     let framing = facts.framing(version)?;
-    let method = request.method.unwrap_or_default();
     if method == "TRACE" && framing != Framing::None {
         return Err(Refusal::Header("TRACE has a body (RFC 9110, section 9.3.8)"));
     }
@@ -180,10 +180,7 @@ impl<'a> Facts<'a> {
         match (self.hosts, self.host) {
             (0, _) if version == Version::Http10 => Ok(None),
             (0, _) => Err(Refusal::Host("is missing (RFC 9112, section 3.2)")),
-            (1, Some(host)) => match check_authority(host) {
-                Ok(_) => Ok(Some(host)),
-                Err(_) => Err(Refusal::Host("is not a host with or without a port (RFC 9110, section 7.2)")),
-            },
+            (1, Some(host)) => check_host(host).map(|()| Some(host)),
             _ => Err(Refusal::Host("is there more than once (RFC 9112, section 3.2)")),
         }
     }
@@ -283,8 +280,8 @@ fn check_target<'t>(method: &str, target: &'t str) -> Result<Option<Absolute<'t>
         return Err(Refusal::Target("it is neither a path nor an absolute http or https URL (RFC 9112, section 3.2)"));
     };
     let (authority, after) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or((rest, ""));
-    check_authority(authority.as_bytes())
-        .map_err(|_| Refusal::Target("its authority is not a host with or without a port"))?;
+    parse_authority(authority.as_bytes())
+        .ok_or(Refusal::Target("its authority is not a host with or without a port"))?;
     let origin = match after.as_bytes().first() {
         None if method == "OPTIONS" => Origin::Asterisk,
         None => Origin::Path("/"),
