@@ -7,6 +7,11 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
+/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+pub fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Whether a character does something to a terminal or a log viewer instead of being seen: control characters, line and
 /// paragraph separators, the characters that turn the direction of writing (U+202E and its like), and those that a
 /// renderer ignores (Unicode's `Default_Ignorable_Code_Point`). Text with them can look like other text.

@@ -114,8 +114,7 @@ fn element(from: &From<'_>) -> String {
 
 /// A token as it is, anything else in quotes (RFC 9110, section 5.6.4).
 fn quoted(into: &mut String, value: &str) {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if value.bytes().all(token) {
+    if value.bytes().all(crate::text::is_token) {
         return into.push_str(value);
     }
     into.push('"');

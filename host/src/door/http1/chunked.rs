@@ -2,6 +2,7 @@
 //! of the proxy reads them, and other servers disagree about them.
 
 use crate::door::refusal::Refusal;
+use crate::text::is_token;
 
 /// Extensions and trailers of one body, in bytes. As much as a small header section.
 const MOST_LEFT_OUT: usize = 16 * 1024;
@@ -168,11 +169,6 @@ impl Chunked {
         }
         Ok(digits.saturating_add(1))
     }
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What may stand in a field's value or in quotes (RFC 9110, section 5.5).
