@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::door::wire::Socket;
+use crate::exhausted::Exhausted;
 
 /// Accepts the connections of one socket.
 #[derive(Debug)]
@@ -30,9 +31,6 @@ const REST: Duration = Duration::from_millis(50);
 
 /// How often such errors are logged.
 const LOGGED_EVERY: Duration = Duration::from_secs(1);
-
-/// `errno` of "too many open files", for the process and for the system.
-const NO_DESCRIPTORS: [i32; 2] = [24, 23];
 
 impl Acceptor {
     /// To be called inside a runtime.
@@ -57,7 +55,7 @@ impl Acceptor {
             Ok(accepted) => return Ok(accepted),
             Err(error) => error,
         };
-        if error.raw_os_error().is_some_and(|errno| NO_DESCRIPTORS.contains(&errno)) {
+        if matches!(Exhausted::of(&error), Some(Exhausted::Descriptors | Exhausted::SystemDescriptors)) {
             // A client that is closed knows at least that it was not taken.
             self.spare = None;
             let turned_away = tokio::time::timeout(REST, self.listening.accept()).await;
