@@ -7,6 +7,8 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
+use crate::check::UNNAMED_SOCKET;
+
 /// Whether a file can be appended to, or made.
 pub fn can_append(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
@@ -43,11 +45,10 @@ pub fn can_be_folder(path: &Path) -> io::Result<()> {
 pub fn can_listen(path: &Path) -> io::Result<()> {
     /// Bytes of the longest path of a Unix socket, without the 0 at its end.
     const LONGEST: usize = 107;
-    /// It listens under a name of so many bytes before it gets its own.
-    const TEMPORARY_NAME: &str = ".123456";
     let folder = folder(path);
     let bytes = |path: &Path| path.as_os_str().len();
-    let longest = bytes(path).max(bytes(&folder.join(TEMPORARY_NAME)));
+    // It listens under a name like this one before it gets its own.
+    let longest = bytes(path).max(bytes(&folder.join(format!("{UNNAMED_SOCKET}123456"))));
     if longest > LONGEST {
         return Err(io::Error::other(format!("its path may have {LONGEST} bytes at most, as for every Unix socket")));
     }
@@ -74,7 +75,8 @@ fn access(path: &Path, access: Access) -> io::Result<()> {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder that a path is in.
+pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -129,6 +131,9 @@ mod tests {
         let too_long = "its path may have 107 bytes at most, as for every Unix socket";
         check(can_listen(&path(&"x".repeat(108))), Err(too_long));
         check(can_listen(Path::new(&format!("/{}/x", "x".repeat(100)))), Err(too_long));
+        // Before it gets its name, it has a longer one.
+        check(can_listen(Path::new(&format!("/{}/x", "x".repeat(96)))), Err(too_long));
+        check(can_listen(Path::new(&format!("/{}/x", "x".repeat(95)))), Err(NONE));
         assert_eq!(list(), before);
         drop(socket);
     }

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use crate::check::UNNAMED_SOCKET;
 use crate::config::{AdminConfig, Config};
 use crate::door::Acceptor;
+use crate::file_access::folder;
 use crate::server::StartError;
 
 /// The mode of a socket that nobody else may open.
@@ -79,8 +80,7 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
         const BACKLOG: u32 = 128;
         socket.listen(BACKLOG)?.into_std()
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let socket = tempfile::Builder::new().prefix(UNNAMED_SOCKET).make_in(folder, bind).map_err(refused)?;
+    let socket = tempfile::Builder::new().prefix(UNNAMED_SOCKET).make_in(folder(path), bind).map_err(refused)?;
     Ok(Unnamed { socket, path: path.to_owned() })
 }
 

@@ -13,6 +13,7 @@ use pingora::server::Fds;
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
 use crate::config::{AdminConfig, Config, ProxyConfig};
+use crate::file_access::folder;
 use crate::server::listen::Listening;
 
 /// Listeners that did not change hands, or could not.
@@ -193,10 +194,6 @@ fn chosen(
         tracing::info!(%listener, "upgrade: the listener is not configured any more; it is closed");
     }
     Ok(chosen)
-}
-
-fn folder(socket: &Path) -> &Path {
-    socket.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What Pingora takes: it unwraps where a path is too long.
