@@ -86,7 +86,7 @@ impl Releases {
         config: &ReleaseConfig,
     ) {
         let (now, mut history) = (Instant::now(), self.history.lock());
-        let is_to_be_written = !kept.has_checksum;
+        let is_to_be_written = kept.lacks_checksum;
         history.go_on_from(kept.last_number);
         kept.versions.into_iter().for_each(|entry| history.remember(entry));
         self.seen.lock().pass(kept.files);
@@ -134,7 +134,7 @@ impl Releases {
             trial: serving.candidate.as_ref().map(|candidate| candidate.trial),
             probation_after: serving.probation.as_ref().map(|probation| probation.previous.number),
             drained,
-            has_checksum: true,
+            lacks_checksum: false,
         }
     }
 

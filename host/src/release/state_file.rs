@@ -71,7 +71,7 @@ pub fn decode(file: &[u8]) -> Result<Kept, Damage> {
         (Some(FORMAT), None) => Err(Damage::NoChecksum),
         (None, None) => {
             let kept: Kept = serde_json::from_slice(file).map_err(content)?;
-            Ok(Kept { has_checksum: false, ..kept })
+            Ok(Kept { lacks_checksum: true, ..kept })
         }
         (found, _) => Err(Damage::Format { found: found.unwrap_or_default() }),
     }
@@ -117,7 +117,7 @@ mod tests {
     fn file_is_json_that_plain_tools_can_check() {
         let file = encode(&kept()).expect("a file");
         assert_eq!(live(&file), Ok(2));
-        assert!(decode(&file).expect("readable").has_checksum);
+        assert!(!decode(&file).expect("readable").lacks_checksum);
         let text = String::from_utf8(file).expect("text");
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         // As `head -n -2` has them.
@@ -159,7 +159,7 @@ mod tests {
     fn file_of_before_there_were_checksums_is_read() {
         let old = serde_json::to_vec_pretty(&kept()).expect("a file");
         assert_eq!(live(&old), Ok(2));
-        assert!(!decode(&old).expect("readable").has_checksum);
+        assert!(decode(&old).expect("readable").lacks_checksum);
         assert!(decode(&old[..old.len() / 2]).is_err());
         // And those programs read what this one writes.
         let new: Kept = serde_json::from_slice(&encode(&kept()).expect("a file")).expect("readable");

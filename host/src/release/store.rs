@@ -32,7 +32,7 @@ pub struct Store {
 }
 
 /// What is kept of a tenant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Kept {
     /// The number of the newest version that there ever was.
     pub last_number: u64,
@@ -45,27 +45,9 @@ pub struct Kept {
     /// The version that decides where the live one fails, while that is new.
     pub probation_after: Option<u64>,
     pub drained: bool,
-    /// Whether its file has a checksum. Those that programs of before wrote are to be written again.
-    #[serde(skip, default = "yes")]
-    pub has_checksum: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Default for Kept {
-    fn default() -> Kept {
-        Kept {
-            last_number: 0,
-            versions: Vec::new(),
-            files: Files::default(),
-            trial: None,
-            probation_after: None,
-            drained: false,
-            has_checksum: true,
-        }
-    }
+    /// Its file has no checksum: a program of before wrote it, and it is to be written again.
+    #[serde(skip)]
+    pub lacks_checksum: bool,
 }
 
 /// What serves by it: `version 2 is live, version 3 on trial (canary), drained`.
