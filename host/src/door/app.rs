@@ -119,7 +119,7 @@ where
         tls: Option<Arc<DownstreamTls>>,
         reporter: &Arc<Reporter>,
     ) {
-        let is_http2 = match (&tls, self.listener.h2c) {
+        let is_http2 = match (&tls, self.listener.config.h2c) {
             (Some(_), _) => stream.selected_alpn_proto() == Some(ALPN::H2),
             (None, true) => match stream.is_http2().await {
                 Ok(is_http2) => is_http2,
@@ -154,7 +154,7 @@ where
             session.set_read_timeout(None);
             // Who sends no more may still read (RFC 9112, section 9.6).
             session.set_abort_on_close(false);
-            if requests >= self.listener.max_requests || start.elapsed() >= self.listener.max_age {
+            if requests >= self.listener.config.max_requests || start.elapsed() >= self.listener.config.max_age {
                 session.set_keepalive_reuses_remaining(Some(0));
             }
             if requests > 1 {

@@ -155,11 +155,12 @@ impl Drop for Active {
 
 /// The settings of connections.
 pub fn options(listener: &Listener) -> H2Options {
-    let Http2Config { max_streams, send_buffer_bytes, stream_window_bytes, connection_window_bytes } = listener.http2;
+    let Http2Config { max_streams, send_buffer_bytes, stream_window_bytes, connection_window_bytes } =
+        listener.config.http2;
     // Pingora's own limits hold only as long as no options are given, so start from them.
     let mut options = default_h2_options();
     options
-        .max_header_list_size(u32::try_from(listener.max_head_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(listener.config.max_head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(max_streams)
         .max_send_buffer_size(send_buffer_bytes)
         .initial_window_size(stream_window_bytes)
@@ -188,7 +189,7 @@ pub async fn serve<A, S>(
         socket_digest: stream.get_socket_digest(),
     });
     let stream: Stream = Box::new(stream);
-    let mut frames = match timeout(listener.first_byte_timeout, handshake(stream, Some(options))).await {
+    let mut frames = match timeout(listener.config.first_byte_timeout, handshake(stream, Some(options))).await {
         Ok(Ok(frames)) => frames,
         Ok(Err(_)) => return reporter.closed(Closed::Protocol),
         Err(_) => return reporter.closed(Closed::Silent),
@@ -198,8 +199,8 @@ pub async fn serve<A, S>(
     let mut ending = false;
     let (mut requests, mut malformed) = (0_u64, 0_usize);
     // A first request has as long as a first head.
-    let mut due = Instant::now() + listener.first_byte_timeout + listener.head_timeout;
-    let oldest = streams.start + listener.max_age;
+    let mut due = Instant::now() + listener.config.first_byte_timeout + listener.config.head_timeout;
+    let oldest = streams.start + listener.config.max_age;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -213,7 +214,7 @@ pub async fn serve<A, S>(
             () = clock.over(if ending { due } else { due.min(oldest) }) => {
                 let now = Instant::now();
                 let is_idle = streams.active.now() == 0;
-                let idle_until = streams.idle_since() + listener.keepalive_timeout;
+                let idle_until = streams.idle_since() + listener.config.keepalive_timeout;
                 if is_idle && ending {
                     return;
                 }
@@ -230,7 +231,7 @@ pub async fn serve<A, S>(
                 due = match (ending, is_idle) {
                     (true, _) => now + LAST_FRAMES,
                     (false, true) => idle_until,
-                    (false, false) => now + listener.keepalive_timeout,
+                    (false, false) => now + listener.config.keepalive_timeout,
                 };
                 continue;
             }
@@ -238,11 +239,11 @@ pub async fn serve<A, S>(
         match accepted {
             Ok(Some(H2Accept::Session(session))) => {
                 requests = requests.saturating_add(1);
-                if requests >= listener.max_requests && !ending {
+                if requests >= listener.config.max_requests && !ending {
                     frames.graceful_shutdown();
                     (ending, due) = (true, Instant::now() + LAST_FRAMES);
                 } else if requests == 1 {
-                    due = Instant::now() + listener.keepalive_timeout;
+                    due = Instant::now() + listener.config.keepalive_timeout;
                 }
                 begin(app, session, &connection, reporter, shutdown);
             }
@@ -269,7 +270,7 @@ fn begin<A>(
 ) where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let most = usize::try_from(connection.listener.http2.max_streams).unwrap_or(usize::MAX);
+    let most = usize::try_from(connection.listener.config.http2.max_streams).unwrap_or(usize::MAX);
     let active = Active::new(connection.clone());
     // Streams that their client cancelled do not count for it, and are in work until the proxy has noticed.
     if connection.streams().is_some_and(|streams| streams.active.now() > most.saturating_mul(2)) {
@@ -281,7 +282,7 @@ fn begin<A>(
         return refuse_connect(&mut session, connection.listener.answers);
     }
     let mut session = ServerSession::new_http2(session);
-    session.set_write_timeout(Some(connection.listener.send_timeout));
+    session.set_write_timeout(Some(connection.listener.config.send_timeout));
     let (app, shutdown, connection) = (app.clone(), shutdown.clone(), connection.clone());
     tokio::spawn(CONNECTION.scope(connection, async move {
         let _active = active;

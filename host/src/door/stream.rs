@@ -101,7 +101,7 @@ impl<S: IO + 'static> DoorStream<S> {
             head: BytesMut::new(),
             scanner: HeadScanner::default(),
             empty_lines: 0,
-            due: at + listener.first_byte_timeout,
+            due: at + listener.config.first_byte_timeout,
             begun: false,
             body: listener.body_pace(),
             sending: listener.sending_pace(),
@@ -183,7 +183,7 @@ impl<S: IO + 'static> DoorStream<S> {
         if self.phase.phase() == Phase::Idle {
             self.phase.enter(Phase::Head);
             self.begun = true;
-            self.due = Instant::now() + self.listener.head_timeout;
+            self.due = Instant::now() + self.listener.config.head_timeout;
         }
     }
 
@@ -194,7 +194,7 @@ impl<S: IO + 'static> DoorStream<S> {
     /// The client kept the proxy waiting: in the middle of a head it is told so.
     fn overdue(&mut self) -> io::Error {
         if self.phase.phase() == Phase::Head {
-            return self.refuse(Refusal::HeadTimeout(self.listener.head_timeout));
+            return self.refuse(Refusal::HeadTimeout(self.listener.config.head_timeout));
         }
         self.reporter.closed(if self.begun { Closed::Idle } else { Closed::Silent });
         io::ErrorKind::TimedOut.into()
@@ -219,7 +219,10 @@ impl<S: IO + 'static> DoorStream<S> {
         loop {
             if !self.held.is_empty() {
                 match self.take_head() {
-                    Ok(true) => return self.poll_handed_on(buf),
+                    Ok(true) => {
+                        hand_on(&mut self.head, buf);
+                        return Poll::Ready(Ok(()));
+                    }
                     Ok(false) => {}
                     Err(refusal) => return Poll::Ready(Err(self.refuse(refusal))),
                 }
@@ -248,7 +251,7 @@ impl<S: IO + 'static> DoorStream<S> {
         ready!(self.poll_inner(cx, buf))?;
         let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
         if arrived.first().is_some_and(|first| !b"\r\n".contains(first))
-            && arrived.len() <= self.listener.max_head_bytes
+            && arrived.len() <= self.listener.config.max_head_bytes
             && let Ok(Some(end)) = HeadScanner::default().end(arrived)
             && let Some((head, rest)) = arrived.split_at_mut_checked(end)
             && let Ok(checked) = check_head(head)
@@ -278,7 +281,7 @@ impl<S: IO + 'static> DoorStream<S> {
             }
             self.held.advance(line);
         }
-        let limit = self.listener.max_head_bytes;
+        let limit = self.listener.config.max_head_bytes;
         let end = self.scanner.end(&self.held)?;
         if end.unwrap_or(self.held.len()) > limit {
             return Err(match self.scanner.past_request_line() {
@@ -313,15 +316,6 @@ impl<S: IO + 'static> DoorStream<S> {
         self.at = if framer.is_done() { At::Complete } else { At::Body(framer) };
     }
 
-    fn poll_handed_on(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let now = self.head.len().min(buf.remaining());
-        buf.put_slice(&self.head.split_to(now));
-        if self.head.is_empty() {
-            self.head = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-
     fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let before = buf.filled().len();
@@ -332,11 +326,7 @@ impl<S: IO + 'static> DoorStream<S> {
                     Poll::Pending => return self.wait_for_body(cx),
                 }
             } else {
-                let now = self.held.len().min(buf.remaining());
-                buf.put_slice(&self.held.split_to(now));
-                if self.held.is_empty() {
-                    self.held = BytesMut::new();
-                }
+                hand_on(&mut self.held, buf);
             }
             let At::Body(framer) = &mut self.at else { return Poll::Ready(Ok(())) };
             let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -375,7 +365,7 @@ impl<S: IO + 'static> DoorStream<S> {
         // Who is answered already may take the time that the answer takes: a stream in both directions.
         match due.filter(|_| !self.phase.is_answered()) {
             Some(due) if self.clock.is_over(due, cx) => {
-                let (grace, rate) = (self.listener.body_timeout, self.listener.body_rate);
+                let (grace, rate) = (self.listener.config.body_timeout, self.listener.config.body_rate);
                 Poll::Ready(Err(self.refuse_body(Refusal::BodyTimeout { grace, rate })))
             }
             _ => Poll::Pending,
@@ -403,7 +393,7 @@ impl<S: IO + 'static> DoorStream<S> {
     /// The next request of the same connection.
     fn start_next(&mut self) {
         self.at = At::Head;
-        self.due = Instant::now() + self.listener.keepalive_timeout;
+        self.due = Instant::now() + self.listener.config.keepalive_timeout;
     }
 
     fn after_write(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -438,6 +428,16 @@ impl<S: IO + 'static> DoorStream<S> {
     }
 }
 
+/// Hands on as many of these bytes as there is room for. An empty buffer gives its memory back: a connection would keep
+/// that of the largest head or piece it ever had.
+fn hand_on(bytes: &mut BytesMut, buf: &mut ReadBuf<'_>) {
+    let now = bytes.len().min(buf.remaining());
+    buf.put_slice(&bytes.split_to(now));
+    if bytes.is_empty() {
+        *bytes = BytesMut::new();
+    }
+}
+
 /// What a read for a head gave.
 enum Came {
     /// A whole head, handed on.
@@ -454,7 +454,8 @@ impl<S: IO + 'static> AsyncRead for DoorStream<S> {
             return Poll::Ready(Ok(()));
         }
         if !stream.head.is_empty() {
-            return stream.poll_handed_on(buf);
+            hand_on(&mut stream.head, buf);
+            return Poll::Ready(Ok(()));
         }
         if matches!(stream.at, At::Complete) {
             match stream.phase.phase() {
@@ -469,11 +470,7 @@ impl<S: IO + 'static> AsyncRead for DoorStream<S> {
             At::Complete => stream.poll_beyond(cx),
             At::Raw if stream.held.is_empty() => stream.poll_inner(cx, buf),
             At::Raw => {
-                let now = stream.held.len().min(buf.remaining());
-                buf.put_slice(&stream.held.split_to(now));
-                if stream.held.is_empty() {
-                    stream.held = BytesMut::new();
-                }
+                hand_on(&mut stream.held, buf);
                 Poll::Ready(Ok(()))
             }
         }
@@ -531,7 +528,7 @@ impl<S: IO + 'static> Drop for DoorStream<S> {
             At::Body(_) | At::Raw => true,
             At::Complete => !self.held.is_empty(),
         };
-        let linger = if expects_more && !self.ended { self.listener.linger } else { Duration::ZERO };
+        let linger = if expects_more && !self.ended { self.listener.config.linger } else { Duration::ZERO };
         farewell::close(inner, linger, admitted);
     }
 }

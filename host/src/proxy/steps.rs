@@ -128,7 +128,7 @@ impl Proxy {
         const UNREAD: &str = "the client does not read the responses that it asked for on this connection";
         let Some(connection) = &ctx.connection else { return Ok(()) };
         if let Some(streams) = connection.streams() {
-            let begun = streams.begin(connection.listener.send_timeout).await;
+            let begun = streams.begin(connection.listener.config.send_timeout).await;
             ctx.begun = Some(begun.ok_or(Failure::Overloaded(UNREAD))?);
         }
         Ok(())

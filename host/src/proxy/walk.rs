@@ -136,7 +136,7 @@ impl ProxyHttp for Proxy {
             let (scheme, authority) = (served.head.scheme(), served.head.authority());
             let version = session.req_header().version;
             let from = forwarded::From { client: connection.client, scheme, authority, version };
-            forwarded::apply(&connection.listener.forwarded, &from, request)?;
+            forwarded::apply(&connection.listener.config.forwarded, &from, request)?;
         }
         match &ctx.route {
             Some(route) => rewrite::apply(&route.rewrite, request),

@@ -46,7 +46,7 @@ impl Doors<'_> {
         A: HttpServerApp + Send + Sync + 'static,
     {
         let answers = if self.config.proxy.error_header { AnswerForm::Code } else { AnswerForm::StatusOnly };
-        let listener = Arc::new(Listener::new(config, answers));
+        let listener = Arc::new(Listener::new(config.clone(), answers));
         let per_client = config.max_connections_per_client.unwrap_or(slots.limit().div_ceil(2));
         let most = config.max_connections.unwrap_or(usize::MAX);
         let metrics = Arc::new(self.metrics.listener(&listener.name));
@@ -60,7 +60,7 @@ impl Doors<'_> {
         // A door looks at no address: its socket has one.
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let config = ListenerConfig { h2c: false, ..ListenerConfig::new(AdminConfig::LISTENER.to_owned(), nowhere) };
-        let listener = Listener::new(&config, AnswerForm::Json);
+        let listener = Listener::new(config, AnswerForm::Json);
         let metrics = Arc::new(self.metrics.listener(&listener.name));
         let slots = Slots::new(ADMIN_CONNECTIONS);
         let admission = Admission::new(slots, usize::MAX, usize::MAX, Vec::new(), metrics.clone());
