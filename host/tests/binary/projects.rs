@@ -1,6 +1,7 @@
 //! `new` and `build`, as far as no toolchain is needed: `make test-languages` runs them with all of them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -22,12 +23,12 @@ fn new(language: &str, folder: &Path) {
     ends(0, &["new", "shop", "--lang", language, "--folder", &folder.display().to_string()]);
 }
 
-/// Builds without any toolchain, and must fail; gives the message.
-fn build_without_tools(folder: &Path) -> String {
+/// Builds with the programs of one folder only, and must fail; gives the message.
+fn build_fails(folder: &Path, programs: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pointsman"))
         .arg("build")
         .arg(folder)
-        .env("PATH", "")
+        .env("PATH", programs)
         .env("XDG_CACHE_HOME", folder.join("no-cache"))
         .output()
         .expect("the binary runs");
@@ -79,9 +80,31 @@ fn a_missing_tool_is_named_with_the_ways_to_get_it() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         new(language, folder.path());
-        let errors = build_without_tools(folder.path());
+        let errors = build_fails(folder.path(), "");
         assert!(errors.contains(tool) && errors.contains(way), "{language}: {errors}");
         assert!(!folder.path().join("router.wasm").exists());
+    }
+}
+
+#[test]
+fn a_tool_that_is_too_old_is_named_with_its_version() {
+    for (language, tool, prints, errors) in [
+        ("go", "go", "go version go1.19.8 linux/amd64", "is version 1.19; 1.26 or later is needed"),
+        ("go", "go", "what?", "prints \"what?\", which is no version"),
+        ("zig", "zig", "0.16.0", "is version 0.16; 0.17 or later is needed"),
+        ("as", "asc", "Version 0.27.3", "is version 0.27; 0.28 or later is needed"),
+        ("python", "componentize-py", "componentize-py 0.24.0", "is version 0.24; 0.25 or later is needed"),
+        ("js", "node", "v18.20.1", "is version 18.20; 20.6 or later is needed"),
+    ] {
+        let (folder, programs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        new(language, folder.path());
+        for program in [tool, "npm"] {
+            let path = programs.path().join(program);
+            fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("can be run");
+        }
+        let said = build_fails(folder.path(), &programs.path().display().to_string());
+        assert!(said.contains(errors) && said.contains("Get "), "{language}: {said}");
     }
 }
 

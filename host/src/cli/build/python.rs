@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use crate::cli::build::project::{Project, run};
-use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
 
 const COMPONENTIZE: Tool = Tool {
     program: "componentize-py",
     from: Registry::Pip,
     packages: &["componentize-py==0.25.1"],
+    oldest: Some(Oldest { version: Version(0, 25), argument: "--version" }),
     home: "https://github.com/bytecodealliance/componentize-py",
 };
 

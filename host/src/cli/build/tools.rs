@@ -1,14 +1,16 @@
 //! The programs of toolchains: where they are, and how to get those that are missing.
 //!
 //! What `--get-tools` gets lies in the user's cache folder, in versions that are known to work, and is preferred to what is
-//! in PATH.
+//! in PATH. A program that is too old counts as missing.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::cli::build::project::run;
 
@@ -19,9 +21,22 @@ pub struct Tool {
     pub from: Registry,
     /// Packages, each with its version.
     pub packages: &'static [&'static str],
+    pub oldest: Option<Oldest>,
     /// For who gets it by other means.
     pub home: &'static str,
 }
+
+/// The oldest version of a program that works.
+#[derive(Clone, Copy)]
+pub struct Oldest {
+    pub version: Version,
+    /// The argument with which the program prints its version.
+    pub argument: &'static str,
+}
+
+/// Major and minor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Registry {
@@ -46,22 +61,30 @@ impl Tools {
 
     /// A command that runs the tool.
     pub fn command(&self, tool: &Tool) -> anyhow::Result<Command> {
-        if let Some(command) = self.find(tool) {
-            return Ok(command);
+        let found = self.find(tool);
+        if found.is_ok() || !self.get_missing {
+            return found;
         }
-        if self.get_missing {
-            self.get(tool)?;
-        }
-        self.find(tool).ok_or_else(|| self.missing(tool))
+        self.get(tool)?;
+        self.find(tool)
     }
 
     fn missing(&self, tool: &Tool) -> anyhow::Error {
         anyhow!(
-            "`{}` is neither in {} nor in PATH. Get it with `pointsman build --get-tools`, or by hand:\n  {}\nor from {}",
+            "`{}` is neither in {} nor in PATH. {}",
             tool.program,
             self.folder(tool.from).display(),
+            self.ways(tool)
+        )
+    }
+
+    fn ways(&self, tool: &Tool) -> String {
+        let oldest = tool.oldest.map(|oldest| format!(" ({} or later)", oldest.version));
+        format!(
+            "Get it with `pointsman build --get-tools`, or by hand:\n  {}\nor from {}{}",
             self.steps(tool).join(" &&\n  "),
             tool.home,
+            oldest.unwrap_or_default(),
         )
     }
 
@@ -80,19 +103,34 @@ impl Tools {
         self.cache.join("rust-web")
     }
 
-    fn find(&self, tool: &Tool) -> Option<Command> {
+    fn find(&self, tool: &Tool) -> anyhow::Result<Command> {
+        let mut too_old = None;
+        for candidate in self.candidates(tool) {
+            match tool.oldest.map_or(Ok(()), |oldest| oldest.check(&candidate)) {
+                Ok(()) => return Ok(command_of(&candidate)),
+                Err(why) => too_old = too_old.or(Some(why)),
+            }
+        }
+        Err(match too_old {
+            Some(why) => anyhow!("{why:#}. {}", self.ways(tool)),
+            None => self.missing(tool),
+        })
+    }
+
+    /// Command lines that would run the tool, the preferred one first.
+    fn candidates(&self, tool: &Tool) -> Vec<Vec<OsString>> {
         let folder = self.folder(tool.from);
+        let mut candidates: Vec<Vec<OsString>> = Vec::new();
         let kept = program_below(&folder, tool);
         if kept.is_file() {
-            return Some(Command::new(kept));
+            candidates.push(vec![kept.into()]);
         }
         // The package brings no program of that name, but a module that is one.
         if tool.program == "zig" && ziglang(&folder) {
-            let mut python = Command::new(folder.join("bin/python"));
-            python.args(["-m", "ziglang"]);
-            return Some(python);
+            candidates.push(vec![folder.join("bin/python").into(), "-m".into(), "ziglang".into()]);
         }
-        in_path(tool.program).map(Command::new)
+        candidates.extend(in_path(tool.program).map(|path| vec![path.into()]));
+        candidates
     }
 
     pub fn folder(&self, registry: Registry) -> PathBuf {
@@ -153,4 +191,63 @@ fn ziglang(folder: &Path) -> bool {
 /// The program of this name in PATH.
 pub fn in_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn command_of(line: &[OsString]) -> Command {
+    let mut command = Command::new(line.first().map_or(OsStr::new(""), OsString::as_os_str));
+    command.args(line.iter().skip(1));
+    command
+}
+
+impl Oldest {
+    /// Whether the program that a command line runs is recent enough.
+    pub fn check(self, line: &[OsString]) -> anyhow::Result<()> {
+        let shown = line.join(OsStr::new(" ")).display().to_string();
+        let said = run(command_of(line).arg(self.argument))
+            .with_context(|| format!("`{shown}` does not print its version"))?;
+        let said = String::from_utf8_lossy(&said);
+        match Version::within(&said) {
+            Some(version) if version >= self.version => Ok(()),
+            Some(version) => bail!("`{shown}` is version {version}; {} or later is needed", self.version),
+            None => bail!("`{shown} {}` prints {:?}, which is no version", self.argument, said.trim()),
+        }
+    }
+}
+
+impl Version {
+    /// The first number with a point and another number in what a program says of itself.
+    fn within(text: &str) -> Option<Version> {
+        let words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        words.into_iter().find_map(|word| {
+            let mut parts = word.split('.').map(str::parse);
+            Some(Version(parts.next()?.ok()?, parts.next()?.ok()?))
+        })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    #[test]
+    fn versions_are_read_from_what_programs_say() {
+        for (text, version) in [
+            ("go version go1.19.8 linux/amd64", Version(1, 19)),
+            ("0.17.1\n", Version(0, 17)),
+            ("Version 0.28.20", Version(0, 28)),
+            ("v20.20.2", Version(20, 20)),
+            ("componentize-py 0.25.1", Version(0, 25)),
+            ("0.18.0-dev.3+abc", Version(0, 18)),
+        ] {
+            assert_eq!(Version::within(text), Some(version), "{text}");
+        }
+        assert_eq!(Version::within("no version at all. Really 3"), None);
+        assert!(Version(1, 9) < Version(1, 26) && Version(2, 0) > Version(1, 26));
+    }
 }

@@ -1,7 +1,7 @@
 //! Zig: the SDK's module calls the project's.
 
 use crate::cli::build::project::{Project, run};
-use crate::cli::build::tools::{Registry, Tool, Tools};
+use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
 
 /// For Zig, C and C++.
@@ -9,7 +9,8 @@ pub const ZIG: Tool = Tool {
     program: "zig",
     from: Registry::Pip,
     packages: &["ziglang==0.17.1"],
-    home: "https://ziglang.org/download (0.17 or later)",
+    oldest: Some(Oldest { version: Version(0, 17), argument: "version" }),
+    home: "https://ziglang.org/download",
 };
 
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
