@@ -32,7 +32,8 @@ sys.path[:0] = [HERE, BENCH, os.path.join(BENCH, "clients")]
 from harness import places, process  # noqa: E402
 import fuzz_cases as cases  # noqa: E402
 import fuzz_origin as origins  # noqa: E402
-import h2  # noqa: E402
+import h2client  # noqa: E402
+import h2wire as h2  # noqa: E402
 import proxies  # noqa: E402
 
 CLIENTS_AT_ONCE = 32
@@ -68,7 +69,8 @@ class Fuzzer:
         known.append(number)
         if len(known) > 1:
             return
-        print(f"FAULT {kind}\n  seed {self.options.seed}, case {number}, client {ip}\n  bytes: {data[:600]!r}", flush=True)
+        print(f"FAULT {kind}\n  seed {self.options.seed}, case {number}, client {ip}\n  bytes: {data[:600]!r}",
+              flush=True)
         if number is not None:
             print(f"  sent:  {self.case(number, ip)[:1000]!r}", flush=True)
 
@@ -82,9 +84,9 @@ class Fuzzer:
         token = origins.token(ip)
         if self.options.protocol != "http2":
             return b"GET /%s HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n" % token
-        block = h2.block("POST", f"/{token.decode()}", "shop.test")
-        return (h2.PREFACE + h2.settings() + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block) + h2.frame(h2.DATA, 0, 1, token)
-                + h2.frame(h2.DATA, h2.END_STREAM, 1))
+        block = h2client.block("POST", f"/{token.decode()}", "shop.test")
+        return (h2.PREFACE + h2.settings() + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block)
+                + h2.frame(h2.DATA, 0, 1, token) + h2.frame(h2.DATA, h2.END_STREAM, 1))
 
     async def exchange(self, ip, data, chance, healthy):
         """One client: sends in pieces, reads until silence, leaves in one of three ways. Returns what it got."""

@@ -6,7 +6,8 @@ A case is the bytes that one connection sends. `@T@` stands for its token, see f
 import random
 import re
 
-import h2
+import h2client
+import h2wire as h2
 
 HTTP1 = [line.encode("latin-1") for line in [
     "GET /@T@ HTTP/1.1\r\nHost: shop.test\r\nX-Token: @T@\r\n\r\n",
@@ -213,7 +214,8 @@ def change_frames(chance, frames):
             frames.insert(at, h2.frame(h2.RST_STREAM, 0, chance.choice((1, 3, 5)), b"\0\0\0\x08"))
         case _:
             frames.insert(at, chance.choice((
-                h2.settings(window=chance.choice((0, 1, 65_535, (1 << 31) - 1, 1 << 31))), h2.frame(h2.PING, 0, 0, b"12345678"),
+                h2.settings((h2.INITIAL_WINDOW_SIZE, chance.choice((0, 1, 65_535, (1 << 31) - 1, 1 << 31)))),
+                h2.frame(h2.PING, 0, 0, b"12345678"),
                 h2.frame(h2.WINDOW_UPDATE, 0, chance.choice((0, 1)), chance.choice((0, 1, (1 << 31) - 1)).to_bytes(4)),
                 h2.frame(h2.SETTINGS, h2.ACK, 0), h2.frame(h2.PRIORITY, 0, 1, b"\0\0\0\x01\x10"),
                 h2.frame(h2.GOAWAY, 0, 0, b"\0" * 8))))
@@ -224,7 +226,8 @@ def http2(chance, token):
     frames = [h2.settings()]
     numbers = range(1, 1 + 2 * chance.choice((1, 1, 2, 4)), 2)
     streams = [stream(chance, number, token) for number in numbers]
-    while left := [one for one in streams if one]:  # Interleaved, each in its own order; heads with their continuations.
+    # Interleaved, each in its own order; heads with their continuations.
+    while left := [one for one in streams if one]:
         one = chance.choice(left)
         frames.append(one.pop(0))
         while one and one[0][3] == h2.CONTINUATION:
@@ -236,7 +239,7 @@ def http2(chance, token):
 
 def requests_in_frames(data):
     """The most requests that these bytes can be: heads by which a stream may begin."""
-    return sum(kind == h2.HEADERS for kind, *_ in h2.Frames().feed(data.removeprefix(h2.PREFACE)))
+    return sum(kind == h2.HEADERS for kind, *_ in h2client.Frames().feed(data.removeprefix(h2.PREFACE)))
 
 
 # ---- TLS ----
@@ -249,13 +252,16 @@ def record(chance, kind, data):
     return bytes([kind, 3, chance.choice((1, 3, 3, 4))]) + counted(data, 2)
 
 
+ALPN_LISTS = [b"h2", b"http/1.1"], [b"h2"], [b"acme-tls/1"]
+
+
 def client_hello(chance):
     """A ClientHello for TLS 1.2 and 1.3 (RFC 8446 4.1.2) that a server would go on with."""
     extensions = [
         (0, counted(b"\0" + counted(b"shop.test", 2), 2)),  # server_name
         (10, counted(bytes.fromhex("001d0017"), 2)),  # supported_groups: x25519, P-256
         (13, counted(bytes.fromhex("040308040401050308050501"), 2)),  # signature_algorithms
-        (16, counted(b"".join(counted(name, 1) for name in chance.choice(([b"h2", b"http/1.1"], [b"h2"], [b"acme-tls/1"]))), 2)),
+        (16, counted(b"".join(counted(name, 1) for name in chance.choice(ALPN_LISTS)), 2)),
         (43, counted(chance.choice((b"\3\4\3\3", b"\3\4", b"\3\3")), 1)),  # supported_versions
         (45, b"\1\1"),  # psk_key_exchange_modes
         (51, counted(b"\0\x1d" + counted(chance.randbytes(32), 2), 2)),  # key_share

@@ -1,6 +1,17 @@
 """Cases in which Pointsman deviates, each with the reason. A case that passes must leave the list."""
 
 
+def differences(known, chosen, failures):
+    """Prints where the failures of the chosen cases differ from the known ones; returns how many do."""
+    new = [name for name in failures if name not in known]
+    mended = [case.name for case in chosen if case.name in known and case.name not in failures]
+    if new:
+        print(f"pointsman: not in known.py: {', '.join(new)}")
+    for name in mended:
+        print(f"pointsman: `{name}` passes: remove it from known.py")
+    return len(new) + len(mended)
+
+
 def because(reason, *names):
     return dict.fromkeys(names, reason)
 

@@ -19,7 +19,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.dirname(HERE)]
+BENCH = os.path.dirname(HERE)
+sys.path[:0] = [HERE, BENCH, os.path.join(os.path.dirname(BENCH), "http")]
 
 from harness import machine, places, process, results  # noqa: E402
 import kinds  # noqa: E402

@@ -18,7 +18,10 @@ import ssl
 import sys
 import time
 
-import kinds
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(HERE)), "http"))
+
+import kinds  # noqa: E402
 
 SAMPLE_SECONDS = 0.5
 # Connections that are being opened at the same time: fewer than the backlog of a listener (nginx: 511).

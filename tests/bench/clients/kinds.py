@@ -4,7 +4,8 @@ A class is a kind: the bytes that a connection sends when it is open, upon what 
 clocks are in hostile.py.
 """
 
-import h2
+import h2client
+import h2wire as h2
 
 AUTHORITY = "shop.test"
 READ_ALL, READ_NOTHING = "all", "nothing"
@@ -72,7 +73,7 @@ class Http2(Client):
 
     def __init__(self):
         super().__init__()
-        self.frames, self.streams = h2.Frames(), set()
+        self.frames, self.streams = h2client.Frames(), set()
 
     def open_streams(self):
         return len(self.streams)
@@ -85,9 +86,9 @@ class Http2(Client):
 
     def frame(self, kind, flags, stream, payload):
         if kind == h2.GOAWAY:
-            self.hear(f"GOAWAY {h2.error_name(payload[4:8])}")
+            self.hear(f"GOAWAY {h2.code_name(int.from_bytes(payload[4:8]))}")
         elif kind == h2.RST_STREAM:
-            self.hear(f"RST_STREAM {h2.error_name(payload)}")
+            self.hear(f"RST_STREAM {h2.code_name(int.from_bytes(payload))}")
             self.close(stream)
         elif kind == h2.SETTINGS and not flags & h2.ACK:
             return h2.frame(h2.SETTINGS, h2.ACK, 0) + self.settings_came()
@@ -160,7 +161,7 @@ class IdleH2(Http2):
         self.ready = False
 
     def begin(self):
-        head = h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, h2.block("GET", "/", AUTHORITY))
+        head = h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, h2client.block("GET", "/", AUTHORITY))
         return h2.PREFACE + h2.settings() + head
 
     def close(self, stream):
@@ -205,7 +206,7 @@ class SlowHeadH2(Http2):
         self.ready = True
         self.streams.add(1)
         # The value is within the limits of servers (nginx: 8 KiB), and not complete for longer than a run lasts.
-        unfinished = h2.block("GET", "/", AUTHORITY) + b"\x00" + h2.text("x-slow") + h2.integer(4_000, 7)
+        unfinished = h2client.block("GET", "/", AUTHORITY) + b"\x00" + h2client.text("x-slow") + h2.integer(4_000, 7)
         return h2.frame(h2.HEADERS, h2.END_STREAM, 1, unfinished)
 
     def each_second(self):
@@ -243,7 +244,8 @@ class SlowBodyH2(Http2):
 
     def begin(self):
         self.streams.add(1)
-        return h2.PREFACE + h2.settings() + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, h2.block("POST", "/upload", AUTHORITY))
+        head = h2.frame(h2.HEADERS, h2.END_HEADERS, 1, h2client.block("POST", "/upload", AUTHORITY))
+        return h2.PREFACE + h2.settings() + head
 
     def each_second(self):
         return h2.frame(h2.DATA, 0, 1, b"a")
@@ -259,15 +261,16 @@ class Unread(Http2):
         self.ready = False
 
     def begin(self):
-        return h2.PREFACE + h2.settings(window=self.window)
+        return h2.PREFACE + h2.settings((h2.INITIAL_WINDOW_SIZE, self.window))
 
     def settings_came(self):
         if self.ready:
             return b""
         self.ready = True
         self.streams = {2 * number + 1 for number in range(self.streams_each)}
-        block = h2.block("GET", "/100m", AUTHORITY)
-        return b"".join(h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream, block) for stream in sorted(self.streams))
+        block = h2client.block("GET", "/100m", AUTHORITY)
+        return b"".join(h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream, block)
+                        for stream in sorted(self.streams))
 
 
 class WindowZero(Unread):

@@ -1,5 +1,7 @@
 """HPACK (RFC 7541): a decoder for what the proxy sends, an encoder of what a case asks for, right or wrong."""
 
+from h2wire import integer
+
 STATIC = [(name.encode(), value.encode()) for name, _, value in (line.partition("=") for line in """\
 :authority\n:method=GET\n:method=POST\n:path=/\n:path=/index.html\n:scheme=http\n:scheme=https\n:status=200\n:status=204
 :status=206\n:status=304\n:status=400\n:status=404\n:status=500\naccept-charset\naccept-encoding=gzip, deflate
@@ -64,18 +66,6 @@ def unhuffman(data):
     if bits > 7 or code != (1 << bits) - 1:
         raise ValueError("Huffman padding")
     return bytes(out)
-
-
-def integer(value, prefix, flags=0):
-    """An integer behind a prefix of `prefix` bits (RFC 7541 5.1)."""
-    limit = (1 << prefix) - 1
-    if value < limit:
-        return bytes([flags | value])
-    out, value = bytearray([flags | limit]), value - limit
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out) + bytes([value])
 
 
 def string(data):

@@ -5,38 +5,14 @@ import struct
 import time
 
 import hpack
+from h2wire import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE,
+                    PROTOCOL_ERROR, RST_STREAM, SETTINGS, WINDOW_UPDATE, WITH_PRIORITY, code_name, frame, settings)
 
 PATIENCE_SECONDS = 8
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-(NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE_ERROR,
- REFUSED_STREAM,
- CANCEL, COMPRESSION_ERROR, CONNECT_ERROR, ENHANCE_YOUR_CALM) = range(12)
-CODES = ["NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED",
-         "FRAME_SIZE_ERROR",
-         "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM"]
-(HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE,
- MAX_HEADER_LIST_SIZE) = range(1, 7)
 
 
 class Wrong(Exception):
     """What a case expected did not come."""
-
-
-def frame(kind, flags=0, stream=0, payload=b"", length=None):
-    """A frame's bytes; `length` only where it shall be a lie."""
-    size = len(payload) if length is None else length
-    return size.to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
-def settings(*pairs):
-    return frame(SETTINGS, payload=b"".join(struct.pack(">HI", *pair) for pair in pairs))
-
-
-def code_name(code):
-    return CODES[code] if code < len(CODES) else str(code)
 
 
 class Stream:

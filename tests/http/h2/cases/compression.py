@@ -2,7 +2,7 @@
 
 import hpack
 from h2case import MUST, case, check
-from peer import COMPRESSION_ERROR, END_HEADERS, END_STREAM, HEADERS, HEADER_TABLE_SIZE, frame, settings
+from h2wire import COMPRESSION_ERROR, END_HEADERS, END_STREAM, HEADERS, HEADER_TABLE_SIZE, frame, settings
 
 DECODING = "7541 4.3"
 

@@ -3,8 +3,8 @@
 import struct
 
 from h2case import MUST, case, check, held, response
-from peer import (CANCEL, DATA, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, INITIAL_WINDOW_SIZE, PROTOCOL_ERROR,
-                  RST_STREAM, WINDOW_UPDATE, frame, settings)
+from h2wire import (CANCEL, DATA, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, INITIAL_WINDOW_SIZE, PROTOCOL_ERROR,
+                    RST_STREAM, WINDOW_UPDATE, frame, settings)
 
 FLOW = "9113 6.9"
 LARGE = response(body=b"0123456789" * 20_000)

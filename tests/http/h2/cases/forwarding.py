@@ -1,7 +1,7 @@
 """From HTTP/2 to the HTTP/1.1 origin and back (RFC 9113 8, RFC 9110 7.6)."""
 
 from h2case import MUST, SHOULD, case, check, response
-from peer import END_HEADERS, END_STREAM, NO_ERROR
+from h2wire import END_HEADERS, END_STREAM, NO_ERROR
 
 OK = response(body=b"hello")
 

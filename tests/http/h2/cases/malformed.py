@@ -2,7 +2,7 @@
 
 import hpack
 from h2case import MUST, SHOULD, case, check
-from peer import END_HEADERS, END_STREAM, frame
+from h2wire import DATA, END_HEADERS, END_STREAM, HEADERS, frame
 
 NAMES = "9113 8.2.1"
 PSEUDO = "9113 8.3.1"
@@ -143,15 +143,16 @@ bad("protocol-unasked", "8441 3", "`:protocol` without the setting for it.",
 
 
 def length(name, text, value, *bodies, level=MUST, section=LENGTH):
-    """A content-length that the DATA frames do not bear out. The origin never gets a whole request."""
+    """A content-length that the DATA frames do not bear out. The origin never gets a whole request: all frames are sent
+    at once, since one that comes later than the declared bytes is too late to hold the request back."""
 
     @case(f"length-{name}", section, level, text)
     def run(p):
         fields = p.fields(*((b"content-length", v) for v in (value if isinstance(value, list) else [value])),
                           method=b"POST")
-        p.headers(1, fields, END_HEADERS | (0 if bodies else END_STREAM))
-        for number, body in enumerate(bodies):
-            p.data(1, body, END_STREAM if number == len(bodies) - 1 else 0)
+        last = len(bodies) - 1
+        p.send(frame(HEADERS, END_HEADERS | (0 if bodies else END_STREAM), 1, hpack.block(fields)),
+               *(frame(DATA, END_STREAM if n == last else 0, 1, body) for n, body in enumerate(bodies)))
         p.malformed(1)
         p.healthy()
 

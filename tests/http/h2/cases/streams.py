@@ -4,9 +4,9 @@ import struct
 
 import hpack
 from h2case import MUST, SHOULD, case, check, held
-from peer import (CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, MAX_CONCURRENT_STREAMS, PRIORITY,
-                  PROTOCOL_ERROR,
-                  REFUSED_STREAM, RST_STREAM, STREAM_CLOSED, WINDOW_UPDATE, Wrong, frame)
+from h2wire import (CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, MAX_CONCURRENT_STREAMS, PRIORITY,
+                    PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, STREAM_CLOSED, WINDOW_UPDATE, frame)
+from peer import Wrong
 
 STATES = "9113 5.1"
 ONE = struct.pack(">I", 1)
