@@ -208,11 +208,11 @@ def measure(options, folder):
     made = {"nginx": lambda: proxies.Nginx("nginx", site),
             "pointsman": lambda: proxies.Pointsman(options.name, site, options.pointsman, options.listener_toml,
                                                    options.proxy_toml)}
-    proxies = [made[name]() for name in options.proxies]
+    targets = [made[name]() for name in options.proxies]
     kept = {"machine": described(options), "options": {key: getattr(options, key) for key in (
         "count_factor", "longest", "sources", "listener_toml", "proxy_toml")}, "runs": []}
     for name in options.kinds:
-        for target in proxies:
+        for target in targets:
             run = one_run(name, target, site, options)
             kept["runs"].append(run)
             of_hostile, of_healthy = run["hostile"], run["healthy"]
