@@ -16,7 +16,7 @@ pub struct MemoryWatch {
     resident: AtomicU64,
 }
 
-/// How often it is looked: memory grows by some hundred MiB meanwhile at the most.
+/// Interval of the samples: memory grows by some hundred MiB between two of them at the most.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// The thread that looks ends with its process.

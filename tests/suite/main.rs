@@ -10,6 +10,7 @@ mod decisions;
 mod docs;
 mod door_answers;
 mod door_clocks;
+mod door_framings;
 mod door_requests;
 mod downstream;
 mod egress;

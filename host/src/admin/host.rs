@@ -1,4 +1,4 @@
-//! Whether a request was sent to this proxy, and by no page of another site. A browser sends what any page tells it to,
+//! Whether a request was sent to this proxy, and by no page of another site. A browser sends the requests of any page,
 //! also to addresses that only this machine can reach: by a name that its owner points here (DNS rebinding), or across
 //! sites.
 

@@ -149,7 +149,7 @@ where
         while let Some(stream) = next {
             requests = requests.saturating_add(1);
             let mut session = ServerSession::new_http1(stream);
-            // The door has the clocks: Pingora's would be set beside them for each request.
+            // The door has its own clocks; with keep-alive Pingora would set another timer for each request.
             session.set_keepalive(Some(0));
             session.set_read_timeout(None);
             // Who sends no more may still read (RFC 9112, section 9.6).

@@ -53,8 +53,8 @@ impl Connection {
     }
 }
 
-/// How far an HTTP/1 connection is with its current request: the door's stream and the phases of the proxy, which run in
-/// one task, tell each other here.
+/// Phase of an HTTP/1 connection's current request, shared by the door's stream and the phases of the proxy, which run in
+/// one task.
 #[derive(Debug)]
 pub struct HeadPhase {
     phase: AtomicU8,

@@ -17,7 +17,7 @@ pub struct RequestHead {
     scheme: Scheme,
     authority: String,
     path_and_query: String,
-    /// Where the path ends; the query follows the `?` that stands there.
+    /// Where the path ends: at the `?` in front of the query, if there is one.
     path_end: usize,
     headers: HeaderMap,
     client_ip: Option<IpAddr>,
@@ -47,7 +47,7 @@ pub struct DownstreamTls {
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub method: Method,
-    /// The request target's bytes in origin form: what stands between method and version in HTTP/1, `:path` in HTTP/2.
+    /// The request target's bytes in origin form: from between method and version in HTTP/1, from `:path` in HTTP/2.
     pub target: Vec<u8>,
     /// As `authority` below made it.
     pub authority: String,

@@ -28,7 +28,7 @@ use crate::quota::{Count, Counted};
 /// Requests that the HTTP/2 library refuses before the connection ends. Pingora's own bound.
 const MOST_MALFORMED: usize = 32;
 
-/// How long a connection without a request may take to end once it was told to.
+/// Longest time from GOAWAY to the end of a connection without requests.
 const LAST_FRAMES: Duration = Duration::from_secs(5);
 
 /// Streams that may begin before it is known whether the client reads at all.
@@ -255,7 +255,7 @@ pub async fn serve<A, S>(
                 }
             }
             Ok(None) => return,
-            // A client that breaks the protocol has been told so, one that is gone can't be.
+            // h2 has sent GOAWAY to a client that broke the protocol; any other is gone.
             Err(_) => return,
         }
     }

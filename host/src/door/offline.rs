@@ -20,7 +20,7 @@ pub struct OfflineRequest<'a> {
     pub listener: &'a str,
 }
 
-/// The same, as it stands in a file.
+/// The same, as written in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WrittenRequest {

@@ -20,7 +20,7 @@ const TASK: Duration = Duration::from_millis(50);
 /// keep a connection ready for later.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// How often it is looked, while listeners close only.
+/// Interval of the checks for the end of accepted connections while the listeners close.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Pending {

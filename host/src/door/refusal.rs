@@ -1,4 +1,4 @@
-//! Why the door refuses a request before Pingora sees it, and what the client is told.
+//! Reasons for which the door refuses a request before Pingora sees it, and the response to each.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -110,14 +110,14 @@ impl Refusal {
     }
 }
 
-/// In which form a listener tells its refusals.
+/// Form of a listener's refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerForm {
     /// With the header `pointsman-error`, and the code as the body.
     Code,
     /// `proxy.error_header = false`
     StatusOnly,
-    /// As the admin API tells its errors.
+    /// As the errors of the admin API.
     Json,
 }
 

@@ -64,7 +64,7 @@ impl Reporter {
         self.log("HTTP/1", refusal.status().as_u16(), bytes, refusal.code(), refusal.to_string());
     }
 
-    /// A request whose body was not taken; its own line tells.
+    /// A request whose body was not taken; its reason is in the request's own line of the access log.
     pub fn refused_body(&self, refusal: Refusal) {
         self.metrics.refused_request(refusal.reason());
     }

@@ -32,8 +32,8 @@ use crate::door::report::{Closed, Reporter};
 /// The start of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes of a next request that are read while the current one is answered: what tells a client that waits from one
-/// that is gone. The rest stays in the kernel.
+/// Bytes of a next request that are read while the current one is answered: it shows whether the client waits or is
+/// gone. The rest stays in the kernel.
 const READ_AHEAD: usize = 1024;
 
 /// Empty lines before a request line that are passed over (RFC 9112, section 2.2).
@@ -63,14 +63,14 @@ pub struct DoorStream<S: IO + 'static> {
     sending_clock: Clock,
     /// The client sends no more.
     ended: bool,
-    /// The socket failed, or was given up: nobody can be told anything.
+    /// The socket failed, or was given up: nothing more can be sent.
     broken: bool,
     written: u64,
     /// The connection counts until its last byte is gone.
     admitted: Option<Admitted>,
 }
 
-/// Where in HTTP/1 the next byte stands.
+/// Position of the next byte in HTTP/1.
 #[derive(Debug)]
 enum At {
     Head,
@@ -191,7 +191,7 @@ impl<S: IO + 'static> DoorStream<S> {
         self.clock.is_over(self.due, cx)
     }
 
-    /// The client kept the proxy waiting: in the middle of a head it is told so.
+    /// The client kept the proxy waiting: in the middle of a head it gets 408.
     fn overdue(&mut self) -> io::Error {
         if self.phase.phase() == Phase::Head {
             return self.refuse(Refusal::HeadTimeout(self.listener.config.head_timeout));
@@ -294,7 +294,7 @@ impl<S: IO + 'static> DoorStream<S> {
         let checked = match check_head(&mut head) {
             Ok(checked) => checked,
             Err(refusal) => {
-                // It tells how the answer is to look.
+                // The form of the response depends on its first line.
                 self.held = head;
                 return Err(refusal);
             }

@@ -130,7 +130,7 @@ fn facts(ssl: &SslRef) -> Result<DownstreamTls, HandshakeError> {
     })
 }
 
-/// Bytes that are told of a server name which is none.
+/// Bytes of an invalid server name that the log shows.
 const LONGEST_NAME: usize = 64;
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -221,7 +221,7 @@ impl Drop for Wire {
 #[async_trait]
 impl Shutdown for Wire {
     async fn shutdown(&mut self) {
-        // A client that is gone has nothing to be told.
+        // Fails if the client is gone already.
         let _ = AsyncWriteExt::shutdown(self).await;
     }
 }

@@ -16,7 +16,7 @@ pub enum Order {
     Reload,
     /// By SIGUSR1.
     ReopenLogs,
-    /// By SIGUSR2: start the program anew, to take this one's place.
+    /// By SIGUSR2: start the program again, to take this process's place.
     Upgrade,
     /// By SIGQUIT: the process that takes this one's place is ready for its listeners.
     HandOver,

@@ -214,7 +214,7 @@ impl AdminConfig {
 pub struct ListenerConfig {
     /// Unique. A module reads it as `request.listener`.
     pub name: String,
-    /// Port 0: any free port, told in the log.
+    /// Port 0: any free port; the log names it.
     pub address: SocketAddr,
     pub tls: Option<ListenerTls>,
     /// Whether HTTP/2 without TLS (prior knowledge) is taken. Meaningless, and refused, beside `tls`.

@@ -10,7 +10,7 @@ const MOST_LEFT_OUT: usize = 16 * 1024;
 /// Digits of a chunk's size: more would not fit, leading zeros included.
 const MOST_DIGITS: u8 = 16;
 
-/// Where in a chunked body the next byte stands.
+/// Position of the next byte in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Size {

@@ -1,0 +1,65 @@
+//! No response reaches another client and no request holds another one's bytes, however the two end.
+//!
+//! Random exchanges run side by side on a few connections that the proxy uses again, before an upstream that parses strictly
+//! (RFC 9112). Each has a number, and each byte of its bodies follows from that number.
+
+mod client;
+mod message;
+mod plan;
+mod upstream;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pointsman_tests::{Proxy, Tenant, example};
+use proptest::test_runner::{Config, TestRunner};
+
+use self::plan::{Conversation, Plans, conversations};
+
+/// Far beyond what a case needs on a busy machine.
+const LONGEST: Duration = Duration::from_secs(60);
+const CASES: u32 = 200;
+
+/// What went wrong.
+#[derive(Default, Clone)]
+pub struct Faults(Arc<Mutex<Vec<String>>>);
+
+impl Faults {
+    pub fn add(&self, what: String) {
+        self.0.lock().expect("faults").push(what);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("faults"))
+    }
+}
+
+#[test]
+fn every_exchange_gets_its_own_answer_and_no_other_ones_bytes() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (plans, faults) = (Plans::default(), Faults::default());
+    let proxy = runtime.block_on(async {
+        let upstream = upstream::start(plans.clone(), faults.clone()).await;
+        let module = format!("upstreams = [\"{}\"]", upstream.address());
+        let tenant = Tenant::new("shop").hostnames(&["*"]).module(example("failover"), &module);
+        (Proxy::with(tenant).start().await, upstream)
+    });
+    let address = proxy.0.address();
+    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+    let run = |case: Vec<Conversation>| {
+        runtime.block_on(async {
+            let all = case.into_iter().map(|one| client::converse(address, plans.clone(), faults.clone(), one));
+            let all: tokio::task::JoinSet<()> = all.collect();
+            if tokio::time::timeout(LONGEST, all.join_all()).await.is_err() {
+                faults.add(format!("no end within {LONGEST:?}"));
+            }
+        });
+        proptest::prop_assert_eq!(faults.take(), Vec::<String>::new());
+        Ok(())
+    };
+    let outcome = runner.run(&conversations(), run);
+    runtime.block_on(async { drop(proxy) });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
