@@ -40,7 +40,7 @@ CLIENTS_AT_ONCE = 32
 CASES_IN_BATCH = 500
 # One in so many cases is a healthy request, which must be answered whatever the others do.
 HEALTHY_EVERY = 8
-HEALTHY_SECONDS = 5
+HEALTHY_SECONDS = 20
 # Silence after which a client takes it that nothing more comes.
 SILENCE_SECONDS = 0.15
 LONGEST_CASE_SECONDS = 2
