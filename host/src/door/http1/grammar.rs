@@ -91,7 +91,7 @@ pub fn check_head(head: &mut [u8]) -> Result<CheckedHead, Refusal> {
     let absolute = check_target(method, target)?;
     let host = facts.host(version)?;
     let framing = facts.framing(version)?;
-    if method == "TRACE" && framing != Framing::None {
+    if method == "TRACE" && !matches!(framing, Framing::None | Framing::Length(0)) {
         return Err(Refusal::Header("TRACE has a body (RFC 9110, section 9.3.8)"));
     }
     let rewritten = match absolute {
@@ -451,7 +451,9 @@ mod tests {
     #[test]
     fn trace_has_no_body() {
         refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1\r\n\r\n", 400, "header");
+        refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n", 400, "header");
         taken("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n", Framing::Length(0));
     }
 
     #[test]
