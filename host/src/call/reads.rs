@@ -199,19 +199,62 @@ impl Read {
             | Read::SharedDelete(key) => key,
             Read::Upstream(upstream) => &upstream.address,
             Read::Group { name, .. } => name,
-            _ => "",
+            Read::Method
+            | Read::Scheme
+            | Read::Authority
+            | Read::Path
+            | Read::Query
+            | Read::Headers
+            | Read::ClientIp
+            | Read::Listener
+            | Read::Tls
+            | Read::Attempts
+            | Read::ConfigJson
+            | Read::Now(_)
+            | Read::Random(_)
+            | Read::RandomSeed(_) => "",
         }
     }
 
     /// Bytes that are kept for it, about.
     pub fn size(&self) -> usize {
         let saw = match self {
-            Read::SharedGet { value: Some(value), .. } => value.len(),
-            Read::Group { members: Some(members), .. } => members.len().saturating_mul(64),
-            _ => 0,
+            Read::SharedGet { value, .. } => value.as_ref().map_or(0, Vec::len),
+            Read::Group { members, .. } => members.iter().flatten().map(of_member).sum(),
+            Read::Method
+            | Read::Scheme
+            | Read::Authority
+            | Read::Path
+            | Read::Query
+            | Read::Header(_)
+            | Read::HeaderText(_)
+            | Read::HeaderValues(_)
+            | Read::Headers
+            | Read::ClientIp
+            | Read::Listener
+            | Read::Tls
+            | Read::Attempts
+            | Read::ConfigJson
+            | Read::ConfigGet(_)
+            | Read::ConfigText(_)
+            | Read::Now(_)
+            | Read::Random(_)
+            | Read::RandomSeed(_)
+            | Read::SharedAdd { .. }
+            | Read::SharedCounter { .. }
+            | Read::SharedSet { .. }
+            | Read::SharedCompareAndSet { .. }
+            | Read::SharedDelete(_)
+            | Read::Upstream(_) => 0,
         };
         self.argument().len().saturating_add(saw)
     }
+}
+
+/// Bytes of a group's member: its address and its figures.
+fn of_member(upstream: &raw::Upstream) -> usize {
+    const FIGURES: usize = 40;
+    upstream.address.len().saturating_add(FIGURES)
 }
 
 /// As the WIT names it: `header("cookie")`.

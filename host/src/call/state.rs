@@ -99,12 +99,14 @@ impl State {
         Ok(())
     }
 
-    /// What outlives a decision, for the function of this name.
-    pub fn stores(&self, function: &'static str) -> wasmtime::Result<&Stores> {
+    /// Counts a call of the function of this name, and returns what outlives a decision. A call that is one too many fails
+    /// here, before it has an effect.
+    pub fn stores(&mut self, function: &'static str) -> wasmtime::Result<&Stores> {
+        self.count_call()?;
         Ok(self.stores.as_deref().ok_or(NotInConfigure(function))?)
     }
 
-    /// Counts a call that reads something.
+    /// Counts a call that only reads something, and keeps what it read.
     pub fn note(&mut self, read: Read) -> wasmtime::Result<()> {
         self.count_call()?;
         self.reads.note(read);

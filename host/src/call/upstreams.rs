@@ -11,28 +11,29 @@ use crate::stores::{Known, Stores};
 
 impl Host for State {
     fn get(&mut self, address: String) -> wasmtime::Result<Upstream> {
+        let now = self.now;
         let stores = self.stores("upstreams.get")?;
         let upstream = match target(&address) {
             Ok(target) => {
                 let in_group = stores.groups.iter().flat_map(|group| group.members());
                 let mut health = in_group.filter(|(member, _)| **member == target).map(|(_, health)| health);
                 let health = health.find(|health| *health != Health::Unknown).unwrap_or(Health::Unknown);
-                seen(stores, self.now, address, &target, health)
+                seen(stores, now, address, &target, health)
             }
             Err(_) => upstream(address, Known::default(), Health::Unknown),
         };
-        self.note(Read::Upstream(Box::new(upstream.clone())))?;
+        self.reads.note(Read::Upstream(Box::new(upstream.clone())));
         Ok(upstream)
     }
 
     fn group(&mut self, name: String) -> wasmtime::Result<Option<Vec<Upstream>>> {
+        let now = self.now;
         let stores = self.stores("upstreams.group")?;
         let members = stores.group(&name).map(|group| {
-            let member =
-                |(target, health): (&Target, Health)| seen(stores, self.now, target.to_string(), target, health);
+            let member = |(target, health): (&Target, Health)| seen(stores, now, target.to_string(), target, health);
             group.members().map(member).collect::<Vec<_>>()
         });
-        self.note(Read::Group { name, members: members.clone() })?;
+        self.reads.note(Read::Group { name, members: members.clone() });
         Ok(members)
     }
 }
