@@ -36,7 +36,7 @@ H2 = {
         "continuation-small",
     ),
     **because(
-        "Pingora can send no interim response over HTTP/2: a client that waits for one is told 417 after a second",
+        "Pingora can send no interim response over HTTP/2: a client that waits for one gets 417 after 3 seconds",
         "expect-continue",
     ),
     **because("the http crate cuts off a fragment before Pointsman can see it; it does not go on", "bad-path-fragment"),

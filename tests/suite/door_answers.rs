@@ -181,6 +181,21 @@ async fn expectation_over_http2_keeps_nobody_waiting() {
     assert_eq!((reply.status, reply.code()), (417, Some("expectation")));
 }
 
+/// curl waits a second for 100, then it sends its body all the same.
+#[tokio::test]
+async fn expectation_over_http2_gives_a_client_time_to_lose_patience() {
+    const PATIENCE: Duration = Duration::from_millis(1_200);
+    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let proxy = Proxy::with(fixed(&upstream)).start().await;
+    let (uploader, _connection) = http2_with_body(proxy.address()).await;
+    let (body, reply) = uploader.post_expecting("http://shop.test/").await;
+    tokio::time::sleep(PATIENCE).await;
+    body.send("body").await;
+    drop(body);
+    let reply = reply.await.expect("a task").expect("a response");
+    assert_eq!((reply.status, reply.body.as_str()), (200, "body"));
+}
+
 #[tokio::test]
 async fn malformed_http2_request_is_refused() {
     let upstream = Upstream::answering("live").start().await;

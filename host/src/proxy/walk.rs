@@ -325,8 +325,9 @@ fn waits_for_client(session: &mut Session, ctx: &Context) -> bool {
     }
 }
 
-/// How long an HTTP/2 client may wait for a 100 that can't be sent, before it is told so.
-const EXPECTATION: Duration = Duration::from_secs(1);
+/// Longest wait for the body of a request over HTTP/2 whose client expects 100 (RFC 9110, section 10.1.1). Chosen: curl sends
+/// its body after a second without an answer, so it must be well beyond that.
+const EXPECTATION: Duration = Duration::from_secs(3);
 
 fn is_expecting_over_http2(session: &Session) -> bool {
     let request = session.req_header();
