@@ -154,7 +154,7 @@ def block(chance, found, token):
     for name, value in found:
         value = value.replace(b"@T@", token)
         first = chance.choice((b"\x00", b"\x10", b"\x40"))
-        coded += first + h2.integer(len(name), 7) + name + h2.integer(len(value), 7) + value
+        coded += first + h2.string(name) + h2.string(value)
     return coded
 
 

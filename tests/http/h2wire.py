@@ -1,4 +1,4 @@
-"""Frames of HTTP/2 (RFC 9113), and the integers of header blocks (RFC 7541), for all clients that write their own."""
+"""Frames of HTTP/2 (RFC 9113), and integers and strings of header blocks (RFC 7541), for all hand-written clients."""
 
 import struct
 
@@ -40,3 +40,8 @@ def integer(value, prefix, flags=0):
         out.append(value & 127 | 128)
         value >>= 7
     return bytes(out) + bytes([value])
+
+
+def string(data):
+    """A string literal without Huffman coding (RFC 7541 5.2)."""
+    return integer(len(data), 7) + data

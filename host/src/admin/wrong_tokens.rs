@@ -1,6 +1,7 @@
-//! Delays clients that send wrong tokens, longer each time, so that a token can't be guessed at the speed of the network.
+//! Delays clients that send wrong tokens, longer each time, so that no token can be guessed at the network's speed.
 //!
-//! A client is an address, so whoever shares one with somebody who guesses waits as well; a right token ends that. Nobody else is slowed, and nobody on the Unix socket.
+//! A client is an address, so whoever shares one with somebody who guesses waits as well; a right token ends that.
+//! Nobody else is slowed, and nobody on the Unix socket.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

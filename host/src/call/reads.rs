@@ -187,18 +187,9 @@ impl Read {
         }
     }
 
-    fn argument(&self) -> &str {
+    /// The argument, and about how many bytes of what was seen are kept.
+    fn kept(&self) -> (&str, usize) {
         match self {
-            Read::Header(name) | Read::HeaderText(name) | Read::HeaderValues(name) => name.as_str(),
-            Read::ConfigGet(pointer) | Read::ConfigText(pointer) => pointer,
-            Read::SharedAdd { key, .. }
-            | Read::SharedCounter { key, .. }
-            | Read::SharedGet { key, .. }
-            | Read::SharedSet { key, .. }
-            | Read::SharedCompareAndSet { key, .. }
-            | Read::SharedDelete(key) => key,
-            Read::Upstream(upstream) => &upstream.address,
-            Read::Group { name, .. } => name,
             Read::Method
             | Read::Scheme
             | Read::Authority
@@ -212,42 +203,24 @@ impl Read {
             | Read::ConfigJson
             | Read::Now(_)
             | Read::Random(_)
-            | Read::RandomSeed(_) => "",
+            | Read::RandomSeed(_) => ("", 0),
+            Read::Header(name) | Read::HeaderText(name) | Read::HeaderValues(name) => (name.as_str(), 0),
+            Read::ConfigGet(pointer) | Read::ConfigText(pointer) => (pointer, 0),
+            Read::SharedAdd { key, .. }
+            | Read::SharedCounter { key, .. }
+            | Read::SharedSet { key, .. }
+            | Read::SharedCompareAndSet { key, .. }
+            | Read::SharedDelete(key) => (key, 0),
+            Read::SharedGet { key, value } => (key, value.as_ref().map_or(0, Vec::len)),
+            Read::Upstream(upstream) => (&upstream.address, 0),
+            Read::Group { name, members } => (name, members.iter().flatten().map(of_member).sum()),
         }
     }
 
     /// Bytes that are kept for it, about.
     pub fn size(&self) -> usize {
-        let saw = match self {
-            Read::SharedGet { value, .. } => value.as_ref().map_or(0, Vec::len),
-            Read::Group { members, .. } => members.iter().flatten().map(of_member).sum(),
-            Read::Method
-            | Read::Scheme
-            | Read::Authority
-            | Read::Path
-            | Read::Query
-            | Read::Header(_)
-            | Read::HeaderText(_)
-            | Read::HeaderValues(_)
-            | Read::Headers
-            | Read::ClientIp
-            | Read::Listener
-            | Read::Tls
-            | Read::Attempts
-            | Read::ConfigJson
-            | Read::ConfigGet(_)
-            | Read::ConfigText(_)
-            | Read::Now(_)
-            | Read::Random(_)
-            | Read::RandomSeed(_)
-            | Read::SharedAdd { .. }
-            | Read::SharedCounter { .. }
-            | Read::SharedSet { .. }
-            | Read::SharedCompareAndSet { .. }
-            | Read::SharedDelete(_)
-            | Read::Upstream(_) => 0,
-        };
-        self.argument().len().saturating_add(saw)
+        let (argument, seen) = self.kept();
+        argument.len().saturating_add(seen)
     }
 }
 
@@ -289,7 +262,7 @@ impl fmt::Display for Read {
             Read::Upstream(_) => "upstreams.get",
             Read::Group { .. } => "upstreams.group",
         };
-        match self.argument() {
+        match self.kept().0 {
             "" => f.write_str(name),
             argument => write!(f, "{name}({argument:?})"),
         }

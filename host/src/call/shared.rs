@@ -87,7 +87,7 @@ mod tests {
     use crate::module::ModuleSettings;
     use crate::stores::{Shared, Stores, Upstreams};
 
-    /// A state in which so many calls of the host are left.
+    /// A state with `host_calls` calls of the host left.
     fn state(host_calls: usize, stores: &Arc<Stores>) -> State {
         let head = Arc::new(WrittenRequest::get("http://a.test/").head().unwrap());
         let limits = Limits { host_calls, ..Limits::default() };

@@ -99,7 +99,7 @@ impl State {
         Ok(())
     }
 
-    /// Counts a call of the function of this name, and returns what outlives a decision. A call that is one too many fails
+    /// Counts a call of the function of this name, and returns what outlives a decision. A call beyond the limit fails
     /// here, before it has an effect.
     pub fn stores(&mut self, function: &'static str) -> wasmtime::Result<&Stores> {
         self.count_call()?;

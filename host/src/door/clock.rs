@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-/// Wakes a task at a deadline. Its timer is reset only for an earlier deadline: most deadlines of a connection are never
-/// reached, and a timer that goes off too early costs less than one that is moved with each request.
+/// Wakes a task at a deadline. Its timer is reset only for an earlier deadline: most deadlines of a connection are
+/// never reached, and a timer that goes off too early costs less than one that is moved with each request.
 #[derive(Debug, Default)]
 pub struct Clock(Option<Pin<Box<Sleep>>>);
 

@@ -53,8 +53,8 @@ impl Connection {
     }
 }
 
-/// Phase of an HTTP/1 connection's current request, shared by the door's stream and the phases of the proxy, which run in
-/// one task.
+/// Phase of an HTTP/1 connection's current request, shared by the door's stream and the phases of the proxy, which run
+/// in one task.
 #[derive(Debug)]
 pub struct HeadPhase {
     phase: AtomicU8,

@@ -325,8 +325,8 @@ fn waits_for_client(session: &mut Session, ctx: &Context) -> bool {
     }
 }
 
-/// Longest wait for the body of a request over HTTP/2 whose client expects 100 (RFC 9110, section 10.1.1). Chosen: curl sends
-/// its body after a second without an answer, so it must be well beyond that.
+/// Longest wait for the body of a request over HTTP/2 whose client expects 100 (RFC 9110, section 10.1.1). Chosen: well
+/// beyond the second after which curl sends its body without an answer.
 const EXPECTATION: Duration = Duration::from_secs(3);
 
 fn is_expecting_over_http2(session: &Session) -> bool {

@@ -1,18 +1,12 @@
 """The header block of a request, and a splitter of what a server sends; frames are in tests/http/h2wire.py."""
 
-from h2wire import DATA, integer
-
-
-def text(value):
-    """A string literal without Huffman coding."""
-    value = value.encode("latin-1")
-    return integer(len(value), 7) + value
+from h2wire import DATA, string
 
 
 def block(method, path, authority):
     """The pseudo-headers of a request, none of which enters the dynamic table."""
     first = {"GET": b"\x82", "POST": b"\x83"}[method]
-    return first + b"\x86" + b"\x04" + text(path) + b"\x01" + text(authority)
+    return first + b"\x86" + b"\x04" + string(path.encode()) + b"\x01" + string(authority.encode())
 
 
 class Frames:

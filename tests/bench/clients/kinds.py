@@ -206,7 +206,7 @@ class SlowHeadH2(Http2):
         self.ready = True
         self.streams.add(1)
         # The value is within the limits of servers (nginx: 8 KiB), and not complete for longer than a run lasts.
-        unfinished = h2client.block("GET", "/", AUTHORITY) + b"\x00" + h2client.text("x-slow") + h2.integer(4_000, 7)
+        unfinished = h2client.block("GET", "/", AUTHORITY) + b"\x00" + h2.string(b"x-slow") + h2.integer(4_000, 7)
         return h2.frame(h2.HEADERS, h2.END_STREAM, 1, unfinished)
 
     def each_second(self):

@@ -1,6 +1,6 @@
 """HPACK (RFC 7541): a decoder for what the proxy sends, an encoder of what a case asks for, right or wrong."""
 
-from h2wire import integer
+from h2wire import integer, string
 
 STATIC = [(name.encode(), value.encode()) for name, _, value in (line.partition("=") for line in """\
 :authority\n:method=GET\n:method=POST\n:path=/\n:path=/index.html\n:scheme=http\n:scheme=https\n:status=200\n:status=204
@@ -66,10 +66,6 @@ def unhuffman(data):
     if bits > 7 or code != (1 << bits) - 1:
         raise ValueError("Huffman padding")
     return bytes(out)
-
-
-def string(data):
-    return integer(len(data), 7) + data
 
 
 def literal(name, value, flags=0x00):

@@ -57,7 +57,7 @@ fn verify(number: usize, exchange: &Exchange, reply: &Reply) -> Result<(), Strin
     }
 }
 
-// --- HTTP/1 -------------------------------------------------------------------------------------------------------------
+// --- HTTP/1 ---
 
 async fn http1(stream: TcpStream, protocol: Protocol, exchanges: &[(usize, Exchange)]) -> Result<(), String> {
     let (reader, mut writer) = stream.into_split();
@@ -78,7 +78,7 @@ async fn http1(stream: TcpStream, protocol: Protocol, exchanges: &[(usize, Excha
         }
     }
     if protocol == Protocol::HalfClosed && !exchanges.iter().any(|(_, exchange)| exchange.is_aborted()) {
-        // Gone already: the answers tell.
+        // The proxy may have closed already: the responses decide.
         let _ = writer.shutdown().await;
     }
     replies(&mut reader, &mut unanswered).await.map(drop)
@@ -159,7 +159,7 @@ fn request(number: usize, exchange: &Exchange, protocol: Protocol) -> Vec<u8> {
     bytes
 }
 
-// --- HTTP/2 -------------------------------------------------------------------------------------------------------------
+// --- HTTP/2 ---
 
 async fn http2(stream: TcpStream, exchanges: Vec<(usize, Exchange)>, faults: &Faults) -> Result<(), String> {
     let (client, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
@@ -218,7 +218,7 @@ async fn stream_of(client: h2::client::SendRequest<Bytes>, number: usize, exchan
     verify(number, exchange, &Reply { status, number: named, body, closes: false, until_close: false, shown })
 }
 
-/// A stream that the proxy has reset takes nothing more: the response tells.
+/// Ignores errors of a stream that the proxy has reset: the response decides.
 fn send_body(sender: &mut h2::SendStream<Bytes>, number: usize, exchange: &Exchange) {
     let mut rest = Bytes::from(content(number, exchange.request_bytes()));
     let pieces = if exchange.request == RequestBody::None { &[][..] } else { &exchange.pieces[..] };

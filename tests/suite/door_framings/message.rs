@@ -108,7 +108,7 @@ impl Body {
     }
 }
 
-/// Appends so many bytes; false if the connection ends before.
+/// Appends `count` bytes; false if the connection ends before.
 async fn fill(stream: &mut (impl AsyncBufRead + Unpin), bytes: &mut Vec<u8>, count: usize) -> bool {
     let wanted = bytes.len() + count;
     // A read error is an end as well.

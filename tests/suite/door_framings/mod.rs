@@ -1,7 +1,7 @@
 //! No response reaches another client and no request holds another one's bytes, however the two end.
 //!
-//! Random exchanges run side by side on a few connections that the proxy uses again, before an upstream that parses strictly
-//! (RFC 9112). Each has a number, and each byte of its bodies follows from that number.
+//! Random exchanges run at the same time, to an upstream that parses strictly (RFC 9112) and whose connections the
+//! proxy reuses. Each has a number, and each byte of its bodies follows from that number.
 
 mod client;
 mod message;
@@ -38,13 +38,13 @@ impl Faults {
 fn every_exchange_gets_its_own_answer_and_no_other_ones_bytes() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (plans, faults) = (Plans::default(), Faults::default());
-    let proxy = runtime.block_on(async {
+    let (proxy, upstream) = runtime.block_on(async {
         let upstream = upstream::start(plans.clone(), faults.clone()).await;
         let module = format!("upstreams = [\"{}\"]", upstream.address());
         let tenant = Tenant::new("shop").hostnames(&["*"]).module(example("failover"), &module);
         (Proxy::with(tenant).start().await, upstream)
     });
-    let address = proxy.0.address();
+    let address = proxy.address();
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     let run = |case: Vec<Conversation>| {
         runtime.block_on(async {
@@ -58,7 +58,7 @@ fn every_exchange_gets_its_own_answer_and_no_other_ones_bytes() {
         Ok(())
     };
     let outcome = runner.run(&conversations(), run);
-    runtime.block_on(async { drop(proxy) });
+    runtime.block_on(async { drop((proxy, upstream)) });
     if let Err(error) = outcome {
         panic!("{error}");
     }

@@ -101,7 +101,7 @@ impl Exchange {
         if self.response_has_body() { self.size } else { 0 }
     }
 
-    /// Whether the client can tell that the response is not whole.
+    /// Whether the client can see that the response is not whole.
     pub fn is_cut(&self) -> bool {
         self.response_end == ResponseEnd::Cut && self.response_has_body() && self.response != ResponseBody::UntilClose
     }
