@@ -350,9 +350,11 @@ fn module_that_looks_finds_what_is_left() {
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }
 
+/// With a budget that no decision here comes near, however busy the machine is: what is left behind is the subject.
 fn config() -> Config {
     let toml = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
-                [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"a.wasm\"\n";
+                [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"a.wasm\"\n\
+                [tenant.limits]\ndecision_ms = 1000\n";
     pointsman::config::parse(toml, "pointsman.toml".as_ref()).expect("a configuration")
 }
 
