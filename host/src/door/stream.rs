@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -152,8 +153,8 @@ impl<S: IO + 'static> DoorStream<S> {
 
     /// Reads into `held`, at most this many bytes; how many came.
     fn poll_more(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
-        let mut room = [0; 4096];
-        let mut buf = ReadBuf::new(room.get_mut(..most).unwrap_or_default());
+        let mut room = [const { MaybeUninit::uninit() }; 4096];
+        let mut buf = ReadBuf::uninit(room.get_mut(..most).unwrap_or_default());
         ready!(self.poll_inner(cx, &mut buf))?;
         self.held.extend_from_slice(buf.filled());
         Poll::Ready(Ok(buf.filled().len()))

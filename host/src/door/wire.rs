@@ -25,6 +25,9 @@ const GATHERED: usize = 1460;
 /// head, and for the rest. A record with as much as it may have.
 const RECORD: usize = 17 * 1024;
 
+/// Bytes of memory that a connection keeps for what is read ahead: most requests' heads fit.
+const KEPT: usize = 512;
+
 thread_local! {
     /// Where records are read to. Most are taken in full at once, so connections need no buffer of their own.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECORD]);
@@ -84,7 +87,8 @@ impl Wire {
             ready!(self.socket.poll_read(cx, &mut record))?;
             let (now, later) = record.filled().split_at_checked(buf.remaining()).unwrap_or((record.filled(), &[]));
             buf.put_slice(now);
-            self.ahead = later.to_vec();
+            self.ahead.clear();
+            self.ahead.extend_from_slice(later);
             self.taken = 0;
             Poll::Ready(Ok(()))
         })
@@ -103,7 +107,11 @@ impl Wire {
         loop {
             let waiting = self.gathered.get(self.written..).unwrap_or_default();
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-            let written = ready!(self.socket.poll_write_vectored(cx, &[IoSlice::new(waiting), IoSlice::new(first)]))?;
+            let pieces: &[IoSlice<'_>] = match first.is_empty() {
+                true => &[IoSlice::new(waiting)],
+                false => &[IoSlice::new(waiting), IoSlice::new(first)],
+            };
+            let written = ready!(self.socket.poll_write_vectored(cx, pieces))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -138,9 +146,12 @@ impl Socket {
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Socket::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+        match (self, bufs) {
+            // One piece costs the kernel less without a vector.
+            (Socket::Tcp(socket), [buf]) => Pin::new(socket).poll_write(cx, buf),
+            (Socket::Tcp(socket), bufs) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            (Socket::Unix(socket), [buf]) => Pin::new(socket).poll_write(cx, buf),
+            (Socket::Unix(socket), bufs) => Pin::new(socket).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -166,7 +177,9 @@ impl AsyncRead for Wire {
         buf.put_slice(now);
         wire.taken = wire.taken.saturating_add(now.len());
         if wire.taken >= wire.ahead.len() {
-            (wire.ahead, wire.taken) = (Vec::new(), 0);
+            wire.taken = 0;
+            wire.ahead.clear();
+            wire.ahead.shrink_to(KEPT);
         }
         Poll::Ready(Ok(()))
     }
@@ -296,11 +309,13 @@ mod tests {
     #[tokio::test]
     async fn record_is_read_at_once_and_given_in_pieces() {
         let (mut wire, mut client) = pair();
-        client.write_all(b"headrest").await.expect("sent");
+        client.write_all(&[b"head", &b"x".repeat(4000)[..], b"rest"].concat()).await.expect("sent");
         let mut piece = [0; 4];
         wire.read_exact(&mut piece).await.expect("a piece");
-        assert_eq!((&piece, wire.ahead.len()), (b"head", 4));
+        assert_eq!((&piece, wire.ahead.len()), (b"head", 4004));
+        wire.read_exact(&mut [0; 4000]).await.expect("a piece");
         wire.read_exact(&mut piece).await.expect("a piece");
-        assert_eq!((&piece, wire.ahead.capacity()), (b"rest", 0));
+        assert_eq!(&piece, b"rest");
+        assert!(wire.ahead.is_empty() && wire.ahead.capacity() <= KEPT);
     }
 }

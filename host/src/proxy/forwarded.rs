@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use arrayvec::ArrayString;
+use bytes::Bytes;
 use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
@@ -30,8 +32,8 @@ pub struct From<'a> {
     pub version: Version,
 }
 
-/// What this proxy calls itself in `via`: a pseudonym (RFC 9110, section 7.6.3).
-const PSEUDONYM: &str = "pointsman";
+/// Bytes of an IPv6 address as text, at most.
+const LONGEST_ADDRESS: usize = 45;
 
 /// Removes what is not to be believed, and adds what this proxy itself knows.
 pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHeader) -> Result<()> {
@@ -42,7 +44,10 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
     }
     if config.x_forwarded {
         if let Some(client) = from.client {
-            request.insert_header(FOR, joined(&request.headers, &FOR, &client.to_string()))?;
+            let mut address = ArrayString::<LONGEST_ADDRESS>::new();
+            // Every address has room.
+            let _ = write!(address, "{client}");
+            request.insert_header(FOR, joined(&request.headers, &FOR, &address))?;
         }
         // What the first proxy was asked for, not what this one was.
         for (name, value) in [(HOST, from.authority), (PROTO, from.scheme)] {
@@ -57,12 +62,16 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
         request.insert_header(FORWARDED, joined(&request.headers, &FORWARDED, &element(from)))?;
     }
     if config.via {
-        let version = match from.version {
-            Version::HTTP_10 => "1.0",
-            Version::HTTP_2 => "2.0",
-            _ => "1.1",
+        let via = match from.version {
+            Version::HTTP_10 => "1.0 pointsman",
+            Version::HTTP_2 => "2.0 pointsman",
+            _ => "1.1 pointsman",
         };
-        request.insert_header(VIA, joined(&request.headers, &VIA, &format!("{version} {PSEUDONYM}")))?;
+        let value = match request.headers.contains_key(VIA) {
+            true => joined(&request.headers, &VIA, via),
+            false => HeaderValue::from_static(via),
+        };
+        request.insert_header(VIA, value)?;
     }
     Ok(())
 }
@@ -85,14 +94,14 @@ fn is(name: &str, expected: &str) -> bool {
 
 /// What is there already, in one list with one entry more.
 fn joined(headers: &HeaderMap, name: &HeaderName, entry: &str) -> HeaderValue {
-    let mut list = Vec::new();
+    let mut list = Vec::with_capacity(entry.len());
     for value in headers.get_all(name).iter().filter(|value| !value.is_empty()) {
         list.extend_from_slice(value.as_bytes());
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(entry.as_bytes());
     // Made of header values and of text that `element` quotes, so it is one.
-    HeaderValue::from_bytes(&list).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::from_maybe_shared(Bytes::from(list)).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// One element of a `forwarded` header.

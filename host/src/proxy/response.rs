@@ -88,7 +88,9 @@ fn nominated(response: &ResponseHeader) -> Option<Vec<HeaderName>> {
     values.peek()?;
     let framing = [TRANSFER_ENCODING, CONTENT_LENGTH];
     let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok());
+    // Most say no more than that: `keep-alive` as a field is removed in any case.
+    let others = tokens.map(<[u8]>::trim_ascii).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"));
+    let names = others.filter_map(|token| HeaderName::from_bytes(token).ok());
     Some(names.filter(|name| !framing.contains(name)).collect())
 }
 
