@@ -4,21 +4,21 @@
 //! access log. `docs/errors.md` lists the codes for operators, and a test compares.
 
 use http::StatusCode;
+use pointsman_rules::check::Refusal;
+use pointsman_rules::config::FailureAnswer;
+use pointsman_rules::contract::{Failure as AttemptFailure, Stage};
+use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::request::Refusal as DoorRefusal;
+use pointsman_wasm::call::CallError;
 
-use crate::call::CallError;
-use crate::check::Refusal;
-use crate::config::FailureAnswer;
-use crate::door::Refusal as DoorRefusal;
-use crate::exhausted::Exhausted;
 use crate::peer::PeerError;
-use crate::raw::{Failure as AttemptFailure, Stage};
 
 /// A request that the proxy could not serve.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Failure {
     #[error("{0}")]
     Door(DoorRefusal),
-    #[error("`expect: 100-continue` over HTTP/2, where no interim response can be sent, and no body within a second")]
+    #[error("`expect: 100-continue` over HTTP/2, where no interim response can be sent, and no body within 3 s")]
     Expectation,
     #[error("{0}")]
     Overloaded(&'static str),
@@ -112,8 +112,8 @@ impl Failure {
         matches!(self, Failure::Call(CallError::Declined(_)) | Failure::NoDecision)
     }
 
-    /// Whether a module did what none should: the breaker counts it, and a version that is new may be taken back for it.
-    /// A module that declines or passes does what it is there for.
+    /// Whether a module did what none should: the breaker counts it, and a version that is new may be taken back for
+    /// it. A module that declines or passes does what it is there for.
     pub fn is_defect(&self) -> bool {
         match self {
             Failure::Call(error) => {
@@ -247,7 +247,7 @@ mod tests {
             Failure::RequestTimeout,
             Failure::ClientClosed,
             Failure::NoTenant(String::new()),
-            Failure::Refused(crate::check::Problem::Rule("").at("")),
+            Failure::Refused(pointsman_rules::check::Problem::Rule("").at("")),
             Failure::Peer(PeerError::Path),
             Failure::NoDecision,
             Failure::OverQuota(OverQuota::Cpu { percent: 0 }),

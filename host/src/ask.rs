@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
+use pointsman_rules::check::{Policy, ResponseSpec};
+use pointsman_rules::checked::{Answer, Route, Routes};
+use pointsman_rules::contract;
+use pointsman_rules::decision_cache::{Recall, Unfit};
+use pointsman_rules::request::RequestHead;
+use pointsman_rules::stores::Stores;
+use pointsman_wasm::call::{self, Decided};
+use pointsman_wasm::module::Module;
+use pointsman_wasm::state::Call;
+
 use crate::answer::Failure;
-use crate::answered::{Answer, Routes};
-use crate::call::{self, Call, Decided};
-use crate::check::{Policy, ResponseSpec};
-use crate::door::RequestHead;
-use crate::module::Module;
-use crate::peer::Route;
-use crate::raw;
-use crate::recall::{Recall, Unfit};
-use crate::stores::Stores;
 use crate::tenant::{Tenant, Terms};
 
 /// What a tenant's modules want, checked.
@@ -42,7 +43,7 @@ pub struct Question<'a> {
     /// What their answers are judged by.
     pub terms: &'a Terms,
     pub head: &'a Arc<RequestHead>,
-    pub attempts: &'a Arc<[raw::Attempt]>,
+    pub attempts: &'a Arc<[contract::Attempt]>,
     /// Where their answers are remembered, if they are.
     pub recall: Option<&'a Recall>,
 }
@@ -77,15 +78,15 @@ pub fn ask(
     Err(Failure::NoDecision)
 }
 
-/// Call and check of one module: what it said came to, and what the host noted of it. `routes` are those that were checked
-/// by this `policy`.
+/// Call and check of one module: what it said came to, and what the host noted of it. `routes` are those that were
+/// checked by this `policy`.
 pub fn ask_one(
     module: &Module,
     call: Call<'_>,
     routes: &Routes,
     policy: &Policy<'_>,
 ) -> (Result<Answer, Failure>, Decided) {
-    let (said, decided) = call::decide_with(module, call, |record| routes.find(record));
+    let (said, decided) = call::decide_with(module.callee(), call, |record| routes.find(record));
     let answer = said.map_err(Failure::from).and_then(|said| routes.check(said, policy).map_err(Failure::from));
     (answer, decided)
 }
@@ -95,6 +96,6 @@ fn remember(question: Question<'_>, module: &Module, decided: &Decided, answer: 
     match question.recall.filter(|recall| recall.is_on()) {
         None => Ok(()),
         Some(_) if module.keeps_instances() => Err(Unfit::Instance),
-        Some(recall) => recall.remember(module.root(), question.head, decided, answer),
+        Some(recall) => recall.remember(module.root(), question.head, decided.observed(), answer),
     }
 }

@@ -8,10 +8,9 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use pingora::protocols::tls::CaType;
 use pingora::utils::tls::CertKey;
+use pointsman_rules::check::{CredentialNames, Fingerprint};
+use pointsman_rules::config::{CredentialConfig, CredentialFiles};
 use sha2::{Digest, Sha256};
-
-use crate::check::{CredentialNames, Fingerprint};
-use crate::config::{CredentialConfig, CredentialFiles};
 
 /// A credential that can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
+use pointsman_rules::check::{Refusal, check};
+use pointsman_rules::checked::Answer;
+use pointsman_rules::contract;
+use pointsman_rules::decision_cache::Found;
+use pointsman_rules::quota::{Change, Outcome};
+use pointsman_wasm::call::Decided;
+use pointsman_wasm::module::Module;
+
 use crate::answer::{Failure, OverQuota};
-use crate::answered::Answer;
 use crate::ask::{Question, Wanted, ask};
-use crate::call::Decided;
-use crate::check::{Refusal, check};
 use crate::metrics::Rung;
-use crate::module::Module;
-use crate::quota::{Change, Outcome};
-use crate::raw;
-use crate::recall::Found;
 use crate::release::{Judged, Serving, Version};
 use crate::tenant::Tenant;
 
@@ -37,8 +38,8 @@ pub struct Released<'a> {
     pub version: &'a Version,
 }
 
-/// Asks a version of the tenant's modules; if it gives no usable decision, the tenant's fallback: the version before, other
-/// modules, a peer, an answer. `seen` is told of each module that was asked.
+/// Asks a version of the tenant's modules; if it gives no usable decision, the tenant's fallback: the version before,
+/// other modules, a peer, an answer. `seen` is told of each module that was asked.
 pub fn decide(
     question: Question<'_>,
     released: Released<'_>,
@@ -54,8 +55,8 @@ pub fn decide(
     }
 }
 
-/// The decision, if modules made it before for requests in which they read the same; nobody is asked. It costs the tenant
-/// nothing, so no quota and no breaker stands before it. Modules that are known to pass have had their `turn`.
+/// The decision, if modules made it before for requests in which they read the same; nobody is asked. It costs the
+/// tenant nothing, so no quota and no breaker stands before it. Modules that are known to pass have had their `turn`.
 pub fn recall<'a>(question: Question<'a>, released: Released<'_>, turn: &mut usize) -> Option<(Wanted, &'a Module)> {
     let (tenant, recall) = (question.tenant, question.recall.filter(|recall| recall.is_on())?);
     while let Some(module) = question.modules.get(*turn) {
@@ -182,8 +183,11 @@ fn fallback_peer(question: Question<'_>) -> Option<Result<Wanted, Refusal>> {
     if let Some(route) = terms.fallback.get() {
         return Some(Ok(Wanted::Connect(route.clone())));
     }
-    match check(raw::Decision::Connect(route.clone()), &tenant.policy(&terms.granted.names)).map(Answer::from) {
-        Ok(Answer::Connect(route)) => Some(Ok(Wanted::Connect(terms.fallback.get_or_init(|| route).clone()))),
+    match check(contract::Decision::Connect(route.clone()), &tenant.policy(&terms.granted.names)).map(Answer::from) {
+        Ok(Answer::Connect(route)) => {
+            route.note_cached();
+            Some(Ok(Wanted::Connect(terms.fallback.get_or_init(|| route).clone())))
+        }
         Ok(Answer::Respond(_) | Answer::Pass) => None,
         Err(refusal) => Some(Err(refusal)),
     }

@@ -10,18 +10,12 @@
 // The walk.
 pub mod door;
 pub mod tenant;
-pub mod module;
-pub mod recall;
-pub mod call;
-pub mod check;
 pub mod resolve;
 pub mod peer;
-pub mod retry;
 
 // What holds the rooms together.
 pub mod proxy;
 pub mod ask;
-pub mod answered;
 pub mod decide;
 pub mod answer;
 pub mod outcome;
@@ -29,29 +23,11 @@ pub mod server;
 
 // Beside the walk.
 pub mod admin;
-pub mod config;
 pub mod credentials;
-pub mod engine;
 pub mod log;
 pub mod metrics;
-pub mod quota;
 pub mod release;
-pub mod stores;
+pub mod health;
 pub mod cli;
 
-// Generated from the WIT package.
-pub mod raw;
-mod bindings;
-
-mod bounded;
-mod dns_name;
-mod exhausted;
-mod file_access;
-mod in_parallel;
-mod local_ports;
-mod memory;
-mod permits;
-mod read_file;
 mod sdk;
-mod text;
-mod tls_groups;

@@ -1,13 +1,13 @@
 //! What comes of a decision, in the form in which people read it: `pointsman decide`, a tenant's tests, and the
 //! differences between two versions.
 
+use pointsman_rules::check::{ResponseSpec, RouteSpec};
+use pointsman_rules::config::FailureAnswer;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
 use crate::ask::Wanted;
-use crate::check::{ResponseSpec, RouteSpec};
-use crate::config::FailureAnswer;
 
 /// What the proxy would do.
 #[derive(Debug, Serialize)]

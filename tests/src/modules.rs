@@ -32,8 +32,9 @@ pub struct Wat {
 
 impl Wat {
     /// A router whose `select-peer` has this body. It has one parameter, the request, and results in the address of a
-    /// `result<decision, string>`. The request is dropped before, as a function must that borrows. Below 1024 lie answers that are ready: `pass` at 64, an error at 96, a response 200
-    /// at 128; `$at` is a global to count with. Strings and lists that the module is given go to the heap from 4096 on.
+    /// `result<decision, string>`. The request is dropped before, as a function must that borrows. Below 1024 lie
+    /// answers that are ready: `pass` at 64, an error at 96, a response 200 at 128; `$at` is a global to count with.
+    /// Strings and lists that the module is given go to the heap from 4096 on.
     pub fn select_peer(body: &str) -> Wat {
         Wat::core(&format!(
             r#"

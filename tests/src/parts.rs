@@ -20,8 +20,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// nginx with this `server` block, in which `ADDRESS` stands for the address to listen on; `server.pem` and `ca.pem`
-    /// are there for it.
+    /// nginx with this `server` block, in which `ADDRESS` stands for the address to listen on; `server.pem` and
+    /// `ca.pem` are there for it.
     pub async fn nginx(server: &str, leaf: &Leaf, clients: &Authority) -> Part {
         let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port());
         write(&folder, "server.pem", &format!("{}{}", leaf.certificate, leaf.key));

@@ -20,8 +20,8 @@ fn descriptors() -> impl Iterator<Item = OwnedFd> {
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     numbers.filter_map(|number: i32| {
         #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that another part of a process owns")]
-        // SAFETY: borrowed only to be copied at once. If it was closed meanwhile the copy fails, and if it was reused the
-        // copy is of another file, which the search passes over.
+        // SAFETY: borrowed only to be copied at once. If it was closed meanwhile the copy fails, and if it was reused
+        // the copy is of another file, which the search passes over.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         borrowed.try_clone_to_owned().ok()
     })

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method};
 use pointsman::answer::Failure;
 use pointsman::ask::{Question, Wanted, ask};
-use pointsman::config::{self, Share};
 use pointsman::credentials::Credentials;
-use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
-use pointsman::module::Loader;
 use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Surroundings, Tenant};
+use pointsman_rules::config::{self, Share};
+use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Authority, example, modules};
+use pointsman_wasm::module::Loader;
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
 const DOCS: &str = include_str!("../../docs/peer.md");
@@ -75,8 +75,8 @@ fn every_test_that_is_named_exists() {
             let folder = modules::repository();
             let file = match module.strip_prefix("check::tests") {
                 None => folder.join(format!("tests/suite/{module}.rs")),
-                Some("") => folder.join("host/src/check/tests.rs"),
-                Some(part) => folder.join(format!("host/src/check/tests/{}.rs", part.trim_start_matches(':'))),
+                Some("") => folder.join("host/rules/src/check/tests.rs"),
+                Some(part) => folder.join(format!("host/rules/src/check/tests/{}.rs", part.trim_start_matches(':'))),
             };
             let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{named}: {error}"));
             assert!(text.contains(&format!("fn {name}(")), "{named}");

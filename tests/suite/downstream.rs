@@ -111,8 +111,8 @@ async fn websocket_upgrade_passes_both_ways() {
         }
         Ok(())
     };
-    // Pingora 0.9.1 ends an upgraded connection whose upstream answered before it was told that the request has no body:
-    // here one in some dozens, since the upstream answers at once.
+    // Pingora 0.9.1 ends an upgraded connection whose upstream answered before it was told that the request has no
+    // body: here one in some dozens, since the upstream answers at once.
     for _ in 0..10 {
         if talk().await.is_ok() {
             return;

@@ -1,7 +1,8 @@
 //! The examples, as they are shipped: their configurations pass, and their modules do what their pages say.
 
 use http_body_util::Full;
-use pointsman::{config, server};
+use pointsman::server;
+use pointsman_rules::config;
 use pointsman_tests::client::get;
 use pointsman_tests::modules::repository;
 use pointsman_tests::{Answer, Proxy, Tenant, Upstream, example};

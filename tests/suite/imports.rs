@@ -111,8 +111,8 @@ async fn tcp_health_check_follows_an_upstream_that_comes_back() {
     drop(late);
 }
 
-/// Asked for a path of 8 bytes, it answers with what it is told of the configured address: 200, and 1 for each attempt in
-/// flight, 10 for each failure, 100 if a latency is known. All else it passes on.
+/// Asked for a path of 8 bytes, it answers with what it is told of the configured address: 200, and 1 for each attempt
+/// in flight, 10 for each failure, 100 if a latency is known. All else it passes on.
 const FIGURES: &str = r#"
     (import "pointsman:router/config@0.1.0" "get-text" (func $text (param i32 i32 i32)))
     (import "pointsman:router/upstreams@0.1.0" "get" (func $get (param i32 i32 i32)))

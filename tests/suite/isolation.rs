@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use pointsman::ask::{Question, Wanted, ask};
-use pointsman::call::Made;
-use pointsman::config::{Config, Share};
 use pointsman::credentials::Credentials;
-use pointsman::door::{Arrival, RequestHead};
 use pointsman::metrics::Metrics;
-use pointsman::module::Loader;
 use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Surroundings, Tenant};
+use pointsman_rules::config::{Config, Share};
+use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
+use pointsman_wasm::call::Made;
+use pointsman_wasm::module::Loader;
 
 /// Answers 200 and one for each call of this instance; traps in the fifth.
 fn counting() -> Wat {
@@ -75,8 +75,8 @@ async fn tenants_never_share_an_instance() {
     assert_eq!(statuses(&proxy, "one").await, [203]);
 }
 
-/// One page more in each call, and answers 200 and the number of its pages. It begins with one and may have 16, so half of
-/// what it may grow by is past with the ninth.
+/// One page more in each call, and answers 200 and the number of its pages. It begins with one and may have 16, so half
+/// of what it may grow by is past with the ninth.
 #[tokio::test]
 async fn instance_that_has_grown_through_half_of_its_room_is_replaced() {
     let file = Wat::select_peer(
@@ -355,7 +355,7 @@ fn config() -> Config {
     let toml = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
                 [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"a.wasm\"\n\
                 [tenant.limits]\ndecision_ms = 1000\n";
-    pointsman::config::parse(toml, "pointsman.toml".as_ref()).expect("a configuration")
+    pointsman_rules::config::parse(toml, "pointsman.toml".as_ref()).expect("a configuration")
 }
 
 fn tenant_of(loader: &Loader, wat: &Wat) -> Tenant {

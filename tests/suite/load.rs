@@ -1,9 +1,9 @@
 //! Modules that are refused at load, each with a message of its own.
 
-use pointsman::config::{Limits, TenantLimits};
-use pointsman::door::WrittenRequest;
-use pointsman::module::{Loader, Moment, Rewinding, WarmUp, inspect_bytes};
+use pointsman_rules::config::{Limits, TenantLimits};
+use pointsman_rules::request::WrittenRequest;
 use pointsman_tests::Wat;
+use pointsman_wasm::module::{Loader, Moment, Rewinding, WarmUp, inspect_bytes};
 
 #[track_caller]
 fn check(bytes: &[u8], expected: &str) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use pointsman::config::Stage;
 use pointsman::release::Standing;
 use pointsman::tenant::Tenant as Running;
+use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
 
 async fn proxy(live: &Live, release: &str) -> (Proxy, Arc<Running>) {

@@ -46,10 +46,10 @@ async fn file_that_is_replaced_serves() {
     live.replace(&Wat::answering(203).component());
     answers(&proxy, 203).await;
     assert_eq!(proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await, 3.0);
-    let digest = pointsman::module::Digest::of(&Wat::answering(203).component());
+    let digest = pointsman_wasm::module::Digest::of(&Wat::answering(203).component());
     let series = |digest: &str| format!(r#"pointsman_module_info{{digest="{digest}",position="0",tenant="shop"}}"#);
     assert_eq!(proxy.metric(&series(&digest.to_string())).await, 1.0);
-    let old = pointsman::module::Digest::of(&Wat::answering(202).bytes());
+    let old = pointsman_wasm::module::Digest::of(&Wat::answering(202).bytes());
     assert_eq!(proxy.metric(&series(&old.to_string())).await, 0.0, "the old one's series is gone");
 }
 

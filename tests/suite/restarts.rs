@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use pointsman::config::Stage;
 use pointsman::release::{Standing, Trial, Uploaded};
 use pointsman::tenant::Tenant as Running;
+use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Wat};
 use tempfile::TempDir;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pointsman::config::Limits;
-use pointsman::door::WrittenRequest;
-use pointsman::module::{Loader, Module, Moment, WarmUp, Warmth};
+use pointsman_rules::config::Limits;
+use pointsman_rules::request::WrittenRequest;
 use pointsman_tests::{Live, Proxy, Tenant, Wat};
+use pointsman_wasm::module::{Loader, Module, Moment, WarmUp, Warmth};
 
 const URLS: [&str; 2] = ["http://shop.test/a", "http://shop.test/b"];
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
-use pointsman::call::{Call, CallError, Decided, Read, decide};
-use pointsman::config::{Limits, TenantLimits};
-use pointsman::door::{Arrival, RequestHead};
-use pointsman::module::Loader;
-use pointsman::raw;
-use pointsman::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::config::{Limits, TenantLimits};
+use pointsman_rules::contract;
+use pointsman_rules::reads::Read;
+use pointsman_rules::request::{Arrival, RequestHead};
+use pointsman_rules::stores::{Shared, Stores, Upstreams};
 use pointsman_tests::{Proxy, Tenant, Wat};
+use pointsman_wasm::call::{CallError, Decided, decide};
+use pointsman_wasm::module::Loader;
+use pointsman_wasm::state::Call;
 
 fn limits() -> Limits {
     // A test's machine is busy, and its host slow.
@@ -19,7 +21,7 @@ fn limits() -> Limits {
 }
 
 /// What comes of a decision.
-fn ask(module: &[u8], limits: &Limits) -> (Result<raw::Decision, CallError>, Decided) {
+fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, Decided) {
     let loader = Loader::new(1, 0).expect("a loader");
     let module = loader.load(module, serde_json::json!({}), &TenantLimits::from(limits.clone())).expect("a module");
     let head = Arc::new(RequestHead::new(Arrival {
@@ -33,15 +35,15 @@ fn ask(module: &[u8], limits: &Limits) -> (Result<raw::Decision, CallError>, Dec
     }));
     let (shared, upstreams) = (Arc::new(Shared::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
     let (stores, attempts) = (Arc::new(Stores { shared, upstreams, groups: Vec::new() }), Vec::new().into());
-    decide(&module, Call { head: &head, attempts: &attempts, stores: Some(&stores), limits })
+    decide(module.callee(), Call { head: &head, attempts: &attempts, stores: Some(&stores), limits })
 }
 
 fn lines(decided: &Decided) -> Vec<String> {
     decided.lines.iter().map(|line| format!("{:?} {}", line.level, line.message).replace("Level::", "")).collect()
 }
 
-/// A core module that imports these functions of the older WASI. An expression `(call $is ...)` compares two numbers and
-/// traps where they differ; `$print` writes bytes to a descriptor.
+/// A core module that imports these functions of the older WASI. An expression `(call $is ...)` compares two numbers
+/// and traps where they differ; `$print` writes bytes to a descriptor.
 fn preview1(imports: &[(&str, &str)], body: &str) -> Vec<u8> {
     core(imports, body).bytes()
 }
@@ -74,7 +76,7 @@ fn core(imports: &[(&str, &str)], body: &str) -> Wat {
 #[track_caller]
 fn passes(module: &[u8]) -> Decided {
     let (answer, decided) = ask(module, &limits());
-    assert!(matches!(answer, Ok(raw::Decision::Pass)), "{answer:?} {decided:?}");
+    assert!(matches!(answer, Ok(contract::Decision::Pass)), "{answer:?} {decided:?}");
     decided
 }
 

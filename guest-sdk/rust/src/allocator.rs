@@ -1,9 +1,10 @@
 //! A module's memory: handed out from bottom to top, and again where a piece of the same size has come back.
 //!
-//! A decision lives for microseconds, as a rule in an instance of its own, and all of its memory goes with it. What counts
-//! is to touch little and not to grow: the standard library's allocator leaves the rest of the initial memory unused and
-//! grows it at its first use, which costs the host two system calls in each decision. In an instance that decides again
-//! and again (`instance_calls`), what one decision gave back is there for the next, so that its memory comes to an end.
+//! A decision lives for microseconds, as a rule in an instance of its own, and all of its memory goes with it. What
+//! counts is to touch little and not to grow: the standard library's allocator leaves the rest of the initial memory
+//! unused and grows it at its first use, which costs the host two system calls in each decision. In an instance that
+//! decides again and again (`instance_calls`), what one decision gave back is there for the next, so that its memory
+//! comes to an end.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
@@ -90,9 +91,9 @@ impl Bump {
     }
 }
 
-// SAFETY: pieces never overlap. Those that were never handed out lie above `next`, which only moves back over the newest
-// piece, and `reserve` keeps them inside the memory; those in the lists are in nobody's hands, and each has the size of its
-// list and the alignment of a step. Pieces of a larger alignment are in no list.
+// SAFETY: pieces never overlap. Those that were never handed out lie above `next`, which only moves back over the
+// newest piece, and `reserve` keeps them inside the memory; those in the lists are in nobody's hands, and each has the
+// size of its list and the alignment of a step. Pieces of a larger alignment are in no list.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some((size, list)) = class(layout.size()) else { return ptr::null_mut() };

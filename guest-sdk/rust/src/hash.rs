@@ -1,7 +1,7 @@
 //! Hashes that stay: the same key gives the same result in every version of this crate, on every machine.
 //!
-//! They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0, so another program, or a module
-//! in another language, can come to the same results.
+//! They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0, so another program, or a
+//! module in another language, can come to the same results.
 
 use std::cmp::Reverse;
 

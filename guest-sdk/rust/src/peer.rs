@@ -16,8 +16,8 @@ use crate::{
 ///     .connect_timeout(Duration::from_millis(300));
 /// ```
 ///
-/// What is not said is left to the tenant's configuration, or off. A wrong value is refused by the host, which names the
-/// field; it is never ignored.
+/// What is not said is left to the tenant's configuration, or off. A wrong value is refused by the host, which names
+/// the field; it is never ignored.
 impl Peer {
     /// Plain HTTP/1.1 to `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
     pub fn http(address: impl Into<String>) -> Peer {
@@ -34,8 +34,8 @@ impl Peer {
         }
     }
 
-    /// HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, say which name to expect:
-    /// [`sni`](Peer::sni).
+    /// HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, say which name to
+    /// expect: [`sni`](Peer::sni).
     pub fn https(address: impl Into<String>) -> Peer {
         Peer { tls: Some(Tls::default()), ..Peer::http(address) }
     }
@@ -63,7 +63,8 @@ impl Peer {
 ///
 /// In milliseconds to the host: a fraction of one counts as one.
 impl Peer {
-    /// Time to establish the TCP connection, once more for a CONNECT proxy's answer, and once more for the TLS handshake.
+    /// Time to establish the TCP connection, once more for a CONNECT proxy's answer, and once more for the TLS
+    /// handshake.
     pub fn connect_timeout(mut self, timeout: Duration) -> Peer {
         self.timeouts.connect_ms = Some(millis(timeout));
         self

@@ -14,8 +14,8 @@
 /// }
 /// ```
 ///
-/// A module that makes something of its configuration does so once, when it is loaded, and every decision starts with the
-/// result. Name a function that makes it, and its type:
+/// A module that makes something of its configuration does so once, when it is loaded, and every decision starts with
+/// the result. Name a function that makes it, and its type:
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Uri, Version, header};
 use parking_lot::Mutex;
+use pointsman_rules::config::AdminConfig;
 
 use crate::admin::wrong_tokens::WrongTokens;
 use crate::admin::{ApiError, Code, host};
-use crate::config::AdminConfig;
 use crate::server::StartError;
 
 /// What is asked of those who use the API.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pointsman_rules::config::nearest;
 use serde_json::{Value, json};
-
-use crate::config::nearest;
 
 /// A request that was not done. `{"error": {"code": ..., "message": ...}}`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,7 +163,7 @@ pub fn no_such_tenant<'n>(name: &str, known: impl Iterator<Item = &'n String>) -
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "`pointsman admin tenants` (GET /v1/tenants) lists them".to_owned(),
     };
-    let name = crate::text::printable(name, LONGEST).0;
+    let name = pointsman_rules::text::printable(name, LONGEST).0;
     ApiError::new(Code::NoSuchTenant, format!("no tenant has the name `{name}`; {meant}"))
 }
 

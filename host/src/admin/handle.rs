@@ -8,13 +8,13 @@ use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, header};
 use pingora::apps::http_app::ServeHttp;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
+use pointsman_rules::config::Stage;
+use pointsman_wasm::module::{Digest, LARGEST_FILE, Module};
 use serde_json::{Value, json};
 
 use crate::admin::answer::no_such_tenant;
 use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Caller, Code, views};
-use crate::config::Stage;
-use crate::module::{Digest, LARGEST_FILE, Module};
 use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
 use crate::server::{Control, Frozen, NoTenant, ReloadError};
 use crate::tenant::Tenant;
@@ -338,7 +338,7 @@ fn stage(call: &Call<'_>, parameter: &'static str) -> Result<Option<Stage>, ApiE
     let Some(text) = call.parameter(parameter) else { return Ok(None) };
     let found = Stage::ALL.iter().find(|(name, _)| *name == text).map(|(_, stage)| *stage);
     let wrong = || {
-        let found = crate::text::printable(text, 64).0;
+        let found = pointsman_rules::text::printable(text, 64).0;
         let message = format!("`{parameter}` is a stage: `shadow`, `canary` or `live`, found `{found}`");
         ApiError::of_parameter(parameter, message)
     };
@@ -361,7 +361,7 @@ fn refused(refused: Arc<Refused>) -> ApiError {
 }
 
 fn not_kept(error: NotKept) -> ApiError {
-    ApiError::new(Code::NotKept, crate::text::chain(&error))
+    ApiError::new(Code::NotKept, pointsman_rules::text::chain(&error))
 }
 
 fn no_candidate(error: NoCandidate) -> ApiError {

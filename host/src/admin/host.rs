@@ -5,10 +5,10 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
+use pointsman_rules::dns_name::dns_name;
+use pointsman_rules::request::{self, Authority, parse_authority};
 
 use crate::admin::{ApiError, Code};
-use crate::dns_name::dns_name;
-use crate::door::{self, Authority, parse_authority};
 
 /// A host and perhaps a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +94,8 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError>
 fn place(text: &str) -> Option<Place> {
     let Authority { host, port } = parse_authority(text.as_bytes())?;
     let host = match host {
-        door::Host::Ipv6(ip) => Host::Ip(ip.to_canonical()),
-        door::Host::Name(name) => match name.parse() {
+        request::Host::Ipv6(ip) => Host::Ip(ip.to_canonical()),
+        request::Host::Name(name) => match name.parse() {
             Ok(ip) => Host::Ip(ip),
             Err(_) => Host::Name(dns_name(name).ok()?),
         },
@@ -106,7 +106,7 @@ fn place(text: &str) -> Option<Place> {
 fn shown(text: &str) -> String {
     /// The longest name.
     const LONGEST: usize = 253;
-    crate::text::printable(text, LONGEST).0
+    pointsman_rules::text::printable(text, LONGEST).0
 }
 
 #[cfg(test)]

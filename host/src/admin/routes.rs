@@ -171,7 +171,7 @@ fn matched<'p>(form: &str, path: &'p str) -> Option<Option<&'p str>> {
 
 fn shown(text: &str) -> String {
     const LONGEST: usize = 64;
-    crate::text::printable(text, LONGEST).0
+    pointsman_rules::text::printable(text, LONGEST).0
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What the API shows of tenants.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use pointsman_wasm::module::Digest;
 use serde_json::{Value, json};
 
-use crate::module::Digest;
 use crate::release::{Entry, FailedRelease, Version};
 use crate::server::FailedReload;
 use crate::tenant::Tenant;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use http::{Method, StatusCode};
+use pointsman_rules::text::{json_pretty, printable_lines};
 use serde_json::Value;
 
 use crate::cli::reach::Reach;
 use crate::cli::{Outcome, answers};
-use crate::text::{json_pretty, printable_lines};
 
 pub const HELP: &str = "\
 Examples:

@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 
+use pointsman_rules::text::printable;
 use serde_json::Value;
 
 use crate::cli::table::Table;
-use crate::text::printable;
 
 /// `tenants`
 pub fn tenants(answer: &Value) -> String {

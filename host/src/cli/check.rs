@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use pointsman_rules::config;
+
 use crate::cli::Outcome;
-use crate::{config, server};
+use crate::server;
 
 pub fn check(file: &Path) -> anyhow::Result<Outcome> {
     let config = match config::load(file) {
@@ -15,7 +17,7 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
     };
     let errors = server::check_files(&config)?;
     for error in &errors {
-        eprintln!("{}", crate::text::chain(error));
+        eprintln!("{}", pointsman_rules::text::chain(error));
     }
     if !errors.is_empty() {
         return Ok(Outcome::Refused);

@@ -7,22 +7,23 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use http::{Method, Uri};
 use ipnet::{Ipv4Net, Ipv6Net};
-
-use crate::ask::{Question, ask};
-use crate::check::OwnAddresses;
-use crate::cli::Outcome;
-use crate::cli::report::{Asked, Report};
-use crate::config::{
+use pointsman_rules::check::OwnAddresses;
+use pointsman_rules::config::{
     self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig,
     TenantConfig, TenantLimits, Warm,
 };
+use pointsman_rules::request::{OfflineRequest, RequestHead, attempts};
+use pointsman_rules::tenant_lookup::TenantTable;
+use pointsman_rules::text::json_pretty;
+use pointsman_wasm::module::{Loader, read};
+
+use crate::ask::{Question, ask};
+use crate::cli::Outcome;
+use crate::cli::report::{Asked, Report};
 use crate::credentials::Credentials;
-use crate::door::{OfflineRequest, RequestHead, attempts};
 use crate::metrics::Metrics;
-use crate::module::{Loader, read};
 use crate::release::{Origin, Version, warm_up};
-use crate::tenant::{Modules, Surroundings, Tenant, TenantTable};
-use crate::text::json_pretty;
+use crate::tenant::{Modules, Surroundings, Tenant};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +85,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         match read(&module.path).and_then(load) {
             Ok(loaded) => modules.push(loaded),
             Err(error) => {
-                eprintln!("module `{}`: {}", module.path.display(), crate::text::chain(&error));
+                eprintln!("module `{}`: {}", module.path.display(), pointsman_rules::text::chain(&error));
                 return Ok(Outcome::Refused);
             }
         }
@@ -107,7 +108,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (warm_up, tenant) = match (new_tenant()?, new_tenant()?) {
         (Ok(warm_up), Ok(tenant)) => (warm_up, tenant),
         (Err(error), _) | (_, Err(error)) => {
-            eprintln!("tenant `{}`: {}", config.name, crate::text::chain(&error));
+            eprintln!("tenant `{}`: {}", config.name, pointsman_rules::text::chain(&error));
             return Ok(Outcome::Refused);
         }
     };
@@ -154,7 +155,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Fo
                 let own = OwnAddresses::new(config.addresses(), Vec::new()).with_sockets(config.sockets());
                 Ok(((*tenant).clone(), credentials, own))
             }
-            Err(error) => Err(crate::text::chain(&error)),
+            Err(error) => Err(pointsman_rules::text::chain(&error)),
         }),
         None => bail!(
             "no tenant of {} has the host `{}` on listener `{}`; see --listener",

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::decide::tenant_of_module;
-use crate::cli::{Outcome, stopped_early};
-use crate::config::{
+use pointsman_rules::config::{
     self, AccessLog, Config, ListenerConfig, LogConfig, LogFormat, LogLevel, ProxyConfig, ResolverConfig,
 };
+use pointsman_wasm::module::BuildIn;
+
+use crate::cli::decide::tenant_of_module;
+use crate::cli::{Outcome, stopped_early};
 use crate::log;
-use crate::module::BuildIn;
 use crate::server::{self, Launch, Order, Signals};
 
 pub const EXAMPLES: &str = "\
@@ -58,7 +59,7 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let server = match server::start(launch) {
         Ok(server) => server,
         Err(error) => {
-            eprintln!("{}", crate::text::chain(&error));
+            eprintln!("{}", pointsman_rules::text::chain(&error));
             return Ok(Outcome::Refused);
         }
     };
@@ -71,7 +72,7 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
             Order::Stop { .. } => break,
             Order::Reload => {
                 if let Err(error) = server.control().reload() {
-                    eprintln!("{}", crate::text::chain(&error));
+                    eprintln!("{}", pointsman_rules::text::chain(&error));
                 }
             }
             // There is no access log.

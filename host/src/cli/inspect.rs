@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use pointsman_rules::config::TenantLimits;
+use pointsman_rules::text::json_pretty;
+use pointsman_wasm::module::{self, Loader};
+
 use crate::cli::Outcome;
-use crate::config::TenantLimits;
-use crate::module::{self, Loader};
-use crate::text::json_pretty;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {

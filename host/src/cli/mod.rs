@@ -19,8 +19,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use pointsman_wasm::module;
 
-use crate::{log, module};
+use crate::log;
 
 /// A reverse proxy that asks a WebAssembly component which upstream each request goes to, and how to connect to it.
 #[derive(Debug, Parser)]
@@ -109,7 +110,7 @@ impl Cli {
             Ok(Outcome::Success) => ExitCode::SUCCESS,
             Ok(Outcome::Refused) => ExitCode::from(3),
             Err(error) => {
-                eprintln!("error: {}", crate::text::chain(error.as_ref()));
+                eprintln!("error: {}", pointsman_rules::text::chain(error.as_ref()));
                 ExitCode::FAILURE
             }
         }

@@ -9,12 +9,11 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use pointsman_rules::config::{self, AdminConfig};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-
-use crate::config::{self, AdminConfig};
 
 /// To connect. Somebody who is there takes a connection at once, also on the other side of the world.
 const CONNECT: Duration = Duration::from_secs(10);

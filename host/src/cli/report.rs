@@ -1,17 +1,17 @@
 //! What `pointsman decide` prints.
 
+use pointsman_rules::checked::Answer;
+use pointsman_rules::config::TenantConfig;
+use pointsman_rules::contract;
+use pointsman_rules::request::RequestHead;
+use pointsman_wasm::call::Decided;
+use pointsman_wasm::module::{Module, Warmth};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
-use crate::answered::Answer;
 use crate::ask::Wanted;
-use crate::call::Decided;
-use crate::config::TenantConfig;
-use crate::door::RequestHead;
-use crate::module::{Module, Warmth};
 use crate::outcome::Outcome;
-use crate::raw;
 
 /// A whole decision.
 #[derive(Debug, Serialize)]
@@ -64,7 +64,7 @@ impl Asked {
         decided: &Decided,
         answer: &Result<Answer, Failure>,
         head: &RequestHead,
-        attempts: &[raw::Attempt],
+        attempts: &[contract::Attempt],
     ) -> Asked {
         let answered = match (decided.said, answer) {
             (Some(said), _) => said.to_owned(),

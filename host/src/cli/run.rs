@@ -5,16 +5,16 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::thread;
 
+use pointsman_rules::config::{self, Grants};
+use pointsman_rules::text::chain;
+use pointsman_wasm::module::BuildIn;
 use rustix::process::Pid;
 
 use crate::cli::reloads::Reloads;
 use crate::cli::successor::Successors;
 use crate::cli::{ConfigFile, Outcome, stopped_early};
-use crate::config::Grants;
-use crate::module::BuildIn;
+use crate::log;
 use crate::server::{self, Launch, Order, Server, Signals, StartError, Stopped};
-use crate::text::chain;
-use crate::{config, log};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let server = match server::start(launch) {
         Ok(server) => server,
         Err(error @ (StartError::Module { .. } | StartError::Tenant { .. } | StartError::Release { .. })) => {
-            eprintln!("{}", crate::text::chain(&error));
+            eprintln!("{}", pointsman_rules::text::chain(&error));
             return Ok(Outcome::Refused);
         }
         Err(error) => return Err(error.into()),

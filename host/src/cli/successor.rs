@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 
 use parking_lot::Mutex;
+use pointsman_rules::text::chain;
 
 use crate::server::{Control, Server};
-use crate::text::chain;
 
 /// Why no successor is started.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,9 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     /// Adds a row. Its text may come from strangers: it stays on its line, and does nothing to a terminal.
     pub fn row(&mut self, cells: [String; COLUMNS]) {
-        let shown =
-            |cell: String| if cell.is_empty() { "-".to_owned() } else { crate::text::printable(&cell, usize::MAX).0 };
+        let shown = |cell: String| {
+            if cell.is_empty() { "-".to_owned() } else { pointsman_rules::text::printable(&cell, usize::MAX).0 }
+        };
         self.rows.push(cells.map(shown));
     }
 }

@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::time::{Duration, Instant};
 
+use pointsman_rules::exhausted::Exhausted;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::door::wire::Socket;
-use crate::exhausted::Exhausted;
 
 /// Accepts the connections of one socket.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
+use pointsman_rules::quota::{Count, Counted};
 
 use crate::metrics::{ListenerMetrics, OpenConnection};
-use crate::quota::{Count, Counted};
 
 /// A bound was reached: the connection is closed at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

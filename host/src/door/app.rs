@@ -9,9 +9,10 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, IO, Ssl, Stream};
 use pingora::server::ShutdownWatch;
+use pointsman_rules::request::DownstreamTls;
+use pointsman_system::memory::MemoryWatch;
 use tokio::time::timeout;
 
-use crate::door::DownstreamTls;
 use crate::door::accept::Acceptor;
 use crate::door::admission::{Admission, Admitted};
 use crate::door::connection::{CONNECTION, Connection, HeadPhase, Phase, Protocol};
@@ -23,7 +24,6 @@ use crate::door::stream::{Arrived, DoorStream};
 use crate::door::tls::TlsAcceptor;
 use crate::door::wire::{Reads, Socket, Wire};
 use crate::log::AccessLogger;
-use crate::memory::MemoryWatch;
 use crate::metrics::ListenerMetrics;
 
 /// One listener's way into a program that several listeners may share: the proxy, or the admin API.

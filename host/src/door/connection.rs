@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::door::DownstreamTls;
+use pointsman_rules::request::{DownstreamTls, Refusal};
+
 use crate::door::http2::Streams;
 use crate::door::listener::Listener;
 use crate::door::pending::Pending;
-use crate::door::refusal::Refusal;
 
 /// The connection that the current task serves.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The end of a connection. A socket that is closed while its client still sends is reset, and the reset takes back what
-//! the client has not read yet: so the door says that it is done, and listens for a while (RFC 9112, section 9.6).
+//! The end of a connection. A socket that is closed while its client still sends is reset, and the reset takes back
+//! what the client has not read yet: so the door says that it is done, and listens for a while (RFC 9112, section 9.6).
 
 use std::pin::Pin;
 use std::task::{Context, Waker};

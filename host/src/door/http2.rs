@@ -13,17 +13,17 @@ use pingora::protocols::{
     Digest, GetProxyDigest as _, GetSocketDigest as _, GetTimingDigest as _, IO, Ssl as _, Stream,
 };
 use pingora::server::ShutdownWatch;
+use pointsman_rules::config::Http2Config;
+use pointsman_rules::quota::{Count, Counted};
+use pointsman_rules::request::AnswerForm;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::config::Http2Config;
 use crate::door::clock::Clock;
 use crate::door::connection::{CONNECTION, Connection};
 use crate::door::listener::Listener;
-use crate::door::refusal::AnswerForm;
 use crate::door::report::{Closed, Reporter};
 use crate::door::stream::DoorStream;
-use crate::quota::{Count, Counted};
 
 /// Requests that the HTTP/2 library refuses before the connection ends. Pingora's own bound.
 const MOST_MALFORMED: usize = 32;

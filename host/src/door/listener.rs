@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::ListenerConfig;
-use crate::door::pace::Pace;
-use crate::door::refusal::AnswerForm;
+use pointsman_rules::config::ListenerConfig;
+use pointsman_rules::request::{AnswerForm, Pace};
 
 /// What the door needs to know about the listener that took a connection.
 #[derive(Debug)]
@@ -14,8 +13,8 @@ pub struct Listener {
     pub answers: AnswerForm,
 }
 
-/// A client that reads must take this much a second, beyond the time that `send_timeout` gives it. Chosen: the rate that
-/// bodies have by default.
+/// A client that reads must take this much a second, beyond the time that `send_timeout` gives it. Chosen: the rate
+/// that bodies have by default.
 const SENDING_RATE: u64 = 500;
 
 impl Listener {

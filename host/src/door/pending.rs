@@ -16,8 +16,8 @@ pub struct Pending {
 /// For how long a connection is not counted after it was accepted: until its task runs.
 const TASK: Duration = Duration::from_millis(50);
 
-/// How long a connection may take to its first byte, to be waited for. Chosen: clients that ask do so at once, and others
-/// keep a connection ready for later.
+/// How long a connection may take to its first byte, to be waited for. Chosen: clients that ask do so at once, and
+/// others keep a connection ready for later.
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Interval of the checks for the end of accepted connections while the listeners close.
@@ -42,8 +42,8 @@ impl Pending {
         self.begun.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Waits until all requests are counted as in flight whose connections were there before the listeners closed. Heads
-    /// have a time of their own, so that none is waited for without an end.
+    /// Waits until all requests are counted as in flight whose connections were there before the listeners closed.
+    /// Heads have a time of their own, so that none is waited for without an end.
     pub async fn are_in(&self) {
         let start = Instant::now();
         loop {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{SecondsFormat, Utc};
+use pointsman_rules::request::Refusal;
 
-use crate::door::refusal::Refusal;
 use crate::log::{Access, AccessLogger, FailureRecord};
 use crate::metrics::ListenerMetrics;
 
@@ -82,7 +82,7 @@ impl Reporter {
     /// A TLS handshake that was not completed.
     pub fn handshake_failed(&self, outcome: &'static str, cause: &str) {
         self.metrics.handshake(outcome);
-        self.log("TLS", 0, 0, outcome, crate::text::printable(cause, LONGEST_CAUSE).0);
+        self.log("TLS", 0, 0, outcome, pointsman_rules::text::printable(cause, LONGEST_CAUSE).0);
     }
 
     pub fn handshake_completed(&self) {

@@ -18,16 +18,15 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use pointsman_rules::request::http1::{Advance, Framer, HeadScanner, check_head};
+use pointsman_rules::request::{Body, Pace, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::door::admission::Admitted;
 use crate::door::clock::Clock;
 use crate::door::connection::{HeadPhase, Phase};
 use crate::door::farewell;
-use crate::door::http1::{Advance, Framer, HeadScanner, check_head};
 use crate::door::listener::Listener;
-use crate::door::pace::Pace;
-use crate::door::refusal::{Body, Refusal};
 use crate::door::report::{Closed, Reporter};
 
 /// The start of every HTTP/2 connection (RFC 9113, section 3.4).

@@ -16,10 +16,9 @@ use pingora::protocols::IO;
 use pingora::protocols::tls::SslStream;
 use pingora::protocols::tls::server::handshake_with_callback;
 use pingora::tls::ext;
-
-use crate::config::ListenerTls;
-use crate::dns_name::dns_name;
-use crate::door::DownstreamTls;
+use pointsman_rules::config::ListenerTls;
+use pointsman_rules::dns_name::dns_name;
+use pointsman_rules::request::DownstreamTls;
 
 /// A listener's certificate or key can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +117,7 @@ impl TlsAcceptor {
 /// What modules may ask about a connection.
 fn facts(ssl: &SslRef) -> Result<DownstreamTls, HandshakeError> {
     let sni = ssl.servername(NameType::HOST_NAME);
-    let refused = |name: &str| HandshakeError::ServerName(crate::text::printable(name, LONGEST_NAME).0);
+    let refused = |name: &str| HandshakeError::ServerName(pointsman_rules::text::printable(name, LONGEST_NAME).0);
     Ok(DownstreamTls {
         sni: sni.map(|name| dns_name(name).map_err(|_| refused(name))).transpose()?,
         version: ssl.version_str().to_owned(),

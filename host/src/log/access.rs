@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pointsman_rules::config::{AccessLog, LogConfig, LogFormat};
+use pointsman_rules::text::{json, printable_line};
 use serde::Serialize;
 
-use crate::config::{AccessLog, LogConfig, LogFormat};
 use crate::log::sink::Sink;
-use crate::text::{json, printable_line};
 
 /// One request.
 #[derive(Debug, Serialize)]
@@ -133,8 +133,8 @@ impl AccessLogger {
         Ok(AccessLogger { sink, format: config.format, file })
     }
 
-    /// Opens its file again, which has been renamed or removed. The log tells how that went; where it fails, lines go to
-    /// the old file as before.
+    /// Opens its file again, which has been renamed or removed. The log tells how that went; where it fails, lines go
+    /// to the old file as before.
     pub fn reopen(&self) {
         match (&self.sink, &self.file) {
             (Some(sink), Some(_)) => sink.reopen(),

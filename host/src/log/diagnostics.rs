@@ -3,12 +3,11 @@
 use std::io;
 
 use parking_lot::Mutex;
+use pointsman_rules::config::{LogConfig, LogFormat, LogLevel};
+use pointsman_rules::text::{escaped_json, printable_lines};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-use crate::config::{LogConfig, LogFormat, LogLevel};
-use crate::text::{escaped_json, printable_lines};
 
 /// The log's writer thread, for as long as there is one.
 static WORKER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
@@ -47,8 +46,8 @@ pub fn finish() {
     drop(WORKER.lock().take());
 }
 
-/// Escapes on the way out what a terminal or a viewer would not show as it is: parts of an event may come from a module,
-/// a client or a file.
+/// Escapes on the way out what a terminal or a viewer would not show as it is: parts of an event may come from a
+/// module, a client or a file.
 struct Printable {
     writer: NonBlocking,
     format: LogFormat,

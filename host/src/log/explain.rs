@@ -2,9 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use pointsman_rules::text::printable_lines;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-
-use crate::text::printable_lines;
 
 /// Writes without ever keeping a request waiting; what is too much is lost.
 pub struct Explain {

@@ -54,7 +54,8 @@ impl Sink {
         Ok(Sink(queue))
     }
 
-    /// Has the target opened again. Lines that came before this go to the old one; once it is done, all go to the new one.
+    /// Has the target opened again. Lines that came before this go to the old one; once it is done, all go to the new
+    /// one.
     pub fn reopen(&self) {
         self.0.lines.lock().reopen = true;
         self.0.added.notify_one();

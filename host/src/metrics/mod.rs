@@ -227,11 +227,12 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
+    use pointsman_rules::decision_cache::Unfit;
+    use pointsman_rules::quota::State;
+    use pointsman_wasm::call::Made;
+    use pointsman_wasm::module::Digest;
+
     use super::*;
-    use crate::call::Made;
-    use crate::module::Digest;
-    use crate::quota::State;
-    use crate::recall::Unfit;
 
     #[test]
     fn documented_metrics_are_the_real_ones() {

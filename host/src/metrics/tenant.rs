@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pointsman_rules::decision_cache::Unfit;
+use pointsman_rules::quota::State;
+use pointsman_wasm::call::Made;
+use pointsman_wasm::module::Digest;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use crate::call::Made;
 use crate::metrics::Families;
-use crate::module::Digest;
-use crate::quota::State;
-use crate::recall::Unfit;
 
 pub struct TenantMetrics {
     name: String,

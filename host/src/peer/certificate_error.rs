@@ -1,5 +1,5 @@
-//! Why a certificate of an upstream did not pass. Pingora keeps OpenSSL's reason (`X509_V_ERR_...`) to itself and reports
-//! only that the verification failed, so the reason is read when OpenSSL lets go of the verification.
+//! Why a certificate of an upstream did not pass. Pingora keeps OpenSSL's reason (`X509_V_ERR_...`) to itself and
+//! reports only that the verification failed, so the reason is read when OpenSSL lets go of the verification.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
@@ -31,8 +31,8 @@ pub fn watch_certificates() {
     });
 }
 
-/// Why the last verification on this thread failed, in OpenSSL's words. A handshake verifies and fails in one go, so it is
-/// that of the handshake whose error was returned to this thread a moment ago.
+/// Why the last verification on this thread failed, in OpenSSL's words. A handshake verifies and fails in one go, so it
+/// is that of the handshake whose error was returned to this thread a moment ago.
 pub fn certificate_error() -> Option<&'static str> {
     let result = LAST.get();
     // SAFETY: Any number is a result: those that OpenSSL does not know have a text too.
@@ -56,8 +56,8 @@ unsafe extern "C" fn note(
     _argument: *mut c_void,
 ) {
     let verification: *mut X509_STORE_CTX = verification.cast();
-    // SAFETY: It is a verification, since the callback is registered for that class; `X509_STORE_CTX_cleanup` calls this
-    // while all but its parameters and its chain is as it was, and the result is a number in it.
+    // SAFETY: It is a verification, since the callback is registered for that class; `X509_STORE_CTX_cleanup` calls
+    // this while all but its parameters and its chain is as it was, and the result is a number in it.
     let result = unsafe { X509_STORE_CTX_get_error(verification) };
     // The thread may be ending.
     let _ = LAST.try_with(|last| last.set(result));

@@ -13,14 +13,15 @@ use pingora::protocols::TcpKeepalive;
 use pingora::upstreams::peer::{
     ALPN, H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy, PeerOptions, Scheme, Tracer,
 };
+use pointsman_rules::check::{BindSpec, CredentialSpec, HttpSpec, OwnAddresses, PeerSpec, TlsSpec};
+use pointsman_rules::checked::Route;
+use pointsman_rules::contract::{Alpn, Quirks, Upgrade, Verify};
+use pointsman_rules::quota::Count;
 
-use crate::check::{BindSpec, CredentialSpec, HttpSpec, OwnAddresses, PeerSpec, TlsSpec};
 use crate::credentials::Credentials;
 use crate::peer::tunnel::Tunnel;
 use crate::peer::unix::UnixConnector;
-use crate::peer::{Reached, Route, Watch, watch_certificates};
-use crate::quota::Count;
-use crate::raw::{Alpn, Quirks, Upgrade, Verify};
+use crate::peer::{Reached, Watch, watch_certificates};
 use crate::resolve::Hop;
 
 /// A peer that passes all checks and still can't be made.
@@ -59,7 +60,7 @@ pub struct Prepared {
 
 /// The peer of a route that was connected before, for one more attempt. None: it must be made.
 pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> Option<Prepared> {
-    let mut peer = Box::new(route.prepared()?.clone());
+    let mut peer = Box::new(route.prepared::<HttpPeer>()?.clone());
     let reached = watch(&mut peer, &route.peer, connections);
     peer.options.idle_timeout = Some(idle_timeout);
     Some(Prepared { peer, reached })
@@ -98,10 +99,7 @@ pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerErr
             peer.options.upstream_tls_handshake_complete_hook = Some(NOTE_OTHER_THAN_HTTP2.clone());
         }
     }
-    // Only a route that is remembered is taken again.
-    if Arc::strong_count(route) > 1 {
-        route.prepare(&peer);
-    }
+    route.prepare(&peer);
     let reached = watch(&mut peer, spec, ends.connections);
     if let (Some(proxy), Some(reached)) = (&connection.connect_proxy, &reached) {
         peer.options.custom_l4 = Some(Arc::new(Tunnel {

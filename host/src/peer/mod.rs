@@ -5,8 +5,8 @@ mod certificate_error;
 mod http_peer;
 mod pool_keys;
 mod reached;
-mod route;
 mod tunnel;
+mod tls_groups;
 mod unix;
 
 #[cfg(test)]
@@ -16,5 +16,5 @@ pub use certificate_error::{certificate_error, watch_certificates};
 pub use http_peer::{Ends, NotHttp2, PeerError, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
-pub use route::Route;
+pub use tls_groups::is_known_group_list;
 pub use tunnel::TunnelError;

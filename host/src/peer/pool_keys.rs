@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-
-use crate::check::{ConnectionSpec, PeerSpec};
+use pointsman_rules::check::{ConnectionSpec, PeerSpec};
 
 /// A tenant's connections and their group keys.
 #[derive(Debug)]
 pub struct PoolKeys {
     /// Distinct connections that the table holds. A module that makes up more starts it anew: its idle connections are
-    /// then no longer found and end with their idle timeout. No key is ever given twice, so that is all that can happen.
+    /// then no longer found and end with their idle timeout. No key is ever given twice, so that is all that can
+    /// happen.
     most: usize,
     keys: Mutex<HashMap<ConnectionSpec, u64>>,
 }

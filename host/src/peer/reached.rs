@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pingora::upstreams::peer::Tracing;
-
-use crate::quota::Count;
-use crate::raw::Stage;
+use pointsman_rules::contract::Stage;
+use pointsman_rules::quota::Count;
 
 /// Noted while a connection is made, read when that failed.
 #[derive(Debug, Clone, Default)]

@@ -7,126 +7,18 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
 use pingora::upstreams::peer::Peer as _;
+use pointsman_rules::check::{Policy, Refusal, RouteSpec, Target, Verdict, check};
+use pointsman_rules::checked::Route;
+use pointsman_rules::config::{Grants, UpstreamDefaults};
+use pointsman_rules::contract;
+use pointsman_rules::quota::Count;
+use pointsman_rules::strategies::{decision, with_policy};
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::check::{CredentialNames, OwnAddresses, Policy, Refusal, RouteSpec, Target, Verdict, check};
-use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::credentials::Credentials;
-use crate::peer::{Ends, PeerError, PoolKeys, Prepared, Route, http_peer, prepared};
-use crate::quota::Count;
-use crate::raw::{self, Alpn, Quirks, Upgrade, Verify};
+use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
 use crate::resolve::Hop;
-
-/// Text that is often nearly right, and sometimes anything.
-fn text() -> BoxedStrategy<String> {
-    prop_oneof![
-        "[a-z0-9.-]{0,20}(:[0-9]{0,6})?",
-        "(\\[[0-9a-f:.%]{0,20}\\]|([0-9]{1,3}\\.){1,4})(:[0-9]{0,6})?",
-        "unix:/?[a-z/\u{0}]{0,120}",
-        "\\PC{0,40}",
-        any::<String>(),
-        Just("1.1.1.7:443".to_owned()),
-        Just("a".repeat(300)),
-        Just("\r\n\u{0}".to_owned()),
-    ]
-    .boxed()
-}
-
-fn number() -> BoxedStrategy<u32> {
-    prop_oneof![Just(0), Just(1), Just(65_535), Just(u32::MAX), any::<u32>(), 1_u32..100_000].boxed()
-}
-
-fn header() -> BoxedStrategy<raw::Header> {
-    (prop_oneof!["[a-z-]{1,12}", text()], prop_oneof!["[ -~]{0,20}".prop_map(String::into_bytes), any::<Vec<u8>>()])
-        .prop_map(|(name, value)| raw::Header { name, value })
-        .boxed()
-}
-
-fn headers() -> BoxedStrategy<Vec<raw::Header>> {
-    prop::collection::vec(header(), 0..4).boxed()
-}
-
-fn tls() -> BoxedStrategy<raw::Tls> {
-    let verify = prop_oneof![Just(Verify::Full), Just(Verify::ChainOnly), Just(Verify::None)];
-    (of(text()), verify, of(text()), of(text()), of(text()))
-        .prop_map(|(sni, verify, alternative_cn, ca, curves)| raw::Tls {
-            sni,
-            verify,
-            alternative_cn,
-            ca,
-            client_cert: None,
-            curves,
-            second_key_share: None,
-        })
-        .boxed()
-}
-
-fn http() -> BoxedStrategy<raw::HttpOptions> {
-    let alpn = prop_oneof![Just(Alpn::H1), Just(Alpn::H2), Just(Alpn::H2h1)];
-    let upgrade = prop_oneof![Just(Upgrade::Websocket), Just(Upgrade::Any), Just(Upgrade::Deny)];
-    (alpn, of(number()), of(number()), of(number()), upgrade)
-        .prop_map(|(alpn, streams, ping, window, upgrade)| raw::HttpOptions {
-            alpn,
-            max_h2_streams: streams,
-            h2_ping_interval_ms: ping,
-            h2_stream_window: window,
-            h2_connection_window: window,
-            upgrade,
-            quirks: Quirks::KEEP_HOP_BY_HOP,
-        })
-        .boxed()
-}
-
-fn peer() -> BoxedStrategy<raw::Peer> {
-    let bind = (of(text()), of(any::<(u16, u16)>()), any::<bool>())
-        .prop_map(|(address, port_range, fallback)| raw::BindTo { address, port_range, fallback });
-    let proxy = (text(), headers()).prop_map(|(address, headers)| raw::ConnectProxy { address, headers });
-    let keepalive =
-        (number(), number(), number(), number()).prop_map(|(idle_s, interval_s, count, user_timeout_ms)| {
-            raw::TcpKeepalive { idle_s, interval_s, count, user_timeout_ms }
-        });
-    let socket = (of(any::<u8>()), of(number()), any::<bool>())
-        .prop_map(|(dscp, tcp_recv_buf, tcp_fast_open)| raw::SocketOptions { dscp, tcp_recv_buf, tcp_fast_open });
-    let timeouts = (of(number()), of(number()), of(number())).prop_map(|(connect_ms, read_ms, idle_ms)| {
-        raw::Timeouts { connect_ms, total_connect_ms: connect_ms, read_ms, write_ms: read_ms, idle_ms }
-    });
-    (
-        text(),
-        of(tls()),
-        of(proxy.boxed()),
-        of(bind.boxed()),
-        timeouts.boxed(),
-        of(keepalive.boxed()),
-        http(),
-        socket.boxed(),
-        of(text()),
-    )
-        .prop_map(|(address, tls, connect_proxy, bind_to, timeouts, tcp_keepalive, http, socket, isolation)| {
-            raw::Peer { address, tls, connect_proxy, bind_to, timeouts, tcp_keepalive, http, socket, isolation }
-        })
-        .boxed()
-}
-
-/// Anything that a module can say.
-pub fn decision() -> BoxedStrategy<raw::Decision> {
-    let rewrite = (of(text()), of(text()), prop::collection::vec(text(), 0..3), headers()).prop_map(
-        |(authority, path_and_query, remove_headers, set_headers)| raw::Rewrite {
-            authority,
-            path_and_query,
-            remove_headers,
-            add_headers: set_headers.clone(),
-            set_headers,
-        },
-    );
-    let retry = (of(number()), prop::collection::vec(any::<u16>(), 0..3))
-        .prop_map(|(attempts, on_status)| raw::RetryPolicy { attempts, on_status });
-    let route = (peer(), rewrite.boxed(), retry.boxed(), of(text()))
-        .prop_map(|(peer, rewrite, retry, note)| raw::Decision::Connect(raw::Route { peer, rewrite, retry, note }));
-    let response = (any::<u16>(), headers(), any::<Vec<u8>>())
-        .prop_map(|(status, headers, body)| raw::Decision::Respond(raw::Response { status, headers, body }));
-    prop_oneof![8 => route.boxed(), 1 => response.boxed(), 1 => Just(raw::Decision::Pass)].boxed()
-}
 
 /// The peer of a route; a name has one address of each family, and the one that fits is taken.
 fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
@@ -157,24 +49,16 @@ fn everywhere() -> Vec<IpNet> {
     vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
 }
 
-/// A policy of default limits, without credentials.
-pub fn with_policy<T>(grants: &Grants, local_ports: Option<(u16, u16)>, then: impl FnOnce(&Policy<'_>) -> T) -> T {
-    then(&Policy {
-        limits: &Limits::default(),
-        upstream: &UpstreamDefaults::default(),
-        grants,
-        credentials: &CredentialNames::default(),
-        own: &OwnAddresses::default(),
-        local_ports,
-    })
-}
-
 /// What becomes of a decision under default limits.
-fn check_under(decision: raw::Decision, grants: &Grants, local_ports: Option<(u16, u16)>) -> Result<Verdict, Refusal> {
-    with_policy(grants, local_ports, |policy| check(decision, policy))
+fn check_under(
+    decision: contract::Decision,
+    grants: &Grants,
+    local_ports: Option<(u16, u16)>,
+) -> Result<Verdict, Refusal> {
+    with_policy(grants, local_ports, |policy| check(decision, &Policy { tls_groups: is_known_group_list, ..*policy }))
 }
 
-fn follow(decision: raw::Decision) {
+fn follow(decision: contract::Decision) {
     let unix_sockets = vec!["/".to_owned()];
     let grants = Grants {
         verify_chain_only: true,
@@ -204,8 +88,8 @@ fn follow(decision: raw::Decision) {
 }
 
 /// The route that a module's record becomes under default limits.
-fn route(raw: raw::Route) -> Box<RouteSpec> {
-    match check_under(raw::Decision::Connect(raw), &Grants::default(), None) {
+fn route(raw: contract::Route) -> Box<RouteSpec> {
+    match check_under(contract::Decision::Connect(raw), &Grants::default(), None) {
         Ok(Verdict::Connect(route)) => route,
         other => panic!("{other:?}"),
     }
@@ -215,9 +99,9 @@ fn route(raw: raw::Route) -> Box<RouteSpec> {
 fn peer_of_a_route_that_is_taken_again_is_the_same() {
     let connections = Count::default();
     let connector = Arc::new(TransportConnector::new(None));
-    let again = |raw: raw::Route| {
+    let again = |raw: contract::Route| {
         let route = Arc::new(Route::new(*route(raw)));
-        let _remembered = route.clone();
+        route.note_cached();
         let address = SocketAddr::from(([192, 0, 2, 1], 443));
         let ends = Ends {
             hop: &Hop::Socket(address),
@@ -231,8 +115,8 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
         let made = http_peer(&route, ends).expect("a peer").peer;
         (made, prepared(&route, Duration::from_secs(3), &connections))
     };
-    let mut tls = raw::Route::to("1.1.1.1:443");
-    tls.peer.tls = Some(raw::Tls::verified(Some("api.test".to_owned())));
+    let mut tls = contract::Route::to("1.1.1.1:443");
+    tls.peer.tls = Some(contract::Tls::verified(Some("api.test".to_owned())));
     tls.peer.timeouts.read_ms = Some(5);
     let (made, taken) = again(tls);
     let Prepared { peer: taken, reached } = taken.expect("a peer");
@@ -241,8 +125,8 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
     assert_eq!((taken.reuse_hash(), &taken._address, &taken.sni), (made.reuse_hash(), &made._address, &made.sni));
     assert_eq!((taken.group_key, taken.options.read_timeout), (7, made.options.read_timeout));
     // A name may have another address next time, and what is not kept has a key of its own each time.
-    assert!(again(raw::Route::to("api.test:80")).1.is_none());
-    let mut not_kept = raw::Route::to("1.1.1.1:80");
+    assert!(again(contract::Route::to("api.test:80")).1.is_none());
+    let mut not_kept = contract::Route::to("1.1.1.1:80");
     not_kept.peer.timeouts.idle_ms = Some(0);
     assert!(again(not_kept).1.is_none());
 }
@@ -251,7 +135,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
 fn pool_keys_are_interned_and_never_given_twice() {
     let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
     let with = |isolation: u32| {
-        let mut raw = raw::Route::to("1.1.1.7:80");
+        let mut raw = contract::Route::to("1.1.1.7:80");
         raw.peer.isolation = Some(isolation.to_string());
         route(raw)
     };
@@ -275,7 +159,7 @@ proptest! {
 
     #[test]
     fn plain_peers_are_carried_whole(last in any::<u8>(), port in 20_000_u16.., dscp in of(0_u8..64), read in 1_u32..86_400_000) {
-        let mut raw = raw::Route::to(&format!("1.1.1.{last}:{port}"));
+        let mut raw = contract::Route::to(&format!("1.1.1.{last}:{port}"));
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);

@@ -16,9 +16,9 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, OrErr, Result};
+use pointsman_rules::check::{ConnectProxySpec, Target};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::check::{ConnectProxySpec, Target};
 use crate::peer::Reached;
 
 /// A tunnel that was not opened.

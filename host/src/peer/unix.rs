@@ -13,8 +13,7 @@ use pingora::protocols::l4::ext::connect_uds;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::{Error, ErrorType, OrErr as _, Result};
-
-use crate::check::{Forbidden, OwnAddresses, SocketError};
+use pointsman_rules::check::{Forbidden, OwnAddresses, SocketError};
 
 /// Connects to one path.
 #[derive(Debug)]
@@ -42,8 +41,9 @@ impl Connect for UnixConnector {
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use pointsman_rules::check::UNNAMED_SOCKET;
+
     use super::*;
-    use crate::check::UNNAMED_SOCKET;
 
     #[tokio::test]
     async fn listener_that_is_our_own_is_left_whatever_its_path() {

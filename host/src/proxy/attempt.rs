@@ -5,14 +5,14 @@ use std::error::Error as StdError;
 use pingora::connectors::l4::ConnectErrorExt;
 use pingora::protocols::Digest;
 use pingora::{Error, ErrorSource, ErrorType};
+use pointsman_rules::check::SocketError;
+use pointsman_rules::contract::{Failure as AttemptFailure, Stage};
+use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::retry::Progress;
 
 use crate::answer::Failure;
-use crate::check::SocketError;
-use crate::exhausted::Exhausted;
 use crate::peer::{NotHttp2, Reached, TunnelError, certificate_error};
-use crate::raw::{Failure as AttemptFailure, Stage};
 use crate::resolve::ResolveError;
-use crate::retry::Progress;
 
 /// What is known of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub fn finding(error: &SocketError) -> What {
     What::unsent(Stage::Connect, failure)
 }
 
-/// Stage and failure of an error that Pingora met before the connection stood. `reached` is None where there was nothing
-/// but a socket to connect.
+/// Stage and failure of an error that Pingora met before the connection stood. `reached` is None where there was
+/// nothing but a socket to connect.
 pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
     let stage = reached.map_or(Stage::Connect, Reached::stage);
     if let Some(tunnel) = error.root_cause().downcast_ref::<TunnelError>() {
@@ -111,8 +111,8 @@ pub fn proxying(error: &Error, status: Option<u16>, progress: Progress, reused: 
 /// The error of a connection whose server did not agree to HTTP/2.
 const NOT_HTTP2: ErrorType = ErrorType::Custom("not HTTP/2");
 
-/// Refuses a connection that came to speak HTTP/1.1 though the peer must speak HTTP/2: Pingora takes it as it is. Nothing
-/// has been sent, and it is not kept.
+/// Refuses a connection that came to speak HTTP/1.1 though the peer must speak HTTP/2: Pingora takes it as it is.
+/// Nothing has been sent, and it is not kept.
 pub fn agreed(connection: Option<&Digest>) -> pingora::Result<()> {
     let tls = connection.and_then(|connection| connection.ssl_digest.as_ref());
     match tls.is_some_and(|tls| tls.extension.get::<NotHttp2>().is_some()) {
@@ -165,7 +165,7 @@ pub fn cause(error: &Error) -> String {
         (None, Some(reason)) => format!("the certificate did not pass: {reason}"),
         (None, None) => message(error),
     };
-    crate::text::printable(message.trim(), MOST).0
+    pointsman_rules::text::printable(message.trim(), MOST).0
 }
 
 /// The message of Pingora's innermost error, or of what it wraps.

@@ -4,18 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pointsman_rules::check::Target;
+use pointsman_rules::checked::Route;
+use pointsman_rules::contract;
+use pointsman_rules::quota::Counted;
+use pointsman_rules::request::{Pace, RequestHead};
+use pointsman_rules::stores::UnderWay;
+use pointsman_wasm::module::Digest;
+
 use crate::answer::Failure;
-use crate::check::Target;
 use crate::decide::Fallen;
-use crate::door::{Connection, Pace, RequestHead};
-use crate::module::Digest;
-use crate::peer::{Reached, Route};
+use crate::door::Connection;
+use crate::peer::Reached;
 use crate::proxy::in_flight::InFlight;
-use crate::quota::Counted;
-use crate::raw;
 use crate::release::{Serving, Version};
 use crate::resolve::Hop;
-use crate::stores::UnderWay;
 use crate::tenant::{Tenant, Terms};
 
 /// A request on its walk through the rooms.
@@ -36,7 +39,7 @@ pub struct Context {
     /// Attempts begun.
     pub attempts: u32,
     /// Attempts that failed, oldest first.
-    pub failed: Vec<raw::Attempt>,
+    pub failed: Vec<contract::Attempt>,
     /// Set when the upstream's status is what fails the attempt.
     pub failed_status: Option<u16>,
     pub decision: Option<Decision>,

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use pointsman_rules::contract;
+use pointsman_rules::request::RequestHead;
+use pointsman_rules::text::printable;
+use pointsman_wasm::call::Decided;
+use pointsman_wasm::module::Module;
+
 use crate::ask::Wanted;
-use crate::call::Decided;
 use crate::decide::Decision;
-use crate::door::RequestHead;
-use crate::module::Module;
-use crate::raw;
-use crate::text::printable;
 
 /// What is told of one decision.
 pub struct Explained {
@@ -28,7 +29,7 @@ impl Explained {
     }
 
     /// A module was asked.
-    pub fn seen(&mut self, module: &Module, decided: &Decided, head: &RequestHead, attempts: &[raw::Attempt]) {
+    pub fn seen(&mut self, module: &Module, decided: &Decided, head: &RequestHead, attempts: &[contract::Attempt]) {
         let said = decided.said.unwrap_or("no answer");
         let (out, elapsed) = (&mut self.modules, decided.elapsed.as_micros());
         // Writing to a `String` can't fail.

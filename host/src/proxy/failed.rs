@@ -5,13 +5,13 @@ use std::time::Instant;
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
+use pointsman_rules::contract;
+use pointsman_rules::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
 use crate::answer::Failure;
 use crate::proxy::attempt::What;
 use crate::proxy::context::{Context, Next};
-use crate::raw;
 use crate::resolve::Hop;
-use crate::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
 /// resolve: the address did not answer; whether the same attempt goes on with another of the same name. Nothing was
 /// sent, so that is always safe.
@@ -32,7 +32,7 @@ pub fn try_next_address(session: &Session, ctx: &mut Context, what: &What) -> bo
 pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: String) -> bool {
     let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
     let address = address.unwrap_or_default();
-    ctx.failed.push(raw::Attempt {
+    ctx.failed.push(contract::Attempt {
         number: ctx.attempts,
         address: address.clone(),
         stage: what.stage,

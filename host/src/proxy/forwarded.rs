@@ -11,8 +11,7 @@ use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::RequestHeader;
-
-use crate::config::ForwardedConfig;
+use pointsman_rules::config::ForwardedConfig;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -123,7 +122,7 @@ fn element(from: &From<'_>) -> String {
 
 /// A token as it is, anything else in quotes (RFC 9110, section 5.6.4).
 fn quoted(into: &mut String, value: &str) {
-    if value.bytes().all(crate::text::is_token) {
+    if value.bytes().all(pointsman_rules::text::is_token) {
         return into.push_str(value);
     }
     into.push('"');

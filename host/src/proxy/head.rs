@@ -1,8 +1,9 @@
 //! From Pingora's session to the request head that routing sees.
 
 use pingora::proxy::Session;
+use pointsman_rules::request::{Arrival, RequestHead};
 
-use crate::door::{Arrival, Connection, RequestHead};
+use crate::door::Connection;
 
 /// Takes the head of a session's request. Header values are shared with the session, not copied.
 pub fn take(session: &Session, connection: &Connection, authority: String) -> RequestHead {

@@ -1,8 +1,9 @@
 //! The lines that modules log, as diagnostics.
 
-use crate::call::Decided;
-use crate::module::Module;
-use crate::raw;
+use pointsman_rules::contract;
+use pointsman_wasm::call::Decided;
+use pointsman_wasm::module::Module;
+
 use crate::tenant::Tenant;
 
 /// Writes what a module logged to the diagnostics, as fast as the tenant may.
@@ -21,23 +22,23 @@ pub fn tell(tenant: &Tenant, module: &Module, decided: &Decided) {
         }
         let module = module.digest();
         match line.level {
-            raw::Level::Error => tracing::error!(target: MODULE, tenant = name, %module, "{}", line.message),
-            raw::Level::Warn => tracing::warn!(target: MODULE, tenant = name, %module, "{}", line.message),
-            raw::Level::Info => tracing::info!(target: MODULE, tenant = name, %module, "{}", line.message),
-            raw::Level::Debug => tracing::debug!(target: MODULE, tenant = name, %module, "{}", line.message),
-            raw::Level::Trace => tracing::trace!(target: MODULE, tenant = name, %module, "{}", line.message),
+            contract::Level::Error => tracing::error!(target: MODULE, tenant = name, %module, "{}", line.message),
+            contract::Level::Warn => tracing::warn!(target: MODULE, tenant = name, %module, "{}", line.message),
+            contract::Level::Info => tracing::info!(target: MODULE, tenant = name, %module, "{}", line.message),
+            contract::Level::Debug => tracing::debug!(target: MODULE, tenant = name, %module, "{}", line.message),
+            contract::Level::Trace => tracing::trace!(target: MODULE, tenant = name, %module, "{}", line.message),
         }
     }
 }
 
 const MODULE: &str = "pointsman::module";
 
-fn is_shown(level: raw::Level) -> bool {
+fn is_shown(level: contract::Level) -> bool {
     match level {
-        raw::Level::Error => tracing::enabled!(target: MODULE, tracing::Level::ERROR),
-        raw::Level::Warn => tracing::enabled!(target: MODULE, tracing::Level::WARN),
-        raw::Level::Info => tracing::enabled!(target: MODULE, tracing::Level::INFO),
-        raw::Level::Debug => tracing::enabled!(target: MODULE, tracing::Level::DEBUG),
-        raw::Level::Trace => tracing::enabled!(target: MODULE, tracing::Level::TRACE),
+        contract::Level::Error => tracing::enabled!(target: MODULE, tracing::Level::ERROR),
+        contract::Level::Warn => tracing::enabled!(target: MODULE, tracing::Level::WARN),
+        contract::Level::Info => tracing::enabled!(target: MODULE, tracing::Level::INFO),
+        contract::Level::Debug => tracing::enabled!(target: MODULE, tracing::Level::DEBUG),
+        contract::Level::Trace => tracing::enabled!(target: MODULE, tracing::Level::TRACE),
     }
 }

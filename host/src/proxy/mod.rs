@@ -1,5 +1,5 @@
-//! The walk of a request through the rooms, in Pingora's phases. This room holds no rule of its own: it calls the others
-//! in order and remembers, in `Context`, what they said.
+//! The walk of a request through the rooms, in Pingora's phases. This room holds no rule of its own: it calls the
+//! others in order and remembers, in `Context`, what they said.
 
 mod attempt;
 mod context;

@@ -3,14 +3,14 @@
 use chrono::{SecondsFormat, Utc};
 use http::Version;
 use pingora::proxy::Session;
+use pointsman_rules::check::Target;
+use pointsman_rules::contract::Failure;
+use pointsman_rules::request;
 
-use crate::check::Target;
-use crate::door;
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 use crate::metrics::Rung;
 use crate::proxy::context::Context;
 use crate::proxy::failed::final_status;
-use crate::raw::Failure;
 use crate::resolve::Hop;
 
 /// Writes the line of a request.
@@ -20,7 +20,7 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     let client = ctx.connection.as_ref().and_then(|connection| connection.client);
     let found = match served {
         Some(_) => None,
-        None => Some(door::authority(&request.uri, &request.headers)),
+        None => Some(request::authority(&request.uri, &request.headers)),
     };
     logger.write(&Access {
         time: (Utc::now() - elapsed).to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -65,7 +65,7 @@ fn upstream_address(ctx: &Context) -> Option<String> {
     }
 }
 
-fn failed_attempt(attempt: &crate::raw::Attempt) -> AttemptRecord {
+fn failed_attempt(attempt: &pointsman_rules::contract::Attempt) -> AttemptRecord {
     AttemptRecord {
         upstream: attempt.address.clone(),
         failure: match (attempt.failure, attempt.status) {

@@ -1,5 +1,5 @@
-//! The head of a response on its way from the upstream to the client: what concerns the upstream's connection alone stays
-//! behind, and the client gets what its version of HTTP has.
+//! The head of a response on its way from the upstream to the client: what concerns the upstream's connection alone
+//! stays behind, and the client gets what its version of HTTP has.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,

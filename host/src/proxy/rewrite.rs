@@ -5,9 +5,8 @@ use http::uri::{Parts, PathAndQuery};
 use http::{HeaderValue, Uri};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr, Result};
-
-use crate::check::{RewriteSpec, Target};
-use crate::peer::Route;
+use pointsman_rules::check::{RewriteSpec, Target};
+use pointsman_rules::checked::Route;
 
 /// HTTP/1.1 has a host in every request: one of HTTP/1.0 without it goes to the upstream by the name that the peer has.
 pub fn name_host(request: &mut RequestHeader, route: Option<&Route>) -> Result<()> {

@@ -8,28 +8,30 @@ use pingora::connectors::TransportConnector;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
+use pointsman_rules::check::{SocketError, Target};
+use pointsman_rules::checked::Route;
+use pointsman_rules::contract;
+use pointsman_rules::request::{self, check_http2_head};
+use pointsman_rules::tenant_lookup::TenantTable;
+use pointsman_system::memory::MemoryWatch;
+use pointsman_wasm::call::Decided;
+use pointsman_wasm::module::Module;
 
 use crate::answer::{Failure, OverQuota};
 use crate::ask::{Question, Wanted};
-use crate::call::Decided;
-use crate::check::{SocketError, Target};
 use crate::decide::{self, Released, decide, fall_back};
-use crate::door::{self, check_http2_head};
 use crate::log::{AccessLogger, Explain};
-use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
-use crate::module::Module;
-use crate::peer::{Ends, Found, PoolKey, Prepared, Route, http_peer, prepared};
-use crate::proxy::attempt::What;
+use crate::peer::{Ends, Found, PoolKey, Prepared, http_peer, prepared};
+use crate::proxy::attempt::{self, What};
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::{final_status, note_attempt};
 use crate::proxy::in_flight::Gauge;
 use crate::proxy::lines::tell;
-use crate::proxy::{attempt, explain, head, write};
-use crate::raw;
+use crate::proxy::{explain, head, write};
 use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
-use crate::tenant::{Tenant, TenantTable};
+use crate::tenant::Tenant;
 
 /// Why work is refused when the process has too much memory.
 const MEMORY: &str = "the process has more memory than it may (proxy.memory_mib)";
@@ -38,7 +40,7 @@ const MEMORY: &str = "the process has more memory than it may (proxy.memory_mib)
 const LAST_MOMENT: Duration = Duration::from_millis(1);
 
 /// What nearly every decision is asked with.
-static NONE_FAILED: LazyLock<Arc<[raw::Attempt]>> = LazyLock::new(|| Arc::new([]));
+static NONE_FAILED: LazyLock<Arc<[contract::Attempt]>> = LazyLock::new(|| Arc::new([]));
 
 /// The proxy: all listeners and tenants share one.
 pub struct Proxy {
@@ -91,7 +93,7 @@ impl Proxy {
         if self.memory.is_full() {
             return Err(Failure::Overloaded(MEMORY));
         }
-        let authority = door::authority(&header.uri, &header.headers);
+        let authority = request::authority(&header.uri, &header.headers);
         let head = head::take(session, connection, authority);
         let sni = head.tls().and_then(|tls| tls.sni.as_deref());
         let tenants = self.tenants.load();

@@ -13,16 +13,16 @@ use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use pointsman_rules::retry::{self, Progress};
 
 use crate::answer::Failure;
 use crate::ask::Wanted;
 use crate::door::{CONNECTION, Phase};
 use crate::proxy::context::{Context, Next};
 use crate::proxy::failed::{final_status, note_attempt, progress, question, try_next_address};
-use crate::proxy::response::Afterwards;
+use crate::proxy::response::{self, Afterwards};
 use crate::proxy::steps::{Proxy, announce_close};
-use crate::proxy::{attempt, forwarded, max_forwards, record, response, rewrite, write};
-use crate::retry::{self, Progress};
+use crate::proxy::{attempt, forwarded, max_forwards, record, rewrite, write};
 
 #[async_trait]
 impl ProxyHttp for Proxy {

@@ -5,10 +5,10 @@ use http::{HeaderValue, Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pointsman_rules::check::ResponseSpec;
+use pointsman_rules::config::FailureAnswer;
 
 use crate::answer::Failure;
-use crate::check::ResponseSpec;
-use crate::config::FailureAnswer;
 use crate::proxy::response::ERROR_HEADER;
 
 /// Writes the response that a module decided on.

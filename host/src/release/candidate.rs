@@ -8,15 +8,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use pointsman_rules::config::{ReleaseConfig, Stage};
+use pointsman_rules::quota::{Count, Counted};
+use pointsman_rules::stores::Stores;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twox_hash::XxHash64;
 
-use crate::config::{ReleaseConfig, Stage};
 use crate::metrics::TenantMetrics;
-use crate::quota::{Count, Counted};
 use crate::release::Version;
-use crate::stores::Stores;
 use crate::tenant::Tenant;
 
 /// How far a version goes before it has proven itself.
@@ -129,8 +129,8 @@ impl Candidate {
     }
 
     /// Whether a client is among those that a canary serves. Always the same for a client and a version; another share
-    /// of them for another version, so that not the same clients meet all that is new. A larger share has all clients of
-    /// a smaller one.
+    /// of them for another version, so that not the same clients meet all that is new. A larger share has all clients
+    /// of a smaller one.
     pub fn serves(&self, client: Option<IpAddr>) -> bool {
         if self.trial.stage != Stage::Canary {
             return false;

@@ -1,8 +1,7 @@
 //! Which files of a tenant have been judged, so that none is judged twice and none is forgotten.
 
+use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
-
-use crate::module::Digest;
 
 /// What a tenant's files held when they were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

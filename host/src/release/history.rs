@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::module::Digest;
 use crate::release::{Origin, Refused, Version};
 
 /// A version, and what became of it.

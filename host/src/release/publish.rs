@@ -4,10 +4,11 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use crate::config::{ModuleConfig, Stage, TenantConfig};
-use crate::engine::SPARE_TO_TEST;
-use crate::module::{Digest, LoadError, Loader, Module, read};
-use crate::permits::Permits;
+use pointsman_rules::config::{ModuleConfig, Stage, TenantConfig};
+use pointsman_system::permits::Permits;
+use pointsman_wasm::engine::SPARE_TO_TEST;
+use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
+
 use crate::release::files::{Files, News};
 use crate::release::store::{Kept, Store, StoreError};
 use crate::release::vectors::{self, Tests};
@@ -180,7 +181,7 @@ impl Publisher {
         let live = self.load_entry(config, kept.live().ok_or(NotLoaded::NoVersion)?)?;
         let version = |entry: &Entry| {
             let told = |error: &NotLoaded| {
-                let why = crate::text::chain(error);
+                let why = pointsman_rules::text::chain(error);
                 tracing::error!(tenant = %config.name, version = entry.number, why, "it cannot be loaded again");
             };
             self.load_entry(config, entry).inspect_err(told).ok()
@@ -269,8 +270,8 @@ impl Publisher {
         Ok(tenant.releases.take(modules, origin, Trial::of(&config.release), &config.release))
     }
 
-    /// Makes a version of the live one with another module at a position. Without `trial` it is only tried. Whoever calls
-    /// it holds `Releases::preparing`.
+    /// Makes a version of the live one with another module at a position. Without `trial` it is only tried. Whoever
+    /// calls it holds `Releases::preparing`.
     pub fn upload(
         &self,
         tenant: &Tenant,
@@ -333,7 +334,8 @@ impl Publisher {
         self.pass(tenant, sources, tests, || {});
     }
 
-    /// A tenant's files have passed: their modules are added, what serves changes, and both are kept for the next start.
+    /// A tenant's files have passed: their modules are added, what serves changes, and both are kept for the next
+    /// start.
     fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
         let _keeping = tenant.releases.keeping.lock();
         if let Err(refused) = self.add(tenant, sources) {
@@ -360,7 +362,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Goes back, and keeps what serves then. At once, unless the version has not been needed since the proxy was started.
+    /// Goes back, and keeps what serves then. At once, unless the version has not been needed since the proxy was
+    /// started.
     pub fn roll_back(&self, tenant: &Tenant, to: Option<u64>) -> Result<Arc<Version>, CannotRollBack> {
         let entry = tenant.releases.rollback_target(to)?;
         let version = match &entry.version {
@@ -369,7 +372,7 @@ impl Publisher {
                 let loaded = self.load_entry(&tenant.config, &entry);
                 Arc::new(loaded.map_err(|error| CannotRollBack::NotLoaded {
                     number: entry.number,
-                    message: crate::text::chain(&error),
+                    message: pointsman_rules::text::chain(&error),
                 })?)
             }
         };
@@ -449,7 +452,7 @@ impl Publisher {
 }
 
 fn tell(tenant: &Tenant, error: &NotKept) {
-    tracing::error!(tenant = %tenant.name, error = crate::text::chain(error), "what serves now is not kept for the next start");
+    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "what serves now is not kept for the next start");
 }
 
 /// What the history says of a change that an operator wanted.

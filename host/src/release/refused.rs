@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::TenantConfig;
-use crate::module::{Digest, LoadError, LoadStep};
+use pointsman_rules::config::TenantConfig;
+use pointsman_wasm::module::{Digest, LoadError, LoadStep};
+
 use crate::release::store::StoreError;
 use crate::release::vectors::TestError;
 use crate::tenant::Tenant;
@@ -29,7 +30,12 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
-        Refused { step: Step::Load(error.step()), path: path.to_owned(), digest, message: crate::text::chain(error) }
+        Refused {
+            step: Step::Load(error.step()),
+            path: path.to_owned(),
+            digest,
+            message: pointsman_rules::text::chain(error),
+        }
     }
 
     pub(super) fn by_tests(path: &Path, digest: Option<Digest>, error: &TestError) -> Refused {

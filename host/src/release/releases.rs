@@ -7,10 +7,10 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use chrono::Utc;
 use parking_lot::{Mutex, MutexGuard};
+use pointsman_rules::config::{ReleaseConfig, Stage};
+use pointsman_wasm::module::Module;
 
-use crate::config::{ReleaseConfig, Stage};
 use crate::metrics::TenantMetrics;
-use crate::module::Module;
 use crate::release::candidate::Verdict;
 use crate::release::files::{Files, Seen};
 use crate::release::history::{FailedRelease, History};
@@ -28,8 +28,8 @@ pub struct Releases {
     pub(super) seen: Mutex<Seen>,
     /// What serves, or is on trial, is another one than the next start would find.
     changed: AtomicBool,
-    /// Held while a new version is prepared, and while the tenant gets another configuration: one after the other, in the
-    /// order in which they come. May take as long as a build.
+    /// Held while a new version is prepared, and while the tenant gets another configuration: one after the other, in
+    /// the order in which they come. May take as long as a build.
     pub preparing: Mutex<()>,
     /// Held while what serves changes and is kept for the next start. Never for long.
     pub(super) keeping: Mutex<()>,
@@ -76,8 +76,8 @@ impl Releases {
         }
     }
 
-    /// Goes on where another process ended: with its history, with a version that was on trial, and with a live one that
-    /// was new.
+    /// Goes on where another process ended: with its history, with a version that was on trial, and with a live one
+    /// that was new.
     pub(super) fn go_on(
         &self,
         kept: Kept,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use crate::config::{ReleaseConfig, Stage};
+use pointsman_rules::config::{ReleaseConfig, Stage};
+
 use crate::release::{Candidate, Version};
 
 /// What serves now. A request takes it once, so that it never mixes versions.

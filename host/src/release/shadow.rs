@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
+use pointsman_rules::contract;
+use pointsman_rules::quota::Counted;
+use pointsman_rules::request::RequestHead;
+
 use crate::answer::Failure;
 use crate::ask::{Question, Wanted, ask};
-use crate::door::RequestHead;
 use crate::outcome::Outcome;
-use crate::quota::Counted;
-use crate::raw;
 use crate::release::{Candidate, Difference, Judged};
 use crate::tenant::{Tenant, Terms};
 
@@ -40,8 +41,8 @@ impl Shadow {
         Ok(Shadow(sender))
     }
 
-    /// Never waits: what does not fit into the queue is skipped, and counted. A candidate that is slow fills its own part
-    /// of the queue, and no other tenant's.
+    /// Never waits: what does not fit into the queue is skipped, and counted. A candidate that is slow fills its own
+    /// part of the queue, and no other tenant's.
     pub fn ask(&self, job: ShadowJob) {
         let candidate = job.candidate.clone();
         let sent = candidate.may_wait().is_some_and(|counted| self.0.try_send((job, counted)).is_ok());
@@ -67,7 +68,7 @@ fn compare(job: &ShadowJob) -> Judged {
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
         return Judged::Skipped;
     }
-    let attempts: Arc<[raw::Attempt]> = Arc::new([]);
+    let attempts: Arc<[contract::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
     let question = Question { tenant, modules, stores, terms, head, attempts: &attempts, recall: None };
     // Not the tenant's own account: a candidate that is slow must not cost it live requests.

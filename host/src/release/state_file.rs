@@ -9,12 +9,12 @@
 //! }
 //! ```
 //!
-//! `head -n -2 NAME.json | sha256sum` gives the same. Programs of before these members skip them, and their files, which
-//! have neither, are still read.
+//! `head -n -2 NAME.json | sha256sum` gives the same. Programs of before these members skip them, and their files,
+//! which have neither, are still read.
 
+use pointsman_wasm::module::Digest;
 use serde::Deserialize;
 
-use crate::module::Digest;
 use crate::release::Kept;
 
 /// Changes when a program that reads the old form would take the new one for something else.

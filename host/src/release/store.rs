@@ -2,8 +2,8 @@
 //!
 //! A tenant's file carries a checksum, and a module's name is one; what does not match is never used.
 //!
-//! Every file is written beside its place, synced, and moved into it: at any moment there is the old one or the new one.
-//! A module's file is there before a tenant's file refers to it, and goes when none does any more.
+//! Every file is written beside its place, synced, and moved into it: at any moment there is the old one or the new
+//! one. A module's file is there before a tenant's file refers to it, and goes when none does any more.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,11 +13,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
+use pointsman_system::file_access::can_be_folder;
+use pointsman_system::read_file::{ReadError, read_at_most};
+use pointsman_wasm::module::{Digest, LARGEST_FILE};
 use serde::{Deserialize, Serialize};
 
-use crate::file_access::can_be_folder;
-use crate::module::{Digest, LARGEST_FILE};
-use crate::read_file::{ReadError, read_at_most};
 use crate::release::files::Files;
 use crate::release::{Entry, Standing, Trial, state_file};
 
@@ -156,8 +156,8 @@ impl Store {
         Ok(aside)
     }
 
-    /// Notes what is to be known of a tenant. Its modules have been added before; those that no tenant refers to any more
-    /// are removed.
+    /// Notes what is to be known of a tenant. Its modules have been added before; those that no tenant refers to any
+    /// more are removed.
     pub fn keep(&self, tenant: &str, kept: &Kept) -> Result<(), StoreError> {
         let path = self.tenant(tenant);
         let file = state_file::encode(kept).map_err(|error| failed(&path, error))?;

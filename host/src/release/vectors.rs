@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pointsman_rules::request::WrittenRequest;
+use pointsman_rules::stores::Stores;
+use pointsman_system::read_file::{ReadError, read_at_most};
+use pointsman_wasm::module::{Digest, Module};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::ask::{Question, ask};
-use crate::door::WrittenRequest;
-use crate::module::{Digest, Module};
 use crate::outcome::Outcome;
-use crate::read_file::{ReadError, read_at_most};
-use crate::stores::Stores;
 use crate::tenant::Tenant;
 
 /// One of a file's tests.

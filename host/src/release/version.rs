@@ -1,9 +1,9 @@
 //! One version of a tenant's modules.
 
 use chrono::{DateTime, Utc};
+use pointsman_wasm::module::{Digest, Module};
 use serde::{Deserialize, Serialize};
 
-use crate::module::{Digest, Module};
 use crate::release::Entry;
 
 /// All modules of a tenant, as they serve together.

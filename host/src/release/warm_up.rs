@@ -1,12 +1,13 @@
 //! With what a module is to be warmed up: which modules are, and with which requests.
 
-use crate::config::{ModuleConfig, Warm};
-use crate::door::WrittenRequest;
-use crate::module::{Moment, WarmUp};
+use pointsman_rules::config::{ModuleConfig, Warm};
+use pointsman_rules::request::WrittenRequest;
+use pointsman_wasm::module::{Moment, WarmUp};
+
 use crate::release::Tests;
 
-/// Bytes of a module file that brings a language's runtime with it: 1.1 MB is the least that is known of, of QuickJS. What
-/// is smaller decides for the first time in about 20 us, which building it twice is not worth.
+/// Bytes of a module file that brings a language's runtime with it: 1.1 MB is the least that is known of, of QuickJS.
+/// What is smaller decides for the first time in about 20 us, which building it twice is not worth.
 const LARGE: usize = 1024 * 1024;
 
 /// The requests of the tests beside a module, or a plain one where the operator wants it warm whatever it is.

@@ -63,7 +63,8 @@ impl Answer {
         Ok(Answer { found: Ok(found), ttl: self.ttl.min(late.ttl), missing: None })
     }
 
-    /// Addresses of IPv4 come first. Whatever of one family fails, addresses of the other are used (RFC 8305, section 3).
+    /// Addresses of IPv4 come first. Whatever of one family fails, addresses of the other are used (RFC 8305, section
+    /// 3).
     pub fn of_both(one: FamilyAnswer, other: FamilyAnswer, least: Duration) -> Answer {
         let (v4, v6) = if one.family == Family::V4 { (one, other) } else { (other, one) };
         match (&v4.found, &v6.found) {
@@ -80,8 +81,8 @@ impl Answer {
     }
 }
 
-/// Of two answers without addresses: a failure leaves open what one that was answered would have said, and a failure with
-/// a reason says more than a timeout.
+/// Of two answers without addresses: a failure leaves open what one that was answered would have said, and a failure
+/// with a reason says more than a timeout.
 fn more_telling(v4: FamilyAnswer, v6: FamilyAnswer) -> FamilyAnswer {
     let rank = |answer: &FamilyAnswer| match answer.found {
         _ if answer.is_known() => 0,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::dns_name::dns_name;
+use pointsman_rules::dns_name::dns_name;
 
 /// Addresses by name.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Client, TokioResolver};
+use pointsman_rules::config::ResolverConfig;
+use pointsman_rules::exhausted::Exhausted;
 
-use crate::config::ResolverConfig;
-use crate::exhausted::Exhausted;
 use crate::resolve::answer::FamilyAnswer;
 use crate::resolve::{Family, ResolveError, ResolverError};
 
@@ -109,15 +109,15 @@ fn record_type(family: Family) -> RecordType {
     }
 }
 
-/// The name as it stands in a query. It is made of its labels' bytes: what hickory reads from text is a host name, which
-/// has no `_` in the middle of a label, while DNS takes any (RFC 2181, section 11). It is the whole name: no search domain
-/// is tried, whatever `resolv.conf` lists.
+/// The name as it stands in a query. It is made of its labels' bytes: what hickory reads from text is a host name,
+/// which has no `_` in the middle of a label, while DNS takes any (RFC 2181, section 11). It is the whole name: no
+/// search domain is tried, whatever `resolv.conf` lists.
 fn wire_name(name: &str) -> Result<Name, String> {
     Name::from_labels(name.split('.').map(str::as_bytes)).map_err(|error| error.to_string())
 }
 
-/// What the proxy has run out of, if that is why nobody could be asked. hickory reports a socket that it could not open as
-/// a name server that it could not reach, so whether one can be opened is tried here.
+/// What the proxy has run out of, if that is why nobody could be asked. hickory reports a socket that it could not open
+/// as a name server that it could not reach, so whether one can be opened is tried here.
 fn exhausted(error: &NetError) -> Option<Exhausted> {
     match error {
         NetError::Io(error) => Exhausted::of(error),
@@ -166,10 +166,10 @@ fn client(servers: Servers, config: &ResolverConfig) -> Result<TokioResolver, Ne
 
 #[cfg(test)]
 mod tests {
+    use pointsman_rules::dns_name::dns_name;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dns_name::dns_name;
 
     #[track_caller]
     fn on_the_wire(name: &str) {

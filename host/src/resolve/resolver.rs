@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::future::Cache;
+use pointsman_rules::check::{Egress, Forbidden};
+use pointsman_rules::config::{Families, ResolverConfig};
+use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::quota::Rate;
 
-use crate::check::{Egress, Forbidden};
-use crate::config::{Families, ResolverConfig};
-use crate::exhausted::Exhausted;
-use crate::quota::Rate;
 use crate::resolve::answer::{Answer, FamilyAnswer};
 use crate::resolve::hosts::Hosts;
 use crate::resolve::name_servers::{Lookup, NameServers};
@@ -131,7 +131,8 @@ impl Resolver {
         }
     }
 
-    /// From the cache, or by one look-up for all that wait for it. If the family that is wanted is late, it is waited for.
+    /// From the cache, or by one look-up for all that wait for it. If the family that is wanted is late, it is waited
+    /// for.
     async fn look_up(&self, name: &str, wanted: Option<Family>, lookups: &Rate) -> Result<Arc<[IpAddr]>, ResolveError> {
         let answer = match self.answers.cache.get(name).await {
             Some(answer) => answer,
@@ -157,8 +158,8 @@ impl Resolver {
         }
     }
 
-    /// What the name servers say now, or what they said last if they fail. That a name has no address is an answer, not a
-    /// failure.
+    /// What the name servers say now, or what they said last if they fail. That a name has no address is an answer, not
+    /// a failure.
     async fn fresh_or_stale(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
         let answer = self.ask(name, late).await;
         match &answer.found {
@@ -181,8 +182,8 @@ impl Resolver {
         }
     }
 
-    /// Asks for both families at the same time. Once one has addresses, the other is waited for only for a moment: a name
-    /// server that never answers for one family takes nothing from the other.
+    /// Asks for both families at the same time. Once one has addresses, the other is waited for only for a moment: a
+    /// name server that never answers for one family takes nothing from the other.
     async fn ask(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
         let look_up = |family| self.servers.look_up(name, family);
         let (mut v4, mut v6) = match self.families {

@@ -1,9 +1,9 @@
 //! What came of reading the configuration again.
 
 use chrono::{DateTime, Utc};
+use pointsman_rules::config::ConfigErrors;
 use serde::Serialize;
 
-use crate::config::ConfigErrors;
 use crate::credentials::CredentialError;
 use crate::server::{Frozen, StartError};
 
@@ -35,7 +35,7 @@ pub enum ReloadError {
 }
 
 pub(super) fn lines(errors: &[StartError]) -> String {
-    errors.iter().map(|error| crate::text::chain(error)).collect::<Vec<_>>().join("\n")
+    errors.iter().map(|error| pointsman_rules::text::chain(error)).collect::<Vec<_>>().join("\n")
 }
 
 /// What a new configuration changed.

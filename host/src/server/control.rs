@@ -10,19 +10,20 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use chrono::Utc;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use pointsman_rules::check::OwnAddresses;
+use pointsman_rules::config::{self, Config, TenantConfig};
+use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
-use crate::check::OwnAddresses;
-use crate::config::{self, Config, TenantConfig};
 use crate::credentials::Credentials;
+use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
 use crate::release::{Asked, Origin, Publisher, Refused, Released};
 use crate::server::StartError;
 use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 use crate::server::renewed::Renewed;
 use crate::server::tenants::{self, Reloaded};
-use crate::stores::Group;
-use crate::tenant::{Tenant, TenantTable};
+use crate::tenant::Tenant;
 
 /// Tenants by what they claimed, as requests find them.
 pub type Routes = Arc<ArcSwap<TenantTable<Arc<Tenant>>>>;
@@ -98,7 +99,7 @@ impl Control {
             changing: RwLock::default(),
             renewed,
         };
-        for group in tenants.iter().flat_map(|tenant| &tenant.stores.groups) {
+        for group in tenants.iter().flat_map(|tenant| &tenant.groups) {
             control.watch_health(group);
         }
         control
@@ -118,8 +119,8 @@ impl Control {
         self.tenants.load_full()
     }
 
-    /// Lets no change begin any more, or again: while another process takes this one's place, which reads what there is,
-    /// and while this one ends.
+    /// Lets no change begin any more, or again: while another process takes this one's place, which reads what there
+    /// is, and while this one ends.
     pub fn freeze(&self, frozen: bool) {
         self.frozen.store(frozen, Ordering::SeqCst);
     }
@@ -231,26 +232,27 @@ impl Control {
         };
         let _preparing: Vec<_> =
             before.values().filter(changes).map(|tenant| tenant.releases.preparing.lock()).collect();
-        let prepared = crate::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<StartError>> {
-            match before.get(&config.name) {
-                Some(tenant) if tenant.is_as(config, around.share) => Ok(Change::None(tenant.clone())),
-                Some(tenant) => {
-                    let fallback = tenants::load_all(&self.publisher, config, &config.failure.modules)?.0;
-                    let modules = match needs_modules(&tenant.config, config) {
-                        true => Some(tenants::load_again(&self.publisher, tenant, config)?),
-                        false => None,
-                    };
-                    let failed = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
-                    let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
-                    if let Some(Reloaded { modules, tests, .. }) = &modules {
-                        let tested = self.publisher.test(&tenant, tests, modules);
-                        tested.map_err(|refused| vec![tenants::of_release(config, &refused)])?;
+        let prepared =
+            pointsman_system::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<StartError>> {
+                match before.get(&config.name) {
+                    Some(tenant) if tenant.is_as(config, around.share) => Ok(Change::None(tenant.clone())),
+                    Some(tenant) => {
+                        let fallback = tenants::load_all(&self.publisher, config, &config.failure.modules)?.0;
+                        let modules = match needs_modules(&tenant.config, config) {
+                            true => Some(tenants::load_again(&self.publisher, tenant, config)?),
+                            false => None,
+                        };
+                        let failed = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
+                        let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
+                        if let Some(Reloaded { modules, tests, .. }) = &modules {
+                            let tested = self.publisher.test(&tenant, tests, modules);
+                            tested.map_err(|refused| vec![tenants::of_release(config, &refused)])?;
+                        }
+                        Ok(Change::Config(Arc::new(tenant), modules))
                     }
-                    Ok(Change::Config(Arc::new(tenant), modules))
+                    None => Ok(Change::New(Arc::new(tenants::first(&self.publisher, config, around)?))),
                 }
-                None => Ok(Change::New(Arc::new(tenants::first(&self.publisher, config, around)?))),
-            }
-        });
+            });
         let (mut passed, mut errors) = (Vec::new(), Vec::<StartError>::new());
         for change in prepared {
             match change {
@@ -285,10 +287,10 @@ impl Control {
                     tenant
                 }
             };
-            for group in &tenant.stores.groups {
+            for group in &tenant.groups {
                 let known = before
                     .get(&*tenant.name)
-                    .is_some_and(|before| before.stores.groups.iter().any(|before| Arc::ptr_eq(before, group)));
+                    .is_some_and(|before| before.groups.iter().any(|before| Arc::ptr_eq(before, group)));
                 if !known {
                     self.watch_health(group);
                 }
@@ -320,8 +322,8 @@ impl Control {
         self.tenants().values().for_each(|tenant| tenant.refresh_metrics());
     }
 
-    fn watch_health(&self, group: &Arc<Group>) {
-        self.runtime.spawn(Group::check(Arc::downgrade(group)));
+    fn watch_health(&self, group: &Arc<CheckedGroup>) {
+        self.runtime.spawn(CheckedGroup::check(Arc::downgrade(group)));
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use pingora::apps::HttpServerApp;
 use pingora::server::ShutdownWatch;
+use pointsman_rules::config::{AdminConfig, Config, ListenerConfig};
+use pointsman_rules::request::AnswerForm;
+use pointsman_system::memory::MemoryWatch;
 
 use crate::admin::Admin;
-use crate::config::{AdminConfig, Config, ListenerConfig};
-use crate::door::{Admission, AnswerForm, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
+use crate::door::{Admission, Door, Listener, Pending, Slots, TlsAcceptor, http2_options};
 use crate::log::AccessLogger;
-use crate::memory::MemoryWatch;
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::server::limits::Descriptors;
 

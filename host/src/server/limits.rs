@@ -1,8 +1,7 @@
 //! What the kernel lets this process have, and how many clients fit into it.
 
+use pointsman_rules::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::config::Config;
 
 /// File descriptors of this process.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +10,8 @@ pub struct Descriptors {
     limit: Option<u64>,
 }
 
-/// Descriptors that are never given to clients: the admin API, logs, builds and the runtime go on without room for more.
+/// Descriptors that are never given to clients: the admin API, logs, builds and the runtime go on without room for
+/// more.
 const RESERVE: u64 = 256;
 
 /// Connections that one process takes where descriptors set no bound.

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pointsman_rules::check::UNNAMED_SOCKET;
+use pointsman_rules::config::{AdminConfig, Config};
+use pointsman_system::file_access::folder;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpSocket, UnixSocket};
 use tokio::runtime::Runtime;
 
-use crate::check::UNNAMED_SOCKET;
-use crate::config::{AdminConfig, Config};
 use crate::door::Acceptor;
-use crate::file_access::folder;
 use crate::server::StartError;
 
 /// The mode of a socket that nobody else may open.
@@ -106,8 +106,9 @@ fn is_free(path: &Path, takes_over: bool) -> std::io::Result<()> {
     }
 }
 
-/// How long a process that was killed may hold an address beyond its end: a child that it was just starting has a copy of
-/// each socket until it becomes another program. A start meets that within milliseconds; two seconds do on any machine.
+/// How long a process that was killed may hold an address beyond its end: a child that it was just starting has a copy
+/// of each socket until it becomes another program. A start meets that within milliseconds; two seconds do on any
+/// machine.
 const KILLED: Duration = Duration::from_secs(2);
 
 /// Tries again while an address is in use, and no longer than this.

@@ -30,19 +30,19 @@ use std::time::Duration;
 
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
+use pointsman_rules::config::{AdminConfig, Config};
+use pointsman_system::memory::MemoryWatch;
+use pointsman_wasm::engine::EngineError;
+use pointsman_wasm::module::{BuildIn, CacheError, LoadError, Loader};
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::admin::{Access, Admin};
-use crate::config::{AdminConfig, Config};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Pending, Slots, TlsAcceptor, TlsError};
-use crate::engine::EngineError;
 use crate::log::{AccessLogError, AccessLogger, Explain};
-use crate::memory::MemoryWatch;
 use crate::metrics::Metrics;
-use crate::module::{BuildIn, CacheError, LoadError, Loader};
 use crate::proxy::{Gauge, Parts, Proxy};
 use crate::release::{OnDamage, Publisher, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};

@@ -1,13 +1,14 @@
-//! What a start needs of the file system, judged without changing anything: the one list that `run` begins with and that
-//! `check` reports. Whether an address or a socket is free is for the start alone to find out, since `check` is for a
-//! configuration whose proxy may be running.
+//! What a start needs of the file system, judged without changing anything: the one list that `run` begins with and
+//! that `check` reports. Whether an address or a socket is free is for the start alone to find out, since `check` is
+//! for a configuration whose proxy may be running.
 
 use std::path::Path;
 
-use crate::config::{AccessLog, Config};
-use crate::file_access::{can_append, can_listen};
+use pointsman_rules::config::{AccessLog, Config};
+use pointsman_system::file_access::{can_append, can_listen};
+use pointsman_wasm::module;
+
 use crate::log::AccessLogError;
-use crate::module;
 use crate::release::Store;
 use crate::server::{StartError, upgrade};
 

@@ -1,12 +1,12 @@
-//! Files that a running proxy reads again although their paths can't change: the certificates and keys of listeners, and
-//! the token of the admin API.
+//! Files that a running proxy reads again although their paths can't change: the certificates and keys of listeners,
+//! and the token of the admin API.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use pointsman_rules::config::Config;
 
 use crate::admin::Access;
-use crate::config::Config;
 use crate::door::{Certificate, ServedCertificate};
 use crate::server::StartError;
 

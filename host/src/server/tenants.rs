@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::check::OwnAddresses;
-use crate::config::{Config, ModuleConfig, Share, TenantConfig};
+use pointsman_rules::check::OwnAddresses;
+use pointsman_rules::config::{Config, ModuleConfig, Share, TenantConfig};
+use pointsman_system::in_parallel::in_parallel;
+use pointsman_wasm::module::{LoadError, Module};
+
 use crate::credentials::Credentials;
-use crate::in_parallel::in_parallel;
 use crate::metrics::Metrics;
-use crate::module::{LoadError, Module};
 use crate::release::{Asked, LastServed, Origin, Publisher, Refused, Source, Tests, Version};
 use crate::server::StartError;
 use crate::tenant::{Modules, Surroundings, Tenant};
@@ -48,8 +49,8 @@ pub fn own_addresses(listeners: Vec<SocketAddr>, config: &Config) -> Arc<OwnAddr
     Arc::new(OwnAddresses::new(listeners, machine_addresses()).with_sockets(config.sockets()))
 }
 
-/// A tenant that was not there before. It goes on with the versions that served it last; what its files are now, if that
-/// is something else, is a new version. Without such versions the files serve.
+/// A tenant that was not there before. It goes on with the versions that served it last; what its files are now, if
+/// that is something else, is a new version. Without such versions the files serve.
 pub fn first(
     publisher: &Publisher,
     config: &TenantConfig,
@@ -68,7 +69,7 @@ pub fn first(
                 return Ok(tenant);
             }
             Err(error) => {
-                let why = crate::text::chain(&error);
+                let why = pointsman_rules::text::chain(&error);
                 if publisher.refuses(&error) {
                     return Err(vec![StartError::Release { tenant: config.name.clone(), message: why }]);
                 }
@@ -119,8 +120,8 @@ pub struct Reloaded {
     pub tests: Vec<Option<Tests>>,
 }
 
-/// Where a file is the one that passed last, what serves now is loaded again: it may have been uploaded, or gone back to.
-/// Everything else comes from the files.
+/// Where a file is the one that passed last, what serves now is loaded again: it may have been uploaded, or gone back
+/// to. Everything else comes from the files.
 pub fn load_again(publisher: &Publisher, tenant: &Tenant, config: &TenantConfig) -> Result<Reloaded, Vec<StartError>> {
     let (live, before, passed) = (tenant.releases.live(), &tenant.config.modules, tenant.releases.passed_files());
     let (mut modules, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());

@@ -10,10 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use pingora::server::Fds;
+use pointsman_rules::config::{AdminConfig, Config, ProxyConfig};
+use pointsman_system::file_access::folder;
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
-use crate::config::{AdminConfig, Config, ProxyConfig};
-use crate::file_access::folder;
 use crate::server::listen::Listening;
 
 /// Listeners that did not change hands, or could not.

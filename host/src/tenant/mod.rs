@@ -1,10 +1,8 @@
 //! Whose request is it? Tenants, and the table that finds them.
 
-mod lookup;
 mod terms;
 mod usage;
 
-pub use lookup::TenantTable;
 pub use terms::Terms;
 pub use usage::Usage;
 
@@ -14,18 +12,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use pointsman_rules::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
+use pointsman_rules::config::{FallbackPeer, GroupConfig, Share, TenantConfig};
+use pointsman_rules::contract;
+use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_system::local_ports;
+use pointsman_wasm::module::Module;
 
-use crate::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
-use crate::config::{FallbackPeer, GroupConfig, Share, TenantConfig};
 use crate::credentials::Credentials;
-use crate::local_ports;
+use crate::health::CheckedGroup;
 use crate::metrics::{Metrics, TenantMetrics};
-use crate::module::Module;
-use crate::peer::PoolKeys;
-use crate::raw;
+use crate::peer::{PoolKeys, is_known_group_list};
 use crate::release::{Releases, Version};
 use crate::resolve::Unreachable;
-use crate::stores::{Group, Shared, Stores, Upstreams};
 
 /// A tenant while the proxy runs, as one configuration has it. Another configuration makes another one, which goes on
 /// with what this one had: its versions, its stores, its counts.
@@ -36,7 +35,7 @@ pub struct Tenant {
     /// Asked when the tenant's modules fail.
     pub fallback_modules: Vec<Module>,
     /// Where requests go when those fail as well.
-    pub fallback_route: Option<raw::Route>,
+    pub fallback_route: Option<contract::Route>,
     pub own: Arc<OwnAddresses>,
     share: Share,
     pub unreachable: Unreachable,
@@ -44,6 +43,8 @@ pub struct Tenant {
     pub usage: Arc<Usage>,
     /// What its modules may ask for that outlives a decision.
     pub stores: Arc<Stores>,
+    /// The groups of the stores, with their health checks.
+    pub groups: Vec<Arc<CheckedGroup>>,
     pub metrics: Arc<TenantMetrics>,
     /// The versions of its modules.
     pub releases: Arc<Releases>,
@@ -85,10 +86,11 @@ impl Tenant {
     pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, TenantError> {
         let (name, metrics) = (Arc::<str>::from(config.name.as_str()), Arc::new(around.metrics.tenant(&config.name)));
         let now = Instant::now();
+        let groups = groups(config, &[], around)?;
         let stores = Stores {
             shared: Arc::new(Shared::new(config.quota.shared_bytes)),
             upstreams: Arc::new(Upstreams::new(config.quota.peers, now)),
-            groups: groups(config, &[], around)?,
+            groups: groups.iter().map(|group| group.group.clone()).collect(),
         };
         let tenant = Tenant {
             releases: Arc::new(Releases::new(name.clone(), modules.live, metrics.clone())),
@@ -102,6 +104,7 @@ impl Tenant {
             usage: Arc::new(Usage::new(&config.quota, &config.breaker, around.threads, around.share)),
             share: around.share,
             stores: Arc::new(stores),
+            groups,
             metrics,
             drained: Arc::default(),
             terms: ArcSwap::from_pointee(Terms::new(config, around.credentials)),
@@ -120,6 +123,7 @@ impl Tenant {
     ) -> Result<Tenant, TenantError> {
         let (before, quota) = (&self.config, &config.quota);
         let same_peers = before.quota.peers == quota.peers;
+        let groups = groups(config, &self.groups, around)?;
         let stores = Stores {
             shared: match before.quota.shared_bytes == quota.shared_bytes {
                 true => self.stores.shared.clone(),
@@ -129,7 +133,7 @@ impl Tenant {
                 true => self.stores.upstreams.clone(),
                 false => Arc::new(Upstreams::new(quota.peers, Instant::now())),
             },
-            groups: groups(config, &self.stores.groups, around)?,
+            groups: groups.iter().map(|group| group.group.clone()).collect(),
         };
         let same_usage = before.quota == *quota && before.breaker == config.breaker && self.share == around.share;
         let tenant = Tenant {
@@ -146,6 +150,7 @@ impl Tenant {
             },
             share: around.share,
             stores: Arc::new(stores),
+            groups,
             metrics: self.metrics.clone(),
             releases: self.releases.clone(),
             drained: self.drained.clone(),
@@ -157,7 +162,7 @@ impl Tenant {
 
     fn check_fallback(&self) -> Result<(), TenantError> {
         let Some(route) = &self.fallback_route else { return Ok(()) };
-        let checked = check(raw::Decision::Connect(route.clone()), &self.policy(&self.terms().granted.names));
+        let checked = check(contract::Decision::Connect(route.clone()), &self.policy(&self.terms().granted.names));
         checked.map(|_| ()).map_err(TenantError::FallbackPeer)
     }
 
@@ -185,6 +190,7 @@ impl Tenant {
             credentials,
             own: &self.own,
             local_ports: local_ports::system(),
+            tls_groups: is_known_group_list,
         }
     }
 
@@ -215,9 +221,9 @@ impl Tenant {
 /// The groups of a configuration; those that are as they were go on.
 fn groups(
     config: &TenantConfig,
-    before: &[Arc<Group>],
+    before: &[Arc<CheckedGroup>],
     around: Surroundings<'_>,
-) -> Result<Vec<Arc<Group>>, TenantError> {
+) -> Result<Vec<Arc<CheckedGroup>>, TenantError> {
     let egress = Egress { grants: &config.grants, own: around.own };
     let groups = config.groups.iter().map(|group| {
         let made = new_group(config, group, egress)?;
@@ -227,19 +233,19 @@ fn groups(
     groups.collect()
 }
 
-fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> Result<Group, TenantError> {
+fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> Result<CheckedGroup, TenantError> {
     for address in &group.addresses {
         let refused = |why| TenantError::GroupAddress { group: group.name.clone(), address: *address, why };
         egress.permit(*address).map_err(refused)?;
     }
-    Group::new(&tenant.name, group).map_err(|message| TenantError::Group { group: group.name.clone(), message })
+    CheckedGroup::new(&tenant.name, group).map_err(|message| TenantError::Group { group: group.name.clone(), message })
 }
 
 /// The route to a fallback's peer, as a module would answer it.
-fn route(peer: &FallbackPeer) -> raw::Route {
-    let mut route = raw::Route::to(&peer.address);
+fn route(peer: &FallbackPeer) -> contract::Route {
+    let mut route = contract::Route::to(&peer.address);
     if peer.tls {
-        route.peer.tls = Some(raw::Tls { ca: peer.ca.clone(), ..raw::Tls::verified(peer.sni.clone()) });
+        route.peer.tls = Some(contract::Tls { ca: peer.ca.clone(), ..contract::Tls::verified(peer.sni.clone()) });
     }
     route
 }

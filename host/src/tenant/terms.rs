@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::answered::Routes;
-use crate::config::TenantConfig;
+use pointsman_rules::checked::{Route, Routes};
+use pointsman_rules::config::TenantConfig;
+use pointsman_rules::decision_cache::Recall;
+
 use crate::credentials::{Credentials, Granted};
-use crate::peer::Route;
-use crate::recall::Recall;
 
 /// The terms on which one configuration, with the credentials of now, lets a tenant route.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use pointsman_rules::config::{BreakerConfig, Quota, Share, WhileSlow};
+use pointsman_rules::contract::Alpn;
+use pointsman_rules::quota::{Breaker, Count, Rate};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::answer::OverQuota;
-use crate::config::{BreakerConfig, Quota, Share, WhileSlow};
-use crate::quota::{Breaker, Count, Rate};
-use crate::raw::Alpn;
 
 /// Shares, rates and counts of one tenant.
 #[derive(Debug)]
@@ -134,14 +134,14 @@ impl Usage {
         spend(&self.trials, elapsed, now);
     }
 
-    /// Upstream connections that there are beside the one of the current attempt, or will be when all attempts under way
-    /// have theirs. Streams that share an HTTP/2 connection count as one each.
+    /// Upstream connections that there are beside the one of the current attempt, or will be when all attempts under
+    /// way have theirs. Streams that share an HTTP/2 connection count as one each.
     pub fn other_connections(&self) -> usize {
         self.connections.now().max(self.attempts.now().saturating_sub(1))
     }
 
-    /// Whether a new peer may have its HTTP version negotiated. Pingora remembers for ever what came of it, so a tenant may
-    /// have so many of them in a minute.
+    /// Whether a new peer may have its HTTP version negotiated. Pingora remembers for ever what came of it, so a tenant
+    /// may have so many of them in a minute.
     pub fn may_negotiate(&self, alpn: Alpn) -> bool {
         let now = Instant::now();
         let may = alpn != Alpn::H2h1 || !self.negotiated.is_over(now);

@@ -187,7 +187,8 @@ fn admin_commands_do_what_they_say() {
     let (printed, _) = site.admin(0, &["tenants", "--json"]);
     assert_eq!(json(&printed)["tenants"][0]["live"], 1);
     let (printed, _) = site.admin(0, &["tenants"]);
-    let digest = &pointsman::module::Digest::of(&std::fs::read(example("fixed")).expect("the module")).full()[..12];
+    let digest =
+        &pointsman_wasm::module::Digest::of(&std::fs::read(example("fixed")).expect("the module")).full()[..12];
     let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
     let head = vec!["NAME", "LIVE", "CANDIDATE", "MODULES", "DRAINED"];
     assert_eq!(lines, [head, vec!["shop", "1", "-", digest, "no"]]);

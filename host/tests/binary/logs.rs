@@ -1,4 +1,5 @@
-//! What goes to the logs and to terminals: nothing is lost when a file is exchanged, and nothing shows as what it is not.
+//! What goes to the logs and to terminals: nothing is lost when a file is exchanged, and nothing shows as what it is
+//! not.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

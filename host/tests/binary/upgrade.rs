@@ -285,8 +285,8 @@ impl Kept {
     }
 }
 
-/// A tunnel to the upstream that echoes. Pingora 0.9.1 ends one now and then whose upstream switches faster than the end
-/// of the request's empty body is passed on: then another one is opened.
+/// A tunnel to the upstream that echoes. Pingora 0.9.1 ends one now and then whose upstream switches faster than the
+/// end of the request's empty body is passed on: then another one is opened.
 fn web_socket(address: SocketAddr) -> Kept {
     let mut open = None;
     eventually("a tunnel that stays", || {

@@ -8,19 +8,20 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion};
 use ipnet::{Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
-use pointsman::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
-use pointsman::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
 use pointsman::credentials::Credentials;
-use pointsman::peer::{Ends, Route, http_peer, prepared};
-use pointsman::quota::Count;
-use pointsman::raw;
+use pointsman::peer::{Ends, http_peer, prepared};
 use pointsman::resolve::Hop;
-use pointsman::tenant::TenantTable;
+use pointsman_rules::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
+use pointsman_rules::checked::Route;
+use pointsman_rules::config::{Grants, HostPattern, Limits, Matching, UpstreamDefaults};
+use pointsman_rules::contract;
+use pointsman_rules::quota::Count;
+use pointsman_rules::tenant_lookup::TenantTable;
 
 use crate::modules::{self, Asked};
 
 /// What the module of this folder says.
-fn said() -> Option<raw::Decision> {
+fn said() -> Option<contract::Decision> {
     Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decided().0)
 }
 
@@ -42,10 +43,11 @@ pub fn policy() -> Policy<'static> {
         credentials: &CREDENTIALS,
         own: &OWN,
         local_ports: None,
+        tls_groups: pointsman::peer::is_known_group_list,
     }
 }
 
-pub fn checked(decision: raw::Decision) -> Box<RouteSpec> {
+pub fn checked(decision: contract::Decision) -> Box<RouteSpec> {
     match check::check(decision, &policy()).expect("it may be followed") {
         Verdict::Connect(route) => route,
         other => panic!("{other:?}"),

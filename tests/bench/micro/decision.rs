@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
-use pointsman::check::Verdict;
-use pointsman::config::Quota;
-use pointsman::module::Module;
-use pointsman::recall::{Recall, Root, Unfit};
+use pointsman_rules::check::Verdict;
+use pointsman_rules::config::Quota;
+use pointsman_rules::decision_cache::{Recall, Root, Unfit};
+use pointsman_wasm::module::Module;
 
 use crate::around::{checked, policy};
 use crate::modules::{self, Asked, Known};
@@ -51,11 +51,12 @@ fn remembered(asked: &Asked) -> Result<Recall, Unfit> {
     let recall = Recall::new(&Quota::default());
     let (said, noted) = asked.decided();
     let answer = Verdict::Connect(checked(said)).into();
-    recall.remember(asked.module.root(), &asked.head, &noted, &answer)?;
+    recall.remember(asked.module.root(), &asked.head, noted.observed(), &answer)?;
     Ok(recall)
 }
 
-/// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for itself.
+/// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for
+/// itself.
 pub fn cold(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     let mut group = criterion.benchmark_group("decision/cold");
@@ -91,7 +92,9 @@ pub fn cached_among(criterion: &mut Criterion) {
         let tenants: Vec<(Arc<Root>, Recall)> = (0..count)
             .map(|_| {
                 let (root, recall) = (Arc::<Root>::default(), Recall::new(&Quota::default()));
-                recall.remember(&root, &asked.head, &noted, &answer).expect("it depends on the request alone");
+                recall
+                    .remember(&root, &asked.head, noted.observed(), &answer)
+                    .expect("it depends on the request alone");
                 (root, recall)
             })
             .collect();

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use pointsman::config::TenantLimits;
-use pointsman::module::{Loader, Module};
+use pointsman_rules::config::TenantLimits;
+use pointsman_wasm::module::{Loader, Module};
 
 use crate::modules::{self, Known};
 

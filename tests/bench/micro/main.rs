@@ -1,5 +1,5 @@
-//! What the steps of a request cost, each by itself and in a loop: what is warm there may be cold in a proxy that serves,
-//! so these figures say which way a change went, not what a request costs.
+//! What the steps of a request cost, each by itself and in a loop: what is warm there may be cold in a proxy that
+//! serves, so these figures say which way a change went, not what a request costs.
 //!
 //! `make bench-micro` builds the modules and runs all; `make bench-micro ONLY=decision/fresh` some.
 

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pointsman::answered::{Answer, Routes};
 use pointsman::ask::ask_one;
-use pointsman::call::{Call, Decided, decide};
-use pointsman::check::Policy;
-use pointsman::config::{Quota, TenantLimits};
-use pointsman::door::{RequestHead, WrittenRequest};
-use pointsman::module::{Loader, Module};
-use pointsman::raw;
+use pointsman_rules::check::Policy;
+use pointsman_rules::checked::{Answer, Routes};
+use pointsman_rules::config::{Quota, TenantLimits};
+use pointsman_rules::contract;
+use pointsman_rules::request::{RequestHead, WrittenRequest};
 use pointsman_tests::Wat;
 use pointsman_tests::modules::repository;
+use pointsman_wasm::call::{Decided, decide};
+use pointsman_wasm::module::{Loader, Module};
+use pointsman_wasm::state::Call;
 use serde_json::{Value, json};
 
 /// A module, where it has been built.
@@ -40,8 +41,8 @@ pub fn usual() -> Option<Known> {
     known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
 }
 
-/// What asking takes at the least: a module written by hand that answers with an address without a look, and one that asks
-/// for the same as `usual` before.
+/// What asking takes at the least: a module written by hand that answers with an address without a look, and one that
+/// asks for the same as `usual` before.
 pub fn least() -> [Known; 2] {
     let answer = r#"(data (i32.const 2056) "\e8\03\00\00\0e\00\00\00") (data (i32.const 1000) "192.0.2.1:8080")"#;
     let reads = r#"
@@ -111,7 +112,7 @@ pub fn loader() -> Loader {
 pub struct Asked {
     pub module: Module,
     pub head: Arc<RequestHead>,
-    attempts: Arc<[raw::Attempt]>,
+    attempts: Arc<[contract::Attempt]>,
     limits: TenantLimits,
     routes: Routes,
 }
@@ -137,8 +138,8 @@ impl Asked {
     }
 
     /// What the module said, and what the host noted of it.
-    pub fn decided(&self) -> (raw::Decision, Decided) {
-        let (said, noted) = decide(&self.module, self.call());
+    pub fn decided(&self) -> (contract::Decision, Decided) {
+        let (said, noted) = decide(self.module.callee(), self.call());
         (said.expect("a decision"), noted)
     }
 }

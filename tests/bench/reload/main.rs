@@ -1,5 +1,5 @@
-//! What new versions cost a proxy that serves: the release binary as a process of its own, real modules, real traffic on
-//! loopback. `tests/bench/reload.sh` builds what it needs and runs it; every failed request ends it.
+//! What new versions cost a proxy that serves: the release binary as a process of its own, real modules, real traffic
+//! on loopback. `tests/bench/reload.sh` builds what it needs and runs it; every failed request ends it.
 
 mod load;
 mod site;

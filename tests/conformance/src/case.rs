@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use pointsman::check;
-use pointsman::config::GroupConfig;
-use pointsman::door::{Arrival, DownstreamTls, RequestHead};
-use pointsman::raw::{Attempt, Decision, Header, Level, Response};
-use pointsman::stores::{Group, Shared, Stores, UnderWay, Upstreams};
+use pointsman_rules::check;
+use pointsman_rules::contract::{Attempt, Decision, Header, Level, Response};
+use pointsman_rules::request::{Arrival, DownstreamTls, RequestHead};
+use pointsman_rules::stores::{Group, Shared, Stores, UnderWay, Upstreams};
 
 use crate::dice::Dice;
 
@@ -137,7 +136,6 @@ pub fn stores() -> (Arc<Stores>, Vec<UnderWay>) {
         upstreams.failed(&begin("unix:/run/shop.sock"), now);
     }
     let addresses = ["192.0.2.1:80", "192.0.2.2:80", "[2001:db8::1]:443"].map(|address| address.parse().expect("one"));
-    let group = GroupConfig { name: "backends".to_owned(), addresses: addresses.into(), health_check: None };
-    let group = Arc::new(Group::new("conformance", &group).expect("a group"));
+    let group = Arc::new(Group::new("backends", addresses.map(check::Target::Socket)));
     (Arc::new(Stores { shared: Arc::new(Shared::new(4_000_000)), upstreams, groups: vec![group] }), under_way)
 }

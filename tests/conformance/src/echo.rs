@@ -2,8 +2,8 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use pointsman::door::{DownstreamTls, RequestHead};
-use pointsman::raw::{Decision, Response};
+use pointsman_rules::contract::{Decision, Response};
+use pointsman_rules::request::{DownstreamTls, RequestHead};
 
 use crate::case::{Asked, Case, header};
 use crate::dice::Dice;

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use pointsman::call::{Call, CallError, Decided, decide};
-use pointsman::config::{Limits, TenantLimits};
-use pointsman::module::{Loader, Module};
+use pointsman_rules::config::{Limits, TenantLimits};
+use pointsman_wasm::call::{CallError, Decided, decide};
+use pointsman_wasm::module::{Loader, Module};
+use pointsman_wasm::state::Call;
 
 use crate::case::{CONFIG, Case, Expected};
 use crate::dice::Dice;
@@ -38,8 +39,8 @@ struct Arguments {
 
 const CASES: usize = 1_000;
 
-/// Decisions of a module that may be made a second time when their time is up: a machine that stalls is not the module's
-/// fault, and seldom does.
+/// Decisions of a module that may be made a second time when their time is up: a machine that stalls is not the
+/// module's fault, and seldom does.
 const STALLS: u32 = 1;
 
 fn main() -> ExitCode {
@@ -123,8 +124,8 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     many(&reused, &answered, limits, &mut stalls, (arguments.decisions, arguments.may_grow), "reused")
 }
 
-/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half: a collector that
-/// works in bursts may still reach a peak that is a sixteenth higher.
+/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half: a collector
+/// that works in bursts may still reach a peak that is a sixteenth higher.
 fn many(
     module: &Module,
     cases: &[&Case],
@@ -157,7 +158,7 @@ fn many(
 fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, Decided) {
     let asked = || {
         let (stores, _under_way) = case::stores();
-        decide(module, Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits })
+        decide(module.callee(), Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits })
     };
     let (mut answer, mut decided) = asked();
     while let Err(error @ CallError::Budget { .. }) = &answer

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use http::Method;
-use pointsman::raw::{Attempt, Decision, Failure, Level, Response, Route, Stage};
+use pointsman_rules::contract::{Attempt, Decision, Failure, Level, Response, Route, Stage};
 use twox_hash::XxHash64;
 
 use crate::case::{Asked, CONFIG, Case, UPSTREAMS, header, plain};

@@ -1,6 +1,8 @@
 //! The part `peer`: a record is made first, and then the request that is to bring it about.
 
-use pointsman::raw::{Alpn, BindTo, ConnectProxy, Decision, Header, Quirks, Route, TcpKeepalive, Tls, Upgrade, Verify};
+use pointsman_rules::contract::{
+    Alpn, BindTo, ConnectProxy, Decision, Header, Quirks, Route, TcpKeepalive, Tls, Upgrade, Verify,
+};
 
 use crate::case::{Asked, Case, header};
 use crate::dice::Dice;

@@ -6,7 +6,7 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    match pointsman::config::parse(text, Path::new("pointsman.toml")) {
+    match pointsman_rules::config::parse(text, Path::new("pointsman.toml")) {
         Ok(config) => assert!(!config.listeners.is_empty() && !config.tenants.is_empty()),
         Err(errors) => {
             let errors = errors.to_string();

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 use libfuzzer_sys::fuzz_target;
-use pointsman::call::{Call, decide};
-use pointsman::config::Limits;
-use pointsman::door::{Arrival, RequestHead};
-use pointsman::module::Loader;
-use pointsman::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::config::Limits;
+use pointsman_rules::request::{Arrival, RequestHead};
+use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_wasm::call::decide;
+use pointsman_wasm::module::Loader;
+use pointsman_wasm::state::Call;
 
 static LOADER: LazyLock<Loader> = LazyLock::new(|| Loader::new(1, 0).expect("a loader"));
 
@@ -33,7 +34,8 @@ fuzz_target!(|data: &[u8]| {
         tls: None,
     });
     let (head, attempts) = (Arc::new(head), Vec::new().into());
-    let stores = Stores { shared: Shared::new(10_000), upstreams: Upstreams::new(10, Instant::now()), groups: Vec::new() };
-    let (_, decided) = decide(&module, Call { head: &head, attempts: &attempts, stores: Some(&Arc::new(stores)), limits: &limits });
+    let (shared, upstreams) = (Arc::new(Shared::new(10_000)), Arc::new(Upstreams::new(10, Instant::now())));
+    let stores = Stores { shared, upstreams, groups: Vec::new() };
+    let (_, decided) = decide(module.callee(), Call { head: &head, attempts: &attempts, stores: Some(&Arc::new(stores)), limits: &limits });
     assert!(decided.memory_bytes <= limits.memory_bytes);
 });

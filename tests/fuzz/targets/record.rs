@@ -1,12 +1,12 @@
-//! Any record is accepted or refused with the name of its field; nothing panics, and nothing that is accepted goes where
-//! the tenant may not.
+//! Any record is accepted or refused with the name of its field; nothing panics, and nothing that is accepted goes
+//! where the tenant may not.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use pointsman::check::{CredentialNames, OwnAddresses, Policy, Target, Verdict, check};
-use pointsman::config::{Grants, Limits, UpstreamDefaults};
-use pointsman::raw::*;
+use pointsman_rules::check::{CredentialNames, OwnAddresses, Policy, Target, Verdict, check};
+use pointsman_rules::config::{Grants, Limits, UpstreamDefaults};
+use pointsman_rules::contract::*;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(decision) = decision(&mut Unstructured::new(data)) else { return };
@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
         credentials: &credentials,
         own: &own,
         local_ports: Some((1024, 60_000)),
+        tls_groups: |_| true,
     };
     match check(decision, &policy) {
         Ok(Verdict::Connect(route)) => {

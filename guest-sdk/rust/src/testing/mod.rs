@@ -1,4 +1,5 @@
-//! Requests, configuration, log and all else that a host offers, for a plain `cargo test`, without Wasm and without a host.
+//! Requests, configuration, log and all else that a host offers, for a plain `cargo test`, without Wasm and without a
+//! host.
 //!
 //! ```
 //! use pointsman_guest::{Error, Peer, Request, config, testing};
@@ -19,8 +20,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! All that a test sets, and all that a module keeps in [`shared`](crate::shared), belongs to the thread, so tests that run at the same time don't meet. A mistake in a test, such
-//! as configuration that is not JSON, is a panic.
+//! All that a test sets, and all that a module keeps in [`shared`](crate::shared), belongs to the thread, so tests that
+//! run at the same time don't meet. A mistake in a test, such as configuration that is not JSON, is a panic.
 
 mod request;
 mod settings;

@@ -28,7 +28,8 @@ enum Content {
     Value(Vec<u8>),
 }
 
-/// Sets the time that the module sees in this thread, in milliseconds since 1970-01-01 00:00 UTC; 2026-01-01 until then.
+/// Sets the time that the module sees in this thread, in milliseconds since 1970-01-01 00:00 UTC; 2026-01-01 until
+/// then.
 pub fn clock(ms: u64) {
     NOW.set(ms);
 }

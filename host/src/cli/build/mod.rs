@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use pointsman_rules::config::TenantLimits;
+use pointsman_wasm::module::{self, Inspection, Loader};
 
 use crate::cli::Outcome;
 use crate::cli::build::javascript::Engine;
 use crate::cli::build::project::{Project, language_of};
 use crate::cli::build::tools::Tools;
-use crate::config::TenantLimits;
-use crate::module::{self, Inspection, Loader};
 use crate::sdk::Language;
 
 pub const EXAMPLES: &str = "\

@@ -51,8 +51,8 @@ fn beside_package(sdk: &Path) -> anyhow::Result<&Path> {
     }
 }
 
-/// Whether a router has `configure` at its top level: as a function, a variable, or an import. The glue refuses the module if
-/// this is mistaken.
+/// Whether a router has `configure` at its top level: as a function, a variable, or an import. The glue refuses the
+/// module if this is mistaken.
 fn defines_configure(text: &str) -> bool {
     text.lines().any(|line| {
         let imported = || {

@@ -24,7 +24,8 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     cargo
         .current_dir(&project.folder)
         .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
-        // A target folder of its own: the compiler may be another one, and two that share a folder rebuild each other's work.
+        // A target folder of its own: the compiler may be another one, and two that share a folder rebuild each other's
+        // work.
         .args(["--target-dir", "target/module"])
         // A first build takes minutes: its author wants to see it go on.
         .stderr(Stdio::inherit())

@@ -1,7 +1,7 @@
 //! The programs of toolchains: where they are, and how to get those that are missing.
 //!
-//! What `--get-tools` gets lies in the user's cache folder, in versions that are known to work, and is preferred to what is
-//! in PATH. A program that is too old counts as missing.
+//! What `--get-tools` gets lies in the user's cache folder, in versions that are known to work, and is preferred to
+//! what is in PATH. A program that is too old counts as missing.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Config, TenantConfig};
+use pointsman_rules::config::{self, Config, TenantConfig};
+
 use crate::release::tests_beside;
 use crate::server::watch::folders::Folders;
 use crate::server::watch::points;

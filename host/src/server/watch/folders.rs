@@ -1,8 +1,8 @@
 //! The folders that the system tells of.
 //!
-//! It watches what a folder's path led to once. Where that is deleted, or another folder takes its place, the new one is
-//! to be watched anew; what the system tells of its end is heard by the folder above, and what it does not tell is found
-//! by looking.
+//! It watches what a folder's path led to once. Where that is deleted, or another folder takes its place, the new one
+//! is to be watched anew; what the system tells of its end is heard by the folder above, and what it does not tell is
+//! found by looking.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

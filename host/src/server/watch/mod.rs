@@ -130,7 +130,8 @@ impl Watch {
 
 /// Loads what changed, as it is now: it may have changed again, or be gone, since it was given.
 fn load(control: &Weak<Control>, subject: &Subject) {
-    // Nothing may change while another process takes this one's place: it waits for the end of that, or of this process.
+    // Nothing may change while another process takes this one's place: it waits for the end of that, or of this
+    // process.
     let control = loop {
         let Some(control) = control.upgrade() else { return };
         if control.change().is_ok() {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use crate::config;
+use pointsman_rules::config;
 
 /// As many symlinks as the kernel follows.
 const LINKS: usize = 40;

@@ -1,7 +1,8 @@
-//! The job of the comparison with other proxies: FNV-1a (32 bit) over the cookie `session` picks one of eight upstreams.
+//! The job of the comparison with other proxies: FNV-1a (32 bit) over the cookie `session` picks one of eight
+//! upstreams.
 //!
-//! It reads one header more than the job needs, and answers a peer record with most of its plain fields, so that what is
-//! measured is a decision as routers make it rather than the least one that there is.
+//! It reads one header more than the job needs, and answers a peer record with most of its plain fields, so that what
+//! is measured is a decision as routers make it rather than the least one that there is.
 
 use std::time::Duration;
 

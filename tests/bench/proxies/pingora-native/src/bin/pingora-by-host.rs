@@ -1,5 +1,5 @@
-//! Native Pingora with a pool of upstream connections for each host, as a proxy of many tenants has: what it costs to go
-//! round many connections, without a tenant or a module.
+//! Native Pingora with a pool of upstream connections for each host, as a proxy of many tenants has: what it costs to
+//! go round many connections, without a tenant or a module.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;

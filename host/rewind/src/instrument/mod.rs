@@ -1,0 +1,145 @@
+//! A component whose instances can be put back to the state in which they began: one that lets the host see its
+//! memories, and has a second `select-peer`, which can begin by setting the globals back, and tells where the answer
+//! lies. What that is for, and why it is sound, is in `docs/design/rewinding.md`.
+
+mod added;
+mod exporting;
+mod outline;
+mod sections;
+
+use wasm_encoder::Component;
+use wasmparser::{BinaryReaderError, Validator};
+
+use outline::Outline;
+
+/// The export of a component that decides.
+pub const DECIDES: &str = "select-peer";
+/// What is imported to tell where memories lie: a function of each instance's start.
+pub const HOST: &str = "pointsman:host/rewind";
+/// The function in it: the first byte of the memory and its last one, each as a list; both empty if it has none.
+pub const MEMORY: &str = "memory";
+/// The same of the memory in which answers are.
+pub const ANSWERS: &str = "answers";
+/// What is exported to decide: with the globals of the start, if the second parameter says so. It tells where the
+/// answer lies, which stays there until the next decision.
+pub const SELECT_PEER: &str = "pointsman-select-peer";
+/// What is exported to have the answer of the last decision.
+pub const SAID: &str = "pointsman-said";
+
+/// Why a component is left as it is.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRewindable {
+    #[error("it has a form that is not known: {0}")]
+    Form(&'static str),
+    #[error("its code {0}, which is not undone")]
+    Does(&'static str),
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<BinaryReaderError> for NotRewindable {
+    fn from(error: BinaryReaderError) -> NotRewindable {
+        NotRewindable::Unreadable(error.to_string())
+    }
+}
+
+/// The component with what rewinding takes, if all of its state can be put back.
+pub fn instrument(component: &[u8]) -> Result<Vec<u8>, NotRewindable> {
+    let mut outline = Outline::default();
+    let mut encoder = Component::new();
+    outline.copy(component, &mut encoder)?;
+    sections::add(&outline, &mut encoder)?;
+    let bytes = encoder.finish();
+    // Among others, a component that has these names already.
+    Validator::new().validate_all(&bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::added::ANSWERS_MEMORY;
+    use super::*;
+
+    fn of(text: &str) -> Result<Vec<u8>, NotRewindable> {
+        instrument(&wat::parse_str(text).expect("a component"))
+    }
+
+    #[test]
+    fn state_of_every_core_module_is_reached() {
+        let text = r#"(component
+            (core module $one (memory (export "memory") 2) (global (mut i32) (i32.const 7))
+              (func (export "f") (param i32) (result i32) (local.get 0)))
+            (core module $two (import "one" "memory" (memory 1)) (global (mut v128) (v128.const i64x2 1 2))
+              (global i32 (i32.const 1)) (memory 0))
+            (core instance $one (instantiate $one))
+            (core instance (instantiate $two (with "one" (instance $one))))
+            (func (export "select-peer") (param "request" u32) (result u32) (canon lift (core func $one "f"))))"#;
+        let printed = of(text).expect("a component");
+        let count = |what: &[u8]| printed.windows(what.len()).filter(|window| *window == what).count();
+        // Exported by one core module, imported by the other, and aliased where it is a memory.
+        assert_eq!(count(b"pointsman:memory:0"), 6);
+        assert_eq!(count(b"pointsman:global:0"), 4);
+        assert_eq!(count(b"pointsman:global:1"), 0);
+    }
+
+    /// The host reads texts in UTF-8.
+    #[test]
+    fn answers_are_read_where_their_texts_are_utf_8() {
+        let read = |options: &str| {
+            let text = format!(
+                r#"(component
+                (core module $m (memory (export "memory") 1) (func (export "f") (param i32) (result i32) (i32.const 8)))
+                (core instance $m (instantiate $m))
+                (func (export "select-peer") (param "request" u32) (result string)
+                  (canon lift (core func $m "f") (memory $m "memory") {options})))"#
+            );
+            let component = of(&text).expect("a component");
+            component.windows(ANSWERS_MEMORY.len()).any(|window| window == ANSWERS_MEMORY.as_bytes())
+        };
+        assert!(read("") && read("string-encoding=utf8"));
+        assert!(!read("string-encoding=utf16") && !read("string-encoding=latin1+utf16"));
+    }
+
+    #[track_caller]
+    fn is_left(text: &str, because: &str) {
+        let error = of(text).expect_err("it is left").to_string();
+        assert!(error.contains(because), "{error}");
+    }
+
+    #[test]
+    fn what_can_not_be_undone_is_left() {
+        let router = |other: &str| {
+            format!(
+                "(component (core module $m (func (export \"f\") (param i32) (result i32) (local.get 0))) \
+                 (core instance $m (instantiate $m)) \
+                 (func (export \"select-peer\") (param \"request\" u32) (result u32) (canon lift (core func $m \"f\"))) \
+                 {other})"
+            )
+        };
+        let code = |code: &str| {
+            router(&format!("(core module (table 1 funcref) (elem $e func) (memory 1) (data $d \"\") (func {code}))"))
+        };
+        is_left(&code("(table.set (i32.const 0) (ref.null func))"), "table");
+        is_left(&code("(drop (table.grow (ref.null func) (i32.const 0)))"), "table");
+        is_left(&code("(table.fill (i32.const 0) (ref.null func) (i32.const 0))"), "table");
+        is_left(&code("(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
+        is_left(&code("(table.init $e (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
+        is_left(&code("data.drop $d"), "segment");
+        is_left(&code("elem.drop $e"), "segment");
+        is_left("(component (core module (func $f) (start $f)))", "start function");
+        is_left("(component (core module (global (mut funcref) (ref.null func))))", "reference");
+        is_left("(component (type (resource (rep i32))))", "resource");
+        is_left("(component (component (type (resource (rep i32)))))", "resource");
+        is_left("(component (component (core module)))", "within");
+        let outer = "(component (core module $m) (component (alias outer 1 $m (core module $n)) \
+                     (core instance (instantiate $n))))";
+        is_left(outer, "within");
+        is_left(
+            "(component (core module $m) (core instance (instantiate $m)) (core instance (instantiate $m)))",
+            "more than one",
+        );
+        is_left("(component)", "`select-peer`");
+        is_left(&router(&format!("(import \"{HOST}\" (instance))")), HOST);
+        assert!(of(&code("(i32.store (i32.const 0) (i32.const 1))")).is_ok());
+    }
+}

@@ -1,0 +1,462 @@
+//! A store whose instance can be put back.
+
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
+use wasmtime::unix::StoreExt as _;
+use wasmtime::{AsContext, AsContextMut, Engine, Store, StoreContext, StoreContextMut};
+
+use crate::FixedMemoryEngine;
+use crate::memory::{FreshPage, HasMemories, Memory, Page, PagePlace, address_of};
+use crate::pagemap::Pagemap;
+use crate::write_protect::{MOST_PROTECTIONS, MOST_RUNS, ProtectedMemories, Protection, QUIET_DECISIONS, unwritten};
+
+/// A store of a [`FixedMemoryEngine`], for one instance of an instrumented component.
+///
+/// It owns the store, so that its memories are there for as long as they are looked at, and never gives it away. The
+/// memories in its data count only if they were recorded in this very store, whatever a user of the data did with them.
+pub struct RewindableStore<T: HasMemories + 'static> {
+    /// Once some of its pages were read-only.
+    protected: Option<Arc<ProtectedMemories>>,
+    /// The pages that were left writable, as they are in a fresh instance.
+    writable: Vec<FreshPage>,
+    quiet_decisions: u32,
+    protections: u32,
+    /// Of its memories.
+    id: u64,
+    store: ManuallyDrop<Store<T>>,
+}
+
+impl<T: HasMemories + 'static> RewindableStore<T> {
+    /// `set_up` sets limits and the like.
+    pub fn new(engine: &FixedMemoryEngine, data: T, set_up: impl FnOnce(&mut Store<T>)) -> RewindableStore<T> {
+        let mut store = Store::new(engine, data);
+        set_up(&mut store);
+        // A store that `set_up` put in the place of the new one may be of another engine, or have an instance already:
+        // nothing of it is rewound.
+        let memories = store.data().memories();
+        let is_new = Engine::same(store.engine(), engine) && memories.of_store(address_of(store.data())).is_none();
+        let id = if is_new { memories.id() } else { u64::MAX };
+        RewindableStore {
+            protected: None,
+            writable: Vec::new(),
+            quiet_decisions: 0,
+            protections: 0,
+            id,
+            store: ManuallyDrop::new(store),
+        }
+    }
+
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// As [`Store::set_epoch_deadline`].
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        self.store.set_epoch_deadline(ticks);
+    }
+
+    /// Calls a function of the instance. Pages may be read-only meanwhile: its parameters pass in registers, so that
+    /// nobody writes memory before the guest runs.
+    ///
+    /// # Errors
+    /// If the call traps.
+    pub fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
+    where
+        P: InRegisters + ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        function.call(self.store.as_context_mut(), parameters)
+    }
+
+    /// The bytes of the memory in which the instance's answers are. None: it reported none.
+    pub fn answers(&self) -> Option<&[u8]> {
+        self.memories()?;
+        let answers = self.store.data().memories().answers()?;
+        // SAFETY: The memory is one of this store's (`memories`). While the result is used, the store is borrowed: it
+        // lives, and runs nothing.
+        #[expect(unsafe_code, reason = "see `memory`")]
+        Some(unsafe { answers.contents() })
+    }
+
+    /// The memories of its instance, if the data has those which were recorded here.
+    fn memories(&self) -> Option<&[Memory]> {
+        let data = self.store.data();
+        data.memories().of_store(address_of(data)).filter(|_| data.memories().id() == self.id)
+    }
+
+    /// A copy of a page.
+    pub(crate) fn page(&self, place: PagePlace) -> Option<Page> {
+        let memory = self.memories()?.get(place.memory)?;
+        // SAFETY: The memory is one of this store's; the store lives and, while it is borrowed, runs nothing.
+        #[expect(unsafe_code, reason = "see `memory`")]
+        unsafe {
+            memory.read(place.page)
+        }
+    }
+
+    /// Calls back for every page that was written, in order. False: that is not known.
+    pub(crate) fn written(&self, pagemap: &Pagemap, mut found: impl FnMut(PagePlace)) -> bool {
+        // Pages that may be read-only can't be put back.
+        let is_off = self.protection() == Protection::Off;
+        let Some(memories) = self.memories().filter(|_| is_off) else { return false };
+        memories
+            .iter()
+            .enumerate()
+            .all(|(number, memory)| pagemap.written(*memory, |page| found(PagePlace { memory: number, page })).is_ok())
+    }
+
+    /// Puts pages back that are not read-only.
+    pub(crate) fn put_back(&self, pages: &[FreshPage]) {
+        let Some(memories) = self.memories() else { return };
+        for page in pages {
+            let Some(memory) = memories.get(page.place.memory) else { continue };
+            // SAFETY: The memory is one of this store's. The store lives, and the `rewinder`, which alone calls this,
+            // has a unique borrow of it: nobody reads or writes the memory. Pages are read-only only while all that are
+            // put back are those which were left writable (`put_back_writable`).
+            #[expect(unsafe_code, reason = "see `memory`")]
+            unsafe {
+                memory.write(page.place.page, page.content.as_deref());
+            }
+        }
+    }
+
+    /// While pages are protected, those that were left writable are all that the instance can have written: they are
+    /// put back. False: no page is protected.
+    pub(crate) fn put_back_writable(&mut self) -> bool {
+        let reported = self.memories().map(<[Memory]>::len);
+        let is_on = self.protection() == Protection::On
+            && self.protected.as_ref().is_some_and(|protected| protected.covers(reported));
+        if is_on {
+            self.put_back(&self.writable);
+        }
+        is_on
+    }
+
+    /// The pages that were left writable, by their numbers, while others are read-only.
+    #[cfg(test)]
+    pub fn writable_pages(&self) -> Option<Vec<usize>> {
+        let is_on = self.protection() == Protection::On;
+        is_on.then(|| self.writable.iter().map(|page| page.place.page).collect())
+    }
+
+    /// Counts a decision whose written pages were all known. Whether protection is worth its system calls by now.
+    pub(crate) fn is_protection_due(&mut self) -> bool {
+        self.quiet_decisions = self.quiet_decisions.saturating_add(1);
+        self.quiet_decisions > QUIET_DECISIONS && self.protections < MOST_PROTECTIONS
+    }
+
+    /// Makes all pages read-only but the `written` ones, which are in order.
+    pub(crate) fn protect(&mut self, written: Vec<FreshPage>) {
+        self.quiet_decisions = 0;
+        self.protections = self.protections.saturating_add(1);
+        let Some(memories) = self.memories() else { return };
+        let runs = unwritten(memories, &written);
+        if runs.len() > MOST_RUNS {
+            self.protections = MOST_PROTECTIONS;
+            return;
+        }
+        let protected = match &self.protected {
+            Some(protected) => protected.clone(),
+            None => {
+                let protected = Arc::new(ProtectedMemories::new(memories));
+                self.set_signal_handler(protected.clone());
+                self.protected.insert(protected).clone()
+            }
+        };
+        self.writable = written;
+        // SAFETY: The memories are this store's; it lives, is borrowed, so that it runs nothing, and has the handler.
+        #[expect(unsafe_code, reason = "see `write_protect`")]
+        let done = unsafe { protected.protect(&runs) };
+        if !done {
+            // No room for more mappings.
+            self.protections = MOST_PROTECTIONS;
+        }
+    }
+
+    fn protection(&self) -> Protection {
+        self.protected.as_ref().map_or(Protection::Off, |protected| protected.protection())
+    }
+
+    /// Makes all pages writable, if any are not. False: the kernel refused.
+    fn unprotect(&self) -> bool {
+        // SAFETY: The store lives.
+        #[expect(unsafe_code, reason = "see `write_protect`")]
+        let unprotect = |protected: &Arc<ProtectedMemories>| unsafe { protected.unprotect() };
+        self.protection() == Protection::Off || self.protected.as_ref().is_none_or(unprotect)
+    }
+
+    fn set_signal_handler(&mut self, protected: Arc<ProtectedMemories>) {
+        // SAFETY: `handle` is async-signal-safe. Wasmtime calls the handler while the store runs, so the store lives.
+        #[expect(unsafe_code, reason = "code in a signal handler is restricted")]
+        unsafe {
+            self.store.set_signal_handler(move |signal, about, _| protected.handle(signal, about));
+        }
+    }
+}
+
+impl<T: HasMemories + 'static> AsContext for RewindableStore<T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.store.as_context()
+    }
+}
+
+/// Ends the protection of pages: through the context, the host may write the guest's memory at any time, and outside of
+/// a call nobody would take the fault.
+impl<T: HasMemories + 'static> AsContextMut for RewindableStore<T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        // If the kernel refuses, a write ends the process with a segmentation fault; the instance is not in use any
+        // more then, since its call has failed before.
+        let _ = self.unprotect();
+        self.store.as_context_mut()
+    }
+}
+
+/// Parameters that need no memory.
+pub trait InRegisters: sealed::Sealed {}
+
+impl InRegisters for () {}
+impl<R> InRegisters for (Resource<R>,) {}
+impl<R> InRegisters for (Resource<R>, bool) {}
+impl InRegisters for (u32, bool) {}
+
+mod sealed {
+    use wasmtime::component::Resource;
+
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl<R> Sealed for (Resource<R>,) {}
+    impl<R> Sealed for (Resource<R>, bool) {}
+    impl Sealed for (u32, bool) {}
+}
+
+impl<T: HasMemories + 'static> Drop for RewindableStore<T> {
+    /// The next instance in the same slot may write all of its memories, so protection ends before the slot is free. If
+    /// the kernel does not end it, the slot is never free again.
+    fn drop(&mut self) {
+        if !self.unprotect() {
+            tracing::error!(
+                "the kernel does not make the memory of an instance writable again, so its slot is lost; raise the limit \
+                 of the process's data (RLIMIT_DATA), or its memory"
+            );
+            return;
+        }
+        // SAFETY: It is dropped here only, and not used afterwards.
+        #[expect(unsafe_code, reason = "a store that is given up is not dropped")]
+        unsafe {
+            ManuallyDrop::drop(&mut self.store);
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use wasmtime::component::{Component, Instance, Linker, TypedFunc};
+    use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+    use super::*;
+    use crate::memory::tests::refuse;
+    use crate::memory::{Memories, PAGE_BYTES, add_to_linker};
+    use crate::{SELECT_PEER, instrument};
+
+    #[derive(Default)]
+    pub struct Data {
+        memories: Memories,
+    }
+
+    impl HasMemories for Data {
+        fn memories(&self) -> &Memories {
+            &self.memories
+        }
+
+        fn memories_mut(&mut self) -> &mut Memories {
+            &mut self.memories
+        }
+    }
+
+    /// It writes a byte of its memory, at the address that it is given, and returns what was there before.
+    const WRITES: &str = r#"(component
+        (core module $m (memory (export "memory") 1)
+          (func (export "f") (param i32) (result i32)
+            (i32.load8_u (local.get 0)) (i32.store8 (local.get 0) (i32.const 7))))
+        (core instance $i (instantiate $m))
+        (func (export "select-peer") (param "request" u32) (result u32) (canon lift (core func $i "f"))))"#;
+
+    pub struct Setting {
+        engine: FixedMemoryEngine,
+        linker: Linker<Data>,
+        component: Component,
+    }
+
+    pub fn setting() -> Setting {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_memories(4).total_component_instances(4).total_core_instances(8);
+        let mut config = Config::new();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = FixedMemoryEngine::new(&mut config).expect("an engine");
+        let mut linker = Linker::new(&engine);
+        add_to_linker(&mut linker).expect("it is linked once");
+        let component = instrument(&wat::parse_str(WRITES).expect("WAT")).expect("it can be rewound");
+        let component = Component::new(&engine, component).expect("a component");
+        Setting { engine, linker, component }
+    }
+
+    pub type Decide = TypedFunc<(u32, bool), (u32,)>;
+
+    pub fn instance(setting: &Setting) -> (RewindableStore<Data>, Instance, Decide) {
+        let mut store = RewindableStore::new(&setting.engine, Data::default(), |_| {});
+        let instance = setting.linker.instantiate(&mut store, &setting.component).expect("an instance");
+        let decide = instance.get_typed_func(&mut store, SELECT_PEER).expect("the added function");
+        (store, instance, decide)
+    }
+
+    pub fn write(store: &mut RewindableStore<Data>, decide: Decide, address: u32) -> wasmtime::Result<u32> {
+        store.call(decide, (address, true)).map(|(before,)| before)
+    }
+
+    fn at(page: usize) -> u32 {
+        u32::try_from(page * PAGE_BYTES).expect("an address")
+    }
+
+    fn page(page: usize) -> PagePlace {
+        PagePlace { memory: 0, page }
+    }
+
+    #[test]
+    fn write_to_a_protected_page_ends_the_protection_and_nothing_else() {
+        let setting = setting();
+        let (mut store, _, decide) = instance(&setting);
+        store.protect(vec![FreshPage { place: page(2), content: None }]);
+        assert_eq!(store.protection(), Protection::On);
+        write(&mut store, decide, at(2)).expect("it is writable");
+        assert!(store.put_back_writable(), "it is still protected");
+        let errno = nix::errno::Errno::EXDEV;
+        errno.set();
+        assert_eq!(write(&mut store, decide, at(2)).expect("it is writable"), 0, "it was put back");
+        write(&mut store, decide, at(5)).expect("the protection ends");
+        assert_eq!(nix::errno::Errno::last(), errno, "a signal handler leaves `errno` alone");
+        assert!(!store.put_back_writable());
+        assert_eq!(store.page(page(5)).expect("a page")[0], 7);
+    }
+
+    #[test]
+    fn access_beyond_the_memory_is_a_trap_also_while_pages_are_protected() {
+        let setting = setting();
+        let (mut store, _, decide) = instance(&setting);
+        store.protect(Vec::new());
+        let error = write(&mut store, decide, 65_536).expect_err("there is no such byte");
+        assert!(matches!(error.downcast_ref(), Some(wasmtime::Trap::MemoryOutOfBounds)), "{error:?}");
+    }
+
+    /// A function of the host returns a text, which Wasmtime copies into the guest's memory: it asks the handler for
+    /// its own faults as well. And where the host copies before it calls, no page is protected.
+    #[test]
+    fn host_can_copy_into_a_protected_page() {
+        let text = r#"(component
+            (import "text" (func $text (result string)))
+            (core module $libc (memory (export "memory") 1)
+              (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192)))
+            (core instance $libc (instantiate $libc))
+            (core func $text (canon lower (func $text) (memory $libc "memory") (realloc (func $libc "realloc"))))
+            (core module $m
+              (import "host" "text" (func $text (param i32)))
+              (import "libc" "memory" (memory 1))
+              (func (export "f") (param i32) (result i32) (call $text (i32.const 64)) (i32.load8_u (i32.const 8192)))
+              (func (export "take") (param i32 i32) (result i32) (i32.load8_u (local.get 0))))
+            (core instance $i (instantiate $m
+              (with "libc" (instance $libc)) (with "host" (instance (export "text" (func $text))))))
+            (func (export "select-peer") (param "request" u32) (result u32) (canon lift (core func $i "f")))
+            (func (export "take") (param "text" string) (result u32)
+              (canon lift (core func $i "take") (memory $libc "memory") (realloc (func $libc "realloc")))))"#;
+        let mut setting = setting();
+        setting.linker.root().func_wrap("text", |_, (): ()| Ok(("A".to_owned(),))).expect("it is linked once");
+        let component = instrument(&wat::parse_str(text).expect("WAT")).expect("it can be rewound");
+        setting.component = Component::new(&setting.engine, component).expect("a component");
+        let (mut store, instance, decide) = instance(&setting);
+        let take: TypedFunc<(&str,), (u32,)> = instance.get_typed_func(&mut store, "take").expect("a function");
+        store.protect(vec![FreshPage { place: page(0), content: None }]);
+        assert_eq!(write(&mut store, decide, 0).expect("it is copied"), 65);
+        assert!(!store.put_back_writable());
+        store.protect(Vec::new());
+        assert_eq!(take.call(&mut store, ("B",)).expect("it is copied"), (66,));
+    }
+
+    /// Linux may refuse to make pages writable (ENOMEM): the decision fails, then the slot is lost, never the process.
+    #[test]
+    fn slot_is_given_up_if_its_memory_stays_read_only() {
+        let setting = setting();
+        for round in 0..3 {
+            let (mut store, _, decide) = instance(&setting);
+            store.protect(Vec::new());
+            refuse(true);
+            assert!(write(&mut store, decide, 0).is_err(), "round {round}");
+            drop(store);
+            refuse(false);
+        }
+        // The pool had four.
+        let (mut store, _, decide) = instance(&setting);
+        assert_eq!(write(&mut store, decide, 0).expect("a slot that was not lost"), 0);
+        let mut other = RewindableStore::new(&setting.engine, Data::default(), |_| {});
+        assert!(setting.linker.instantiate(&mut other, &setting.component).is_err(), "all others are lost");
+    }
+
+    /// Nobody knows which pages such an instance wrote.
+    #[test]
+    fn instance_whose_protection_is_unknown_is_not_rewound() {
+        let setting = setting();
+        let (mut store, _, decide) = instance(&setting);
+        write(&mut store, decide, at(5)).expect("it is writable");
+        store.protect(Vec::new());
+        refuse(true);
+        assert!(store.as_context_mut().data().memories.of_store(0).is_none());
+        assert_eq!(store.protection(), Protection::Unknown);
+        assert!(!store.put_back_writable());
+        assert!(Pagemap::of_process().is_none_or(|pagemap| !store.written(pagemap, |_| {})));
+        refuse(false);
+        store.as_context_mut();
+        assert_eq!(store.protection(), Protection::Off);
+    }
+
+    #[test]
+    fn memories_of_another_store_are_not_touched() {
+        let setting = setting();
+        let (mut one, _, decide) = instance(&setting);
+        let (mut two, _, _) = instance(&setting);
+        assert!(one.page(page(0)).is_some() && two.page(page(0)).is_some());
+        std::mem::swap(one.data_mut(), two.data_mut());
+        assert!(one.page(page(0)).is_none() && two.page(page(0)).is_none());
+        one.put_back(&[FreshPage { place: page(0), content: None }]);
+        std::mem::swap(one.data_mut(), two.data_mut());
+        write(&mut one, decide, 0).expect("it is writable");
+        two.put_back(&[FreshPage { place: page(0), content: None }]);
+        assert_eq!(one.page(page(0)).expect("its own")[0], 7);
+        // An instance that reports to the data of another store makes no memory of that one's.
+        let mut three = RewindableStore::new(&setting.engine, Data::default(), |_| {});
+        let mut four = RewindableStore::new(&setting.engine, Data::default(), |_| {});
+        std::mem::swap(three.data_mut(), four.data_mut());
+        setting.linker.instantiate(&mut three, &setting.component).expect("an instance");
+        std::mem::swap(three.data_mut(), four.data_mut());
+        assert!(three.memories().is_none() && four.memories().is_none());
+    }
+
+    #[test]
+    fn written_pages_are_reported() {
+        skip_without_rewinding!();
+        let setting = setting();
+        let (mut store, _, decide) = instance(&setting);
+        for number in [9, 3] {
+            write(&mut store, decide, at(number)).expect("it is writable");
+        }
+        let (pagemap, mut found) = (Pagemap::of_process().expect("it is available"), Vec::new());
+        assert!(store.written(pagemap, |place| found.push(place.page)));
+        assert_eq!(found, [3, 9]);
+    }
+}

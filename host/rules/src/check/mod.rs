@@ -1,0 +1,35 @@
+//! May we follow that answer? From what a module said (`contract::Decision`) to what the rest of the program believes.
+//!
+//! Plain functions over plain data: every rule that the WIT comments state is enforced here and nowhere else. Specs can
+//! be read by all and made by nobody else, so that having one is the proof of the check.
+
+mod address;
+mod credentials;
+mod decision;
+mod egress;
+mod headers;
+mod http_options;
+mod own;
+mod peer;
+mod refusal;
+mod response;
+mod retry;
+mod rewrite;
+mod size;
+mod spec;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::target;
+pub use credentials::{CredentialNames, CredentialSpec, Fingerprint};
+pub use decision::{Policy, Verdict, check};
+pub use egress::{Egress, Forbidden};
+pub use own::{OwnAddresses, SocketError, UNNAMED_SOCKET};
+pub use refusal::{Problem, Refusal};
+pub use spec::{
+    BindSpec, Checked, ConnectProxySpec, ConnectionFields, ConnectionSpec, HttpSpec, PeerFields, PeerSpec,
+    ResponseFields, ResponseSpec, RetryFields, RetrySpec, RewriteFields, RewriteSpec, RouteFields, RouteSpec,
+    SocketSpec, Target, TimeoutSpec, TlsSpec,
+};

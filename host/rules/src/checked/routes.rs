@@ -1,0 +1,183 @@
+//! Routes that were checked before. A module answers with the same few records again and again, also where its
+//! decisions can't be remembered, and the check of a record is a function of it and of the tenant's terms.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use foldhash::quality::RandomState;
+use quick_cache::Weighter;
+
+use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
+use crate::check::{Policy, Refusal, check};
+use crate::checked::{Answer, Route};
+use crate::config::Quota;
+use crate::contract::RawAnswer;
+
+/// The routes of one tenant, on the terms by which they were checked.
+#[derive(Debug)]
+pub struct Routes {
+    bytes: u64,
+    /// Made with the first route: most tenants of a large proxy are idle.
+    table: OnceLock<Table>,
+}
+
+struct Table {
+    /// By the records that led to them.
+    routes: Bounded<Box<[u8]>, Arc<Route>, RandomState>,
+    hasher: RandomState,
+    /// Hashes of records that are not in the table, each in one of a few places. Those that never come again do not
+    /// cost what it takes to keep one.
+    once: [AtomicU64; PLACES],
+}
+
+/// Routes that are kept at most.
+const MOST: usize = 4096;
+
+const PLACES: usize = 64;
+
+/// Of `quota.cache_bytes`, the part that is for routes.
+const PART: u64 = 8;
+
+impl Routes {
+    pub fn new(quota: &Quota) -> Routes {
+        Routes { bytes: Routes::share(quota), table: OnceLock::new() }
+    }
+
+    /// Of what a tenant's answers may take in memory, that which its routes may take; in bytes.
+    pub fn share(quota: &Quota) -> u64 {
+        u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX) / PART
+    }
+
+    /// The route that an answer with this record came to.
+    pub fn find(&self, record: &[u8]) -> Option<Arc<Route>> {
+        self.table.get()?.routes.get(record)
+    }
+
+    /// Checks what a module said, if it was not found. The policy must be the same each time.
+    pub fn check(&self, said: RawAnswer<Arc<Route>>, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+        let (decision, record) = match said {
+            RawAnswer::Known(route) => return Ok(Answer::Connect(route)),
+            RawAnswer::Decision { decision, record } => (decision, record),
+        };
+        let answer = Answer::from(check(*decision, policy)?);
+        if let (Some(record), Answer::Connect(route)) = (record, &answer)
+            && self.bytes > 0
+        {
+            self.table.get_or_init(|| Table::new(self.bytes)).note(record, route);
+        }
+        Ok(answer)
+    }
+
+    /// Bytes that are counted for them.
+    pub fn size(&self) -> u64 {
+        self.table.get().map_or(0, |table| table.routes.weight())
+    }
+}
+
+impl Table {
+    fn new(bytes: u64) -> Table {
+        let hasher = RandomState::default();
+        Table { routes: bounded(MOST, bytes, hasher.clone()), hasher, once: [const { AtomicU64::new(0) }; PLACES] }
+    }
+
+    /// Keeps a route whose record came before, of late. Another record with the same hash does no harm: it is kept, and
+    /// found by nothing but itself.
+    fn note(&self, record: Box<[u8]>, route: &Arc<Route>) {
+        let hash = self.hasher.hash_one(&record);
+        let place = usize::try_from(hash).unwrap_or_default() % PLACES;
+        if self.once.get(place).is_some_and(|before| before.swap(hash, Ordering::Relaxed) == hash) {
+            route.note_cached();
+            self.routes.insert(record, route.clone());
+        }
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Table({} routes)", self.routes.len())
+    }
+}
+
+impl Weighter<Box<[u8]>, Arc<Route>> for Weight {
+    fn weight(&self, record: &Box<[u8]>, route: &Arc<Route>) -> u64 {
+        self.of(record.len().saturating_add(route.bytes()).saturating_add(PEER_BYTES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Grants;
+    use crate::contract;
+    use crate::strategies::{decision, with_policy};
+
+    /// As a decision goes, with a record that stands for the answer as well as the real one does.
+    fn come(routes: &Routes, decision: contract::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+        let record = format!("{decision:?}").into_bytes();
+        let said = routes.find(&record).map_or(
+            RawAnswer::Decision { decision: Box::new(decision), record: Some(record.into()) },
+            RawAnswer::Known,
+        );
+        routes.check(said, policy)
+    }
+
+    fn route(routes: &Routes, record: contract::Route) -> Arc<Route> {
+        match with_policy(&Grants::default(), None, |policy| come(routes, contract::Decision::Connect(record), policy))
+        {
+            Ok(Answer::Connect(route)) => route,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The second time it is kept, the third time it is found.
+        #[test]
+        fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
+            let routes = Routes::new(&Quota::default());
+            let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
+            for said in decisions.iter().cycle().take(3 * decisions.len()) {
+                let (found, fresh) = with_policy(&grants, None, |policy| {
+                    (come(&routes, said.clone(), policy), check(said.clone(), policy).map(Answer::from))
+                });
+                prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_route_that_comes_again_is_kept_once() {
+        let routes = Routes::new(&Quota::default());
+        let to = |address: &str, note: &str| {
+            route(&routes, contract::Route { note: Some(note.to_owned()), ..contract::Route::to(address) })
+        };
+        let (once, twice) = (to("1.1.1.7:80", "a"), to("1.1.1.7:80", "a"));
+        assert!(!Arc::ptr_eq(&once, &twice));
+        for other in 0..1000 {
+            to("1.1.1.7:80", &other.to_string());
+        }
+        assert!(Arc::ptr_eq(&twice, &to("1.1.1.7:80", "a")));
+        assert_eq!(to("1.1.1.7:80", "b").note.as_deref(), Some("b"));
+        assert_eq!(to("1.1.1.8:80", "a").peer.connection.target.to_string(), "1.1.1.8:80");
+    }
+
+    #[test]
+    fn routes_are_bounded() {
+        let quota = Quota { cache_bytes: 1 << 19, ..Quota::default() };
+        let routes = Routes::new(&quota);
+        for number in 0..2000_u32 {
+            let port = 20_000 + number;
+            for _ in 0..3 {
+                route(&routes, contract::Route::to(&format!("1.1.1.7:{port}")));
+            }
+        }
+        assert!(routes.size() > 0 && routes.size() <= Routes::share(&quota), "{} bytes", routes.size());
+        let none = Routes::new(&Quota { cache_bytes: 0, ..Quota::default() });
+        let again = || route(&none, contract::Route::to("1.1.1.7:80"));
+        assert!(!Arc::ptr_eq(&again(), &again()) && !Arc::ptr_eq(&again(), &again()));
+    }
+}

@@ -1,0 +1,297 @@
+//! Remembered answers are those that the module would give: random modules, random requests, small tables.
+//!
+//! A module is a random tree here, walked as a real one would walk it: what it reads next depends on what it saw. It
+//! sees what `Read::seen` shows, which is not what the table's keys are made of.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::check::check;
+use crate::checked::Answer;
+use crate::config::{Grants, Quota};
+use crate::contract;
+use crate::decision_cache::{Found, Observed, Recall, Root, Unfit};
+use crate::reads::{Read, Reads};
+use crate::request::{Arrival, DownstreamTls, RequestHead};
+use crate::settings::ModuleSettings;
+use crate::strategies::with_policy;
+
+/// What a module does.
+#[derive(Debug, Clone)]
+enum Tree {
+    Read(Read, Vec<Tree>),
+    Answer(u8),
+}
+
+fn read() -> impl Strategy<Value = Read> {
+    let name = prop_oneof![Just("x-a"), Just("x-b"), Just("cookie")].prop_map(HeaderName::from_static);
+    prop_oneof![
+        Just(Read::Method),
+        Just(Read::Authority),
+        Just(Read::Path),
+        Just(Read::Query),
+        name.clone().prop_map(Read::Header),
+        name.clone().prop_map(Read::HeaderText),
+        name.prop_map(Read::HeaderValues),
+        Just(Read::Headers),
+        Just(Read::ClientIp),
+        Just(Read::Listener),
+        Just(Read::Scheme),
+        Just(Read::Tls),
+        Just(Read::Attempts),
+        Just(Read::ConfigJson),
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    any::<u8>().prop_map(Tree::Answer).prop_recursive(4, 40, 4, |inner| {
+        (read(), vec(inner, 1..4)).prop_map(|(read, branches)| Tree::Read(read, branches))
+    })
+}
+
+fn head() -> impl Strategy<Value = Arc<RequestHead>> {
+    let value = prop_oneof![
+        Just(&b""[..]),
+        Just(&b"a"[..]),
+        Just(&b"b"[..]),
+        Just(&b"a, b"[..]),
+        Just(&b"\xff"[..]),
+        Just(&b"\xfe"[..]),
+    ];
+    let headers = vec((prop_oneof![Just("x-a"), Just("x-b"), Just("cookie")], value), 0..4);
+    let target = prop_oneof![Just("/"), Just("/?"), Just("/?a"), Just("/a"), Just("/a?a"), Just("/a/?a")];
+    let ip = prop_oneof![Just(None), Just(Some("192.0.2.1")), Just(Some("192.0.2.2")), Just(Some("2001:db8::1"))];
+    let tls = prop_oneof![Just(None), Just(Some(None)), Just(Some(Some("a"))), Just(Some(Some("b")))];
+    (any::<bool>(), target, headers, ip, tls, any::<bool>()).prop_map(|(post, target, headers, ip, tls, other)| {
+        let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value"));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers.into_iter().map(header) {
+            map.append(name, value);
+        }
+        Arc::new(RequestHead::new(Arrival {
+            method: if post { Method::POST } else { Method::GET },
+            target: target.as_bytes().to_vec(),
+            authority: if other { "b.test" } else { "a.test" }.to_owned(),
+            headers: map,
+            client_ip: ip.map(|ip| ip.parse::<IpAddr>().expect("an address")),
+            listener: if other { "inner" } else { "web" }.into(),
+            tls: tls.map(|sni: Option<&str>| {
+                Arc::new(DownstreamTls {
+                    sni: sni.map(str::to_owned),
+                    version: "TLSv1.3".to_owned(),
+                    cipher: "c".to_owned(),
+                    client_cert_sha256: sni.map(|sni| sni.as_bytes().to_vec()),
+                })
+            }),
+        }))
+    })
+}
+
+fn quiet(reads: &Reads) -> Observed<'_> {
+    Observed { reads, has_logged: false }
+}
+
+fn answer(number: u8) -> Answer {
+    let decision = match number % 8 {
+        0 => contract::Decision::Pass,
+        1 => contract::Decision::Respond(contract::Response {
+            status: 200 + u16::from(number),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }),
+        _ => contract::Decision::Connect(contract::Route::to(&format!("1.1.1.{number}:80"))),
+    };
+    let checked = with_policy(&Grants::default(), None, |policy| check(decision, policy));
+    checked.map_or_else(|refusal| panic!("{refusal}"), Answer::from)
+}
+
+/// Asks a module as a fresh instance would answer.
+fn ask(tree: &Tree, head: &RequestHead) -> (Answer, Reads) {
+    let (mut here, mut reads) = (tree, Reads::default());
+    let settings = ModuleSettings::new(json!({"a": 1}));
+    loop {
+        match here {
+            Tree::Answer(number) => return (answer(*number), reads),
+            Tree::Read(read, branches) => {
+                reads.note(read.clone());
+                let saw = read.seen(head, &settings, &[]).to_string();
+                let sum = saw.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+                here = &branches[sum % branches.len()];
+            }
+        }
+    }
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Connect(route) => route.peer.connection.target.to_string(),
+        Answer::Respond(response) => response.status.to_string(),
+        Answer::Pass => "pass".to_owned(),
+    }
+}
+
+fn recall(entries: usize, bytes: usize) -> Recall {
+    Recall::new(&Quota { cache_entries: entries, cache_bytes: bytes, ..Quota::default() })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two modules of one tenant, a new version of the first half way, and a table that may be too small for all.
+    #[test]
+    fn remembered_answers_are_those_of_the_module(
+        trees in [tree(), tree(), tree()],
+        heads in vec(head(), 1..60),
+        order in vec((any::<usize>(), any::<bool>()), 200),
+        large in any::<bool>(),
+    ) {
+        let (entries, bytes) = if large { (10_000, 16 << 20) } else { (12, 40_000) };
+        let recall = recall(entries, bytes);
+        let roots: [Root; 3] = Default::default();
+        for (turn, (head, second)) in order.into_iter().enumerate() {
+            let head = &heads[head % heads.len()];
+            let module = if second { 2 } else { usize::from(turn > 100) };
+            let (would, reads) = ask(&trees[module], head);
+            match recall.find(&roots[module], head) {
+                Found::Answer(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
+                Found::Unknown => recall.remember(&roots[module], head, quiet(&reads), &would).expect("fit"),
+                Found::NotLooked => prop_assert!(false, "it rests after a few misses"),
+            }
+            let (steps, counted) = recall.size();
+            prop_assert!(steps <= entries && u64::try_from(bytes).is_ok_and(|bytes| counted <= bytes), "{steps} steps, {counted} bytes");
+        }
+    }
+
+    /// Where reads depend on what was seen before, the tree branches, and then each request has its place in it.
+    #[test]
+    fn what_is_asked_again_and_again_is_remembered(tree in tree(), heads in vec(head(), 1..30)) {
+        let (recall, module) = (recall(10_000, 16 << 20), Root::default());
+        let all_known = (0..20).any(|_| {
+            let unknown = heads.iter().filter(|head| match recall.find(&module, head) {
+                Found::Answer(_) => false,
+                Found::Unknown | Found::NotLooked => {
+                    let (would, reads) = ask(&tree, head);
+                    recall.remember(&module, head, quiet(&reads), &would).expect("fit");
+                    true
+                }
+            });
+            unknown.count() == 0
+        });
+        prop_assert!(all_known);
+    }
+
+    #[test]
+    fn equal_request_is_remembered(tree in tree(), head in head()) {
+        let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+        let (would, reads) = ask(&tree, &head);
+        recall.remember(&module, &head, quiet(&reads), &would).expect("fit");
+        let Found::Answer(remembered) = recall.find(&module, &head) else { panic!("nothing is remembered") };
+        prop_assert_eq!(said(&remembered), said(&would));
+    }
+}
+
+fn with_cookie(cookie: &str) -> Arc<RequestHead> {
+    let mut headers = HeaderMap::new();
+    headers.insert("cookie", HeaderValue::from_str(cookie).expect("a value"));
+    Arc::new(RequestHead::new(Arrival {
+        method: Method::GET,
+        target: b"/".to_vec(),
+        authority: "a.test".to_owned(),
+        headers,
+        client_ip: None,
+        listener: "web".into(),
+        tls: None,
+    }))
+}
+
+fn by_cookie() -> Tree {
+    Tree::Read(Read::Header(HeaderName::from_static("cookie")), (2..8).map(Tree::Answer).collect())
+}
+
+/// Asks unless it is remembered; whether it was.
+fn request(recall: &Recall, module: &Root, head: &RequestHead) -> bool {
+    match recall.find(module, head) {
+        Found::Answer(_) => true,
+        Found::Unknown | Found::NotLooked => {
+            let (answer, reads) = ask(&by_cookie(), head);
+            recall.remember(module, head, quiet(&reads), &answer).expect("fit");
+            false
+        }
+    }
+}
+
+/// A flood of values that come once each.
+#[test]
+fn values_that_come_once_push_none_out_that_come_often() {
+    let (recall, module) = (recall(1_000, 4 << 20), Root::default());
+    let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
+    for _ in 0..20 {
+        for head in &often {
+            request(&recall, &module, head);
+        }
+    }
+    for number in 0..50_000 {
+        request(&recall, &module, &with_cookie(&format!("flood={number}")));
+        request(&recall, &module, &often[number % often.len()]);
+    }
+    let kept = often.iter().filter(|head| request(&recall, &module, head)).count();
+    assert!(kept >= 90, "{kept} of 100");
+    let (steps, bytes) = recall.size();
+    assert!(steps <= 1_000 && bytes <= 4 << 20, "{steps} steps, {bytes} bytes");
+}
+
+#[test]
+fn what_is_not_the_requests_is_not_remembered() {
+    let recall = recall(1_000, 1 << 20);
+    let head = with_cookie(&"x".repeat(9_000));
+    let unfit = |seen: Observed<'_>| recall.remember(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
+    let reading = |read: Read| {
+        let mut reads = Reads::default();
+        reads.note(Read::Path);
+        reads.note(read);
+        reads
+    };
+    for (read, part) in [
+        (Read::Now(1), "clock"),
+        (Read::Random(1), "random"),
+        (Read::RandomSeed([0; 32]), "random"),
+        (Read::SharedDelete("a".to_owned()), "shared"),
+        (Read::Group { name: "a".to_owned(), members: None }, "upstreams"),
+    ] {
+        let unfit = unfit(quiet(&reading(read)));
+        assert!(matches!(unfit, Unfit::Read(_)) && unfit.name() == part, "{unfit:?}");
+    }
+    assert_eq!(unfit(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Unfit::Size);
+    assert_eq!(unfit(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Unfit::Size);
+    let reads = Reads::default();
+    assert_eq!(unfit(Observed { reads: &reads, has_logged: true }), Unfit::Log);
+    assert_eq!(recall.size(), (0, 0));
+}
+
+/// One step for each answer, as long as a module always reads the same.
+#[test]
+fn reads_that_do_not_depend_on_each_other_are_one_step() {
+    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+    let reads = [Read::Path, Read::Header(HeaderName::from_static("cookie")), Read::Authority];
+    let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
+    for number in 1..=10 {
+        let head = with_cookie(&number.to_string());
+        let (answer, reads) = ask(&tree, &head);
+        recall.remember(&module, &head, quiet(&reads), &answer).expect("fit");
+        assert_eq!(recall.size().0, number);
+    }
+}
+
+/// A client that sends a long header costs no more than its length up to there.
+#[test]
+fn long_value_is_asked_about() {
+    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+    assert!(!request(&recall, &module, &with_cookie("a")));
+    assert!(request(&recall, &module, &with_cookie("a")));
+    assert!(matches!(recall.find(&module, &with_cookie(&"x".repeat(9_000))), Found::Unknown));
+}

@@ -1,0 +1,76 @@
+//! Groups of upstreams, and the health of their members as checks find it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::check::Target;
+use crate::contract::Health;
+
+/// Upstreams of one name.
+#[derive(Debug)]
+pub struct Group {
+    name: String,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    target: Target,
+    health: AtomicU8,
+}
+
+impl Group {
+    /// A group of which nothing is known yet.
+    pub fn new(name: &str, targets: impl IntoIterator<Item = Target>) -> Group {
+        let member = |target| Member { target, health: AtomicU8::new(number(Health::Unknown)) };
+        Group { name: name.to_owned(), members: targets.into_iter().map(member).collect() }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its members, in the configuration's order.
+    pub fn members(&self) -> impl Iterator<Item = (&Target, Health)> {
+        self.members.iter().map(|member| (&member.target, health(member.health.load(Ordering::Relaxed))))
+    }
+
+    /// Keeps what a check found of the member at this place.
+    pub fn set_health(&self, place: usize, health: Health) {
+        if let Some(member) = self.members.get(place) {
+            member.health.store(number(health), Ordering::Relaxed);
+        }
+    }
+}
+
+fn number(health: Health) -> u8 {
+    match health {
+        Health::Unknown => 0,
+        Health::Healthy => 1,
+        Health::Unhealthy => 2,
+    }
+}
+
+fn health(number: u8) -> Health {
+    match number {
+        1 => Health::Healthy,
+        2 => Health::Unhealthy,
+        _ => Health::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_is_kept_by_place() {
+        let target = |port| Target::Socket(([192, 0, 2, 1], port).into());
+        let group = Group::new("a", [target(1), target(2)]);
+        group.set_health(1, Health::Unhealthy);
+        group.set_health(2, Health::Healthy);
+        let health: Vec<Health> = group.members().map(|(_, health)| health).collect();
+        assert_eq!(health, [Health::Unknown, Health::Unhealthy]);
+        group.set_health(1, Health::Healthy);
+        assert_eq!(group.members().last(), Some((&target(2), Health::Healthy)));
+    }
+}

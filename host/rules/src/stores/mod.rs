@@ -1,0 +1,38 @@
+//! Data of a tenant that outlives a decision: the entries of its modules (`shared`), and what the proxy observed of its
+//! upstreams. Each tenant has its own.
+
+mod group;
+mod shared;
+mod upstreams;
+
+pub use group::Group;
+pub use shared::Shared;
+pub use upstreams::{Known, UnderWay, Upstreams};
+
+use std::sync::Arc;
+
+use crate::config::Quota;
+
+/// The stores of one tenant.
+#[derive(Debug)]
+pub struct Stores {
+    pub shared: Arc<Shared>,
+    pub upstreams: Arc<Upstreams>,
+    pub groups: Vec<Arc<Group>>,
+}
+
+impl Stores {
+    /// The group of this name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name() == name).map(|group| &**group)
+    }
+
+    /// For decisions that are to have no effect: they keep their entries to themselves.
+    pub fn to_try_out(&self, quota: &Quota) -> Arc<Stores> {
+        Arc::new(Stores {
+            shared: Arc::new(Shared::new(quota.shared_bytes)),
+            upstreams: self.upstreams.clone(),
+            groups: self.groups.clone(),
+        })
+    }
+}

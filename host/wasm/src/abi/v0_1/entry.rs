@@ -1,0 +1,135 @@
+//! How an instance is asked, and how its answer is had: by the module's own function, or by those that were added to
+//! it.
+
+use std::sync::Arc;
+
+use pointsman_rewind::{RewindableStore, SAID, SELECT_PEER};
+use pointsman_rules::contract::RawAnswer;
+use wasmtime::component::{Component, ComponentExportIndex, Instance, Resource, TypedFunc};
+
+use crate::abi::Layout;
+use crate::abi::layout::Record;
+use crate::abi::v0_1::Subject;
+use crate::abi::v0_1::bindings::pointsman::router::types;
+use crate::state::State;
+
+/// The functions that were added to a component, which leave the answer where it is.
+pub(crate) struct Added {
+    select_peer: ComponentExportIndex,
+    said: ComponentExportIndex,
+    layout: Arc<Layout>,
+}
+
+/// Where an instance is entered to decide.
+pub(crate) struct Entry {
+    instance: Instance,
+    select_peer: SelectPeer,
+    /// Of what was added, once it was called.
+    said: Option<TypedFunc<(), (Result<types::Decision, String>,)>>,
+}
+
+enum SelectPeer {
+    Own(TypedFunc<(Resource<Subject>,), (Result<types::Decision, String>,)>),
+    /// It is told whether to begin with the globals of the start, and tells where the answer lies.
+    Added(TypedFunc<(Resource<Subject>, bool), (u32,)>, Arc<Added>),
+}
+
+/// What comes of asking: a trap, the module's reason not to decide, or what it said.
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, String>>;
+
+fn raw_answer<K>(decision: types::Decision, record: Option<&Record>) -> RawAnswer<K> {
+    let record = record.map(|record| record.as_slice().into());
+    RawAnswer::Decision { decision: Box::new(decision.into()), record }
+}
+
+impl Added {
+    /// Of a component to which they were added.
+    pub fn to(component: &Component, layout: impl FnOnce() -> Option<Arc<Layout>>) -> Option<Added> {
+        let index = |name| component.get_export_index(None, name);
+        Some(Added { select_peer: index(SELECT_PEER)?, said: index(SAID)?, layout: layout()? })
+    }
+}
+
+impl Entry {
+    /// By what was `added`, or else by the module's `own` function.
+    pub fn of(
+        instance: Instance,
+        store: &mut RewindableStore<State>,
+        own: &ComponentExportIndex,
+        added: Option<&Arc<Added>>,
+    ) -> wasmtime::Result<Entry> {
+        let select_peer = match added {
+            Some(added) => SelectPeer::Added(instance.get_typed_func(store, added.select_peer)?, added.clone()),
+            None => SelectPeer::Own(instance.get_typed_func(store, own)?),
+        };
+        Ok(Entry { instance, select_peer, said: None })
+    }
+
+    /// Asks, with the globals of the start if it is to `rewind`. An answer that is `known` by its bytes is not made
+    /// again.
+    pub fn ask<K>(
+        &mut self,
+        store: &mut RewindableStore<State>,
+        rewind: bool,
+        known: impl FnOnce(&[u8]) -> Option<K>,
+    ) -> Answer<RawAnswer<K>> {
+        // The one request of this call: see `Subject`.
+        let request = Resource::new_borrow(0);
+        let (select_peer, added) = match &self.select_peer {
+            SelectPeer::Own(select_peer) => {
+                let (answer,) = store.call(*select_peer, (request,))?;
+                return Ok(answer.map(|decision| raw_answer(decision, None)));
+            }
+            SelectPeer::Added(select_peer, added) => (select_peer, added),
+        };
+        let (place,) = store.call(*select_peer, (request, rewind))?;
+        let mut record = Record::new();
+        let is_read = store.answers().is_some_and(|memory| {
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            added.layout.read(memory, place, &mut record).is_ok()
+        });
+        if is_read && let Some(known) = known(&record) {
+            return Ok(Ok(RawAnswer::Known(known)));
+        }
+        let said = match self.said {
+            Some(said) => said,
+            None => *self.said.insert(self.instance.get_typed_func(&mut *store, added.said)?),
+        };
+        let (answer,) = store.call(said, ())?;
+        Ok(answer.map(|decision| raw_answer(decision, is_read.then_some(&record))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pointsman_rules::contract::{Decision, Route};
+
+    use super::*;
+    use crate::call::decide_with;
+    use crate::call::tests::{asking, router};
+    use crate::module::{Loader, Module};
+
+    fn said(module: &Module, path: &str, known: &[u8]) -> RawAnswer<()> {
+        asking(module, path, |call| {
+            decide_with(module.callee(), call, |record| (record == known).then_some(())).0.unwrap()
+        })
+    }
+
+    #[test]
+    fn answer_that_is_known_is_not_made_again() {
+        let loader = Loader::new(1, 0).unwrap();
+        // It connects to its path.
+        let load = || router(&loader, 2056, 4096, "", "(i32.const 2048)");
+        for module in [load(), load().without_rewinding(), load().with_instance_calls(100)] {
+            let RawAnswer::Decision { decision, record: Some(known) } = said(&module, "/a", b"") else {
+                panic!("nothing is known")
+            };
+            assert_eq!(*decision, Decision::Connect(Route::to("/a")));
+            for _ in 0..3 {
+                assert!(matches!(said(&module, "/a", &known), RawAnswer::Known(())));
+                let RawAnswer::Decision { decision, .. } = said(&module, "/b", &known) else { panic!("it is another") };
+                assert_eq!(*decision, Decision::Connect(Route::to("/b")));
+            }
+        }
+    }
+}

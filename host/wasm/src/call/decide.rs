@@ -1,0 +1,202 @@
+//! One decision, from store to answer.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use pointsman_rewind::RewindableStore;
+use pointsman_rules::config::Limits;
+use pointsman_rules::contract::{self, RawAnswer};
+use pointsman_rules::decision_cache::Observed;
+use pointsman_rules::reads::Reads;
+use pointsman_rules::text::printable;
+
+use crate::abi::v0_1::{Answer, Entry};
+use crate::call::configure::configure;
+use crate::call::instances::Live;
+use crate::call::{CallError, Callee};
+use crate::state::{Call, Limiter, LogLine, State};
+
+/// Bytes that are kept of a module's reason not to decide; it goes to the log.
+const LONGEST_REASON: usize = 1024;
+
+/// What the host noted of a decision, whatever came of it.
+#[derive(Debug)]
+pub struct Decided {
+    /// What the module said: `connect`, `respond`, `pass`; None: nothing.
+    pub said: Option<&'static str>,
+    pub reads: Reads,
+    pub lines: Vec<LogLine>,
+    /// Whether it wanted to log more than it may.
+    pub log_cut: bool,
+    /// Wall time, from the empty store to the answer.
+    pub elapsed: Duration,
+    pub end: Instant,
+    /// Linear memory that the instance had at its end, in bytes.
+    pub memory_bytes: usize,
+    pub instance: Made,
+}
+
+impl Decided {
+    /// What decides whether the answer may be cached.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed { reads: &self.reads, has_logged: !self.lines.is_empty() || self.log_cut }
+    }
+}
+
+/// Where the instance of a decision came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    New,
+    /// It had decided, and was put back to the state in which it began.
+    Rewound,
+    /// It had decided, and remembers (`instance_calls`).
+    Reused,
+}
+
+/// Asks a module, in a fresh instance or in one that may be used again.
+pub fn decide(callee: &Callee, call: Call<'_>) -> (Result<contract::Decision, CallError>, Decided) {
+    let (said, decided) = decide_with::<Infallible>(callee, call, |_| None);
+    let decision = said.map(|said| match said {
+        RawAnswer::Known(never) => match never {},
+        RawAnswer::Decision { decision, .. } => *decision,
+    });
+    (decision, decided)
+}
+
+/// The same, but an answer that is `known` by its bytes is not made again.
+pub fn decide_with<K>(
+    callee: &Callee,
+    call: Call<'_>,
+    known: impl FnOnce(&[u8]) -> Option<K>,
+) -> (Result<RawAnswer<K>, CallError>, Decided) {
+    let (limits, start) = (call.limits, Instant::now());
+    let _running = callee.program.pulse.enter();
+    let (mut live, instance, answer) = ask(callee, call, start, known);
+    let answer = judged(answer, &live.state().limiter, limits);
+    let said = answer.as_ref().ok().map(RawAnswer::name);
+    let state = live.state();
+    state.finish_output();
+    let reads = std::mem::take(&mut state.reads);
+    let lines = std::mem::take(&mut state.lines);
+    let memory_bytes = state.limiter.memory_granted();
+    // Whatever failed, and however: what an instance remembers of it is not to be met again.
+    if let Instance::Alive(live) = live
+        && (answer.is_ok() || callee.rewinder().is_some())
+    {
+        callee.instances.keep(live, most_kept(callee, limits));
+    }
+    let end = Instant::now();
+    let decided = Decided {
+        said,
+        reads,
+        log_cut: lines.is_cut(),
+        lines: lines.into_lines(),
+        elapsed: end.saturating_duration_since(start),
+        end,
+        memory_bytes,
+        instance,
+    };
+    (answer, decided)
+}
+
+/// What the module said, or why it said nothing.
+pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -> Result<T, CallError> {
+    match answer {
+        Ok(Ok(said)) => Ok(said),
+        Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
+        Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
+    }
+}
+
+/// Linear memory up to which an instance decides again, in bytes: half of what it may grow by. One that leaks is
+/// replaced by a new one long before it would fail.
+fn most_kept(callee: &Callee, limits: &Limits) -> usize {
+    let start = usize::try_from(callee.program.memory_bytes).unwrap_or(usize::MAX);
+    start.saturating_add(limits.memory_bytes.saturating_sub(start) / 2)
+}
+
+/// What is left of a call: an instance that answered, or the store of one that did not.
+enum Instance {
+    Alive(Live),
+    Dead(RewindableStore<State>),
+}
+
+impl Instance {
+    fn state(&mut self) -> &mut State {
+        match self {
+            Instance::Alive(live) => live.store.data_mut(),
+            Instance::Dead(store) => store.data_mut(),
+        }
+    }
+}
+
+/// An instance that is configured, if it is to be: by its snapshot, or here. And whether it can be rewound.
+fn instantiate(
+    callee: &Callee,
+    store: &mut RewindableStore<State>,
+    limits: &Limits,
+) -> wasmtime::Result<(Entry, bool)> {
+    let program = &callee.program;
+    let instance = program.router.instance_pre().instantiate(&mut *store)?;
+    let rewinder = callee.rewinder().filter(|rewinder| rewinder.is_of_use());
+    if let Some(rewinder) = rewinder {
+        rewinder.meet(store);
+    }
+    if let Some(index) = &program.configure {
+        configure(store, &instance, index, limits).map_err(NotConfigured)?;
+    }
+    Ok((Entry::of(instance, store, &program.select_peer, program.added.as_ref())?, rewinder.is_some()))
+}
+
+/// `configure` failed in this instance, though it passed when the module was loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("`configure` failed: {0}")]
+pub(super) struct NotConfigured(pub CallError);
+
+fn ask<K>(
+    callee: &Callee,
+    call: Call<'_>,
+    now: Instant,
+    known: impl FnOnce(&[u8]) -> Option<K>,
+) -> (Instance, Made, Answer<RawAnswer<K>>) {
+    let (mut live, made) = match used(callee, call, now).map_or_else(|| new(callee, call, now), Ok) {
+        Ok(found) => found,
+        Err((store, error)) => return (Instance::Dead(store), Made::New, Err(error)),
+    };
+    match live.entry.ask(&mut live.store, live.rewindable, known) {
+        Ok(answer) => {
+            live.calls = live.calls.saturating_add(1);
+            (Instance::Alive(live), made, Ok(answer))
+        }
+        Err(error) => (Instance::Dead(live.store), made, Err(error)),
+    }
+}
+
+/// An instance that has decided before: rewound, or as it is.
+fn used(callee: &Callee, call: Call<'_>, now: Instant) -> Option<(Live, Made)> {
+    let mut live = callee.instances.take()?;
+    live.store.data_mut().renew(call, now);
+    State::start_budget_of(&mut live.store, call.limits.decision);
+    match callee.rewinder() {
+        Some(rewinder) => rewinder.rewind(&mut live.store).then_some((live, Made::Rewound)),
+        None => Some((live, Made::Reused)),
+    }
+}
+
+fn new(
+    callee: &Callee,
+    call: Call<'_>,
+    now: Instant,
+) -> Result<(Live, Made), (RewindableStore<State>, wasmtime::Error)> {
+    let state = State::new(callee.settings.clone(), call, now);
+    let mut store = RewindableStore::new(&callee.program.engine, state, |store| State::set_up(store, call.limits));
+    // All limits stand before the first guest instruction: instantiation runs start functions.
+    State::start_budget_of(&mut store, call.limits.decision);
+    match instantiate(callee, &mut store, call.limits) {
+        Ok((entry, rewindable)) => {
+            let memory_bytes = store.data().limiter.memory_granted();
+            Ok((Live { store, entry, calls: 0, rewindable, memory_bytes, place: None }, Made::New))
+        }
+        Err(error) => Err((store, error)),
+    }
+}

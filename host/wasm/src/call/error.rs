@@ -1,0 +1,158 @@
+//! Why a module gave no answer.
+
+use pointsman_rules::config::Limits;
+use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::text::printable;
+
+use crate::call::decide::NotConfigured;
+use crate::state::{BudgetSpent, CallsSpent, Limiter, Refused};
+use crate::wasi::Exited;
+
+/// A decision that failed in the module or at its limits.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum CallError {
+    #[error("the module refused to decide: {0}")]
+    Declined(String),
+    #[error("the decision took more than {budget_ms} ms of CPU time (limits.decision_ms)")]
+    Budget { budget_ms: u128 },
+    #[error("the module asked for more than {limit} bytes of memory (limits.memory_mib)")]
+    Memory { limit: usize },
+    #[error("the module asked for a table of more than {limit} elements (limits.table_elements)")]
+    Table { limit: usize },
+    #[error("the module passed more than {limit} bytes to the host in one call (limits.host_call_bytes)")]
+    HostCall { limit: usize },
+    #[error("the module holds more than {limit} resource handles (limits.handles)")]
+    Handles { limit: usize },
+    #[error("the module called the host more than {limit} times (limits.host_calls)")]
+    HostCalls { limit: usize },
+    #[error("the module exited (status {status}) instead of answering")]
+    Exit { status: u8 },
+    #[error("the module's recursion used up its stack")]
+    StackOverflow,
+    #[error("all instance slots are in use")]
+    NoSlot,
+    #[error("no instance could be made: {0}")]
+    Exhausted(Exhausted),
+    #[error("the module trapped: {0}")]
+    Trap(String),
+}
+
+impl CallError {
+    /// A short word for logs and metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            CallError::Declined(_) => "declined",
+            CallError::Budget { .. } => "budget",
+            CallError::Memory { .. } => "memory",
+            CallError::Table { .. } => "table",
+            CallError::HostCall { .. } => "host-call",
+            CallError::Handles { .. } => "handles",
+            CallError::HostCalls { .. } => "host-calls",
+            CallError::Exit { .. } => "exit",
+            CallError::StackOverflow => "stack-overflow",
+            CallError::NoSlot => "no-slot",
+            CallError::Exhausted(exhausted) => exhausted.label(),
+            CallError::Trap(_) => "trap",
+        }
+    }
+
+    /// The key in `[tenant.limits]` of the limit that was met, if one was.
+    pub fn limit_key(&self) -> Option<&'static str> {
+        match self {
+            CallError::Budget { .. } => Some("decision_ms"),
+            CallError::Memory { .. } => Some("memory_mib"),
+            CallError::Table { .. } => Some("table_elements"),
+            CallError::HostCall { .. } => Some("host_call_bytes"),
+            CallError::HostCalls { .. } => Some("host_calls"),
+            CallError::Handles { .. } => Some("handles"),
+            CallError::Declined(_)
+            | CallError::Exit { .. }
+            | CallError::StackOverflow
+            | CallError::NoSlot
+            | CallError::Exhausted(_)
+            | CallError::Trap(_) => None,
+        }
+    }
+
+    /// Tells what ended a decision from Wasmtime's error and from what the limiter refused before.
+    pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
+        if error.is::<BudgetSpent>() {
+            return CallError::Budget { budget_ms: limits.decision.as_millis() };
+        }
+        if let Some(NotConfigured(cause)) = error.downcast_ref() {
+            return cause.clone();
+        }
+        if error.is::<CallsSpent>() {
+            return CallError::HostCalls { limit: limits.host_calls };
+        }
+        if let Some(Exited { status }) = error.downcast_ref() {
+            return CallError::Exit { status: *status };
+        }
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return CallError::NoSlot;
+        }
+        if let Some(exhausted) = Exhausted::of_any(error.chain()) {
+            return CallError::Exhausted(exhausted);
+        }
+        // Whatever the module did next, it did because it was refused memory or table elements.
+        match limiter.refused() {
+            Some(Refused::Memory) => return CallError::Memory { limit: limits.memory_bytes },
+            Some(Refused::Table) => return CallError::Table { limit: limits.table_elements },
+            None => {}
+        }
+        if let Some(wasmtime::Trap::StackOverflow) = error.downcast_ref() {
+            return CallError::StackOverflow;
+        }
+        let message = error.root_cause().to_string();
+        // Wasmtime has no types for these two errors; the suite `hostile` holds their words.
+        if message.contains("store handle limit exceeded") {
+            return CallError::Handles { limit: limits.handles };
+        }
+        if message.contains("fuel allocated for hostcalls has been exhausted") {
+            return CallError::HostCall { limit: limits.host_call_bytes };
+        }
+        CallError::Trap(describe(error, &message))
+    }
+}
+
+/// The cause, and the guest's innermost frames if they have names.
+fn describe(error: &wasmtime::Error, cause: &str) -> String {
+    const FRAMES: usize = 3;
+    const LONGEST: usize = 1024;
+    let names: Vec<&str> = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect())
+        .unwrap_or_default();
+    let text = if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) };
+    // Names are the module's own.
+    printable(&text, LONGEST).0
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot create a memfd")]
+    struct MemoryImage(#[source] std::io::Error);
+
+    #[test]
+    fn what_the_kernel_refuses_is_not_the_modules_fault() {
+        let limits = Limits::default();
+        let of = |error: wasmtime::Error| CallError::from_trap(&error, &Limiter::new(&limits), &limits);
+        for (errno, exhausted) in [
+            (Errno::NOMEM, Exhausted::Memory),
+            (Errno::MFILE, Exhausted::Descriptors),
+            (Errno::NFILE, Exhausted::SystemDescriptors),
+        ] {
+            assert_eq!(of(errno.into()), CallError::Exhausted(exhausted));
+            assert_eq!(of(std::io::Error::from(errno).into()), CallError::Exhausted(exhausted));
+            // As Wasmtime reports a memory image that it could not make.
+            let image = MemoryImage(errno.into());
+            assert_eq!(of(wasmtime::Error::from(image).context("an instance")), CallError::Exhausted(exhausted));
+        }
+        assert!(matches!(of(Errno::PERM.into()), CallError::Trap(_)));
+    }
+}

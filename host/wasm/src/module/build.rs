@@ -1,0 +1,214 @@
+//! From the bytes of a file to an artefact: validate, encode, `configure`, warm up, compile. All of it is a function of
+//! what it is given, so that it can be done once, kept, and done elsewhere.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use pointsman_rules::config::{Limits, TenantLimits};
+use pointsman_rules::settings::ModuleSettings;
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::abi::v0_1::Router;
+use crate::call::{configure, store_to_configure, take_lines};
+use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
+use crate::module::encode::component_bytes;
+use crate::module::load::needs_host;
+use crate::module::snapshot::Instrumented;
+use crate::module::warm::warm;
+use crate::module::{LoadError, Needs, WarmUp, world};
+use crate::state::State;
+use crate::wasi;
+
+/// The optional export that takes a module's configuration.
+pub const CONFIGURE: &str = "configure";
+
+/// What is to be built, and for whom.
+pub struct Source<'a> {
+    pub bytes: &'a [u8],
+    pub settings: &'a Arc<ModuleSettings>,
+    pub limits: &'a TenantLimits,
+    /// With what its instances are to be warmed up, if they are.
+    pub warm_up: Option<&'a WarmUp>,
+}
+
+/// Everything that a module is linked with.
+pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// What one component is linked with: the same, what it imports of WASI, and what was added to it. Its author's own
+/// import of that is not to be had.
+pub fn linker_for(
+    linker: &Linker<State>,
+    component: &Component,
+    rewinding: &Rewinding,
+) -> wasmtime::Result<Linker<State>> {
+    let mut linker = linker.clone();
+    wasi::add_to_linker(&mut linker, component)?;
+    if *rewinding == Rewinding::Possible {
+        pointsman_rewind::add_to_linker(&mut linker)?;
+    }
+    Ok(linker)
+}
+
+/// Builds a module. The engine's epoch must advance, or a `configure` without an end would have none.
+pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Result<Artefact, LoadError> {
+    let component = component_bytes(source.bytes)?;
+    let needs = Needs::of(&component);
+    let (class, limits) = (needs.class(), source.limits.of(needs.class()));
+    let builds = Builds { engine, linker, settings: source.settings, limits };
+    let (component, configure, log) = match exports_configure(source.bytes) {
+        true => Configuring { builds, needs }.made(component)?,
+        false => (component, Configure::Absent, Vec::new()),
+    };
+    let needs = Needs::of(&component);
+    let rewinding = Rewinding::default();
+    let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, rewinding, log };
+    if let Some(warm_up) = source.warm_up {
+        let made = match &facts.configure {
+            Configure::EachInstance { because } => Err(because.clone()),
+            Configure::Absent | Configure::Snapshot => {
+                let warm = AssertUnwindSafe(|| warm(builds, warm_up, &component, &facts));
+                catch_unwind(warm).unwrap_or_else(|_| Err(UNKNOWN.to_owned()))
+            }
+        };
+        match made {
+            Ok(artefact) => return Ok(artefact),
+            Err(because) => facts.warmth = Warmth::Cold { because },
+        }
+    }
+    let artefact = Artefact::compile(engine, &component, facts)?;
+    check_world(engine, &artefact)?;
+    Ok(artefact)
+}
+
+/// Why there is no snapshot, where wizer panics.
+const UNKNOWN: &str = "it has a form that wizer does not know";
+
+/// Whether a file's component has the export; of a core module the export has the same name. What is not valid exports
+/// nothing.
+pub fn exports_configure(bytes: &[u8]) -> bool {
+    use wasmparser::{Parser, Payload};
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth = depth.saturating_add(1),
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::ExportSection(exports)) if depth == 0 => {
+                if exports.into_iter().flatten().any(|export| export.name == CONFIGURE) {
+                    return true;
+                }
+            }
+            Ok(Payload::ComponentExportSection(exports)) if depth == 0 => {
+                if exports.into_iter().flatten().any(|export| export.name.name == CONFIGURE) {
+                    return true;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Whether a component is a router, by the names of what it imports and exports.
+fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
+    let component = artefact.component(engine)?;
+    let ty = component.component_type();
+    let added = |name: &str| artefact.facts.rewinding.added(name);
+    world::check_names(
+        ty.imports(engine).filter(|(name, import)| needs_host(&import.ty) && !added(name)).map(|(name, _)| name),
+        ty.exports(engine).map(|(name, _)| name).filter(|name| !added(name)),
+    )
+}
+
+/// What a component needs to be asked while it is built.
+#[derive(Clone, Copy)]
+pub struct Builds<'a> {
+    pub engine: &'a Engine,
+    pub linker: &'a Linker<State>,
+    pub settings: &'a Arc<ModuleSettings>,
+    pub limits: &'a Limits,
+}
+
+/// A module that has `configure`.
+struct Configuring<'a> {
+    builds: Builds<'a>,
+    needs: Needs,
+}
+
+/// Why there is no snapshot.
+enum NoSnapshot {
+    /// The module is at fault.
+    Refused(LoadError),
+    /// It is of a form that can't be taken.
+    Impossible(String),
+}
+
+impl From<LoadError> for NoSnapshot {
+    fn from(error: LoadError) -> NoSnapshot {
+        NoSnapshot::Refused(error)
+    }
+}
+
+impl Configuring<'_> {
+    /// The component to serve, what became of `configure`, and what it logged.
+    fn made(&self, component: Vec<u8>) -> Result<(Vec<u8>, Configure, Vec<String>), LoadError> {
+        let because = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
+            Ok(Ok((component, log))) => return Ok((component, Configure::Snapshot, log)),
+            Ok(Err(NoSnapshot::Refused(error))) => return Err(error),
+            Ok(Err(NoSnapshot::Impossible(because))) => because,
+            Err(_) => UNKNOWN.to_owned(),
+        };
+        let log = logged(&mut self.configured(&component)?.0);
+        Ok((component, Configure::EachInstance { because }, log))
+    }
+
+    /// Calls `configure` and makes a component of the state that it leaves.
+    fn snapshot(&self, component: &[u8]) -> Result<(Vec<u8>, Vec<String>), NoSnapshot> {
+        let instrumented = Instrumented::new(component).map_err(NoSnapshot::Impossible)?;
+        let (mut store, instance) = self.configured(&instrumented.component)?;
+        let log = logged(&mut store);
+        Ok((instrumented.snapshot(store, instance).map_err(NoSnapshot::Impossible)?, log))
+    }
+
+    /// An instance in which `configure` has been called.
+    fn configured(&self, component: &[u8]) -> Result<(Store<State>, Instance), LoadError> {
+        let Builds { engine, linker, settings, limits } = self.builds;
+        let component =
+            Component::new(engine, component).map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
+        let ty = component.component_type();
+        let ours = |name: &str| !name.starts_with("wasmtime:wizer");
+        world::check_names(
+            ty.imports(engine).filter(|(_, import)| needs_host(&import.ty)).map(|(name, _)| name),
+            ty.exports(engine).map(|(name, _)| name).filter(|name| ours(name)),
+        )?;
+        self.needs.check(limits)?;
+        let mut store = store_to_configure(engine, settings.clone(), limits);
+        let linker = linker_for(linker, &component, &Rewinding::NotTried).map_err(wrong_type)?;
+        let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
+        let export = export_of(&component, CONFIGURE)?;
+        let instance = pre
+            .instantiate(&mut store)
+            .map_err(|error| LoadError::Start { message: format!("{:#}", error.root_cause()) })?;
+        configure(&mut store, &instance, &export, limits).map_err(|error| LoadError::of_configure(error, limits))?;
+        Ok((store, instance))
+    }
+}
+
+fn logged(store: &mut Store<State>) -> Vec<String> {
+    take_lines(store).into_iter().map(|line| line.message).collect()
+}
+
+/// The export of this name.
+pub fn export_of(component: &Component, name: &str) -> Result<ComponentExportIndex, LoadError> {
+    let index = component.get_export_index(None, name);
+    index.ok_or_else(|| LoadError::WrongType { message: format!("no export `{name}`") })
+}
+
+pub fn wrong_type(error: wasmtime::Error) -> LoadError {
+    LoadError::WrongType { message: format!("{error:#}") }
+}

@@ -1,0 +1,215 @@
+//! Building in a process of its own: what a module makes the compiler do is bounded in time and memory, and ends that
+//! process at worst.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use pointsman_rules::config::TenantLimits;
+use pointsman_rules::settings::ModuleSettings;
+use pointsman_rules::text::printable_lines;
+use rustix::process::{Resource, Rlimit, Signal, getppid, nice, set_parent_process_death_signal, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::call::Ticker;
+use crate::engine::{Compile, engine_to_build};
+use crate::module::artefact::{Artefact, Warmth};
+use crate::module::build::{Source, build, linker};
+use crate::module::{LoadError, LoadStep, WarmUp};
+
+/// The subcommand that the child runs.
+pub const COMMAND: &str = "build-module";
+
+/// CPU time of a build. A CPython module of 18 MB takes 7 to 36 s.
+const CPU_SECONDS: u64 = 120;
+
+/// Memory that a build may write to, in bytes. A module of 18 MB takes about 1 GiB.
+const MEMORY_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+
+/// A module of this size compiles for long enough that traffic would feel it.
+const LARGE: usize = 1024 * 1024;
+
+/// Of a scheduler's 20 steps: a large build gets a tenth of a core that is wanted otherwise.
+const NICE: i32 = 10;
+
+/// How the child tells at which step it refused the module.
+const REFUSED_AT: [(i32, LoadStep); 4] =
+    [(3, LoadStep::Build), (4, LoadStep::Configure), (5, LoadStep::Limits), (6, LoadStep::Read)];
+
+/// What the child is told before the module's bytes.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    settings: serde_json::Value,
+    limits: TenantLimits,
+    warm_up: Option<WarmUp>,
+    /// The process that wants the build.
+    wanted_by: u32,
+}
+
+/// Builds in a child.
+pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
+    warm_or_cold(source, build_in_one_child)
+}
+
+/// To be warm is worth a try, in which a module is compiled up to four times. It must never be what refuses one.
+fn warm_or_cold(
+    source: &Source<'_>,
+    build: impl Fn(&Source<'_>) -> Result<Artefact, LoadError>,
+) -> Result<Artefact, LoadError> {
+    let error = match build(source) {
+        Err(error) if source.warm_up.is_some() => error,
+        done => return done,
+    };
+    match error {
+        LoadError::BuildTime { .. } | LoadError::BuildDied { .. } | LoadError::Builder { .. } => {
+            let mut artefact = build(&Source { warm_up: None, ..*source })?;
+            artefact.facts.warmth = Warmth::Cold { because: error.to_string() };
+            Ok(artefact)
+        }
+        error => Err(error),
+    }
+}
+
+fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
+    let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
+    // Even if the program was replaced on disk meanwhile, this is the one that runs.
+    let mut child = Command::new("/proc/self/exe")
+        .arg(COMMAND)
+        // What a terminal, or a script, sends to the proxy's process group is not meant for it.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let order = Order {
+        settings: source.settings.whole().clone(),
+        limits: source.limits.clone(),
+        warm_up: source.warm_up.cloned(),
+        wanted_by: std::process::id(),
+    };
+    let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
+        // A child that ended early has said why, or its status tells.
+        let _ = [length.as_slice(), &order, source.bytes].into_iter().try_for_each(|part| stdin.write_all(part));
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let refused_at = REFUSED_AT.iter().find(|(code, _)| output.status.code() == Some(*code));
+    match (output.status.code(), refused_at) {
+        (Some(0), _) => Artefact::from_bytes(&output.stdout)
+            .ok_or_else(|| LoadError::Builder { message: "the build's result is not complete".to_owned() }),
+        (_, Some((_, step))) => Err(LoadError::Told { step: *step, message: said.trim_end().to_owned() }),
+        (Some(code), None) => {
+            Err(LoadError::Builder { message: format!("it ended with status {code}: {}", last_line(&said)) })
+        }
+        (None, None) => {
+            let signal = output.status.signal().unwrap_or_default();
+            Err(match signal == Signal::XCPU.as_raw() {
+                true => LoadError::BuildTime { seconds: CPU_SECONDS },
+                false => LoadError::BuildDied { signal, memory_mib: MEMORY_BYTES / 1024 / 1024 },
+            })
+        }
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end().lines().next_back().unwrap_or_default()
+}
+
+/// What the child does: reads an order from standard input, writes an artefact to standard output.
+pub fn serve_build() -> anyhow::Result<i32> {
+    leave_orders_to_the_proxy()?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    // The first second over it is told by a signal of its own; the system's killing for want of memory is another.
+    setrlimit(Resource::Cpu, Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS + 1) })?;
+    limit(Resource::Data, MEMORY_BYTES)?;
+    limit(Resource::Core, 0)?;
+
+    let mut input = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut input)?;
+    let incomplete = || anyhow::anyhow!("the order is not complete");
+    let (length, rest) = input.split_first_chunk().ok_or_else(incomplete)?;
+    let (order, bytes) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).ok_or_else(incomplete)?;
+    let is_large = bytes.len() >= LARGE;
+    if is_large {
+        nice(NICE)?;
+    }
+    let order: Order = serde_json::from_slice(order)?;
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
+    if parent != Some(order.wanted_by) {
+        // It ended before this one could ask to end with it.
+        anyhow::bail!("nobody wants this build any more");
+    }
+    let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
+    let ticker = Ticker::start(&engine)?;
+    let _running = ticker.pulse().enter();
+    let linker = linker(&engine).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let settings = Arc::new(ModuleSettings::new(order.settings));
+    let source = Source { bytes, settings: &settings, limits: &order.limits, warm_up: order.warm_up.as_ref() };
+    match build(&engine, &linker, &source) {
+        Ok(artefact) => {
+            std::io::stdout().lock().write_all(&artefact.to_bytes())?;
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("{}", printable_lines(&error.to_string()));
+            let code = REFUSED_AT.iter().find(|(_, step)| *step == error.step()).map(|(code, _)| *code);
+            code.ok_or_else(|| error.into())
+        }
+    }
+}
+
+/// What a signal to all processes of the service asks of the proxy is not meant for a build: unhandled, it would end
+/// it, and the module would be refused.
+fn leave_orders_to_the_proxy() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        // It stays handled when this is dropped.
+        drop(signal(kind)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pointsman_rules::config::Class;
+
+    use super::*;
+    use crate::module::artefact::{Configure, Facts, Rewinding};
+    use crate::module::{Moment, Needs, WarmUp};
+
+    #[test]
+    fn what_cannot_be_built_warm_is_built_cold() {
+        let (settings, limits) = (Arc::new(ModuleSettings::new(serde_json::json!({}))), TenantLimits::default());
+        let warm_up = WarmUp { requests: Vec::new(), moment: Moment::MustNot };
+        let source = Source { bytes: b"", settings: &settings, limits: &limits, warm_up: Some(&warm_up) };
+        let facts = Facts {
+            class: Class::Small,
+            needs: Needs::default(),
+            configure: Configure::Absent,
+            warmth: Warmth::NotWanted,
+            rewinding: Rewinding::Possible,
+            log: Vec::new(),
+        };
+        let facts = serde_json::to_vec(&facts).expect("facts");
+        let bytes = [u32::try_from(facts.len()).expect("small").to_le_bytes().as_slice(), &facts, b"code"].concat();
+        let built = || Artefact::from_bytes(&bytes).expect("an artefact");
+
+        let died = |source: &Source<'_>| match source.warm_up {
+            Some(_) => Err(LoadError::BuildTime { seconds: 120 }),
+            None => Ok(built()),
+        };
+        let artefact = warm_or_cold(&source, died).expect("the cold one");
+        assert!(matches!(artefact.facts.warmth, Warmth::Cold { because } if because.contains("120 s of CPU time")));
+        let refused = warm_or_cold(&source, |_| Err(LoadError::NotWasm));
+        assert!(matches!(refused, Err(LoadError::NotWasm)), "it is the module's own fault");
+        let cold = Source { warm_up: None, ..source };
+        assert!(warm_or_cold(&cold, |_| Err(LoadError::BuildTime { seconds: 120 })).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! From what a compiler leaves to a component: the component type is put in, and what no module needs is left out.
+
+use wasm_encoder::RawSection;
+use wasmparser::{Parser, Payload};
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, SourceMap};
+
+use crate::abi::v0_1;
+use crate::module::LoadError;
+use crate::module::build::exports_configure;
+use crate::module::encode::{encoded, invalid};
+
+/// Makes a component of a core module. Its component type is the one that it carries; without one, it is that of the
+/// world `router`, or of `configured-router` if the module exports `configure`. `wasi` stands in for the older WASI, if
+/// the module imports that; without one, Wasmtime's adapter does.
+pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadError> {
+    if !Parser::is_core_wasm(core) {
+        return Err(LoadError::NotWasm);
+    }
+    let mut core = Stripped::of(core)?;
+    if !core.has_component_type {
+        let world = if exports_configure(&core.bytes) { "configured-router" } else { "router" };
+        embed(&mut core.bytes, world).map_err(|message| LoadError::Encode { message })?;
+    }
+    encoded(&core.bytes, wasi)
+}
+
+/// A core module without custom sections, but for its component type.
+struct Stripped {
+    bytes: Vec<u8>,
+    has_component_type: bool,
+}
+
+impl Stripped {
+    fn of(core: &[u8]) -> Result<Stripped, LoadError> {
+        let mut stripped = wasm_encoder::Module::new();
+        let mut has_component_type = false;
+        for payload in Parser::new(0).parse_all(core) {
+            let payload = payload.map_err(invalid)?;
+            if let Payload::CustomSection(section) = &payload {
+                match section.name().starts_with("component-type") {
+                    true => has_component_type = true,
+                    false => continue,
+                }
+            }
+            if let Some((id, range)) = payload.as_section()
+                && let Some(data) = core.get(range)
+            {
+                stripped.section(&RawSection { id, data });
+            }
+        }
+        Ok(Stripped { bytes: stripped.finish(), has_component_type })
+    }
+}
+
+fn embed(core: &mut Vec<u8>, world: &str) -> Result<(), String> {
+    let mut files = SourceMap::default();
+    for (name, text) in v0_1::WIT {
+        files.push_str(name, text);
+    }
+    let group = files.parse().map_err(|(_, error)| error.to_string())?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(group).map_err(|error| error.to_string())?;
+    let world = resolve.select_world(&[package], Some(world)).map_err(|error| format!("{error:#}"))?;
+    embed_component_metadata(core, &resolve, world, StringEncoding::UTF8).map_err(|error| format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A core module as a compiler without a bindings generator leaves it.
+    const CORE: &str = r#"(module
+        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "\00\00\00\00\02")
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func (export "select-peer") (param i32) (result i32) (call $drop (local.get 0)) (i32.const 64))
+        (@custom "producers" "\00")
+        MORE)"#;
+
+    fn core(more: &str) -> Vec<u8> {
+        wat::parse_str(CORE.replace("MORE", more)).unwrap()
+    }
+
+    #[test]
+    fn a_core_module_becomes_a_router() {
+        let component = componentize(&core(""), None).unwrap();
+        assert!(Parser::is_component(&component));
+        assert!(!exports_configure(&component));
+        let stripped = Stripped::of(&core("")).unwrap();
+        assert!(!stripped.bytes.windows(9).any(|window| window == b"producers"));
+    }
+
+    #[test]
+    fn one_that_exports_configure_becomes_a_configured_router() {
+        let configure = r#"(func (export "configure") (param i32 i32) (result i32) (i32.const 80))"#;
+        assert!(exports_configure(&componentize(&core(configure), None).unwrap()));
+    }
+
+    #[test]
+    fn one_without_the_export_is_told_so() {
+        let error = componentize(&wat::parse_str("(module)").unwrap(), None).unwrap_err().to_string();
+        assert!(error.contains("select-peer"), "{error}");
+        let error = componentize(b"#!/bin/sh", None).unwrap_err().to_string();
+        assert!(error.contains("not a WebAssembly file"), "{error}");
+    }
+}

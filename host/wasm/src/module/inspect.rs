@@ -1,0 +1,111 @@
+//! What a module is made of, for its author: imports, exports, sizes, and what would refuse it.
+
+use std::path::Path;
+
+use pointsman_rules::config::{Class, TenantLimits};
+use serde::Serialize;
+use wasmtime::component::Component;
+
+use crate::engine::ceiling;
+use crate::module::encode::component_bytes;
+use crate::module::load::{needs_host, read};
+use crate::module::{Digest, LoadError, LoadStep, Loader, Needs, Rewinding};
+
+/// A module, taken apart.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    pub sha256: String,
+    pub bytes: usize,
+    /// `component` or `core module`. None if it is neither.
+    pub kind: Option<&'static str>,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    /// What it takes at its start.
+    pub needs: Option<Needs>,
+    /// Which limits hold for it: `small`, or `runtime` for one with a language's runtime.
+    pub class: Option<Class>,
+    /// What the limits of its class let it have.
+    pub granted: Option<Granted>,
+    /// Whether an instance that has decided can be put back as it was, in place of making one for each decision.
+    pub rewinding: Option<Rewinding>,
+    /// Compiled code and data, in bytes.
+    pub compiled_bytes: Option<usize>,
+    /// Why it would not be loaded. None: it would.
+    pub refused: Option<String>,
+}
+
+/// The limits that `Needs` has to fit, and what a decision may grow to.
+#[derive(Debug, Serialize)]
+pub struct Granted {
+    pub memories: u32,
+    pub memory_bytes: usize,
+    pub tables: u32,
+    pub table_elements: usize,
+    pub core_instances: usize,
+}
+
+/// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
+pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<Inspection, LoadError> {
+    Ok(inspect_bytes(loader, &read(path)?, limits))
+}
+
+/// Looks at a module in memory.
+pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> Inspection {
+    let engine = loader.engine();
+    let loaded = loader.load(bytes, serde_json::json!({}), limits);
+    let mut inspection = Inspection {
+        sha256: Digest::of(bytes).full(),
+        bytes: bytes.len(),
+        kind: kind(bytes),
+        imports: Vec::new(),
+        exports: Vec::new(),
+        needs: None,
+        class: None,
+        granted: None,
+        rewinding: loaded.as_ref().ok().map(|module| module.rewinding().clone()),
+        compiled_bytes: None,
+        refused: match &loaded {
+            // What `configure` needs is in the configuration of a tenant.
+            Ok(_) => None,
+            Err(error) if error.step() == LoadStep::Configure => None,
+            Err(error) => Some(error.to_string()),
+        },
+    };
+    // A module that is refused for its imports can still show them.
+    let Ok(bytes) = component_bytes(bytes) else { return inspection };
+    let needs = Needs::of(&bytes);
+    let (class, granted) = (needs.class(), limits.of(needs.class()));
+    inspection.needs = Some(needs);
+    inspection.class = Some(class);
+    inspection.granted = Some(Granted {
+        memories: ceiling::MEMORIES,
+        memory_bytes: granted.memory_bytes,
+        tables: ceiling::TABLES,
+        table_elements: granted.table_elements,
+        core_instances: granted.instances,
+    });
+    let component = match loaded {
+        Ok(module) => Ok(module.component().clone()),
+        Err(_) => Component::new(engine, bytes),
+    };
+    if let Ok(component) = component {
+        let (ty, image) = (component.component_type(), component.image_range());
+        let own = |name: &str| !inspection.rewinding.as_ref().is_some_and(|rewinding| rewinding.added(name));
+        let imports = ty.imports(engine).filter(|(name, import)| needs_host(&import.ty) && own(name));
+        let imports = imports.map(|(name, _)| name.to_owned()).collect();
+        let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).filter(|name| own(name)).collect();
+        (inspection.imports, inspection.exports) = (imports, exports);
+        inspection.compiled_bytes = Some(image.end.addr().saturating_sub(image.start.addr()));
+    }
+    inspection
+}
+
+fn kind(bytes: &[u8]) -> Option<&'static str> {
+    if wasmparser::Parser::is_component(bytes) {
+        Some("component")
+    } else if wasmparser::Parser::is_core_wasm(bytes) {
+        Some("core module")
+    } else {
+        None
+    }
+}

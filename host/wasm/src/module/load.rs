@@ -1,0 +1,411 @@
+//! From a module file to a module that can be asked. Building is the slow step: it is done once for all tenants with
+//! the same file, kept on disk, and never done with a request.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+use pointsman_rewind::{FixedMemoryEngine, Rewinder};
+use pointsman_rules::config::{Class, TenantLimits};
+use pointsman_rules::decision_cache::Root;
+use pointsman_rules::settings::ModuleSettings;
+use pointsman_system::read_file::{ReadError, read_at_most};
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+
+use crate::abi::Layout;
+use crate::abi::v0_1::{Added, RouterPre};
+use crate::call::{Callee, Instances, Pile, Piles, Program, Ticker};
+use crate::engine::{EngineError, engine};
+use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
+use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
+use crate::module::cache::{Cache, Kept, Key};
+use crate::module::child::build_in_child;
+use crate::module::packed::Packed;
+use crate::module::vma_limit::Mappings;
+use crate::module::{CacheError, Digest, LoadError, Needs, WarmUp, world};
+use crate::state::State;
+
+/// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
+pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+
+/// A module that is ready to decide.
+#[derive(Clone)]
+pub struct Module {
+    compiled: Arc<Compiled>,
+    callee: Callee,
+    /// Where what it answered is remembered.
+    root: Arc<Root>,
+}
+
+/// What tenants share that have the same module file and, if its state depends on them, the same configuration and
+/// requests to warm up with.
+struct Compiled {
+    about: FileFacts,
+    program: Arc<Program>,
+    watches_upstreams: bool,
+    class: Class,
+    needs: Needs,
+    warmth: Warmth,
+    rewinding: Rewinding,
+    file: Arc<Packed>,
+}
+
+/// What is known of a module's file.
+#[derive(Clone, Copy)]
+struct FileFacts {
+    digest: Digest,
+    exports_configure: bool,
+}
+
+/// Where modules are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildIn {
+    /// For one's own modules: nothing bounds a build.
+    ThisProcess,
+    /// This program must be `pointsman` itself.
+    ChildProcess,
+}
+
+/// Loads modules for one engine. What two tenants share is built once.
+pub struct Loader {
+    engine: FixedMemoryEngine,
+    linker: Linker<State>,
+    build_in: BuildIn,
+    cache: Option<Cache>,
+    /// Modules that are in use somewhere.
+    known: Mutex<HashMap<Key, Weak<Compiled>>>,
+    ticker: Ticker,
+    /// Instances to be rewound, of all modules.
+    piles: Arc<Piles>,
+    mappings: Mappings,
+    /// Of answers; known since the first module.
+    layout: OnceLock<Arc<Layout>>,
+}
+
+impl Loader {
+    /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
+    /// many instances may be kept to decide again.
+    pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
+        let engine = engine(threads, kept)?;
+        let linker = linker(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
+        let (piles, mappings, layout) = (Arc::default(), Mappings::of_system(), OnceLock::new());
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles, mappings, layout })
+    }
+
+    pub fn build_in(self, build_in: BuildIn) -> Loader {
+        Loader { build_in, ..self }
+    }
+
+    /// Keeps what it builds in this folder, which may grow to so many bytes.
+    pub fn with_cache(self, folder: &Path, most_bytes: u64) -> Result<Loader, CacheError> {
+        Ok(Loader { cache: Some(Cache::open(folder, most_bytes, &self.engine)?), ..self })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Loads a file for a tenant with these limits.
+    pub fn load_file(
+        &self,
+        path: &Path,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+    ) -> Result<Module, LoadError> {
+        self.load(&read(path)?, settings, limits)
+    }
+
+    /// Loads a module from memory.
+    pub fn load(&self, bytes: &[u8], settings: serde_json::Value, limits: &TenantLimits) -> Result<Module, LoadError> {
+        self.load_warm(bytes, settings, limits, None)
+    }
+
+    /// Loads a module whose instances are to start with the state that these requests leave, where that is sound.
+    pub fn load_warm(
+        &self,
+        bytes: &[u8],
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
+        let about = FileFacts { digest: Digest::of(bytes), exports_configure: exports_configure(bytes) };
+        self.known_or_built(about, || Ok(bytes.into()), settings, limits, warm_up)
+    }
+
+    /// The same module with other settings, or for a tenant with other limits.
+    pub fn load_again(
+        &self,
+        module: &Module,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
+        let compiled = &module.compiled;
+        let file = || compiled.file.file().map(Cow::from).map_err(no_memory);
+        self.known_or_built(compiled.about, file, settings, limits, warm_up)
+    }
+
+    /// What is in use somewhere is taken as it is: its `file` is not looked at.
+    fn known_or_built<'a>(
+        &self,
+        about: FileFacts,
+        file: impl FnOnce() -> Result<Cow<'a, [u8]>, LoadError>,
+        settings: serde_json::Value,
+        limits: &TenantLimits,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Module, LoadError> {
+        let settings = Arc::new(ModuleSettings::new(settings));
+        let has_state = warm_up.is_some() || about.exports_configure;
+        let configured = has_state.then(|| what_configures(&settings, limits, warm_up));
+        let key = Key { module: about.digest, configured };
+        let known = self.known.lock().get(&key).and_then(Weak::upgrade);
+        let compiled = match known {
+            Some(compiled) => compiled,
+            None => {
+                let source = Source { bytes: &file()?, settings: &settings, limits, warm_up };
+                let compiled = Arc::new(self.compiled(&key, about, &source)?);
+                let mut known = self.known.lock();
+                if known.len() == known.capacity() || !self.mappings.suffice(known.len()) {
+                    known.retain(|_, compiled| compiled.strong_count() > 0);
+                }
+                known.insert(key, Arc::downgrade(&compiled));
+                self.mappings.warn(known.len());
+                compiled
+            }
+        };
+        Module::new(compiled, settings, limits, &self.piles)
+    }
+
+    fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<Compiled, LoadError> {
+        // Once, however often it is linked.
+        let file = Arc::new(Packed::of(source.bytes));
+        let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
+        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(about, &kept, &file).ok()) {
+            return Ok(compiled);
+        }
+        // A build may run the module: `configure`, and what warms it.
+        let _running = self.ticker.pulse().enter();
+        let artefact = match self.build_in {
+            BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
+            BuildIn::ChildProcess => build_in_child(source)?,
+        };
+        let compiled = self.linked(about, &artefact.facts, artefact.component(&self.engine)?, &file)?;
+        let module = about.digest;
+        for line in &artefact.facts.log {
+            tracing::info!(target: "pointsman::module", %module, "configure: {line}");
+        }
+        if let Configure::EachInstance { because } = &artefact.facts.configure {
+            tracing::warn!(%module, because, "no snapshot can be made: `configure` is called in each decision");
+        }
+        match &artefact.facts.warmth {
+            Warmth::NotWanted => {}
+            Warmth::Warm { requests } => tracing::info!(%module, requests, "its instances start warm"),
+            Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
+        }
+        if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
+            tracing::info!(%module, because, "its instances are not rewound: each decision makes one");
+        }
+        match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
+            None => Ok(compiled),
+            // From the file, which others have in memory too.
+            Some(Ok(kept)) => Ok(self.linked_to_file(about, &kept, &file).unwrap_or(compiled)),
+            Some(Err(error)) => {
+                tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+                Ok(compiled)
+            }
+        }
+    }
+
+    fn linked_to_file(&self, about: FileFacts, kept: &Kept, file: &Arc<Packed>) -> Result<Compiled, LoadError> {
+        self.linked(about, &kept.facts, kept.component(&self.engine)?, file)
+    }
+
+    fn linked(
+        &self,
+        about: FileFacts,
+        facts: &Facts,
+        component: Component,
+        file: &Arc<Packed>,
+    ) -> Result<Compiled, LoadError> {
+        let watches_upstreams =
+            component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
+        let configure = match facts.configure {
+            Configure::Absent | Configure::Snapshot => None,
+            Configure::EachInstance { .. } => Some(export_of(&component, CONFIGURE)?),
+        };
+        let linker = linker_for(&self.linker, &component, &facts.rewinding).map_err(wrong_type)?;
+        let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
+        let select_peer = export_of(&component, world::EXPORT)?;
+        let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
+        // To what nothing was added, it was not made rewindable.
+        let rewinder = added.as_ref().and_then(|_| Rewinder::new());
+        let file = file.clone();
+        let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
+        let program = Program {
+            engine: self.engine.clone(),
+            router,
+            select_peer,
+            added,
+            rewinder,
+            configure,
+            memory_bytes: needs.memory_bytes,
+            pulse: self.ticker.pulse().clone(),
+        };
+        Ok(Compiled { about, program: Arc::new(program), watches_upstreams, class, needs, warmth, rewinding, file })
+    }
+
+    /// How answers lie in memory. The component's type is the one that it must have.
+    fn layout(&self, component: &Component) -> Option<Arc<Layout>> {
+        if let Some(layout) = self.layout.get() {
+            return Some(layout.clone());
+        }
+        let ty = component.component_type();
+        let ComponentItem::ComponentFunc(select_peer) = ty.get_export(&self.engine, world::EXPORT)?.ty else {
+            return None;
+        };
+        let layout = Layout::of(&select_peer.results().next()?)?;
+        Some(self.layout.get_or_init(|| Arc::new(layout)).clone())
+    }
+}
+
+fn no_memory(error: std::io::Error) -> LoadError {
+    LoadError::Builder { message: format!("there is no memory for the module's file ({error})") }
+}
+
+/// All that the state in a snapshot may depend on beside the module.
+fn what_configures(settings: &ModuleSettings, limits: &TenantLimits, warm_up: Option<&WarmUp>) -> Digest {
+    Digest::of(format!("{limits:?}\n{}\n{warm_up:?}", settings.json()).as_bytes())
+}
+
+impl Module {
+    fn new(
+        compiled: Arc<Compiled>,
+        settings: Arc<ModuleSettings>,
+        limits: &TenantLimits,
+        piles: &Arc<Piles>,
+    ) -> Result<Module, LoadError> {
+        let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
+        needs.check(granted)?;
+        if class == Class::Runtime {
+            let module = compiled.about.digest;
+            let (memory, table) = (granted.memory_bytes, granted.table_elements);
+            tracing::info!(
+                %module,
+                "a module with a language's runtime: it needs {} bytes of memory at its start ({memory} granted), a \
+                 table of {} elements ({table}), {} core instances ({})",
+                needs.memory_bytes, needs.table_elements, needs.core_instances, granted.instances
+            );
+        }
+        let instances = match &compiled.program.rewinder {
+            Some(_) => Instances::rewound(Pile::new(piles, needs.memories, needs.tables)),
+            None => Instances::fresh(),
+        };
+        let callee = Callee { program: compiled.program.clone(), settings, instances: Arc::new(instances) };
+        Ok(Module { compiled, callee, root: Arc::default() })
+    }
+
+    /// Which of a tenant's limits hold for it.
+    pub fn class(&self) -> Class {
+        self.compiled.class
+    }
+
+    /// What an instance takes at its start.
+    pub fn needs(&self) -> Needs {
+        self.compiled.needs
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.compiled.about.digest
+    }
+
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Whether an instance may remember an earlier decision.
+    pub fn keeps_instances(&self) -> bool {
+        self.callee.instances.remember()
+    }
+
+    /// Lets each of its instances decide so many times, with what it remembers. With 1 it remembers nothing.
+    pub fn with_instance_calls(self, calls: u32) -> Module {
+        match calls {
+            0 | 1 => self,
+            calls => self.with_instances(Instances::reused(calls)),
+        }
+    }
+
+    /// Makes a new instance for each decision, where else one might be rewound.
+    pub fn without_rewinding(self) -> Module {
+        self.with_instances(Instances::fresh())
+    }
+
+    fn with_instances(self, instances: Instances) -> Module {
+        Module { callee: Callee { instances: Arc::new(instances), ..self.callee }, ..self }
+    }
+
+    /// Whether instances are kept to decide again, where the tenant's configuration has it so.
+    pub fn keep_instances(&self, keep: bool) {
+        self.callee.instances.keep_any(keep);
+    }
+
+    /// The size of its file, in bytes.
+    pub fn size(&self) -> usize {
+        self.compiled.file.size()
+    }
+
+    pub fn warmth(&self) -> &Warmth {
+        &self.compiled.warmth
+    }
+
+    /// Whether its instances can be rewound.
+    pub fn rewinding(&self) -> &Rewinding {
+        &self.compiled.rewinding
+    }
+
+    /// Whether it may ask what was seen of upstreams.
+    pub fn watches_upstreams(&self) -> bool {
+        self.compiled.watches_upstreams
+    }
+
+    pub(super) fn component(&self) -> &Component {
+        self.callee.program.router.instance_pre().component()
+    }
+
+    /// What a decision is asked of.
+    pub fn callee(&self) -> &Callee {
+        &self.callee
+    }
+
+    /// The tenant's configuration of it.
+    pub fn settings(&self) -> &ModuleSettings {
+        &self.callee.settings
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.digest())
+    }
+}
+
+/// Reads a module file, but never more than a module may have.
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    read_at_most(path, LARGEST_FILE).map_err(|error| match error {
+        ReadError::Io(source) => LoadError::Read { path: path.to_owned(), source },
+        ReadError::TooLarge { size } => LoadError::TooLarge { size, limit: LARGEST_FILE },
+    })
+}
+
+/// Imported types are declarations of what `use` brings into the world; only instances and functions come from the
+/// host.
+pub(super) fn needs_host(item: &ComponentItem) -> bool {
+    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
+}

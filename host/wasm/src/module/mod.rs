@@ -1,0 +1,30 @@
+//! A tenant's Wasm module: from a file to something that can be asked, or a message that says why not.
+
+mod artefact;
+mod build;
+mod cache;
+mod child;
+mod digest;
+mod embed;
+mod encode;
+mod error;
+mod inspect;
+mod load;
+mod needs;
+mod packages;
+mod packed;
+mod snapshot;
+mod vma_limit;
+mod warm;
+mod world;
+
+pub use artefact::{Rewinding, Warmth};
+pub use cache::{CacheError, check as check_cache};
+pub use child::{COMMAND as BUILD_COMMAND, serve_build};
+pub use digest::Digest;
+pub use embed::componentize;
+pub use error::{LoadError, LoadStep};
+pub use inspect::{Inspection, inspect, inspect_bytes};
+pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
+pub use needs::Needs;
+pub use warm::{Moment, WarmUp};

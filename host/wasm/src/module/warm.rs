@@ -1,0 +1,180 @@
+//! Warm snapshots: what a runtime does in its first decision is done once, when the module is built. What that may
+//! change and how it is checked is in `docs/design/warm-snapshots.md`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pointsman_rules::config::{Limits, Quota};
+use pointsman_rules::contract;
+use pointsman_rules::request::{RequestHead, WrittenRequest};
+use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::text::printable;
+use serde::{Deserialize, Serialize};
+use wasmtime::component::Component;
+
+use crate::abi::v0_1::RouterPre;
+use crate::call::{CallError, Foreign, Together, Told, Warming};
+use crate::module::Needs;
+use crate::module::artefact::{Artefact, Facts, Warmth};
+use crate::module::build::{Builds, linker_for};
+use crate::module::snapshot::Instrumented;
+use crate::state::{Call, State};
+
+/// Requests that a module is to decide before its state is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmUp {
+    pub requests: Vec<WrittenRequest>,
+    pub moment: Moment,
+}
+
+/// What the module saw of the clock and of `random` meanwhile: whether it may stay in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    MayStay,
+    MustNot,
+}
+
+impl WarmUp {
+    /// Most requests that are of use: each is decided three times, and the first does nearly all that is done once.
+    pub const MOST: usize = 32;
+}
+
+/// A request, and what came of it in a fresh instance.
+struct Decided {
+    asked: Asked,
+    told: Told,
+}
+
+struct Asked {
+    head: Arc<RequestHead>,
+    attempts: Arc<[contract::Attempt]>,
+}
+
+impl Decided {
+    /// Whether the same comes of it in another instance.
+    fn agrees(&self, again: &Told, where_: &str) -> Result<(), String> {
+        match self.told.difference(again) {
+            None => Ok(()),
+            Some(difference) => {
+                let (method, path) = (self.asked.head.method(), self.asked.head.path());
+                Err(format!("`{} {}` has {difference} {where_}", printable(method, SHOWN).0, printable(path, SHOWN).0))
+            }
+        }
+    }
+}
+
+/// Bytes of a request's method and path that are told.
+const SHOWN: usize = 256;
+
+/// What is left when requests have been decided, with these facts about the rest; or why the module is better served
+/// without.
+pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Facts) -> Result<Artefact, String> {
+    let instrumented = Instrumented::new(component)?;
+    let compiled = Component::new(builds.engine, &instrumented.component).map_err(|error| format!("{error:#}"))?;
+    let cold = Prepared::new(builds, &compiled, facts)?;
+
+    let mut budget = Together::new(builds.limits);
+    let mut all = Vec::new();
+    for request in &warm_up.requests {
+        // Running the tests tells of a request that can't be made.
+        let (Ok(head), Ok(attempts)) = (request.head(), request.attempts()) else { continue };
+        let asked = Asked { head: Arc::new(head), attempts };
+        let told = cold.decide(&mut cold.instance(), &asked, budget.left().ok_or_else(|| cold.spent())?);
+        all.push(Decided { asked, told });
+    }
+    let most = match warm_up.moment {
+        Moment::MayStay => Foreign::Moment,
+        Moment::MustNot => Foreign::Nothing,
+    };
+    let chosen = || all.iter().filter(|decided| decided.told.is_answer() && decided.told.foreign() <= most);
+    let Some(first) = chosen().next() else { return Err(none_of(&all)) };
+
+    let mut budget = Together::new(builds.limits);
+    let mut instance = cold.instance();
+    for decided in chosen() {
+        let again = cold.decide(&mut instance, &decided.asked, budget.left().ok_or_else(|| cold.spent())?);
+        decided.agrees(&again, AFTER_OTHERS)?;
+        if again.foreign() > most {
+            return Err("it reads more in an instance that has decided before".to_owned());
+        }
+    }
+    // Handles live in the host, not in the memory that is kept. With room for one, the request's own, a decision fails
+    // where the module holds any.
+    let limits = Limits { handles: 1, ..budget.left().ok_or_else(|| cold.spent())?.clone() };
+    let alone = cold.decide(&mut instance, &first.asked, &limits);
+    if let Err(CallError::Handles { .. }) = alone.answer {
+        return Err("it keeps resource handles from one decision to the next, or needs several in one".to_owned());
+    }
+    first.agrees(&alone, AFTER_OTHERS)?;
+    let (store, instance) = instance.into_parts().ok_or("its instance is gone")?;
+    let snapshot = instrumented.snapshot(store, instance)?;
+
+    let needs = Needs::of(&snapshot);
+    let facts = Facts { needs, warmth: Warmth::Warm { requests: chosen().count() }, ..facts.clone() };
+    let artefact = Artefact::compile(builds.engine, &snapshot, facts).map_err(|error| error.to_string())?;
+    let component = artefact.component(builds.engine).map_err(|error| error.to_string())?;
+    let warm = Prepared::new(builds, &component, &artefact.facts)?;
+    for decided in &all {
+        let again = warm.decide(&mut warm.instance(), &decided.asked, builds.limits);
+        // What depends on the moment may differ from one instance to the next, snapshot or not.
+        let is_comparable = decided.told.foreign() <= most || !decided.told.sees_the_moment();
+        match is_comparable {
+            true => decided.agrees(&again, FROM_SNAPSHOT)?,
+            false if decided.told.is_answer() && !again.is_answer() => {
+                return Err(format!("a decision fails {FROM_SNAPSHOT}"));
+            }
+            false => {}
+        }
+    }
+    Ok(artefact)
+}
+
+const AFTER_OTHERS: &str = "in an instance that has decided before";
+const FROM_SNAPSHOT: &str = "from the warm snapshot";
+
+/// Why no request can be used.
+fn none_of(all: &[Decided]) -> String {
+    let because = match all.iter().any(|decided| decided.told.is_answer()) {
+        _ if all.is_empty() => "there is no request to decide",
+        true => "each of its decisions read the clock, `random`, `shared` or `upstreams`",
+        false => "none of its decisions came to an answer",
+    };
+    because.to_owned()
+}
+
+/// A component that can be asked.
+struct Prepared<'a> {
+    pre: RouterPre<State>,
+    builds: Builds<'a>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(builds: Builds<'a>, component: &Component, facts: &Facts) -> Result<Prepared<'a>, String> {
+        facts.needs.check(builds.limits).map_err(|error| error.to_string())?;
+        let linker = linker_for(builds.linker, component, &facts.rewinding);
+        let pre = linker.and_then(|linker| linker.instantiate_pre(component)).and_then(RouterPre::new);
+        Ok(Prepared { pre: pre.map_err(|error| format!("{error:#}"))?, builds })
+    }
+
+    fn instance(&self) -> Warming {
+        Warming::new(self.builds.settings.clone())
+    }
+
+    /// Every decision has stores of its own, in which there is nothing.
+    fn decide(&self, instance: &mut Warming, asked: &Asked, limits: &Limits) -> Told {
+        let Quota { shared_bytes, peers, .. } = Quota::default();
+        let stores = Arc::new(Stores {
+            shared: Arc::new(Shared::new(shared_bytes)),
+            upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
+            groups: Vec::new(),
+        });
+        let Asked { head, attempts } = asked;
+        instance.decide(&self.pre, Call { head, attempts, stores: Some(&stores), limits })
+    }
+
+    fn spent(&self) -> String {
+        let configure = self.builds.limits.configure.as_millis();
+        format!("its decisions took more than {configure} ms of CPU time (limits.configure_ms)")
+    }
+}

@@ -1,0 +1,149 @@
+//! What a store holds while a decision runs: the one request that it is about, and the notes that the host takes.
+
+mod budget;
+mod call;
+mod clock;
+mod limiter;
+mod log_lines;
+mod output;
+mod randomness;
+
+pub use budget::{Budget, BudgetSpent, thread_cpu_time};
+pub use call::Call;
+pub use limiter::{Limiter, Refused};
+pub use log_lines::{LogLine, LogLines};
+pub use output::Output;
+pub use randomness::Randomness;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pointsman_rewind::{HasMemories, Memories, RewindableStore};
+use pointsman_rules::config::Limits;
+use pointsman_rules::contract;
+use pointsman_rules::reads::{Read, Reads};
+use pointsman_rules::request::RequestHead;
+use pointsman_rules::settings::ModuleSettings;
+use pointsman_rules::stores::Stores;
+use wasmtime::Store;
+
+pub struct State {
+    pub head: Arc<RequestHead>,
+    pub attempts: Arc<[contract::Attempt]>,
+    pub settings: Arc<ModuleSettings>,
+    /// None in `configure`.
+    pub stores: Option<Arc<Stores>>,
+    /// When the decision began: the host's own clock for it, such as for TTLs.
+    pub now: Instant,
+    /// The same by the wall's clock, once it was asked for.
+    pub wall_ms: Option<u64>,
+    /// What an earlier decision of the same instance saw: time never goes back for it.
+    pub not_before_ms: u64,
+    pub reads: Reads,
+    pub lines: LogLines,
+    pub limiter: Limiter,
+    pub wasi_output: Output,
+    pub wasi_random: Randomness,
+    /// Handles of WASI's resources that the module holds.
+    pub wasi_handles: usize,
+    /// Whether it got any, now or earlier in this decision.
+    pub had_handles: bool,
+    pub budget: Budget,
+    /// Those of its instance, if it can be rewound.
+    memories: Memories,
+    /// Calls of the host's functions that are left.
+    calls_left: usize,
+}
+
+/// The module called the host too often; the trap that ends the decision.
+#[derive(Debug, thiserror::Error)]
+#[error("the decision's calls of the host are spent")]
+pub struct CallsSpent;
+
+/// Called in `configure`: what outlives a decision is not to be had there.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not to be called in `configure`: its state is made once and used by every decision")]
+pub struct NotInConfigure(&'static str);
+
+impl State {
+    /// A store's limits, but for the time budget, which starts with each call.
+    pub fn set_up(store: &mut Store<State>, limits: &Limits) {
+        store.limiter(|state| &mut state.limiter);
+        store.set_max_component_handles(limits.handles);
+        store.set_hostcall_fuel(limits.host_call_bytes);
+        Budget::enforce(store, |state| &mut state.budget);
+    }
+
+    /// Starts the time budget of a call.
+    pub fn start_budget(store: &mut Store<State>, limit: Duration) {
+        store.data_mut().budget = Budget::new(limit);
+        store.set_epoch_deadline(1);
+    }
+
+    /// The same in a store that is rewound.
+    pub fn start_budget_of(store: &mut RewindableStore<State>, limit: Duration) {
+        store.data_mut().budget = Budget::new(limit);
+        store.set_epoch_deadline(1);
+    }
+
+    pub fn new(settings: Arc<ModuleSettings>, call: Call<'_>, now: Instant) -> State {
+        State {
+            head: call.head.clone(),
+            attempts: call.attempts.clone(),
+            settings,
+            stores: call.stores.cloned(),
+            now,
+            wall_ms: None,
+            not_before_ms: 0,
+            reads: Reads::default(),
+            lines: LogLines::new(call.limits.log_bytes),
+            limiter: Limiter::new(call.limits),
+            wasi_output: Output::default(),
+            wasi_random: Randomness::default(),
+            wasi_handles: 0,
+            had_handles: false,
+            budget: Budget::default(),
+            memories: Memories::default(),
+            calls_left: call.limits.host_calls,
+        }
+    }
+
+    /// For the next call of the same instance, which has the memory that it has.
+    pub fn renew(&mut self, call: Call<'_>, now: Instant) {
+        let mut next = State::new(self.settings.clone(), call, now);
+        next.limiter.inherit(&self.limiter);
+        next.memories = std::mem::take(&mut self.memories);
+        next.not_before_ms = self.wall_ms.unwrap_or(self.not_before_ms);
+        *self = next;
+    }
+
+    /// To be called first by every function that the host offers.
+    pub fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.calls_left = self.calls_left.checked_sub(1).ok_or(CallsSpent)?;
+        Ok(())
+    }
+
+    /// Counts a call of the function of this name, and returns what outlives a decision. A call beyond the limit fails
+    /// here, before it has an effect.
+    pub fn stores(&mut self, function: &'static str) -> wasmtime::Result<&Stores> {
+        self.count_call()?;
+        Ok(self.stores.as_deref().ok_or(NotInConfigure(function))?)
+    }
+
+    /// Counts a call that only reads something, and keeps what it read.
+    pub fn note(&mut self, read: Read) -> wasmtime::Result<()> {
+        self.count_call()?;
+        self.reads.note(read);
+        Ok(())
+    }
+}
+
+impl HasMemories for State {
+    fn memories(&self) -> &Memories {
+        &self.memories
+    }
+
+    fn memories_mut(&mut self) -> &mut Memories {
+        &mut self.memories
+    }
+}

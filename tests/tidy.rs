@@ -1,0 +1,167 @@
+//! What no compiler holds: ARCHITECTURE.md's boundaries, and the form of the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crates of the host, each with what it must not depend on, directly or not.
+const CRATES: [(&str, &str, &[&str]); 5] = [
+    ("pointsman-rules", "host/rules", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
+    ("pointsman-system", "host/system", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
+    ("pointsman-rewind", "host/rewind", &["pingora", "tokio", "openssl", "hickory", "hyper"]),
+    ("pointsman-wasm", "host/wasm", &["pingora", "openssl", "hickory", "hyper"]),
+    ("pointsman", "host", &[]),
+];
+
+/// Files with unsafe code, beside those of `host/rewind`.
+const UNSAFE: [&str; 3] =
+    ["host/src/peer/certificate_error.rs", "host/src/server/upgrade.rs", "host/wasm/src/module/artefact.rs"];
+
+/// Pairs of rooms of `host/src` that still import each other.
+const CYCLES: [(&str, &str); 3] = [("admin", "server"), ("ask", "release"), ("release", "tenant")];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above").to_owned()
+}
+
+/// The Rust files below a folder, by their path in the repository.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let (root, mut folders, mut files) = (repository(), vec![repository().join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() && name != "target" && name != "node_modules" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a file");
+                files.push((path.strip_prefix(&root).expect("below it").display().to_string(), text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "no source below {folder}");
+    files
+}
+
+fn all_sources() -> Vec<(String, String)> {
+    ["host", "tests", "examples", "guest-sdk/rust"].into_iter().flat_map(sources).collect()
+}
+
+/// A file without its unit tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text)
+        .split("#[cfg(test)]\npub mod tests {")
+        .next()
+        .unwrap_or(text)
+}
+
+#[test]
+fn crates_depend_on_nothing_that_they_must_not() {
+    for (name, _, forbidden) in CRATES {
+        let tree = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+            .current_dir(repository())
+            .output()
+            .expect("cargo runs");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).expect("text");
+        let found: BTreeSet<&str> =
+            tree.lines().filter(|line| forbidden.iter().any(|name| line.starts_with(name))).collect();
+        assert!(found.is_empty(), "{name} depends on {found:?}");
+    }
+}
+
+#[test]
+fn pointsman_has_no_code_of_its_own_for_wasmtime() {
+    let manifest = std::fs::read_to_string(repository().join("host/Cargo.toml")).expect("a manifest");
+    let dependencies = manifest.split("[dev-dependencies]").next().expect("text");
+    assert!(!dependencies.contains("wasmtime"), "what runs Wasm is in pointsman-wasm");
+}
+
+/// Modules at the top of a crate import each other in one direction.
+#[test]
+fn rooms_import_each_other_in_one_direction() {
+    for (name, folder, _) in CRATES {
+        let (base, mut imports) = (format!("{folder}/src/"), BTreeMap::<String, BTreeSet<String>>::new());
+        for (path, text) in sources(&base) {
+            let room = path.strip_prefix(&base).expect("below it").split('/').next().expect("a room");
+            let room = room.trim_end_matches(".rs").to_owned();
+            if path.contains("/tests/") || path.ends_with("tests.rs") || room == "lib" || room == "main" {
+                continue;
+            }
+            for after in code(&text)
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .flat_map(|line| line.match_indices("crate::").filter_map(|(at, word)| line.get(at + word.len()..)))
+            {
+                let other: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                if !other.is_empty() && other != room {
+                    imports.entry(room.clone()).or_default().insert(other);
+                }
+            }
+        }
+        // Takes away rooms that import none of those that are left; what stays imports itself by way of others.
+        let is_known = |a: &str, b: &str| name == "pointsman" && (CYCLES.contains(&(a, b)) || CYCLES.contains(&(b, a)));
+        loop {
+            let rooms: BTreeSet<String> = imports.keys().cloned().collect();
+            let free = |room: &String, others: &BTreeSet<String>| {
+                !others.iter().any(|other| rooms.contains(other) && !is_known(room, other))
+            };
+            let before = imports.len();
+            imports.retain(|room, others| !free(room, others));
+            if imports.len() == before {
+                break;
+            }
+        }
+        assert!(imports.is_empty(), "rooms of {name} import each other: {imports:?}");
+    }
+}
+
+#[test]
+fn unsafe_code_is_where_it_is_meant_to_be() {
+    for (path, text) in sources("host") {
+        let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let has_unsafe =
+            lines.any(|line| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| line.contains(word)));
+        let may = UNSAFE.contains(&path.as_str()) || path.starts_with("host/rewind/src/");
+        assert!(may || !has_unsafe, "{path}: unsafe code");
+        assert!(!UNSAFE.contains(&path.as_str()) || has_unsafe, "{path}: no unsafe code any more");
+    }
+    for (name, folder, _) in CRATES.iter().take(2) {
+        let root = std::fs::read_to_string(repository().join(folder).join("src/lib.rs")).expect("a crate");
+        assert!(root.contains("#![forbid(unsafe_code)]"), "{name}");
+    }
+}
+
+#[test]
+fn files_begin_with_what_they_are_for() {
+    for (path, text) in all_sources() {
+        assert!(text.starts_with("//! "), "{path}: the first line is no `//!` comment");
+    }
+}
+
+#[test]
+fn comments_have_120_columns() {
+    for (path, text) in all_sources() {
+        for (number, line) in (1..).zip(text.lines()) {
+            let comment = line.trim_start();
+            let is_table = comment.starts_with("//! |");
+            assert!(
+                !comment.starts_with("//") || is_table || line.chars().count() <= 120,
+                "{path}:{number}: {} columns",
+                line.chars().count()
+            );
+        }
+    }
+}
+
+/// A new read must choose what it means for the cache and for its bound.
+#[test]
+fn matches_over_reads_have_no_wildcard() {
+    for path in ["host/rules/src/reads.rs", "host/rules/src/decision_cache/saw.rs"] {
+        let text = std::fs::read_to_string(repository().join(path)).expect("a file");
+        assert!(text.contains("match read {") || text.contains("match self {"), "{path} has no match");
+        assert!(!code(&text).lines().any(|line| line.trim_start().starts_with("_ =>")), "{path}: a wildcard");
+    }
+}
