@@ -1,10 +1,10 @@
-//! Lists the files of `guest-sdk` and `wit`, so that the program carries them: see `src/sdk.rs`.
+//! Embeds the files of `guest-sdk` and `wit` in the program: writes the list that `src/sdk.rs` includes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What tools leave in a source folder, and what only this repository has a use for.
+/// Files that tools leave in a source folder, and files that only this repository uses.
 const LEFT_OUT: [&str; 8] = [
     "node_modules",
     "target",
@@ -35,7 +35,7 @@ fn variable(name: &str) -> io::Result<String> {
     std::env::var(name).map_err(io::Error::other)
 }
 
-/// All files below a folder, in order.
+/// All files below a folder, sorted.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     entries.sort();
@@ -43,7 +43,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in entries {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
         match () {
-            // An SDK's own tests. Those of a project's template stay.
+            // Skips an SDK's own tests. Those of a project template are kept.
             () if ["test", "tests"].contains(&&*name) && !entry.iter().any(|part| part == "template") => {}
             () if LEFT_OUT.contains(&&*name) || name == "router.wasm" || name.ends_with(".pyc") => {}
             () if entry.is_dir() => files.extend(self::files(&entry)?),

@@ -1,7 +1,7 @@
-//! What the client gets when the proxy itself must answer: the one place that turns a failure into a status and a code.
+//! Answers that the proxy itself gives: the one place that turns a failure into a status and a code.
 //!
-//! The client sees the status and the code, which tells the proxy's own 502 from the upstream's; the cause goes to the
-//! access log. `docs/errors.md` lists the codes for operators, and a test compares.
+//! The client sees the status and the code, which distinguishes the proxy's own 502 from the upstream's; the cause goes
+//! to the access log. `docs/errors.md` lists the codes for operators, and a test compares the list with this file.
 
 use http::StatusCode;
 use pointsman_rules::check::Refusal;
@@ -54,7 +54,7 @@ pub enum Failure {
     Internal(String),
 }
 
-/// A decision that was not asked for, since the tenant has used up what it may.
+/// The tenant has used up a quota, so its modules are not called or its new peer is not connected.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum OverQuota {
     #[error("the tenant's decisions took more than {percent} % of the worker threads' time (quota.cpu_percent)")]
@@ -74,7 +74,7 @@ pub struct Answer {
 }
 
 impl Failure {
-    /// No arm here catches "the rest": a new failure must choose its status.
+    /// The match has no `_` arm, so that a new failure must choose its status.
     pub fn answer(&self) -> Answer {
         let (status, code) = match self {
             Failure::Door(refusal) => (refusal.status(), refusal.code()),
@@ -101,19 +101,19 @@ impl Failure {
         Answer { status, code }
     }
 
-    /// The status that the client gets: the tenant's own, if its modules failed and it has one.
+    /// The status that the client gets: the tenant's own if its modules failed and one is configured.
     pub fn status(&self, tenant: Option<&FailureAnswer>) -> StatusCode {
         let own = tenant.filter(|_| self.is_the_modules()).and_then(|own| own.status);
         own.unwrap_or_else(|| self.answer().status)
     }
 
-    /// Whether the modules were asked, and none wanted to decide.
+    /// Whether the modules were called and none decided: one declined, or all passed.
     pub fn is_declined(&self) -> bool {
         matches!(self, Failure::Call(CallError::Declined(_)) | Failure::NoDecision)
     }
 
-    /// Whether a module did what none should: the breaker counts it, and a version that is new may be taken back for
-    /// it. A module that declines or passes does what it is there for.
+    /// Whether a module misbehaved. The breaker counts defects, and they may roll back a new version. Declining and
+    /// passing are legitimate answers, not defects.
     pub fn is_defect(&self) -> bool {
         match self {
             Failure::Call(error) => {
@@ -138,8 +138,8 @@ impl Failure {
         }
     }
 
-    /// Whether the tenant's own failure answer (`[tenant.failure]`) takes the place of the status above: when its
-    /// modules gave no usable decision.
+    /// Whether the tenant's modules gave no usable decision, so that its own failure answer (`[tenant.failure]`)
+    /// replaces the status above.
     pub fn is_the_modules(&self) -> bool {
         match self {
             Failure::Call(_)
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// Every failure there is, in all its kinds.
+    /// Every kind of failure.
     fn all() -> Vec<Failure> {
         let calls = [
             CallError::Declined(String::new()),
@@ -282,7 +282,7 @@ mod tests {
             .map(Failure::answer)
             .map(|answer| (answer.code.to_owned(), answer.status.as_u16().to_string()))
             .collect();
-        // Written before there is a request.
+        // Logged before there is a request, without a `Failure`.
         real.insert(("too-many-streams".to_owned(), "0".to_owned()));
         real.insert(("tls-handshake".to_owned(), "0".to_owned()));
         real.insert(("tls-handshake-timeout".to_owned(), "0".to_owned()));

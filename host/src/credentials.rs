@@ -1,4 +1,4 @@
-//! Certificates and keys that the operator defined: loaded once, handed out by name, never seen by a module.
+//! Certificates and keys that the operator defines: loaded once, referred to by name, never visible to a module.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub enum CredentialError {
 #[derive(Debug, Clone, Default)]
 pub struct Credentials(HashMap<String, Credential>);
 
-/// What a tenant may use, and what `check` needs to know of it: both of the same files.
+/// The credentials that a tenant may use, and their names for `check`: both from the same files.
 #[derive(Debug, Default)]
 pub struct Granted {
     pub credentials: Credentials,
@@ -40,7 +40,7 @@ pub struct Granted {
 
 #[derive(Debug, Clone)]
 struct Credential {
-    /// Over every certificate and the key: one that was exchanged makes other connections.
+    /// Covers every certificate and the key: connections of a replaced credential are not reused.
     fingerprint: Fingerprint,
     material: Material,
 }
@@ -52,13 +52,13 @@ enum Material {
 }
 
 impl Credentials {
-    /// Loads the files of a configuration. The first that can't be used is told.
+    /// Loads the files of a configuration. Returns an error for the first that can't be used.
     pub fn load(configs: &[CredentialConfig]) -> Result<Credentials, CredentialError> {
         let load = |config: &CredentialConfig| Ok((config.name.clone(), Credential::load(config)?));
         configs.iter().map(load).collect::<Result<_, _>>().map(Credentials)
     }
 
-    /// Those that a tenant was granted.
+    /// The credentials that are granted to a tenant.
     pub fn granted(&self, names: &[String]) -> Granted {
         let granted = self.0.iter().filter(|(name, _)| names.contains(name));
         let credentials = Credentials(granted.map(|(name, credential)| (name.clone(), credential.clone())).collect());
@@ -116,7 +116,7 @@ impl Credential {
     }
 }
 
-/// One certificate or more.
+/// Reads one certificate or more.
 fn certificates(name: &str, path: &Path) -> Result<Vec<X509>, CredentialError> {
     let refused = |message: String| no_certificate(name, path, message);
     let chain = X509::stack_from_pem(&read(name, path)?).map_err(|error| refused(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Groups of upstreams, and the health checks that Pingora's load balancer makes of them.
+//! Groups of upstreams, and the health checks that Pingora's load balancer runs on their members.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use pointsman_rules::config::{GroupConfig, HealthCheckConfig, Probe};
 use pointsman_rules::contract::Health;
 use pointsman_rules::stores::Group;
 
-/// A group as one configuration has it: what decisions see of it, and the checks that keep that up to date.
+/// A group as one configuration defines it: its state as decisions see it, and the checks that keep the state current.
 pub struct CheckedGroup {
     pub config: GroupConfig,
     pub group: Arc<Group>,
@@ -26,14 +26,14 @@ pub struct CheckedGroup {
 
 struct Checks {
     backends: Backends,
-    /// One for each member, in their order.
+    /// One for each member, in the group's order.
     members: Vec<Backend>,
     interval: Duration,
-    /// Whether every member has been tried.
+    /// Whether every member has been checked once.
     tried: Arc<AtomicBool>,
 }
 
-/// Keeps changes, and tells the operator of them.
+/// Stores health changes in the group and logs them for the operator.
 struct Observer {
     tenant: String,
     group: Arc<Group>,
@@ -43,7 +43,7 @@ struct Observer {
 
 impl CheckedGroup {
     /// # Errors
-    /// If a health check can't be made of the configuration.
+    /// If no health check can be built from the configuration.
     pub fn new(tenant: &str, config: &GroupConfig) -> Result<CheckedGroup, String> {
         let target =
             |address: &SocketAddr| Target::Socket(SocketAddr::new(address.ip().to_canonical(), address.port()));
@@ -52,7 +52,7 @@ impl CheckedGroup {
         Ok(CheckedGroup { config: config.clone(), group, checks })
     }
 
-    /// Makes health checks for as long as there is the group, if it has any.
+    /// Runs the group's health checks for as long as the group exists. Returns at once if it has none.
     pub async fn check(group: Weak<CheckedGroup>) {
         while let Some(checked) = group.upgrade() {
             let Some(checks) = &checked.checks else { return };
@@ -67,7 +67,7 @@ impl CheckedGroup {
 impl Checks {
     async fn round(&self, group: &Group) {
         if !self.tried.load(Ordering::Acquire) {
-            // Takes over the members; they are static, so this never fails.
+            // Loads the members; discovery is static, so this never fails.
             let _ = self.backends.update(|_| {}).await;
         }
         self.backends.run_health_check(true).await;
@@ -141,7 +141,7 @@ fn health_check(
 
 #[async_trait]
 impl HealthObserve for Observer {
-    /// Called when a member changes.
+    /// Called when a member's health changes.
     async fn observe(&self, target: &Backend, healthy: bool) {
         let (tenant, group, address) = (&self.tenant, self.group.name(), &target.addr);
         if healthy {
@@ -149,7 +149,7 @@ impl HealthObserve for Observer {
         } else {
             tracing::warn!(%tenant, %group, %address, "upstream is unhealthy");
         }
-        // Before all were tried nothing is known of any.
+        // During the first round, `round` sets the health of all members once every one has been checked.
         if self.tried.load(Ordering::Acquire) {
             let places = self.members.iter().enumerate().filter(|(_, member)| member.addr == target.addr);
             places.for_each(|(place, _)| self.group.set_health(place, health(healthy)));

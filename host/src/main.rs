@@ -1,11 +1,11 @@
-//! The binary: parses arguments and exits. What the commands do is in `pointsman::cli`.
+//! The binary: parses the arguments, runs the command and exits. The commands are in `pointsman::cli`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use pointsman::cli::Cli;
 
-/// A request makes and drops some hundred small pieces of memory: docs/performance.md says what this gives.
+/// A request allocates and frees about a hundred small blocks of memory: mimalloc is chosen for them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,5 @@
-//! What comes of a decision, in the form in which people read it: `pointsman decide`, a tenant's tests, and the
-//! differences between two versions.
+//! The readable form of a decision's outcome: for `pointsman decide`, a tenant's tests, and the differences between
+//! two versions.
 
 use pointsman_rules::check::{ResponseSpec, RouteSpec};
 use pointsman_rules::config::FailureAnswer;
@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
-use crate::ask::Wanted;
+use crate::evaluate::Action;
 
-/// What the proxy would do.
+/// The proxy's action for a request, as JSON shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome<'a> {
@@ -19,11 +19,11 @@ pub enum Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// `answer` is the tenant's own to failures.
-    pub fn new(wanted: &'a Result<Wanted, Failure>, answer: &FailureAnswer) -> Outcome<'a> {
-        match wanted {
-            Ok(Wanted::Connect(route)) => Outcome::Connect(route.spec()),
-            Ok(Wanted::Respond(response)) => Outcome::Respond(response),
+    /// `answer` is the tenant's own failure answer.
+    pub fn new(action: &'a Result<Action, Failure>, answer: &FailureAnswer) -> Outcome<'a> {
+        match action {
+            Ok(Action::Connect(route)) => Outcome::Connect(route.spec()),
+            Ok(Action::Respond(response)) => Outcome::Respond(response),
             Err(failure) => Outcome::Refused {
                 because: failure.to_string(),
                 code: failure.answer().code,

@@ -1,4 +1,4 @@
-//! The SDKs and the WIT package, which the program carries so that a project can be made and built with nothing but it.
+//! The SDKs and the WIT package, embedded in the program so that it can create and build a project on its own.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-/// Path below the repository, and bytes; `build.rs` lists them.
+/// A path relative to the repository, and the file's bytes; `build.rs` lists them.
 type File = (&'static str, &'static [u8]);
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
@@ -34,7 +34,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As in `--lang`, and in the names of folders.
+    /// The name for `--lang`, and of the SDK's folder.
     pub fn short(self) -> &'static str {
         match self {
             Language::Rust => "rust",
@@ -68,7 +68,7 @@ impl Language {
 pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     let sdk = match language {
         Language::Ts => Language::Js.short(),
-        // The package itself: a project's folder `pointsman` is what Python imports.
+        // The package itself, since Python imports a project's folder `pointsman`.
         Language::Python => "python/pointsman",
         _ => language.short(),
     };
@@ -80,7 +80,7 @@ pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the language's own files of a new project.
+/// Writes the language's template files for a new project.
 pub fn write_template(language: Language, name: &str, folder: &Path) -> io::Result<()> {
     let prefix = format!("guest-sdk/{}/template/", language.short());
     for (path, bytes) in FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes))) {
@@ -91,7 +91,7 @@ pub fn write_template(language: Language, name: &str, folder: &Path) -> io::Resu
     Ok(())
 }
 
-/// The files of the WIT package, with their names.
+/// The files of the WIT package, by name.
 pub fn wit() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("wit/0.1/")?, *bytes)))
 }

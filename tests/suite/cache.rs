@@ -109,5 +109,5 @@ async fn cache_can_be_switched_off_and_is_off_for_instances_that_are_kept() {
     for _ in 0..3 {
         assert_eq!(status(&proxy).await, 201);
     }
-    assert_eq!(proxy.metric(r#"pointsman_cache_unfit_total{because="instance-calls",tenant="shop"}"#).await, 3.0);
+    assert_eq!(proxy.metric(r#"pointsman_cache_uncacheable_total{reason="instance-calls",tenant="shop"}"#).await, 3.0);
 }

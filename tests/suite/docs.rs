@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 use pointsman::answer::Failure;
-use pointsman::ask::{Question, Wanted, ask};
 use pointsman::credentials::Credentials;
+use pointsman::evaluate::{Action, Question, evaluate};
 use pointsman::metrics::Metrics;
 use pointsman::release::{Origin, Version};
-use pointsman::tenant::{Modules, Surroundings, Tenant};
+use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{self, Share};
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Authority, example, modules};
@@ -106,8 +106,7 @@ fn every_example_is_accepted() {
     let module = loader.load_file(&example("lab"), tenant.modules[0].config.clone(), &tenant.limits);
     let modules = vec![module.expect("the module")];
     let (own, metrics) = (Arc::default(), Metrics::new().expect("metrics"));
-    let around =
-        Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
+    let around = TenantDeps { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
     let tenant = Tenant::new(
         tenant,
         Modules { live: Version::new(1, modules.clone(), Origin::Start), fallback: Vec::new() },
@@ -138,11 +137,11 @@ fn every_example_is_accepted() {
             terms: &terms,
             head: &head,
             attempts: &attempts,
-            recall: None,
+            cache: None,
         };
-        let wanted = ask(question, &mut 0, |_, _, _| {});
+        let wanted = evaluate(question, &mut 0, |_, _, _| {});
         match wanted {
-            Ok(Wanted::Connect(_)) => {}
+            Ok(Action::Connect(_)) => {}
             // The one thing that depends on the machine.
             Err(Failure::Refused(refusal)) if refusal.to_string().ends_with("(Linux 6.3 has)") => {}
             wanted => panic!("{example}: {wanted:?}"),

@@ -24,9 +24,9 @@ fn fallback_peer(upstream: &Upstream) -> String {
     format!("[tenant.failure.peer]\naddress = \"{}\"", upstream.address())
 }
 
-fn because_of_the_trap(fallback: &Value, rung: &str) -> bool {
+fn because_of_the_trap(fallback: &Value, level: &str) -> bool {
     let cause = fallback["cause"].as_str().unwrap_or_default();
-    fallback["rung"] == rung && fallback["code"] == "module-trap" && cause.starts_with("the module trapped")
+    fallback["level"] == level && fallback["code"] == "module-trap" && cause.starts_with("the module trapped")
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn other_module_serves_first() {
     assert_eq!(proxy.get("http://shop.test/").await.body, "module");
     let line = &proxy.log(1).await[0];
     assert!(because_of_the_trap(&line["fallback"], "module") && line["error"].is_null(), "{line}");
-    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{rung="module",tenant="shop"}"#).await, 1.0);
+    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="module",tenant="shop"}"#).await, 1.0);
     assert_eq!(proxy.metric(r#"pointsman_decisions_total{outcome="trap",tenant="shop"}"#).await, 1.0);
     assert_eq!(proxy.metric(r#"pointsman_decisions_total{outcome="connect",tenant="shop"}"#).await, 1.0);
 }
@@ -67,7 +67,7 @@ async fn answer_comes_last() {
     assert_eq!((reply.status, reply.body.as_str(), reply.code()), (503, "later", Some("module-trap")));
     let line = &proxy.log(1).await[0];
     assert!(line["fallback"].is_null() && line["error"]["code"] == "module-trap", "{line}");
-    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{rung="answer",tenant="shop"}"#).await, 1.0);
+    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="answer",tenant="shop"}"#).await, 1.0);
 }
 
 /// A failed attempt asks the modules again, and the fallback after them.

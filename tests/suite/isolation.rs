@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use pointsman::ask::{Question, Wanted, ask};
 use pointsman::credentials::Credentials;
+use pointsman::evaluate::{Action, Question, evaluate};
 use pointsman::metrics::Metrics;
 use pointsman::release::{Origin, Version};
-use pointsman::tenant::{Modules, Surroundings, Tenant};
+use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{Config, Share};
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
-use pointsman_wasm::call::Made;
+use pointsman_wasm::call::InstanceOrigin;
 use pointsman_wasm::module::Loader;
 
 /// Answers 200 and one for each call of this instance; traps in the fifth.
@@ -128,7 +128,7 @@ fn nothing_is_left_for_the_next_decision_of_any_tenant() {
     let (a, b) = (tenant(1), tenant(2));
     for turn in 0..10_000 {
         for tenant in [&a, &b, &a] {
-            assert_eq!(answer(tenant), Ok(Made::New), "turn {turn}");
+            assert_eq!(answer(tenant), Ok(InstanceOrigin::New), "turn {turn}");
         }
     }
 }
@@ -170,10 +170,10 @@ const NOSY_OF_WHAT_IS_REWOUND: &str = r#"
       (i32.const 128))"#;
 
 /// How an instance is made that can be rewound: a kernel before Linux 6.7 does not tell what was written.
-fn rewound() -> Made {
+fn rewound() -> InstanceOrigin {
     match wasmtime::PoolingAllocationConfig::is_pagemap_scan_available() {
-        true => Made::Rewound,
-        false => Made::New,
+        true => InstanceOrigin::Rewound,
+        false => InstanceOrigin::New,
     }
 }
 
@@ -184,7 +184,7 @@ fn instance_that_is_rewound_is_as_a_new_one() {
     let (a, b) = (tenant(1), tenant(2));
     // The first tells which pages are written, the second what is in them.
     for tenant in [&a, &a, &b, &b] {
-        assert_eq!(answer(tenant), Ok(Made::New));
+        assert_eq!(answer(tenant), Ok(InstanceOrigin::New));
     }
     for turn in 0..3_000 {
         for tenant in [&a, &b, &a] {
@@ -287,22 +287,22 @@ fn instance_that_can_not_be_rewound_is_new() {
         let tenant = tenant_of(&loader, wat);
         [(); 4].map(|()| answer(&tenant).expect("an answer"))
     };
-    let usual = [Made::New, Made::New, rewound(), rewound()];
+    let usual = [InstanceOrigin::New, InstanceOrigin::New, rewound(), rewound()];
     assert_eq!(made(&Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)")), usual);
     let grows = Wat::select_peer("(drop (memory.grow (i32.const 1))) (i32.const 128)");
-    assert_eq!(made(&grows), [Made::New; 4]);
+    assert_eq!(made(&grows), [InstanceOrigin::New; 4]);
     // More than is kept of a module.
     let large = Wat::select_peer(
         "(memory.fill (i32.const 4096) (i32.const 1) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4096)))
          (i32.const 128)",
     );
-    assert_eq!(made(&large.pages(140)), [Made::New; 4]);
+    assert_eq!(made(&large.pages(140)), [InstanceOrigin::New; 4]);
 }
 
 /// Each has sixteen tables of the 2,048 that all have which wait.
 #[test]
 fn so_many_instances_wait_and_no_more() {
-    if rewound() == Made::New {
+    if rewound() == InstanceOrigin::New {
         return;
     }
     let loader = Loader::new(1, 0).expect("a loader");
@@ -346,7 +346,7 @@ fn module_that_looks_finds_what_is_left() {
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);
     let live = vec![module.expect("the module").with_instance_calls(2)];
     let tenant = new_tenant(&config, Modules { live: Version::new(1, live, Origin::Start), fallback: Vec::new() });
-    assert_eq!(answer(&tenant), Ok(Made::New));
+    assert_eq!(answer(&tenant), Ok(InstanceOrigin::New));
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }
 
@@ -367,13 +367,12 @@ fn tenant_of(loader: &Loader, wat: &Wat) -> Tenant {
 
 fn new_tenant(config: &Config, modules: Modules) -> Tenant {
     let (credentials, own, metrics) = (Credentials::default(), Arc::default(), Metrics::new().expect("metrics"));
-    let around =
-        Surroundings { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
+    let around = TenantDeps { credentials: &credentials, own: &own, metrics: &metrics, threads: 1, share: Share::ALL };
     Tenant::new(&config.tenants[0], modules, around).expect("a tenant")
 }
 
 /// A `respond`, by an instance that was made how?
-fn answer(tenant: &Tenant) -> Result<Made, String> {
+fn answer(tenant: &Tenant) -> Result<InstanceOrigin, String> {
     let head = RequestHead::new(Arrival {
         method: Method::GET,
         target: b"/".to_vec(),
@@ -392,11 +391,11 @@ fn answer(tenant: &Tenant) -> Result<Made, String> {
         terms: &terms,
         head: &head,
         attempts: &attempts,
-        recall: None,
+        cache: None,
     };
     let mut made = None;
-    match ask(question, &mut 0, |_, decided, _| made = Some(decided.instance)) {
-        Ok(Wanted::Respond(_)) => made.ok_or_else(|| "nothing was asked".to_owned()),
+    match evaluate(question, &mut 0, |_, decided, _| made = Some(decided.instance)) {
+        Ok(Action::Respond(_)) => made.ok_or_else(|| "nothing was asked".to_owned()),
         other => Err(format!("{other:?}")),
     }
 }

@@ -42,12 +42,12 @@ async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
         because.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
         "{because}"
     );
-    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{rung="version",tenant="shop"}"#).await, 3.0);
+    assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="version",tenant="shop"}"#).await, 3.0);
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
     // Connections of their own, on workers of their own: the lines need not come in the order of the requests.
     let lines = proxy.log(5).await;
-    let decided_by = |rung: serde_json::Value, version: u64| {
-        lines.iter().filter(|line| line["fallback"]["rung"] == rung && line["version"] == version).count()
+    let decided_by = |level: serde_json::Value, version: u64| {
+        lines.iter().filter(|line| line["fallback"]["level"] == level && line["version"] == version).count()
     };
     assert_eq!((decided_by("version".into(), 2), decided_by(serde_json::Value::Null, 1)), (3, 2), "{lines:?}");
     // The same file is not loaded again.

@@ -11,7 +11,7 @@ use pointsman_rules::reads::Read;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_rules::stores::{Shared, Stores, Upstreams};
 use pointsman_tests::{Proxy, Tenant, Wat};
-use pointsman_wasm::call::{CallError, Decided, decide};
+use pointsman_wasm::call::{CallError, CallReport, decide};
 use pointsman_wasm::module::Loader;
 use pointsman_wasm::state::Call;
 
@@ -21,7 +21,7 @@ fn limits() -> Limits {
 }
 
 /// What comes of a decision.
-fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, Decided) {
+fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
     let loader = Loader::new(1, 0).expect("a loader");
     let module = loader.load(module, serde_json::json!({}), &TenantLimits::from(limits.clone())).expect("a module");
     let head = Arc::new(RequestHead::new(Arrival {
@@ -38,7 +38,7 @@ fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>
     decide(module.callee(), Call { head: &head, attempts: &attempts, stores: Some(&stores), limits })
 }
 
-fn lines(decided: &Decided) -> Vec<String> {
+fn lines(decided: &CallReport) -> Vec<String> {
     decided.lines.iter().map(|line| format!("{:?} {}", line.level, line.message).replace("Level::", "")).collect()
 }
 
@@ -74,7 +74,7 @@ fn core(imports: &[(&str, &str)], body: &str) -> Wat {
 }
 
 #[track_caller]
-fn passes(module: &[u8]) -> Decided {
+fn passes(module: &[u8]) -> CallReport {
     let (answer, decided) = ask(module, &limits());
     assert!(matches!(answer, Ok(contract::Decision::Pass)), "{answer:?} {decided:?}");
     decided

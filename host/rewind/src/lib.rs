@@ -1,5 +1,5 @@
-//! Puts the instance of a component back to the state in which it began, so that it can decide again as a new one
-//! would. `docs/design/rewinding.md` says why that is sound.
+//! Rewinds the instance of a component: puts it back to the state in which it began, so that it can decide again as a
+//! new one would. `docs/design/rewinding.md` says why that is sound.
 //!
 //! 1. [`instrument`] rewrites a component: it lets the host see its memories, and gets functions that set its globals
 //!    back.
@@ -7,7 +7,7 @@
 //! 3. [`RewindableStore`] is a store of that engine, with the memories that its instance reported.
 //! 4. [`Rewinder`] knows the pages that instances of one component write, and puts them back.
 //!
-//! This is one of the two crates with unsafe code. What it relies on, and what keeps it true:
+//! This is one of the two crates with unsafe code. Its assumptions, and the reason why each holds:
 //!
 //! | assumption | kept by |
 //! |---|---|
@@ -23,12 +23,12 @@
 //! it.
 
 #![deny(unsafe_op_in_unsafe_fn)]
-// Nothing that a module says may panic the process.
+// No input from a module may make the process panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
 
-/// Ends a test that needs the kernel to report written pages, where it does not. Under `REQUIRE_REWIND`, which CI sets
-/// where the kernel can, such a test fails.
+/// Skips a test that needs the kernel to report written pages, if it does not. Under `REQUIRE_REWIND`, which CI sets if
+/// its kernel can, such a test fails instead.
 #[macro_export]
 macro_rules! skip_without_rewinding {
     () => {

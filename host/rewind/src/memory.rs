@@ -9,12 +9,12 @@ use wasmtime::component::{Linker, WasmList};
 
 use crate::instrument::{ANSWERS, HOST, MEMORY};
 
-/// Bytes of a page. Where the machine's are larger, nothing is rewound.
+/// Bytes of a page. If the machine's pages have another size, nothing is rewound.
 pub const PAGE_BYTES: usize = 4096;
 
 pub type Page = [u8; PAGE_BYTES];
 
-/// A page of an instance: the number of its memory, and its own in that.
+/// A page of an instance: the number of its memory, and its own number in that memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PagePlace {
     pub memory: usize,
@@ -29,21 +29,21 @@ pub struct FreshPage {
     pub content: Option<Arc<Page>>,
 }
 
-/// A memory as it was when its instance started: a range of bytes of which Wasmtime has mapped all. Only this file
-/// makes one, out of slices that Wasmtime lifted from the memory.
+/// A memory as it was when its instance started: a range of bytes, all of which Wasmtime has mapped. Only this file
+/// makes one, from slices that Wasmtime lifted out of the memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     start: usize,
     pages: usize,
 }
 
-/// The memories of the instance in one store. It belongs into the data of that store.
+/// The memories of the instance in one store. It belongs in the data of that store.
 #[derive(Debug)]
 pub struct Memories {
-    /// No other has it.
+    /// No other `Memories` has the same.
     id: u64,
     recorded: Vec<Memory>,
-    /// The one in which answers are.
+    /// The memory that contains the answers.
     answers: Option<Memory>,
     recorded_in: RecordedIn,
 }
@@ -56,7 +56,7 @@ enum RecordedIn {
     Several,
 }
 
-/// Data of a store that has a place for its memories.
+/// Data of a store that can hold the memories of its instance.
 pub trait HasMemories {
     fn memories(&self) -> &Memories;
     fn memories_mut(&mut self) -> &mut Memories;
@@ -84,7 +84,7 @@ pub fn add_to_linker<T: HasMemories + 'static>(linker: &mut Linker<T>) -> wasmti
 /// The first and the last byte of a memory, each as a list; both empty if it has none.
 type Ends = (WasmList<u8>, WasmList<u8>);
 
-/// Where the data of a store is.
+/// The address of a store's data.
 pub fn address_of<T>(data: &T) -> usize {
     std::ptr::from_ref(data).addr()
 }
@@ -107,7 +107,7 @@ impl Memories {
         (self.recorded_in == RecordedIn::Store(address)).then_some(&self.recorded)
     }
 
-    /// The memory of answers: one of those.
+    /// The memory that contains the answers, if it is one of the recorded ones.
     pub(crate) fn answers(&self) -> Option<Memory> {
         let answers = self.answers?;
         self.recorded.iter().any(|memory| memory.start == answers.start).then_some(answers)
@@ -129,7 +129,8 @@ impl Memories {
 struct NotMemory;
 
 impl Memory {
-    /// From its first to its last byte. Both lists were lifted with the same memory, so all between is that memory's.
+    /// From its first to its last byte. Both lists were lifted with the same memory, so every byte between them belongs
+    /// to it.
     fn between<T>(store: &StoreContextMut<'_, T>, (first, last): &Ends) -> Result<Memory, NotMemory> {
         let (first, last) = (first.as_le_slice(store), last.as_le_slice(store));
         // The bytes are mapped memory, not an allocation of Rust's: its address alone makes a pointer to all of it.
@@ -154,7 +155,7 @@ impl Memory {
         self.pages
     }
 
-    /// Where it ends.
+    /// The address at which it ends.
     pub fn end(self) -> usize {
         self.start.saturating_add(self.bytes())
     }
@@ -167,7 +168,7 @@ impl Memory {
         address.checked_sub(self.start).is_some_and(|offset| offset < self.bytes())
     }
 
-    /// All that is in it.
+    /// All of its bytes.
     ///
     /// # Safety
     ///
@@ -194,7 +195,7 @@ impl Memory {
         self.page(number).map(|page| unsafe { page.read() })
     }
 
-    /// Replaces a page, if it has it. None: by zeros.
+    /// Replaces a page, if the memory has it. `content` None: with zeros.
     ///
     /// # Safety
     ///
@@ -214,8 +215,8 @@ impl Memory {
         Some(std::ptr::with_exposed_provenance_mut(self.start.saturating_add(offset)))
     }
 
-    /// Makes the pages from `first` to before `end` read-only, or writable again. Whether the kernel did: it can have
-    /// no memory for it (ENOMEM: a mapping more than `vm.max_map_count`, `RLIMIT_DATA`).
+    /// Makes the pages from `first` to before `end` read-only, or writable again. Returns whether the kernel did so: it
+    /// may be out of memory for it (ENOMEM: a mapping more than `vm.max_map_count`, `RLIMIT_DATA`).
     ///
     /// # Safety
     ///
@@ -259,7 +260,7 @@ pub mod tests {
         static REFUSES: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether the kernel is to be taken to refuse to make pages writable, on this thread.
+    /// Whether a test simulates, on this thread, that the kernel refuses to make pages writable.
     pub fn refuses() -> bool {
         REFUSES.get()
     }

@@ -1,4 +1,4 @@
-//! Which pages of a memory were written, as the kernel reports it (`PAGEMAP_SCAN`, since Linux 6.7).
+//! Finds the pages of a memory that were written, as the kernel reports them (`PAGEMAP_SCAN`, since Linux 6.7).
 
 use std::fs::File;
 use std::mem::MaybeUninit;
@@ -17,7 +17,8 @@ pub fn is_available() -> bool {
 pub struct Pagemap(File);
 
 impl Pagemap {
-    /// None if the kernel does not report what was written: before Linux 6.7, or without `/proc`.
+    /// None if the kernel does not report written pages (before Linux 6.7, or without `/proc`), or if its pages are not
+    /// of [`PAGE_BYTES`].
     pub fn of_process() -> Option<&'static Pagemap> {
         static OF_PROCESS: LazyLock<Option<Pagemap>> = LazyLock::new(|| {
             if rustix::param::page_size() != PAGE_BYTES {
@@ -30,7 +31,7 @@ impl Pagemap {
         OF_PROCESS.as_ref()
     }
 
-    /// Calls back for every page of a memory that may differ from what it was mapped with, in order.
+    /// Calls `found` with the number of every page, in order, that may differ from the page that was mapped.
     pub fn written(&self, memory: Memory, found: impl FnMut(usize)) -> std::io::Result<()> {
         self.scan(memory.start(), memory.end(), found)
     }
@@ -40,11 +41,11 @@ impl Pagemap {
         loop {
             let mut runs = [const { MaybeUninit::uninit() }; RUNS];
             let scan = Scan::of(from, end, &mut runs);
-            // SAFETY: The kernel writes nothing but the argument and the runs, and both are there until it returns.
+            // SAFETY: The kernel writes nothing but the argument and the runs, and both live until it returns.
             #[expect(unsafe_code, reason = "there is no safe wrapper of PAGEMAP_SCAN")]
             let (count, walked) = unsafe { ioctl(&self.0, scan) }?;
             for run in runs.iter().take(count) {
-                // SAFETY: The kernel has filled so many.
+                // SAFETY: The kernel has filled the first `count` runs.
                 #[expect(unsafe_code, reason = "there is no safe wrapper of PAGEMAP_SCAN")]
                 let run = unsafe { run.assume_init_ref() };
                 for address in (at(run.start)..at(run.end)).step_by(PAGE_BYTES) {
@@ -70,7 +71,7 @@ fn from(address: usize) -> u64 {
     u64::try_from(address).unwrap_or(u64::MAX)
 }
 
-/// Runs of pages that one call reports.
+/// Most runs of pages that one call reports.
 const RUNS: usize = 32;
 
 /// `struct page_region` of `linux/fs.h`.
@@ -108,8 +109,8 @@ mod category {
 }
 
 impl Scan {
-    /// Of pages that are there, in memory or swapped out, and neither the file's nor the one that all zeros share:
-    /// those were written.
+    /// A scan for written pages: those that are present, in memory or swapped out, and are neither the file's nor the
+    /// shared zero page.
     fn of(start: usize, end: usize, runs: &mut [MaybeUninit<Run>]) -> Scan {
         Scan {
             size: from(size_of::<Scan>()),
@@ -131,7 +132,7 @@ impl Scan {
 // SAFETY: `PAGEMAP_SCAN` reads and writes a `struct pm_scan_arg`, and writes up to `runs_len` runs.
 #[expect(unsafe_code, reason = "there is no safe wrapper of PAGEMAP_SCAN")]
 unsafe impl Ioctl for Scan {
-    /// Runs that were found, and where the scan ended.
+    /// The number of runs that were found, and the address at which the scan ended.
     type Output = (usize, usize);
 
     const IS_MUTATING: bool = true;
@@ -145,7 +146,7 @@ unsafe impl Ioctl for Scan {
     }
 
     unsafe fn output_from_ptr(count: IoctlOutput, scan: *mut std::ffi::c_void) -> rustix::io::Result<Self::Output> {
-        // SAFETY: It is what `as_ptr` gave.
+        // SAFETY: The pointer is the one that `as_ptr` returned.
         let scan = unsafe { &*scan.cast::<Scan>() };
         Ok((usize::try_from(count).unwrap_or_default(), at(scan.walk_end)))
     }

@@ -1,4 +1,4 @@
-//! The pages that instances of one component write, as they are in a fresh instance.
+//! Rewinds instances: knows the pages that instances of one component write, as they are in a fresh instance.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::memory::{FreshPage, HasMemories, PagePlace};
 use crate::pagemap::Pagemap;
 use crate::store::RewindableStore;
 
-/// Pages that are kept of a module at most: 8 MiB. One whose decisions write more has fresh instances.
+/// Most pages that are kept for a module: 8 MiB. A module whose decisions write more gets fresh instances.
 const MOST_PAGES: usize = 2048;
 
 /// Rewinds the instances of one component, as one configuration made them.
@@ -25,7 +25,7 @@ pub struct Rewinder {
 }
 
 impl Rewinder {
-    /// Of an instrumented component. None where the kernel does not report what was written.
+    /// For an instrumented component. None if the kernel does not report written pages.
     pub fn new() -> Option<Rewinder> {
         Some(Rewinder {
             pagemap: Pagemap::of_process()?,
@@ -36,13 +36,13 @@ impl Rewinder {
         })
     }
 
-    /// Whether instances are worth keeping: not of a component whose decisions write too many pages.
+    /// Whether instances are worth keeping: not if the component's decisions write too many pages.
     pub fn is_of_use(&self) -> bool {
         !self.gave_up.load(Ordering::Relaxed)
     }
 
-    /// Called with an instance that has run no code of the component but its start: it shows the contents of the pages
-    /// that other instances wrote.
+    /// Must be called with an instance that has run no code of the component except its start: its pages show the
+    /// original contents of those that other instances wrote.
     pub fn meet<T: HasMemories + 'static>(&self, store: &RewindableStore<T>) {
         if self.any_wanted.load(Ordering::Relaxed) {
             self.learn(store);
@@ -66,15 +66,15 @@ impl Rewinder {
         self.fresh.store(Arc::new(fresh));
     }
 
-    /// Puts the memories of an instance back; its globals follow when it decides. False: they can't be put back, and
-    /// the instance must not decide again.
+    /// Puts the memories of an instance back; its globals are restored when it decides. False: they can't be put back,
+    /// and the instance must not decide again.
     pub fn rewind<T: HasMemories + 'static>(&self, store: &mut RewindableStore<T>) -> bool {
         if store.put_back_writable() {
             return true;
         }
         let is_due = store.is_protection_due();
         let (fresh, mut written, mut unknown) = (self.fresh.load(), Vec::new(), Vec::new());
-        // Both are in order.
+        // The known and the written pages are both in order.
         let mut known = fresh.iter().peekable();
         let is_scanned = store.written(self.pagemap, |place| {
             while known.next_if(|known| known.place < place).is_some() {}
@@ -132,7 +132,8 @@ mod tests {
             Deciding { setting, rewinder, current: (store, decide) }
         }
 
-        /// A decision that writes to this page and to page 8, and the origin of the instance of the next one.
+        /// Makes a decision that writes to this page and to page 8. Returns the origin of the instance of the next
+        /// decision.
         fn decide(&mut self, page: usize) -> Origin {
             let (store, decide) = &mut self.current;
             for page in [page, 8] {
@@ -154,7 +155,7 @@ mod tests {
         skip_without_rewinding!();
         let mut deciding = Deciding::new();
         let others = [2, 3, 4, 5];
-        // An instance shows which pages are written, the next one what is in them.
+        // An instance shows which pages are written, the next one their original contents.
         for page in others.iter().chain(&others).chain(&[1, 1]) {
             deciding.decide(*page);
         }

@@ -1,4 +1,4 @@
-//! A store whose instance can be put back.
+//! A store whose instance can be rewound.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::write_protect::{MOST_PROTECTIONS, MOST_RUNS, ProtectedMemories, Prote
 
 /// A store of a [`FixedMemoryEngine`], for one instance of an instrumented component.
 ///
-/// It owns the store, so that its memories are there for as long as they are looked at, and never gives it away. The
+/// It owns the store, so that its memories exist for as long as it reads or writes them, and never gives it away. The
 /// memories in its data count only if they were recorded in this very store, whatever a user of the data did with them.
 pub struct RewindableStore<T: HasMemories + 'static> {
-    /// Once some of its pages were read-only.
+    /// Set once some pages were made read-only.
     protected: Option<Arc<ProtectedMemories>>,
     /// The pages that were left writable, as they are in a fresh instance.
     writable: Vec<FreshPage>,
     quiet_decisions: u32,
     protections: u32,
-    /// Of its memories.
+    /// The id of its `Memories`.
     id: u64,
     store: ManuallyDrop<Store<T>>,
 }
 
 impl<T: HasMemories + 'static> RewindableStore<T> {
-    /// `set_up` sets limits and the like.
+    /// `set_up` sets limits and similar properties of the store.
     pub fn new(engine: &FixedMemoryEngine, data: T, set_up: impl FnOnce(&mut Store<T>)) -> RewindableStore<T> {
         let mut store = Store::new(engine, data);
         set_up(&mut store);
-        // A store that `set_up` put in the place of the new one may be of another engine, or have an instance already:
-        // nothing of it is rewound.
+        // If `set_up` replaced the new store with another, that one may be of another engine, or have an instance
+        // already: nothing of it is rewound.
         let memories = store.data().memories();
         let is_new = Engine::same(store.engine(), engine) && memories.of_store(address_of(store.data())).is_none();
         let id = if is_new { memories.id() } else { u64::MAX };
@@ -74,7 +74,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         function.call(self.store.as_context_mut(), parameters)
     }
 
-    /// The bytes of the memory in which the instance's answers are. None: it reported none.
+    /// The bytes of the memory that contains the instance's answers. None: it reported none.
     pub fn answers(&self) -> Option<&[u8]> {
         self.memories()?;
         let answers = self.store.data().memories().answers()?;
@@ -84,7 +84,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         Some(unsafe { answers.contents() })
     }
 
-    /// The memories of its instance, if the data has those which were recorded here.
+    /// The memories of its instance, if the data holds those that were recorded in this store.
     fn memories(&self) -> Option<&[Memory]> {
         let data = self.store.data();
         data.memories().of_store(address_of(data)).filter(|_| data.memories().id() == self.id)
@@ -100,7 +100,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         }
     }
 
-    /// Calls back for every page that was written, in order. False: that is not known.
+    /// Calls `found` for every written page, in order. False: the written pages are not known.
     pub(crate) fn written(&self, pagemap: &Pagemap, mut found: impl FnMut(PagePlace)) -> bool {
         // Pages that may be read-only can't be put back.
         let is_off = self.protection() == Protection::Off;
@@ -111,7 +111,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
             .all(|(number, memory)| pagemap.written(*memory, |page| found(PagePlace { memory: number, page })).is_ok())
     }
 
-    /// Puts pages back that are not read-only.
+    /// Restores pages that are not read-only.
     pub(crate) fn put_back(&self, pages: &[FreshPage]) {
         let Some(memories) = self.memories() else { return };
         for page in pages {
@@ -126,8 +126,8 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         }
     }
 
-    /// While pages are protected, those that were left writable are all that the instance can have written: they are
-    /// put back. False: no page is protected.
+    /// While pages are protected, the instance can only have written those that were left writable: restores them.
+    /// False: no page is protected.
     pub(crate) fn put_back_writable(&mut self) -> bool {
         let reported = self.memories().map(<[Memory]>::len);
         let is_on = self.protection() == Protection::On
@@ -145,7 +145,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         is_on.then(|| self.writable.iter().map(|page| page.place.page).collect())
     }
 
-    /// Counts a decision whose written pages were all known. Whether protection is worth its system calls by now.
+    /// Counts a decision whose written pages were all known. Returns whether protection is now worth its system calls.
     pub(crate) fn is_protection_due(&mut self) -> bool {
         self.quiet_decisions = self.quiet_decisions.saturating_add(1);
         self.quiet_decisions > QUIET_DECISIONS && self.protections < MOST_PROTECTIONS
@@ -174,7 +174,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         #[expect(unsafe_code, reason = "see `write_protect`")]
         let done = unsafe { protected.protect(&runs) };
         if !done {
-            // No room for more mappings.
+            // There is no room for more mappings.
             self.protections = MOST_PROTECTIONS;
         }
     }
@@ -209,17 +209,17 @@ impl<T: HasMemories + 'static> AsContext for RewindableStore<T> {
 }
 
 /// Ends the protection of pages: through the context, the host may write the guest's memory at any time, and outside of
-/// a call nobody would take the fault.
+/// a call nobody would handle the fault.
 impl<T: HasMemories + 'static> AsContextMut for RewindableStore<T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        // If the kernel refuses, a write ends the process with a segmentation fault; the instance is not in use any
-        // more then, since its call has failed before.
+        // If the kernel refuses, a write ends the process with a segmentation fault; but then the instance is no longer
+        // in use, since its call has failed before.
         let _ = self.unprotect();
         self.store.as_context_mut()
     }
 }
 
-/// Parameters that need no memory.
+/// Parameters that pass in registers, and need no memory.
 pub trait InRegisters: sealed::Sealed {}
 
 impl InRegisters for () {}
@@ -249,7 +249,7 @@ impl<T: HasMemories + 'static> Drop for RewindableStore<T> {
             );
             return;
         }
-        // SAFETY: It is dropped here only, and not used afterwards.
+        // SAFETY: The store is dropped only here, and not used afterwards.
         #[expect(unsafe_code, reason = "a store that is given up is not dropped")]
         unsafe {
             ManuallyDrop::drop(&mut self.store);
@@ -282,7 +282,7 @@ pub mod tests {
         }
     }
 
-    /// It writes a byte of its memory, at the address that it is given, and returns what was there before.
+    /// Writes a byte of its memory, at the address that it is given, and returns the previous value.
     const WRITES: &str = r#"(component
         (core module $m (memory (export "memory") 1)
           (func (export "f") (param i32) (result i32)
@@ -356,8 +356,8 @@ pub mod tests {
         assert!(matches!(error.downcast_ref(), Some(wasmtime::Trap::MemoryOutOfBounds)), "{error:?}");
     }
 
-    /// A function of the host returns a text, which Wasmtime copies into the guest's memory: it asks the handler for
-    /// its own faults as well. And where the host copies before it calls, no page is protected.
+    /// A function of the host returns a string, which Wasmtime copies into the guest's memory: Wasmtime asks the
+    /// handler about its own faults as well. If the host copies before it calls, no page is protected.
     #[test]
     fn host_can_copy_into_a_protected_page() {
         let text = r#"(component
@@ -401,7 +401,7 @@ pub mod tests {
             drop(store);
             refuse(false);
         }
-        // The pool had four.
+        // The pool had four slots.
         let (mut store, _, decide) = instance(&setting);
         assert_eq!(write(&mut store, decide, 0).expect("a slot that was not lost"), 0);
         let mut other = RewindableStore::new(&setting.engine, Data::default(), |_| {});
@@ -438,7 +438,7 @@ pub mod tests {
         write(&mut one, decide, 0).expect("it is writable");
         two.put_back(&[FreshPage { place: page(0), content: None }]);
         assert_eq!(one.page(page(0)).expect("its own")[0], 7);
-        // An instance that reports to the data of another store makes no memory of that one's.
+        // An instance that reports to the data of another store gives that store no memory.
         let mut three = RewindableStore::new(&setting.engine, Data::default(), |_| {});
         let mut four = RewindableStore::new(&setting.engine, Data::default(), |_| {});
         std::mem::swap(three.data_mut(), four.data_mut());

@@ -1,5 +1,5 @@
-//! Write protection of the pages that an instance does not write, so that the kernel need not be asked after each
-//! decision. The first write to such a page makes all pages writable again, and from then on the kernel is asked as
+//! Write-protects the pages that an instance does not write, so that the kernel need not be queried after each
+//! decision. The first write to such a page makes all pages writable again, and from then on the kernel is queried as
 //! before.
 
 use std::ffi::c_int;
@@ -9,18 +9,19 @@ use nix::libc::{SIGSEGV, siginfo_t};
 
 use crate::memory::{Access, FreshPage, Memory};
 
-/// Decisions that wrote only to known pages until protection is worth its system calls.
+/// Decisions that must have written only to known pages before protection is worth its system calls.
 pub const QUIET_DECISIONS: u32 = 32;
 
-/// Protections of an instance at most. One that writes to protected pages again and again is scanned instead.
+/// Most times that an instance is protected. One that writes to protected pages again and again is scanned instead.
 pub const MOST_PROTECTIONS: u32 = 4;
 
-/// Runs of read-only pages at most. Each splits a mapping, of which a process has only so many.
+/// Most runs of read-only pages. Each splits a mapping, and a process has a limited number of mappings.
 pub const MOST_RUNS: usize = 8;
 
 /// Memories some of whose pages may be read-only. Only one thread at a time runs the instance.
 ///
-/// The store that owns the memories outlives this, but for the copy in its signal handler, which goes with the store.
+/// The store that owns the memories outlives this, except for the copy in its signal handler, which is dropped with the
+/// store.
 pub struct ProtectedMemories {
     memories: Vec<Memory>,
     state: AtomicU8,
@@ -33,7 +34,7 @@ pub enum Protection {
     Off,
     /// All are read-only but those that were left writable.
     On,
-    /// The kernel refused a change half way: any page may be either.
+    /// The kernel refused a change halfway: any page may be either.
     Unknown,
 }
 
@@ -44,7 +45,7 @@ impl ProtectedMemories {
         protected
     }
 
-    /// Whether these are all of so many memories.
+    /// Whether these are all memories of an instance that reported this many.
     pub fn covers(&self, memories: Option<usize>) -> bool {
         memories == Some(self.memories.len())
     }
@@ -66,8 +67,8 @@ impl ProtectedMemories {
         self.state.store(state, Ordering::Relaxed);
     }
 
-    /// Makes pages read-only: those of `runs`. False: the kernel refused. Then all are writable, unless it refused that
-    /// as well.
+    /// Makes the pages of `runs` read-only. False: the kernel refused; then all pages are writable, unless it refused
+    /// that as well.
     ///
     /// # Safety
     ///
@@ -86,7 +87,7 @@ impl ProtectedMemories {
         done
     }
 
-    /// Makes all pages writable. False: the kernel refused; some pages stay read-only.
+    /// Makes all pages writable. False: the kernel refused, and some pages stay read-only.
     ///
     /// # Safety
     ///
@@ -99,16 +100,16 @@ impl ProtectedMemories {
         done
     }
 
-    /// The store's signal handler: whether a fault was a write to a protected page, which can be done again now.
+    /// The store's signal handler. Returns whether a fault was a write to a protected page, which can now be repeated.
     /// Wasmtime asks it before it looks for a trap, for faults in guest code and for those in its own copies into the
     /// guest's memory.
     ///
-    /// If the kernel refuses to make the pages writable, the fault goes on to Wasmtime. In guest code it becomes a
-    /// trap, and the decision fails; in a copy of the host it ends the process, as any segmentation fault does.
+    /// If the kernel refuses to make the pages writable, Wasmtime handles the fault. In guest code it becomes a trap,
+    /// and the decision fails; in a copy of the host it ends the process, as any segmentation fault does.
     ///
     /// # Safety
     ///
-    /// Called by Wasmtime as a signal handler: `about` is what the kernel gave, and the store lives.
+    /// Called by Wasmtime as a signal handler: `about` is the pointer that the kernel passed, and the store lives.
     #[expect(unsafe_code, reason = "the address is in a union")]
     pub unsafe fn handle(&self, signal: c_int, about: *const siginfo_t) -> bool {
         if signal != SIGSEGV || self.protection() == Protection::Off {
@@ -122,7 +123,7 @@ impl ProtectedMemories {
     }
 }
 
-/// Pages of a memory that follow on each other.
+/// Consecutive pages of a memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
     pub memory: Memory,

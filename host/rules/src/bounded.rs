@@ -1,4 +1,4 @@
-//! Tables that are bounded in entries and in bytes; the least useful entries go first.
+//! Tables that are bounded in entries and in bytes; the least useful entries are evicted first.
 
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZero;
@@ -10,17 +10,18 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 pub type Bounded<K, V, H> = Cache<K, V, Weight, H, DefaultLifecycle<K, V>>;
 
-/// What an entry takes beside its key and its value, about: its place in the table, allocations.
+/// Approximate overhead of an entry in addition to its key and value, in bytes: its slot in the table, allocations.
 const ENTRY_BYTES: usize = 128;
 
-/// What a prepared peer takes that is kept with a route, about.
+/// Approximate size of the prepared peer that is kept with a route, in bytes.
 pub const PEER_BYTES: usize = 1024;
 
-/// Parts of a table that threads use at the same time: one for each four cores, 8 at most. Where many tables are used
-/// in turn, each part is more memory that is not in the caches when its turn comes.
+/// Shards of a table, which threads use concurrently: one for every four cores, at most 8. With many tables in use,
+/// each further shard is memory that is no longer in the CPU caches when it is needed again.
 static SHARDS: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, NonZero::get).div_ceil(4).min(8));
 
-/// Each entry weighs so much at least that a table which is full in bytes has no more entries than it may have.
+/// Makes a table. Every entry has a minimum weight, such that a table which is full in bytes holds at most `entries`
+/// entries.
 pub fn bounded<K: Eq + Hash, V: Clone, H: BuildHasher + Clone>(
     entries: usize,
     bytes: u64,
@@ -43,7 +44,7 @@ pub struct Weight {
 }
 
 impl Weight {
-    /// Of an entry whose key and value take so much.
+    /// The weight of an entry whose key and value take this many bytes.
     pub fn of(&self, bytes: usize) -> u64 {
         u64::try_from(bytes.saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX).max(self.least)
     }

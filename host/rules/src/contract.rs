@@ -1,8 +1,7 @@
-//! The contract's plain types: the records of `wit/` as they are in every version of it, not yet checked.
+//! The contract's plain types: the records of `wit/`, independent of the WIT version and not yet checked.
 //!
 //! The `abi` of a WIT version converts them from and to the types that are generated from its package. Units and limits
-//! are those of the WIT comments. Only `check` turns a [`Decision`] into something that the rest of the
-//! program believes.
+//! are those of the WIT comments. Only `check` turns a [`Decision`] into a value that the rest of the program trusts.
 
 use bitflags::bitflags;
 use serde::{Serialize, Serializer};
@@ -251,20 +250,20 @@ pub struct Upstream {
     pub failures: u32,
 }
 
-/// A module's answer, unchecked: a decision, or the bytes of one that was checked before.
+/// A module's unchecked answer: a decision, or a key to one that was checked before.
 #[derive(Debug)]
 pub enum RawAnswer<K> {
-    /// To connect: the bytes of this answer are known, and nobody lifted it again.
+    /// A `connect` whose bytes match a known answer, so that it was not lifted again.
     Known(K),
     Decision {
         decision: Box<Decision>,
-        /// The bytes by which it can be known the next time, if there are such.
+        /// The bytes by which the next equal answer is recognized, if the answer has such a key.
         record: Option<Box<[u8]>>,
     },
 }
 
 impl<K> RawAnswer<K> {
-    /// The WIT package's name for it.
+    /// The case's name in the WIT package.
     pub fn name(&self) -> &'static str {
         let decision = match self {
             RawAnswer::Known(_) => return "connect",
@@ -278,7 +277,7 @@ impl<K> RawAnswer<K> {
     }
 }
 
-// The names that the WIT package gives to cases, for logs and the command line.
+// Case names as in the WIT package, for logs and the command line.
 
 impl Stage {
     pub const ALL: [Stage; 7] =
@@ -371,7 +370,7 @@ impl Serialize for Quirks {
 }
 
 impl Tls {
-    /// TLS to a server of this name, which must prove that it is it.
+    /// TLS with full verification: the server must prove that it has this name.
     pub fn verified(sni: Option<String>) -> Tls {
         Tls {
             sni,
@@ -386,7 +385,7 @@ impl Tls {
 }
 
 impl Route {
-    /// A route with nothing but an address.
+    /// A route to this address, with nothing else set.
     pub fn to(address: &str) -> Route {
         Route {
             peer: Peer {

@@ -3,10 +3,10 @@
 /// Longest name, in bytes (RFC 1035, section 2.3.4).
 const LONGEST: usize = 253;
 
-/// Longest label, in bytes (ibidem).
+/// Longest label, in bytes (RFC 1035, section 2.3.4).
 const LONGEST_LABEL: usize = 63;
 
-/// Not a DNS name. A message follows the text that was found.
+/// Why a text is not a DNS name. The message is written to follow that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
     #[error("is empty")]
@@ -23,12 +23,12 @@ pub enum BadName {
     Character,
 }
 
-/// A name in lower case and without a trailing dot.
+/// Checks a name; returns it in lower case and without a trailing dot.
 pub fn dns_name(text: &str) -> Result<String, BadName> {
     check_dns_name(text).map(str::to_ascii_lowercase)
 }
 
-/// The same as it is written, without a trailing dot.
+/// Checks a name; returns it as written, without a trailing dot.
 pub fn check_dns_name(text: &str) -> Result<&str, BadName> {
     let name = text.strip_suffix('.').unwrap_or(text);
     if text.is_empty() {

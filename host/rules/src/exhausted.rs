@@ -1,4 +1,5 @@
-//! What this process or this machine has run out of. Whatever fails for that says so, and is nobody else's fault.
+//! Resources that this process or this machine has run out of. A failure with such a cause is reported as the proxy's
+//! own, not as the upstream's, the client's or the module's.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -10,19 +11,19 @@ use rustix::io::Errno;
 pub enum Exhausted {
     /// `RLIMIT_NOFILE`.
     Descriptors,
-    /// Descriptors of all processes together.
+    /// File descriptors of all processes on the machine together.
     SystemDescriptors,
     Memory,
     SocketBuffers,
 }
 
 impl Exhausted {
-    /// From what the kernel answered.
+    /// Reads the kernel's error code.
     pub fn of(error: &io::Error) -> Option<Exhausted> {
         error.raw_os_error().and_then(|code| Exhausted::of_errno(Errno::from_raw_os_error(code)))
     }
 
-    /// From any of the causes of an error.
+    /// Looks through an error's chain of causes.
     pub fn of_any<'a>(causes: impl IntoIterator<Item = &'a (dyn Error + 'static)>) -> Option<Exhausted> {
         causes.into_iter().find_map(|cause| match (cause.downcast_ref(), cause.downcast_ref()) {
             (Some(error), _) => Exhausted::of(error),

@@ -4,7 +4,7 @@
 //! The rooms are in the order in which a request walks through them; `ARCHITECTURE.md` has the whole picture.
 
 #![forbid(unsafe_code)]
-// Nothing that a module, a client or a file says may panic the process.
+// No input from a module, a client or a file may make the process panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
 
@@ -16,7 +16,7 @@ pub mod check;
 pub mod checked;
 pub mod retry;
 
-// Data that the walk uses.
+// Data used along the walk.
 pub mod contract;
 pub mod reads;
 pub mod settings;

@@ -1,7 +1,7 @@
-//! What a decision depended on: the accessors that the module called.
+//! The inputs of a decision: the accessors that the module called.
 //!
-//! A request head never changes, so a read of it needs no copy of the value that was seen: the same head answers the
-//! same again (`Read::seen`). What is seen of anything else is kept. `recall` stands on this list.
+//! A request head never changes, so a read of it needs no copy of the value: the same head gives the same value again
+//! (`Read::seen`). Values from any other source are recorded with the read. `decision_cache` is built on this list.
 
 use std::fmt;
 
@@ -32,10 +32,10 @@ pub enum Read {
     ConfigGet(String),
     ConfigText(String),
 
-    // What follows is not the request's: it comes with what was seen.
+    // The reads below do not depend on the request, so each carries the value that it returned.
     Now(u64),
     Random(u64),
-    /// All that WASI's randomness gave follows from it.
+    /// The seed from which all of WASI's random values of this decision follow.
     RandomSeed([u8; 32]),
     SharedAdd {
         key: String,
@@ -65,7 +65,7 @@ pub enum Read {
     },
 }
 
-/// What a read is of: the interface of the contract.
+/// The source of a read: an interface of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Request,
@@ -77,7 +77,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// As the WIT names it.
+    /// The interface's name in the WIT package.
     pub fn name(self) -> &'static str {
         match self {
             Source::Request => "request",
@@ -98,11 +98,12 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// A decision that reads more than this is noted as incomplete: real modules read a handful, and a hostile one
-    /// must not make the host keep a long list.
+    /// Most reads that are kept; with more, the list is marked incomplete. Real modules make a handful of reads, and a
+    /// hostile one must not make the host keep a long list.
     const MOST: usize = 256;
 
-    /// Longest read that is kept, in bytes. Header names are at most 64 KiB, pointers are the module's choice.
+    /// Longest read that is kept, in bytes. Header names have at most 64 KiB; JSON pointers are as long as the module
+    /// chooses.
     const LONGEST: usize = 1024;
 
     pub fn note(&mut self, read: Read) {
@@ -127,7 +128,7 @@ impl Reads {
 }
 
 impl Read {
-    /// What the module saw, as JSON; what is not UTF-8 is replaced.
+    /// The value that the module saw, as JSON. Bytes that are not UTF-8 are replaced.
     pub fn seen(&self, head: &RequestHead, settings: &ModuleSettings, attempts: &[contract::Attempt]) -> Value {
         match self {
             Read::Method => json!(head.method()),
@@ -158,7 +159,7 @@ impl Read {
         }
     }
 
-    /// Whose it is to say what is seen.
+    /// The source that the value came from.
     pub fn source(&self) -> Source {
         match self {
             Read::Method
@@ -187,7 +188,7 @@ impl Read {
         }
     }
 
-    /// The argument, and about how many bytes of what was seen are kept.
+    /// The argument, and the approximate number of bytes that are kept of the value.
     fn kept(&self) -> (&str, usize) {
         match self {
             Read::Method
@@ -217,20 +218,20 @@ impl Read {
         }
     }
 
-    /// Bytes that are kept for it, about.
+    /// Approximate number of bytes that are kept for this read.
     pub fn size(&self) -> usize {
         let (argument, seen) = self.kept();
         argument.len().saturating_add(seen)
     }
 }
 
-/// Bytes of a group's member: its address and its figures.
+/// Size of a group's member in bytes: its address and its figures.
 fn of_member(upstream: &contract::Upstream) -> usize {
     const FIGURES: usize = 40;
     upstream.address.len().saturating_add(FIGURES)
 }
 
-/// As the WIT names it: `header("cookie")`.
+/// The call with its name in the WIT package: `header("cookie")`.
 impl fmt::Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
@@ -269,7 +270,7 @@ impl fmt::Display for Read {
     }
 }
 
-/// The error as the WIT names it.
+/// A result as JSON; an error has its name in the WIT package.
 fn of_shared<T: serde::Serialize>(result: &Result<T, contract::SharedError>) -> Value {
     match result {
         Ok(value) => json!(value),

@@ -1,14 +1,14 @@
-//! It failed: what may be tried next? The host judges whether sending a request again is safe; a module's retry policy
-//! may narrow that, never widen it.
+//! Decides whether another attempt may follow a failed one. The host judges whether sending a request again is safe; a
+//! module's retry policy may narrow that, never widen it.
 
 use http::Method;
 
-/// What is known about a failed attempt when the question is whether there may be another.
+/// The facts about a failed attempt from which [`may_retry`] decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failed {
     /// Attempts so far, this one included.
     pub attempts: u32,
-    /// Attempts allowed: the tenant's limit, or less if the module said so.
+    /// Attempts allowed: the tenant's limit, or fewer if the module's retry policy says so.
     pub allowed: u32,
     pub time: Time,
     pub progress: Progress,
@@ -16,27 +16,27 @@ pub struct Failed {
     pub body: Body,
 }
 
-/// Whether the request may take longer (`upstream.overall_timeout_ms`).
+/// Whether the request has time left (`upstream.overall_timeout_ms`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
     Left,
     Over,
 }
 
-/// How far the attempt came.
+/// How far the attempt got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// No byte of the request left.
+    /// No byte of the request was sent.
     NothingSent,
-    /// The upstream said that it did not process the request (HTTP/2: REFUSED_STREAM, GOAWAY).
+    /// The upstream reported that it did not process the request (HTTP/2: REFUSED_STREAM, GOAWAY).
     NotProcessed,
-    /// Bytes may have arrived.
+    /// Bytes may have reached the upstream.
     Sent,
-    /// The client has part of the response.
+    /// The client has received part of the response.
     Answered,
 }
 
-/// Whether the method may be sent twice without harm (RFC 9110, section 9.2.2).
+/// Whether the method is idempotent, so that sending it twice does no harm (RFC 9110, section 9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idempotent {
     Yes,

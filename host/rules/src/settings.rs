@@ -1,4 +1,4 @@
-//! A module's own configuration, in the forms in which it may ask for it.
+//! A module's own configuration, in the forms that the WIT interface `config` offers.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ impl ModuleSettings {
         ModuleSettings { value, json }
     }
 
-    /// The whole as a JSON object.
+    /// The whole table as a JSON object.
     pub fn json(&self) -> &str {
         &self.json
     }

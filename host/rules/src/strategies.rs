@@ -1,4 +1,4 @@
-//! Random records for property tests, of this crate and of those above it (feature `proptest`).
+//! Random records for the property tests of this crate and of the crates that use it (feature `proptest`).
 
 use proptest::option::of;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use crate::check::{CredentialNames, OwnAddresses, Policy};
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::contract::{self, Alpn, Quirks, Upgrade, Verify};
 
-/// Text that is often nearly right, and sometimes anything.
+/// Text that is often almost valid, and sometimes arbitrary.
 fn text() -> BoxedStrategy<String> {
     prop_oneof![
         "[a-z0-9.-]{0,20}(:[0-9]{0,6})?",
@@ -97,7 +97,7 @@ fn peer() -> BoxedStrategy<contract::Peer> {
         .boxed()
 }
 
-/// Anything that a module can say.
+/// Any decision that a module can return.
 pub fn decision() -> BoxedStrategy<contract::Decision> {
     let rewrite = (of(text()), of(text()), prop::collection::vec(text(), 0..3), headers()).prop_map(
         |(authority, path_and_query, remove_headers, set_headers)| contract::Rewrite {
@@ -118,7 +118,7 @@ pub fn decision() -> BoxedStrategy<contract::Decision> {
     prop_oneof![8 => route.boxed(), 1 => response.boxed(), 1 => Just(contract::Decision::Pass)].boxed()
 }
 
-/// A policy of default limits, without credentials.
+/// Runs `then` with a policy that has default limits and no credentials.
 pub fn with_policy<T>(grants: &Grants, local_ports: Option<(u16, u16)>, then: impl FnOnce(&Policy<'_>) -> T) -> T {
     then(&Policy {
         limits: &Limits::default(),

@@ -1,15 +1,16 @@
-//! From a request's listener, server name and authority to the tenant that claimed them.
+//! Finds the tenant of a request by its listener, server name (SNI) and authority.
 //!
-//! The listener comes first (one that a tenant has by name before all), then the server name, then the authority; of
-//! names the exact one, then the longest wildcard, then `*`. Where nothing more special has an owner, the more general
-//! is looked at: a look-up costs a few hashes for each label of the names, however many tenants there are.
+//! The listener has precedence (a tenant that names it before tenants that name none), then the server name, then the
+//! authority. Among names, the exact one wins, then the longest wildcard, then `*`. Where the more specific claims have
+//! no owner, the lookup goes on to the more general ones. It costs a few hashes for each label of the names, however
+//! many tenants there are.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use crate::config::{HostPattern, Matching};
 
-/// Tenants, by what they claimed.
+/// Tenants by their claims.
 #[derive(Debug, Clone)]
 pub struct TenantTable<T> {
     by_listener: HashMap<String, ListenerTable<T>>,
@@ -23,17 +24,17 @@ struct ListenerTable<T> {
     other: PatternTable<T>,
 }
 
-/// Names, and what belongs to each.
+/// Values by name pattern.
 #[derive(Debug, Clone)]
 struct PatternTable<T> {
     exact: HashMap<String, T>,
-    /// By what follows `*.`.
+    /// By the name after `*.`.
     wildcard: HashMap<String, T>,
     any: Option<T>,
 }
 
 impl<T: Clone> TenantTable<T> {
-    /// Of two owners of the same the first has it; `config` refuses that case.
+    /// If two tenants make the same claim, the first owns it; `config` refuses that case.
     pub fn new<'a>(claims: impl IntoIterator<Item = (&'a Matching, T)>) -> TenantTable<T> {
         let mut table = TenantTable { by_listener: HashMap::new(), other: ListenerTable::default() };
         for (matching, owner) in claims {
@@ -74,7 +75,7 @@ impl<T: Clone> ListenerTable<T> {
     }
 }
 impl<T> PatternTable<T> {
-    /// What belongs to a pattern, made if there is nothing yet.
+    /// The value of a pattern, made if there is none yet.
     fn slot(&mut self, pattern: &HostPattern, make: impl FnOnce() -> T) -> &mut T {
         match pattern {
             HostPattern::Exact(name) => self.exact.entry(name.clone()).or_insert_with(make),
@@ -83,7 +84,7 @@ impl<T> PatternTable<T> {
         }
     }
 
-    /// What belongs to the patterns that a name matches, the most special first.
+    /// The values of the patterns that a name matches, the most specific first.
     fn matches(&self, name: &str) -> impl Iterator<Item = &T> {
         let exact = self.exact.get(name).into_iter();
         let levels = if self.wildcard.is_empty() { 0 } else { usize::MAX };
@@ -105,7 +106,7 @@ impl<T> Default for ListenerTable<T> {
     }
 }
 
-/// An IPv6 address has many spellings; patterns hold the canonical one.
+/// The canonical spelling of an authority's IPv6 address, which patterns hold; an address has many spellings.
 fn canonical_ipv6(authority: &str) -> Option<String> {
     authority.starts_with('[').then(|| host_of(authority).parse::<Ipv6Addr>().ok())?.map(|address| address.to_string())
 }

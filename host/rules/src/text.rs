@@ -1,4 +1,4 @@
-//! Text from strangers, made fit for a log line or a message.
+//! Makes untrusted text safe to show in a log line, in a message or on a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,14 +7,14 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+/// Whether a byte is allowed in a token (RFC 9110, section 5.6.2).
 pub fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether a character does something to a terminal or a log viewer instead of being seen: control characters, line and
-/// paragraph separators, the characters that turn the direction of writing (U+202E and its like), and those that a
-/// renderer ignores (Unicode's `Default_Ignorable_Code_Point`). Text with them can look like other text.
+/// Whether a character controls a terminal or a log viewer instead of being visible: control characters, line and
+/// paragraph separators, characters that change the direction of writing (U+202E and similar), and those that a
+/// renderer ignores (Unicode's `Default_Ignorable_Code_Point`). Text with such characters can look like other text.
 pub fn is_hidden(character: char) -> bool {
     match character {
         ' '..='~' => false,
@@ -22,7 +22,7 @@ pub fn is_hidden(character: char) -> bool {
     }
 }
 
-/// The invisible ones of Unicode 16, in its order.
+/// The invisible characters of Unicode 16, in code point order.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -31,7 +31,8 @@ fn is_invisible(character: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// `text` with its [hidden](is_hidden) characters escaped, cut to at most `most` bytes. Tells whether it was cut.
+/// Escapes the [hidden](is_hidden) characters of `text` and cuts it to at most `most` bytes. Returns also whether it
+/// was cut.
 pub fn printable(text: &str, most: usize) -> (String, bool) {
     let mut out = String::new();
     for character in text.chars() {
@@ -45,12 +46,12 @@ pub fn printable(text: &str, most: usize) -> (String, bool) {
     (out, false)
 }
 
-/// Text of one line: line breaks are [hidden](is_hidden) characters like others.
+/// Text as one line: escapes all [hidden](is_hidden) characters, line breaks included.
 pub fn printable_line(text: &str) -> Cow<'_, str> {
     escaped(text, |character| !is_hidden(character), push)
 }
 
-/// Text of one line or several, with its [hidden](is_hidden) characters escaped but for the line breaks.
+/// Text of one or more lines: escapes all [hidden](is_hidden) characters except line breaks.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character == '\n' || !is_hidden(character), push)
 }
@@ -78,13 +79,13 @@ fn push(out: &mut String, character: char) {
     }
 }
 
-/// JSON on one line. [Hidden](is_hidden) characters are escaped, so that a reader of the JSON gets them back and a
-/// terminal never does. Empty where `value` cannot be JSON.
+/// JSON on one line. [Hidden](is_hidden) characters are escaped, so that a JSON parser restores them and a terminal
+/// never gets them. Empty if `value` cannot be serialized as JSON.
 pub fn json(value: &impl Serialize) -> String {
     serialized(value, Escaped(CompactFormatter))
 }
 
-/// The same on several lines, for people.
+/// Like [`json`], but indented over several lines, for people.
 pub fn json_pretty(value: &impl Serialize) -> String {
     serialized(value, Escaped(PrettyFormatter::new()))
 }
@@ -97,12 +98,12 @@ fn serialized(value: &impl Serialize, formatter: impl Formatter) -> String {
     }
 }
 
-/// JSON that is already written, with its [hidden](is_hidden) characters escaped as JSON has it.
+/// Escapes the [hidden](is_hidden) characters of text that already is JSON, with JSON's own escapes.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character == '\n' || !is_hidden(character), push_json)
 }
 
-/// As JSON escapes a character: by its one or two units of UTF-16.
+/// Escapes a character as JSON does, by its one or two UTF-16 code units.
 fn push_json(out: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         let _ = write!(out, "\\u{unit:04x}");
@@ -114,7 +115,7 @@ struct Escaped<F>(F);
 
 impl<F: Formatter> Formatter for Escaped<F> {
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // Nearly all text is ASCII, of which `serde_json` leaves DEL alone.
+        // Fast path: nearly all text is printable ASCII. `serde_json` leaves one ASCII control unescaped: DEL.
         if fragment.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return writer.write_all(fragment.as_bytes());
         }
@@ -158,7 +159,8 @@ impl<F: Formatter> Formatter for Escaped<F> {
     }
 }
 
-/// An error with its causes, fit for a terminal. A cause that an error tells by itself is not told again.
+/// An error with its causes, safe for a terminal. A cause that the error's own message already ends with is not
+/// repeated.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

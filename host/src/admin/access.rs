@@ -1,4 +1,4 @@
-//! Who may use the API.
+//! Access control: who may use the API.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -14,41 +14,41 @@ use crate::admin::wrong_tokens::WrongTokens;
 use crate::admin::{ApiError, Code, host};
 use crate::server::StartError;
 
-/// What is asked of those who use the API.
+/// Requirements for clients of the API.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// Nothing: only the proxy's own user can open the socket.
+    /// No requirements: only the proxy's own user can open the socket.
     Full,
-    /// Over TCP, where anybody may come.
+    /// Over TCP, where any client may connect.
     Remote(Arc<Remote>),
 }
 
-/// What is asked of those who come over TCP.
+/// Requirements for clients over TCP.
 #[derive(Debug)]
 pub struct Remote {
-    /// The token, which may be exchanged. None: there is no way to more than metrics.
+    /// The token, which a reload may replace. None: clients get only metrics.
     token: Option<ArcSwap<String>>,
-    /// Names of the listener.
+    /// The listener's names.
     hosts: Vec<String>,
     wrong: WrongTokens,
     refusals: Seldom,
 }
 
-/// Who asks.
+/// The sender of a request, and the request's head.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'r> {
-    /// None: on the socket.
+    /// None: the request came over the Unix socket.
     pub ip: Option<IpAddr>,
     pub uri: &'r Uri,
     pub version: Version,
     pub headers: &'r HeaderMap,
 }
 
-/// A token is not guessed: as long as 128 bits in hexadecimal.
+/// Minimum length of a token, in bytes: 128 bits in hexadecimal, so that it cannot be guessed.
 const SHORTEST: usize = 32;
 
 impl Access {
-    /// What a configuration asks of those who come over TCP.
+    /// The configured requirements for clients over TCP.
     pub fn of(config: &AdminConfig) -> Result<Access, StartError> {
         let remote = |token: Option<&str>| Access::remote(token, config.hosts.clone());
         let Some(path) = &config.token_file else { return Ok(remote(None)) };
@@ -70,7 +70,7 @@ impl Access {
         Access::Remote(Arc::new(Remote { token, hosts, wrong: WrongTokens::default(), refusals: Seldom::default() }))
     }
 
-    /// Asks for another token from now on.
+    /// Replaces the token.
     pub fn exchange(&self, new: &Access) {
         if let (Access::Remote(now), Access::Remote(new)) = (self, new)
             && let (Some(token), Some(new)) = (&now.token, &new.token)
@@ -79,7 +79,7 @@ impl Access {
         }
     }
 
-    /// Judges whether a request was meant for this listener, whatever it asks.
+    /// Checks that a request was meant for this listener, whatever it asks for.
     pub fn admit(&self, caller: Caller<'_>) -> Result<(), ApiError> {
         match self {
             Access::Full => Ok(()),
@@ -87,7 +87,7 @@ impl Access {
         }
     }
 
-    /// Judges the token of a request for more than metrics.
+    /// Checks the token of a request for anything but metrics.
     pub fn judge(&self, caller: Caller<'_>, now: Instant) -> Result<(), ApiError> {
         match self {
             Access::Full => Ok(()),
@@ -95,7 +95,7 @@ impl Access {
         }
     }
 
-    /// Logs that somebody was refused: clients that go on get one line a minute, all together.
+    /// Logs a refusal. All clients together get at most one line a minute.
     pub fn log_refusal(&self, caller: Caller<'_>, error: &ApiError, now: Instant) {
         let Access::Remote(remote) = self else { return };
         if let Some(unlogged) = remote.refusals.line(now) {
@@ -117,7 +117,7 @@ impl Remote {
             (Some(_), Some(_)) | (None, _) => None,
         };
         let Some(given) = given else { return Err(unauthorized("send the token: `authorization: Bearer TOKEN`")) };
-        // Every connection over IP has an address; if one had none, it would count among those.
+        // Every connection over IP has an address; one without would count as `0.0.0.0`.
         let client = caller.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         if let Some(wait) = self.wrong.wait(client, now) {
             let message = "too many wrong tokens came from this address: it has to wait (see the header `retry-after`)";
@@ -133,7 +133,7 @@ impl Remote {
     }
 }
 
-/// What follows the scheme, whose case does not matter (RFC 9110, section 11.1). None: it is another scheme.
+/// The part after the scheme, whose case does not matter (RFC 9110, section 11.1). None: it is another scheme.
 fn credentials(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
@@ -143,14 +143,14 @@ fn unauthorized(message: &str) -> ApiError {
     ApiError::new(Code::Unauthorized, message)
 }
 
-/// Lets one line through at first, and then one a minute.
+/// Limits log lines to one a minute.
 #[derive(Debug, Default)]
 struct Seldom {
     last: Mutex<(Option<Instant>, u64)>,
 }
 
 impl Seldom {
-    /// How many lines were left out since the last one, if one is due.
+    /// The number of lines suppressed since the last one, if a line is due.
     fn line(&self, now: Instant) -> Option<u64> {
         const BETWEEN: Duration = Duration::from_secs(60);
         let (last, unlogged) = &mut *self.last.lock();
@@ -180,7 +180,7 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-    /// What becomes of a request from 192.0.2.`client` with these headers.
+    /// The result for a request from 192.0.2.`client` with these headers.
     fn judged(access: &Access, client: u8, authorization: &[&str], now: Instant) -> Result<(), Code> {
         let mut headers = HeaderMap::new();
         for value in authorization {

@@ -1,4 +1,4 @@
-//! What the API answers when it can't do what it was asked.
+//! The API's errors.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pointsman_rules::config::nearest;
 use serde_json::{Value, json};
 
-/// A request that was not done. `{"error": {"code": ..., "message": ...}}`
+/// A request that failed. `{"error": {"code": ..., "message": ...}}`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -16,13 +16,13 @@ pub struct ApiError {
     pub step: Option<&'static str>,
     /// The query parameter that was refused.
     pub parameter: Option<String>,
-    /// Methods that the path has, for `Allow`.
+    /// The methods that the path supports, for `Allow`.
     pub allow: Option<String>,
-    /// When to try again, for `Retry-After`.
+    /// When to retry, for `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
-/// The kinds of errors; programs tell them apart by these.
+/// The kinds of errors, for programs to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     BadRequest,
@@ -83,7 +83,7 @@ impl Code {
         self.answer().0
     }
 
-    /// Whether it says that this client may not ask, whatever it asks.
+    /// Whether the client was refused access, regardless of the operation.
     pub fn is_of_access(self) -> bool {
         use Code::{CrossSite, Forbidden, HostNotAllowed, TooManyWrongTokens, Unauthorized};
         matches!(self, Unauthorized | Forbidden | HostNotAllowed | CrossSite | TooManyWrongTokens)
@@ -122,7 +122,7 @@ impl ApiError {
         ApiError { code, message: message.into(), step: None, parameter: None, allow: None, retry_after: None }
     }
 
-    /// A query parameter that can't be used.
+    /// A query parameter that is not valid.
     pub fn of_parameter(name: &str, message: impl Into<String>) -> ApiError {
         ApiError { parameter: Some(name.to_owned()), ..ApiError::new(Code::BadRequest, message) }
     }
@@ -137,26 +137,26 @@ impl ApiError {
         json!({"error": error})
     }
 
-    /// Headers that the status asks for.
+    /// Adds the headers that the status requires.
     pub fn headers(&self, headers: &mut HeaderMap) {
         if self.code == Code::Unauthorized {
-            // RFC 9110, section 11.6.1.
+            // Required by RFC 9110, section 11.6.1.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pointsman\""));
         }
         if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             headers.insert(header::ALLOW, allow);
         }
         if let Some(wait) = self.retry_after {
-            // Whole seconds, and not one too early.
+            // Whole seconds, rounded up so that no client returns too early.
             let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
     }
 }
 
-/// A tenant that there is not, and the one that may be meant.
+/// The error for an unknown tenant, with the name that may be meant.
 pub fn no_such_tenant<'n>(name: &str, known: impl Iterator<Item = &'n String>) -> ApiError {
-    /// A tenant's name has 64 bytes at most.
+    /// Maximum length of a tenant's name, in bytes.
     const LONGEST: usize = 64;
     let known: Vec<&str> = known.map(String::as_str).collect();
     let meant = match nearest(name, &known) {

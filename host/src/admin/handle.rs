@@ -1,4 +1,4 @@
-//! From a request to what is done, and to its answer.
+//! Handles a request to the API: checks access, does the operation, sends the answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::admin::answer::no_such_tenant;
 use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Caller, Code, views};
 use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
-use crate::server::{Control, Frozen, NoTenant, ReloadError};
+use crate::server::{ChangesFrozen, Control, NoTenant, ReloadError};
 use crate::tenant::Tenant;
 
 /// Serves the admin API on one listener.
@@ -29,7 +29,7 @@ const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const DESCRIPTION: &str = include_str!("../../../docs/admin-api.json");
 
-/// What is sent: its type and its bytes.
+/// A response body: its content type and its bytes.
 type Body = (&'static str, Vec<u8>);
 
 impl Admin {
@@ -56,7 +56,7 @@ impl Admin {
         }
     }
 
-    /// What a request asks for, if whoever sent it may ask for it. Nothing of its body has been read.
+    /// Parses a request and checks that its sender may make it. Nothing of its body has been read yet.
     fn permitted<'u>(&self, caller: Caller<'_>, method: &Method, uri: &'u Uri) -> Result<Call<'u>, ApiError> {
         let now = Instant::now();
         let judged = || -> Result<Call<'u>, ApiError> {
@@ -77,7 +77,7 @@ impl Admin {
         judged
     }
 
-    /// Builds and files take their time: not on a thread that serves.
+    /// Does the operation. Builds and file access are slow, so they do not run on a thread that serves.
     async fn done(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Value, ApiError> {
         let tenant = call.tenant.as_deref().map(|name| self.tenant(name)).transpose()?;
         let no_tenant = || ApiError::new(Code::Internal, "a path without its tenant");
@@ -188,7 +188,7 @@ impl ServeHttp for Admin {
     }
 }
 
-/// The answer to a request that is not done.
+/// The response to a request that failed.
 pub fn refusal(error: &ApiError) -> Response<Vec<u8>> {
     let mut response = response(error.code.status(), (JSON, text(&error.json())));
     error.headers(response.headers_mut());
@@ -202,7 +202,7 @@ fn response(status: StatusCode, (content_type, body): Body) -> Response<Vec<u8>>
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length.into());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // An answer is of this moment, and no page is to take it for a script.
+    // The answer holds only at this moment, and no page may run it as a script.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -214,7 +214,7 @@ fn text(value: &Value) -> Vec<u8> {
     text
 }
 
-/// The body of a request, no larger than a module may be; none where none is wanted.
+/// Reads the body of a request, at most as large as a module may be. Empty if the operation takes none.
 async fn body(session: &mut ServerSession, action: Action) -> Result<Vec<u8>, ApiError> {
     let too_large = || ApiError::new(Code::TooLarge, format!("a module may have {LARGEST_FILE} bytes at most"));
     let failed = |error: Box<pingora::Error>| ApiError::new(Code::BadRequest, format!("the body: {error}"));
@@ -241,13 +241,13 @@ async fn body(session: &mut ServerSession, action: Action) -> Result<Vec<u8>, Ap
     Ok(body)
 }
 
-/// Has the rest of a body thrown away after the answer: a client that is still sending would meet a reset, and not read
-/// why.
+/// Discards the rest of a body after the answer: a client that is still sending would get a reset, and not see the
+/// reason.
 fn drop_body(session: &mut ServerSession) {
-    /// How long it may go on sending.
+    /// How long the client may go on sending.
     const LONGEST: Duration = Duration::from_secs(5);
     if waits_to_be_asked(session.req_header()) {
-        // Whether it sends its body nevertheless is not known, so nothing can follow.
+        // The client may or may not send its body nevertheless, so no other request can follow.
         session.set_keepalive(None);
     } else {
         session.set_close_on_response_before_downstream_finish(false);
@@ -255,7 +255,7 @@ fn drop_body(session: &mut ServerSession) {
     }
 }
 
-/// Whether the client sends its body when it is asked to (RFC 9110, section 10.1.1).
+/// Whether the client waits for `100 Continue` before it sends its body (RFC 9110, section 10.1.1).
 fn waits_to_be_asked(head: &RequestHeader) -> bool {
     let expects = head.headers.get(header::EXPECT);
     head.version == Version::HTTP_11
@@ -269,7 +269,7 @@ async fn blocking(work: impl FnOnce() -> Result<Value, ApiError> + Send + 'stati
     }
 }
 
-/// Takes a module through every step; with `trial`, to what serves.
+/// Takes a module through every step; with `trial`, releases it.
 async fn upload(
     control: Arc<Control>,
     tenant: Arc<Tenant>,
@@ -301,11 +301,11 @@ async fn upload(
     .await
 }
 
-fn frozen(error: Frozen) -> ApiError {
+fn frozen(error: ChangesFrozen) -> ApiError {
     ApiError::new(Code::UpgradeUnderWay, error.to_string())
 }
 
-/// What a request says of a trial, where it differs from the tenant's configuration.
+/// The trial that a request asks for, where it differs from the tenant's configuration.
 fn trial(call: &Call<'_>, configured: Trial) -> Result<Trial, ApiError> {
     let stage = stage(call, "stage")?.unwrap_or(configured.stage);
     let percent = percent(call)?.unwrap_or(configured.percent);
@@ -329,7 +329,7 @@ fn serves_nobody() -> ApiError {
     ApiError::of_parameter("percent", message)
 }
 
-/// Of the clients, where that is what a trial is about.
+/// The percentage of clients, if the trial is a canary.
 fn share(trial: Trial) -> Option<u32> {
     (trial.stage == Stage::Canary).then_some(trial.percent)
 }
@@ -381,7 +381,7 @@ fn cannot_roll_back(error: CannotRollBack) -> ApiError {
 
 fn config_refused(error: ReloadError) -> ApiError {
     let code = match error {
-        ReloadError::Frozen(_) => Code::UpgradeUnderWay,
+        ReloadError::ChangesFrozen(_) => Code::UpgradeUnderWay,
         _ => Code::ConfigRefused,
     };
     ApiError::new(code, error.to_string())

@@ -1,6 +1,6 @@
-//! Whether a request was sent to this proxy, and by no page of another site. A browser sends the requests of any page,
-//! also to addresses that only this machine can reach: by a name that its owner points here (DNS rebinding), or across
-//! sites.
+//! Checks that a request was meant for this proxy, and that no page of another site sent it. A browser sends requests
+//! of any page, also to addresses that only this machine can reach: through a name whose owner points it here (DNS
+//! rebinding), or across sites.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use pointsman_rules::request::{self, Authority, parse_authority};
 
 use crate::admin::{ApiError, Code};
 
-/// A host and perhaps a port.
+/// A host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     host: Host,
@@ -20,14 +20,14 @@ struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Ip(IpAddr),
-    /// In lower case, without a dot at its end.
+    /// In lower case, without a trailing dot.
     Name(String),
 }
 
-/// Judges who a request is for and where it is from. `hosts` are the names that the operator gave the listener.
+/// Checks the target and the origin of a request. `hosts` are the names that the operator gave the listener.
 pub fn judge(uri: &Uri, headers: &HeaderMap, version: Version, hosts: &[String]) -> Result<(), ApiError> {
     let host = only(headers, header::HOST)?;
-    // In HTTP/2, and with a target in absolute form, it is part of the target.
+    // In HTTP/2, and with a target in absolute form, the target contains the authority.
     let place = match (uri.authority().map(|authority| authority.as_str()), host) {
         (Some(target), Some(host)) => {
             place(host).filter(|host| is_allowed(host, hosts)).ok_or_else(|| not_allowed(host))?;
@@ -48,7 +48,7 @@ pub fn judge(uri: &Uri, headers: &HeaderMap, version: Version, hosts: &[String])
     }
 }
 
-/// An address can't be pointed here by anybody else, and `localhost` neither (RFC 6761, section 6.3).
+/// Nobody else can point an IP address here, nor `localhost` (RFC 6761, section 6.3).
 fn is_allowed(place: &Place, hosts: &[String]) -> bool {
     match &place.host {
         Host::Ip(_) => true,
@@ -66,7 +66,7 @@ fn not_allowed(host: &str) -> ApiError {
     )
 }
 
-/// Whether a page of this origin (RFC 6454, section 7) was got from there.
+/// Whether a page of this origin (RFC 6454, section 7) was loaded from `asked`.
 fn is_of(origin: &str, asked: &Place) -> bool {
     let default = |scheme: &str| match scheme {
         "http" => Some(80),
@@ -78,7 +78,7 @@ fn is_of(origin: &str, asked: &Place) -> bool {
     page.host == asked.host && page.port.unwrap_or(default) == asked.port.unwrap_or(default)
 }
 
-/// A header that a request may have once.
+/// The value of a header that a request may have at most once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(&name).iter();
     let bad = |what| ApiError::new(Code::BadRequest, format!("the header `{name}` {what}"));
@@ -90,7 +90,7 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError>
     }
 }
 
-/// `host`, `host:port`, `[ipv6]` or `[ipv6]:port`. None: it is nothing of that.
+/// Parses `host`, `host:port`, `[ipv6]` or `[ipv6]:port`. None: it is none of these.
 fn place(text: &str) -> Option<Place> {
     let Authority { host, port } = parse_authority(text.as_bytes())?;
     let host = match host {
@@ -104,7 +104,7 @@ fn place(text: &str) -> Option<Place> {
 }
 
 fn shown(text: &str) -> String {
-    /// The longest name.
+    /// The longest hostname, in bytes.
     const LONGEST: usize = 253;
     pointsman_rules::text::printable(text, LONGEST).0
 }
@@ -113,7 +113,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What becomes of a request with these headers.
+    /// The result for a request with these headers.
     #[track_caller]
     fn judged(target: &str, version: Version, headers: &[(&'static str, &str)]) -> Result<(), Code> {
         let mut map = HeaderMap::new();

@@ -1,4 +1,4 @@
-//! The admin listener: metrics, and the API that shows and changes what serves. `docs/admin-api.json` describes it.
+//! The admin listener: metrics, and the API that shows and changes a running proxy. `docs/admin-api.json` describes it.
 
 mod access;
 mod answer;

@@ -1,4 +1,4 @@
-//! What the API can be asked, and how a request is taken apart.
+//! The API's operations, and how a request is parsed into one.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub enum Action {
     Reload,
 }
 
-/// A path and what it does. `{tenant}` stands for a tenant's name.
+/// A path and its operation. `{tenant}` is a placeholder for a tenant's name.
 #[derive(Debug)]
 pub struct Route {
     pub method: Method,
@@ -35,7 +35,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Methods that are answered: HEAD wherever GET is (RFC 9110, section 9.1).
+    /// Supported methods: HEAD wherever GET is (RFC 9110, section 9.1).
     fn methods(&self) -> &str {
         if self.method == Method::GET { "GET, HEAD" } else { self.method.as_str() }
     }
@@ -68,7 +68,7 @@ const fn route(method: Method, path: &'static str, action: Action, parameters: &
     Route { method, path, action, parameters }
 }
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Call<'r> {
     pub action: Action,
@@ -94,22 +94,22 @@ impl<'r> Call<'r> {
         Ok(Call { action: route.action, tenant, query: parameters(route, query.unwrap_or_default())? })
     }
 
-    /// A query parameter.
+    /// The value of a query parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
     }
 
-    /// One that is a number.
+    /// The value of a numeric query parameter.
     pub fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
         let Some(text) = self.parameter(name) else { return Ok(None) };
-        // `parse` takes a sign as well.
+        // `parse` would also accept a sign.
         let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let wrong = || ApiError::of_parameter(name, format!("`{name}` must be a number, found `{}`", shown(text)));
         number.map(Some).ok_or_else(wrong)
     }
 }
 
-/// The query parameters of a route, each of them once at most.
+/// The query parameters of a route, each at most once.
 fn parameters<'r>(route: &Route, query: &'r str) -> Result<Vec<(&'static str, Cow<'r, str>)>, ApiError> {
     let mut found: Vec<(&'static str, Cow<'r, str>)> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -139,7 +139,7 @@ fn bad_name() -> ApiError {
     ApiError::new(Code::BadRequest, "the tenant's name in the path is not percent-encoded UTF-8")
 }
 
-/// Text as percent-encoding hides it (RFC 3986, section 2.1). None: it is no such text.
+/// Decodes percent-encoding (RFC 3986, section 2.1). None: the text is not valid.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
@@ -155,7 +155,7 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// What stands for `{tenant}`, if the path is of this form.
+/// The value of `{tenant}`, if the path has this form.
 fn matched<'p>(form: &str, path: &'p str) -> Option<Option<&'p str>> {
     let (mut tenant, mut parts) = (None, path.split('/'));
     for form in form.split('/') {
@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// Pieces of paths that there are, and of others.
+    /// Paths of known and unknown pieces.
     fn path() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => prop::sample::select(vec!["v1", "tenants", "metrics", "reload", "failures", "modules", "drain", "shop"]),
@@ -321,7 +321,7 @@ mod tests {
         let codes: BTreeSet<&str> = codes.as_array().expect("codes").iter().filter_map(Value::as_str).collect();
         assert_eq!(codes, Code::ALL.map(Code::name).into_iter().collect());
 
-        // What any operation may answer, and what those do that have more to refuse.
+        // The statuses that every operation may return, and those of operations with more reasons to refuse.
         for route in &ROUTES {
             let operation = &described["paths"][route.path][route.method.as_str().to_lowercase()];
             let responses = operation["responses"].as_object().expect("responses");

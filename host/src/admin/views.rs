@@ -1,4 +1,4 @@
-//! What the API shows of tenants.
+//! Tenants and failures as JSON, as the API shows them.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use pointsman_wasm::module::Digest;
@@ -8,7 +8,7 @@ use crate::release::{Entry, FailedRelease, Version};
 use crate::server::FailedReload;
 use crate::tenant::Tenant;
 
-/// One of a list.
+/// A tenant in a list.
 pub fn summary(tenant: &Tenant) -> Value {
     let live = tenant.releases.live();
     json!({
@@ -20,7 +20,7 @@ pub fn summary(tenant: &Tenant) -> Value {
     })
 }
 
-/// All of one.
+/// A tenant in full.
 pub fn details(tenant: &Tenant) -> Value {
     let mut view = summary(tenant);
     let (entries, failures) = (tenant.releases.entries(), tenant.releases.failures());
@@ -45,7 +45,7 @@ pub fn version(version: &Version) -> Value {
     })
 }
 
-/// A version of a tenant that was refused.
+/// A new version of a tenant that was refused.
 pub fn failure(failure: &FailedRelease, tenant: &str) -> Value {
     json!({
         "at": time(failure.at),

@@ -1,7 +1,7 @@
 //! Delays clients that send wrong tokens, longer each time, so that no token can be guessed at the network's speed.
 //!
-//! A client is an address, so whoever shares one with somebody who guesses waits as well; a right token ends that.
-//! Nobody else is slowed, and nobody on the Unix socket.
+//! A client is an address, so a client that shares its address with a guesser waits as well; a right token after the
+//! wait ends that. Other addresses and the Unix socket are never delayed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Wrong tokens after which a client waits. An operator who mistypes one, or exchanges it, does not.
+/// Number of wrong tokens after which a client waits. An operator who mistypes or replaces a token does not reach it.
 const FREE: u32 = 5;
 
-/// The first wait; it doubles with each further wrong token.
+/// The first delay; it doubles with each further wrong token.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest wait.
+/// The longest delay.
 const LONGEST: Duration = Duration::from_secs(32);
 
-/// After this time without a wrong token a client is as good as any.
+/// A client without wrong tokens for this long starts afresh.
 const FORGET: Duration = Duration::from_secs(600);
 
-/// Addresses that are remembered. Each takes some 100 bytes.
+/// Maximum number of addresses that are kept. Each takes about 100 bytes.
 const MOST: usize = 4096;
 
-/// Addresses that have sent wrong tokens.
+/// Clients that have sent wrong tokens.
 #[derive(Debug, Default)]
 pub struct WrongTokens {
     clients: Mutex<HashMap<IpAddr, Client>>,
@@ -50,7 +50,7 @@ impl Client {
 }
 
 impl WrongTokens {
-    /// How long this client's tokens are not looked at yet.
+    /// How long this client's tokens are refused unchecked. None: they are checked.
     pub fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let clients = self.clients.lock();
         let client = clients.get(&network(client))?;
@@ -58,13 +58,13 @@ impl WrongTokens {
         (!left.is_zero()).then_some(left)
     }
 
-    /// A token was wrong.
+    /// Counts a wrong token.
     pub fn wrong(&self, client: IpAddr, now: Instant) {
         let mut clients = self.clients.lock();
         let network = network(client);
         if clients.len() >= MOST && !clients.contains_key(&network) {
             clients.retain(|_, client| !client.is_forgotten(now));
-            // Among those that guessed least, the one that did longest ago.
+            // Evicts the client with the fewest wrong tokens, and of those the one that sent its last one longest ago.
             let least =
                 clients.iter().min_by_key(|(_, client)| (client.wrong, client.last)).map(|(network, _)| *network);
             if let Some(least) = least.filter(|_| clients.len() >= MOST) {
@@ -78,13 +78,13 @@ impl WrongTokens {
         *client = Client { wrong: client.wrong.saturating_add(1), last: now };
     }
 
-    /// A token was right.
+    /// Forgets the client's wrong tokens after a right one.
     pub fn right(&self, client: IpAddr) {
         self.clients.lock().remove(&network(client));
     }
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a site has.
+/// The unit that counts as one client: an IPv4 address, or an IPv6 /64 network, the smallest that a site gets.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(client) => IpAddr::V4(client),

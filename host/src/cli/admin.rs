@@ -1,4 +1,4 @@
-//! `pointsman admin`: the admin API from a shell.
+//! `pointsman admin`: a client of the admin API.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub struct Arguments {
     /// Print the API's answer as it came, for programs
     #[arg(long, global = true)]
     json: bool,
-    /// How long the proxy may take to answer; to load a module may take it minutes
+    /// How long to wait for the proxy's answer; loading a module may take minutes
     #[arg(long, value_name = "SECONDS", global = true, default_value_t = 600,
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
@@ -74,10 +74,10 @@ enum Command {
         /// Which of the tenant's modules it takes the place of, from 0
         #[arg(long, default_value_t = 0)]
         position: usize,
-        /// Where the version begins; by default as the tenant is configured
+        /// The stage at which the version begins; by default as the tenant is configured
         #[arg(long)]
         stage: Option<Stage>,
-        /// Of the clients, for a canary; by default as the tenant is configured
+        /// Percentage of clients for a canary; by default as the tenant is configured
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
         percent: Option<u32>,
     },
@@ -97,10 +97,10 @@ enum Command {
         /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
-        /// Or as far as this
+        /// The stage to go to; by default the next one
         #[arg(long)]
         to: Option<Goal>,
-        /// Of the clients, for a canary; by default as the tenant is configured
+        /// Percentage of clients for a canary; by default as the tenant is configured
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
         percent: Option<u32>,
     },
@@ -115,7 +115,7 @@ enum Command {
         /// A tenant's name
         #[arg(value_parser = tenant_name)]
         tenant: String,
-        /// Or to the version of this number
+        /// The version to go back to, instead of the last one that served well
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
     },
@@ -137,18 +137,18 @@ enum Command {
     Reload,
 }
 
-/// Where a version begins.
+/// The stage at which a version begins.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Stage {
-    /// It decides beside the live version, without effect
+    /// It decides alongside the live version, without effect
     Shadow,
     /// It serves a share of the clients
     Canary,
-    /// It serves all
+    /// It serves all clients
     Live,
 }
 
-/// How far a candidate is let.
+/// The stage to which a candidate is promoted.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Goal {
     Canary,
@@ -184,7 +184,7 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if refusals.is_empty() { Outcome::Success } else { Outcome::Refused })
 }
 
-/// Whether the API was not able to answer what it was asked, rather than answering no.
+/// Whether the API could not answer the request, in contrast to refusing it.
 fn cannot_be_done(status: StatusCode, answer: &Value) -> bool {
     let no_such_path = || answer.pointer("/error/code").and_then(Value::as_str) == Some("not-found");
     match status {
@@ -198,7 +198,7 @@ fn cannot_be_done(status: StatusCode, answer: &Value) -> bool {
     }
 }
 
-/// What an answer says, for people.
+/// Formats an answer for people.
 fn readable(command: &Command, answer: &Value) -> String {
     match command {
         Command::Tenants => answers::tenants(answer),
@@ -214,7 +214,7 @@ fn readable(command: &Command, answer: &Value) -> String {
     }
 }
 
-/// What a command asks of the API.
+/// The API request for a command.
 fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
     let post = |tenant: &str, what: &str| (Method::POST, format!("/v1/tenants/{tenant}/{what}"), Vec::new());
@@ -246,7 +246,7 @@ fn call(command: &Command) -> anyhow::Result<(Method, String, Vec<u8>)> {
     })
 }
 
-/// The parameters that have a value, as a URL ends with them.
+/// The query string of a URL, with the parameters that have a value.
 fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
     let pairs = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     match pairs.collect::<Vec<_>>() {
@@ -255,12 +255,12 @@ fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
     }
 }
 
-/// A value's name on the command line, which is its name in the API.
+/// The name of a value on the command line, which is also its name in the API.
 fn named(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A name that a tenant may have: anything else would be another path of the API.
+/// Checks a tenant's name: any other character would lead to another path of the API.
 fn tenant_name(text: &str) -> Result<String, &'static str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if plain && !text.is_empty() { Ok(text.to_owned()) } else { Err("a name has letters, digits, `-`, `_` and `.`") }

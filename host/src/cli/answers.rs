@@ -1,5 +1,5 @@
-//! The answers of the admin API, for people. A proxy of another version may say more or less than this one: what is
-//! missing is left out, and counts that are new are shown under their own names.
+//! Formats the admin API's answers for people. A proxy of another version may send more or less than this one: missing
+//! fields are left out, and unknown counters are shown under their own names.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ pub fn tenant(answer: &Value) -> String {
         Value::Null => out.push_str("no candidate\n"),
         candidate => out.push_str(&trial(candidate)),
     }
-    let mut versions = Table::new(["NUMBER", "STANDING", "SINCE", "ORIGIN", "MODULES", "BECAUSE"]);
+    let mut versions = Table::new(["NUMBER", "STATE", "SINCE", "ORIGIN", "MODULES", "REASON"]);
     for version in list(answer, "versions") {
         let (standing, because) = standing(at(version, "standing"));
         let (number, since, origin) = (word(version, "version"), time(version, "since"), word(version, "origin"));
@@ -111,7 +111,7 @@ pub fn reloaded(answer: &Value) -> String {
     out
 }
 
-/// Of `reload`: the tenants whose new version was refused, one a line.
+/// From `reload`: the tenants whose new version was refused, one a line.
 pub fn refusals(answer: &Value) -> Vec<String> {
     let refusal = |refused: &Value| {
         let (step, message) = (word(refused, "step"), lines(&word(refused, "message")));
@@ -123,7 +123,7 @@ pub fn refusals(answer: &Value) -> Vec<String> {
     list(answer, "refused").map(refusal).collect()
 }
 
-/// What was said instead of doing it.
+/// The API's error.
 pub fn error(answer: &Value) -> String {
     let error = at(answer, "error");
     let (code, message) = (word(error, "code"), lines(&word(error, "message")));
@@ -133,7 +133,7 @@ pub fn error(answer: &Value) -> String {
     }
 }
 
-/// A candidate: how far it is, its counts, and the last differences.
+/// A candidate: its stage, its counters and the last differences.
 fn trial(candidate: &Value) -> String {
     let percent = match at(candidate, "percent") {
         Value::Null => String::new(),
@@ -157,7 +157,7 @@ fn trial(candidate: &Value) -> String {
     out
 }
 
-/// A version's standing, and why, if there is a reason.
+/// A version's state, and the reason, if there is one.
 fn standing(value: &Value) -> (String, String) {
     match value.as_object().and_then(|object| object.iter().next()) {
         Some((standing, more)) => (standing.clone(), word(more, "because")),
@@ -170,12 +170,12 @@ fn cells_of_failure(failure: &Value) -> [String; 5] {
         Value::Null => word(failure, "path"),
         digest => short(&text(digest)),
     };
-    // A table has one line for each.
+    // A table row is a single line.
     let message = word(failure, "message").lines().collect::<Vec<_>>().join("; ");
     [time(failure, "at"), word(failure, "origin"), word(failure, "step"), module, message]
 }
 
-/// How many tests passed, if there were any.
+/// The number of tests that passed, if there were any.
 fn tests(answer: &Value) -> String {
     match at(answer, "tests").as_u64() {
         None | Some(0) => String::new(),
@@ -183,7 +183,7 @@ fn tests(answer: &Value) -> String {
     }
 }
 
-/// A tenant, by itself or with more about it.
+/// A tenant's name, alone or with details.
 fn name(value: &Value) -> String {
     let (name, version) = (at(value, "tenant"), at(value, "version"));
     let name = text(if name.is_null() { value } else { name });
@@ -216,12 +216,12 @@ fn digests(value: &Value) -> String {
     digests.join(",")
 }
 
-/// As many digits of a digest as logs show.
+/// The digits of a digest that logs show.
 fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-/// To the second: `2026-11-24T15:38:37Z`.
+/// A time to the second: `2026-11-24T15:38:37Z`.
 fn time(value: &Value, key: &str) -> String {
     let time = word(value, key);
     match time.split_once('.') {
@@ -230,7 +230,7 @@ fn time(value: &Value, key: &str) -> String {
     }
 }
 
-/// Text of many lines, each without control characters.
+/// Text of several lines, without control characters.
 fn lines(text: &str) -> String {
     text.lines().map(|line| printable(line, usize::MAX).0).collect::<Vec<_>>().join("\n")
 }
@@ -280,7 +280,7 @@ GET shop.test/
   live       {\"pass\":null}
   candidate  1
 
-NUMBER  STANDING   SINCE                 ORIGIN  MODULES       BECAUSE
+NUMBER  STATE      SINCE                 ORIGIN  MODULES       REASON
 3       candidate  2026-11-24T15:38:37Z  upload  0123456789ab  -
 2       aborted    2026-11-24T15:38:36Z  file    0123456789ab  by order
 
@@ -290,7 +290,7 @@ REFUSED               ORIGIN  STEP  MODULE        MESSAGE
         assert_eq!(tenant(&answer), expected);
     }
 
-    /// As a proxy of another version might answer.
+    /// A proxy of another version may answer like this.
     #[test]
     fn what_is_missing_is_left_out() {
         assert_eq!(tenants(&json!({})), "NAME  LIVE  CANDIDATE  MODULES  DRAINED\n");

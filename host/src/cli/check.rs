@@ -1,4 +1,4 @@
-//! `pointsman check`
+//! `pointsman check`: checks a configuration and loads its modules, without serving.
 
 use std::path::Path;
 

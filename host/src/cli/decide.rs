@@ -1,4 +1,4 @@
-//! `pointsman decide`: one request, offline, through call and check.
+//! `pointsman decide`: takes one request through call and check, offline.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
 use pointsman_wasm::module::{Loader, read};
 
-use crate::ask::{Question, ask};
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::credentials::Credentials;
+use crate::evaluate::{Question, evaluate};
 use crate::metrics::Metrics;
 use crate::release::{Origin, Version, warm_up};
-use crate::tenant::{Modules, Surroundings, Tenant};
+use crate::tenant::{Modules, Tenant, TenantDeps};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -93,7 +93,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let own = Arc::new(own);
     let new_tenant = || {
         let metrics = Metrics::new()?;
-        let around = Surroundings {
+        let around = TenantDeps {
             credentials: &credentials,
             own: &own,
             metrics: &metrics,
@@ -103,8 +103,8 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let modules = Modules { live: Version::new(1, modules.clone(), Origin::Start), fallback: Vec::new() };
         anyhow::Ok(Tenant::new(&config, modules, around))
     };
-    // Asked twice, by two tenants: the time shown is that of a proxy which has been running, not of cold code, and what
-    // the modules keep is new.
+    // Decided twice, by two tenants: the time shown is that of a proxy that has been running, not of cold code, and the
+    // modules' stored state is new.
     let (warm_up, tenant) = match (new_tenant()?, new_tenant()?) {
         (Ok(warm_up), Ok(tenant)) => (warm_up, tenant),
         (Err(error), _) | (_, Err(error)) => {
@@ -120,23 +120,22 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         terms: &terms,
         head: &head,
         attempts: &attempts,
-        recall: None,
+        cache: None,
     };
-    let _ = ask(ask_of(&warm_up), &mut 0, |_, _, _| {});
+    let _ = evaluate(ask_of(&warm_up), &mut 0, |_, _, _| {});
     let mut asked = Vec::new();
-    let wanted = ask(ask_of(&tenant), &mut 0, |module, decided, answer| {
+    let action = evaluate(ask_of(&tenant), &mut 0, |module, decided, answer| {
         let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
         asked.push(Asked::new(path.unwrap_or_default(), module, decided, answer, &head, &attempts));
     });
-    println!("{}", json_pretty(&Report::new(&config, asked, &wanted)));
-    Ok(if wanted.is_ok() { Outcome::Success } else { Outcome::Refused })
+    println!("{}", json_pretty(&Report::new(&config, asked, &action)));
+    Ok(if action.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 
-/// The tenant that serves a request, all credentials there are, and the proxy's own addresses as far as they are known
-/// offline.
+/// The tenant that serves a request, all credentials, and the proxy's own addresses as far as they are known offline.
 type Found = (TenantConfig, Credentials, OwnAddresses);
 
-/// What the arguments name, or what is wrong with the configuration.
+/// The tenant that the arguments select, or an error in the configuration.
 fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Found, String>> {
     if let Some(path) = &arguments.module {
         let config = tenant_of_module("cli", path, &arguments.module_config)?;
@@ -166,7 +165,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Fo
     }
 }
 
-/// A tenant that has every hostname, this module, default limits and every grant.
+/// A tenant with this module, all hostnames, default limits and every grant.
 pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result<TenantConfig> {
     let config = serde_json::from_str(config).context("--module-config is not valid JSON")?;
     Ok(TenantConfig {

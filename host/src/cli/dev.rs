@@ -1,4 +1,4 @@
-//! `pointsman dev`: the loop of a module's author.
+//! `pointsman dev`: runs a module while its author edits it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ Examples:
 
 Save the module, and the next request is decided by it. Beside it, router.tests.json may hold tests.";
 
-/// What is told of a decision takes the place of the access log.
+/// Printed decisions replace the access log.
 const LOG: LogConfig = LogConfig { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off };
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// What an author's proxy does whatever its configuration says.
+/// Settings that `dev` forces, whatever the configuration says.
 fn adapt(config: &mut Config) {
     config.log = LOG;
     config.proxy.watch = true;

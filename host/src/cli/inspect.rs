@@ -1,4 +1,4 @@
-//! `pointsman inspect`
+//! `pointsman inspect`: shows what a module needs, and whether the host would refuse it.
 
 use std::path::PathBuf;
 

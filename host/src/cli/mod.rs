@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: parses the arguments and runs the command.
 
 mod admin;
 mod answers;
@@ -56,13 +56,13 @@ enum Command {
     Decide(Box<decide::Arguments>),
     /// Show a module's imports, exports and needs, and what would refuse it
     Inspect(inspect::Arguments),
-    /// Run a module while writing it: every decision is told, and what is saved is loaded at once
+    /// Run a module while you write it: prints every decision, and loads saved files at once
     #[command(after_help = dev::EXAMPLES)]
     Dev(Box<dev::Arguments>),
     /// Show and change what a running proxy serves
     #[command(after_help = admin::HELP)]
     Admin(Box<admin::Arguments>),
-    /// Build a module that comes on standard input; what `run` starts for each
+    /// Build a module read from standard input; `run` starts this for each module
     #[command(name = module::BUILD_COMMAND, hide = true)]
     BuildModule,
 }
@@ -74,15 +74,15 @@ struct ConfigFile {
     config: PathBuf,
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Success,
-    /// The configuration, a module or a decision does not pass. What is wrong has been printed.
+    /// A configuration, a module or a decision was refused. The reason has been printed.
     Refused,
 }
 
-/// Ends a proxy that is told to stop before it is ready: nothing of it is to be waited for.
+/// Ends a proxy that a signal stops before it is ready: there is nothing to wait for.
 fn stopped_early(signal: &'static str) -> ! {
     tracing::info!(signal, "stopped before the proxy was ready");
     log::finish();
@@ -90,7 +90,7 @@ fn stopped_early(signal: &'static str) -> ! {
 }
 
 impl Cli {
-    /// Runs the command. Its results go to standard output, its errors to standard error.
+    /// Runs the command. Results go to standard output, errors to standard error.
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::New(arguments) => new::new(&arguments),

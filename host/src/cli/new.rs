@@ -1,4 +1,4 @@
-//! `pointsman new`: a project that builds, with a test, a configuration and the commands.
+//! `pointsman new`: creates a project that builds, with a test, a configuration and the commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct Arguments {
     folder: Option<PathBuf>,
 }
 
-/// Cargo, npm and Go agree on what such a name may hold.
+/// Checks a project's name against the rules that Cargo, npm and Go share.
 fn name(text: &str) -> Result<String, String> {
     let follows = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     let is_name = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text.chars().all(follows);
@@ -101,7 +101,7 @@ const TESTS: &str = r#"[
 ]
 "#;
 
-/// Where the router is, and what runs its native tests, if the language has a kit for them.
+/// The router's file, and the command that runs its native tests, if the language has a test kit.
 fn sources(language: Language) -> (&'static str, Option<&'static str>) {
     match language {
         Language::Rust => ("src/lib.rs", Some("cargo test")),

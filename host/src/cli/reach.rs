@@ -1,4 +1,4 @@
-//! The way to a running proxy's admin API: over its Unix socket, or over TCP with a token.
+//! Connects to a running proxy's admin API: over its Unix socket, or over TCP with a token.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// To connect. Somebody who is there takes a connection at once, also on the other side of the world.
+/// Connection timeout. A live host accepts well within it, even on the other side of the world.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How the API is reached.
+/// The address of the API.
 #[derive(Debug)]
 pub enum Reach {
     Socket(PathBuf),
@@ -31,7 +31,7 @@ impl Reach {
         Ok(Reach::Address(address, token.trim().to_owned()))
     }
 
-    /// As a configuration's `[admin]` says. Nothing else of the file has to be right.
+    /// The address in a configuration's `[admin]`. The rest of the file may be invalid.
     pub fn of_config(file: &Path) -> anyhow::Result<Reach> {
         let admin = match config::load_admin(file) {
             Ok(admin) => admin,
@@ -53,7 +53,7 @@ impl Reach {
         }
     }
 
-    /// Asks the API. `longest` is what the answer may take, from the connection on.
+    /// Sends a request to the API. `longest` limits the time from the connection to the end of the answer.
     pub async fn ask(
         self,
         method: Method,
@@ -66,7 +66,7 @@ impl Reach {
             Reach::Socket(socket) => {
                 let whom = socket.display().to_string();
                 let stream = connected(&whom, longest, UnixStream::connect(&socket)).await?;
-                // It means nothing there, and HTTP asks for it.
+                // It has no meaning on a Unix socket, but HTTP requires it.
                 let request = request.header(header::HOST, "localhost");
                 send(stream, request.body(Full::new(body.into()))?, longest).await
             }

@@ -1,5 +1,5 @@
-//! Reloads beside the loop that waits for signals: they build modules, and whoever wants the process to end does not
-//! wait for that.
+//! Runs reloads on their own thread: a reload builds modules, and the loop that waits for signals must be able to end
+//! the process meanwhile.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -7,16 +7,16 @@ use std::thread;
 
 use crate::server::Control;
 
-/// Reads the configuration again when it is asked to, one time after the other.
+/// Reloads the configuration on request, one reload at a time.
 pub struct Reloads(SyncSender<()>);
 
 impl Reloads {
     pub fn start(control: Arc<Control>) -> std::io::Result<Reloads> {
-        // Room for one: one more reload, after the one that is under way, does for all that ask meanwhile.
+        // Capacity for one: a single further reload serves all requests that arrive while one is under way.
         let (ask, asked) = sync_channel(1);
         thread::Builder::new().name("reload".to_owned()).spawn(move || {
             for () in asked {
-                // What comes of it is logged.
+                // The result is logged.
                 let _ = control.reload();
             }
         })?;
@@ -24,7 +24,7 @@ impl Reloads {
     }
 
     pub fn ask(&self) {
-        // There is no room if one waits already that has not read anything yet.
+        // Full: a queued reload has not read anything yet, and serves this request too.
         let _ = self.0.try_send(());
     }
 }

@@ -1,38 +1,38 @@
-//! What `pointsman decide` prints.
+//! The report that `pointsman decide` prints.
 
-use pointsman_rules::checked::Answer;
+use pointsman_rules::checked::CheckedDecision;
 use pointsman_rules::config::TenantConfig;
 use pointsman_rules::contract;
 use pointsman_rules::request::RequestHead;
-use pointsman_wasm::call::Decided;
+use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::{Module, Warmth};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
-use crate::ask::Wanted;
+use crate::evaluate::Action;
 use crate::outcome::Outcome;
 
-/// A whole decision.
+/// The report of a whole decision.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     tenant: &'a str,
-    /// The modules that were asked, in order; all but the last passed.
+    /// The modules that were called, in order; all but the last passed.
     asked: Vec<Asked>,
     outcome: Outcome<'a>,
 }
 
-/// One module's part.
+/// The part of one module.
 #[derive(Debug, Serialize)]
 pub struct Asked {
     module: String,
     sha256: String,
-    /// Whether its instances start warm, if that was wanted.
+    /// Whether its instances start warm, if a warm-up was wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     warmth: Option<Warmth>,
     reads: Vec<ReadRecord>,
     log: Vec<LogRecord>,
-    /// `connect`, `respond`, `pass`, or why there is no answer.
+    /// `connect`, `respond`, `pass`, or the error if there is no answer.
     answered: String,
     microseconds: u64,
     memory_bytes: usize,
@@ -51,8 +51,8 @@ struct LogRecord {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(config: &'a TenantConfig, asked: Vec<Asked>, wanted: &'a Result<Wanted, Failure>) -> Report<'a> {
-        let outcome = Outcome::new(wanted, &config.failure.answer);
+    pub fn new(config: &'a TenantConfig, asked: Vec<Asked>, action: &'a Result<Action, Failure>) -> Report<'a> {
+        let outcome = Outcome::new(action, &config.failure.answer);
         Report { tenant: &config.name, asked, outcome }
     }
 }
@@ -61,8 +61,8 @@ impl Asked {
     pub fn new(
         path: String,
         module: &Module,
-        decided: &Decided,
-        answer: &Result<Answer, Failure>,
+        decided: &CallReport,
+        answer: &Result<CheckedDecision, Failure>,
         head: &RequestHead,
         attempts: &[contract::Attempt],
     ) -> Asked {

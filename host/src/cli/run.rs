@@ -1,4 +1,4 @@
-//! `pointsman run`
+//! `pointsman run`: serves until a signal stops it.
 
 use std::num::NonZeroI32;
 use std::os::linux::net::SocketAddrExt as _;
@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    // First of all: a signal that nobody has taken over ends the process.
+    // First of all, since an unhandled signal ends the process.
     let starting = Signals::take_over()?.until_ready(stopped_early)?;
     let file = &arguments.file.config;
     let config = match config::load(file) {
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         Err(error) => return Err(error.into()),
     };
-    // Before anybody is told that the proxy is there, and may ask it to stop.
+    // Before anybody learns that the proxy is ready, and may ask it to stop.
     let mut signals = starting.ready()?;
     let (reloads, successors) = (Reloads::start(server.control().clone())?, Successors::of(&server));
     for tenant in &config.tenants {
@@ -104,7 +104,7 @@ fn hand_over(server: &Server) {
         Ok(listeners) => listeners,
         Err(error) => return failed(&error),
     };
-    // Not here: where nobody takes them, it is waited for some seconds, and signals would wait as well.
+    // On its own thread: if nobody takes them, `send` waits for some seconds, and signals would wait as well.
     let spawned = thread::Builder::new().name("hand-over".to_owned()).spawn(move || match listeners.send() {
         Ok(()) => tracing::info!("upgrade: the successor has the listeners too"),
         Err(error) => failed(&error),
@@ -134,7 +134,7 @@ fn tell_service_manager() {
     }
 }
 
-/// What an operator should see at every start: where modules may do more than by default.
+/// The grants of a tenant beyond the defaults, which an operator should see at every start.
 fn granted(grants: &Grants) -> Vec<String> {
     let list = |name: &str, items: &[String]| (!items.is_empty()).then(|| format!("{name} {}", items.join(", ")));
     let networks: Vec<String> = grants.networks.iter().map(ToString::to_string).collect();

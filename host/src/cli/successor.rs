@@ -1,4 +1,4 @@
-//! The process that takes this one's place: started by SIGUSR2, one at a time.
+//! Starts the process that takes this one's place: on SIGUSR2, one at a time.
 
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use pointsman_rules::text::chain;
 
 use crate::server::{Control, Server};
 
-/// Why no successor is started.
+/// Why no successor was started.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error(
@@ -37,7 +37,7 @@ pub struct Successors {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Now {
     Alone,
-    /// A successor read the configuration and the state, or is about to.
+    /// A successor is reading the configuration and the state, or is about to.
     Loading,
     Ending,
 }
@@ -51,15 +51,15 @@ impl Successors {
         }
     }
 
-    /// Starts this program anew, as it is on disk now, to take this process's place. Until it does, or has ended,
-    /// versions stay as they are.
+    /// Starts this program again, as it is on disk now, to take this process's place. Until it has done so or ended, no
+    /// version changes.
     pub fn start(&self) {
         if let Err(refused) = self.try_start() {
             tracing::error!(error = chain(&refused), "upgrade: refused; this process goes on");
         }
     }
 
-    /// From now on this process ends, whatever becomes of a successor.
+    /// Marks this process as ending, regardless of any successor.
     pub fn end(&self) {
         *self.now.lock() = Now::Ending;
     }
@@ -107,7 +107,7 @@ impl Successors {
     }
 }
 
-/// Runs this program with the same arguments, but for those that told this process whose place to take.
+/// Runs this program with its own arguments, except those that said whose place to take.
 fn run() -> std::io::Result<ExitStatus> {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "pointsman".into());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Rows below a head. What is empty is shown as a dash, so that each row has as many words as the head.
+/// Rows below a header. An empty cell is shown as a dash, so that each row has as many words as the header.
 pub struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
 }
@@ -12,7 +12,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         Table { rows: vec![head.map(str::to_owned)] }
     }
 
-    /// Adds a row. Its text may come from strangers: it stays on its line, and does nothing to a terminal.
+    /// Adds a row. Untrusted text is escaped: it stays on its line and cannot control the terminal.
     pub fn row(&mut self, cells: [String; COLUMNS]) {
         let shown = |cell: String| {
             if cell.is_empty() { "-".to_owned() } else { pointsman_rules::text::printable(&cell, usize::MAX).0 }
@@ -21,7 +21,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
-/// Each column is as wide as its widest cell; two spaces stand between them, and none after the last.
+/// Each column is as wide as its widest cell, with two spaces between columns and none after the last.
 impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut widths = [0; COLUMNS];

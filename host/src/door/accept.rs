@@ -1,4 +1,4 @@
-//! Sockets that listen, and what happens when the process has no descriptors for what they accept.
+//! Accepts connections on listening sockets, and handles the lack of file descriptors for them.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use crate::door::wire::Socket;
 #[derive(Debug)]
 pub struct Acceptor {
     listening: Listening,
-    /// A descriptor to be given up for a client that would wait in vain otherwise.
+    /// A descriptor that is released to accept and close a connection whose client would otherwise wait in vain.
     spare: Option<File>,
     logged: Option<Instant>,
 }
@@ -26,20 +26,20 @@ enum Listening {
     Unix(UnixListener),
 }
 
-/// How long accepting rests after an error that would come again at once.
+/// How long accepting pauses after an error that would recur at once.
 const REST: Duration = Duration::from_millis(50);
 
-/// How often such errors are logged.
+/// Shortest interval between two log lines about such errors.
 const LOGGED_EVERY: Duration = Duration::from_secs(1);
 
 impl Acceptor {
-    /// To be called inside a runtime.
+    /// Must be called within a Tokio runtime.
     pub fn tcp(socket: StdTcpListener) -> io::Result<Acceptor> {
         socket.set_nonblocking(true)?;
         Acceptor::of(Listening::Tcp(TcpListener::from_std(socket)?))
     }
 
-    /// To be called inside a runtime.
+    /// Must be called within a Tokio runtime.
     pub fn unix(socket: StdUnixListener) -> io::Result<Acceptor> {
         socket.set_nonblocking(true)?;
         Acceptor::of(Listening::Unix(UnixListener::from_std(socket)?))
@@ -49,14 +49,15 @@ impl Acceptor {
         Ok(Acceptor { listening, spare: Some(spare()?), logged: None })
     }
 
-    /// The next connection; on a Unix socket its client has no address. An error says nothing of those that follow.
+    /// Accepts the next connection; on a Unix socket its client has no address. After an error, call it again: later
+    /// connections may succeed.
     pub async fn accept(&mut self) -> io::Result<(Socket, Option<SocketAddr>)> {
         let error = match self.listening.accept().await {
             Ok(accepted) => return Ok(accepted),
             Err(error) => error,
         };
         if matches!(Exhausted::of(&error), Some(Exhausted::Descriptors | Exhausted::SystemDescriptors)) {
-            // A client that is closed knows at least that it was not taken.
+            // A client whose connection is closed at least learns that it is not served.
             self.spare = None;
             let turned_away = tokio::time::timeout(REST, self.listening.accept()).await;
             drop(turned_away);
@@ -68,18 +69,22 @@ impl Acceptor {
         Err(error)
     }
 
-    /// Logs an error of `accept`, once a second at most.
+    /// Logs an error of `accept`, at most once a second.
     pub fn log(&mut self, listener: &str, error: &io::Error) {
         let now = Instant::now();
         if self.logged.is_some_and(|logged| now.saturating_duration_since(logged) < LOGGED_EVERY) {
             return;
         }
         self.logged = Some(now);
-        tracing::error!(
-            listener,
-            %error,
-            "cannot accept a connection; out of file descriptors: raise the hard limit (ulimit -Hn) or lower proxy.max_connections"
-        );
+        match Exhausted::of(error) {
+            Some(Exhausted::Descriptors | Exhausted::SystemDescriptors) => tracing::error!(
+                listener,
+                %error,
+                "cannot accept a connection: no file descriptor is left; raise the hard limit (ulimit -Hn) or lower \
+                 proxy.max_connections"
+            ),
+            _ => tracing::error!(listener, %error, "cannot accept a connection"),
+        }
     }
 }
 
@@ -88,7 +93,7 @@ impl Listening {
         match self {
             Listening::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                // Fails only on a connection that is gone.
+                // Fails only if the connection is already gone.
                 let _ = socket.set_nodelay(true);
                 Ok((Socket::Tcp(socket), Some(peer)))
             }

@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, of one listener, and of one client's network.
+//! Bounds the number of connections: in total, per listener, and per client network.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,7 +11,7 @@ use pointsman_rules::quota::{Count, Counted};
 
 use crate::metrics::{ListenerMetrics, OpenConnection};
 
-/// A bound was reached: the connection is closed at once.
+/// The bound that a connection exceeds; the connection is closed at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
     /// `proxy.max_connections`
@@ -23,7 +23,7 @@ pub enum Full {
 }
 
 impl Full {
-    /// The label of the metric.
+    /// The metric's label.
     pub fn reason(self) -> &'static str {
         match self {
             Full::Process => "proxy-max-connections",
@@ -33,7 +33,7 @@ impl Full {
     }
 }
 
-/// Connections that count together, and how many there may be.
+/// A limit on connections, and the number of connections that count against it.
 #[derive(Debug, Clone)]
 pub struct Slots {
     limit: usize,
@@ -63,16 +63,16 @@ pub struct Admission {
     metrics: Arc<ListenerMetrics>,
 }
 
-/// Connections by the client's network.
+/// Numbers of connections by client network.
 #[derive(Debug)]
 struct Clients {
     limit: usize,
-    /// Load balancers, whose connections are many clients'.
+    /// Load balancers, whose connections belong to many clients.
     exempt: Vec<IpNet>,
     connections: Mutex<HashMap<u128, usize, foldhash::fast::RandomState>>,
 }
 
-/// A connection that was let in. It counts until this is dropped.
+/// An admitted connection. It counts until this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
     _process: Counted,
@@ -88,7 +88,7 @@ struct ClientSlot {
 }
 
 impl Admission {
-    /// `process` is what all listeners share.
+    /// `process` is shared by all listeners.
     pub fn new(
         process: Slots,
         listener: usize,
@@ -100,7 +100,7 @@ impl Admission {
         Admission { process, listener: Slots::new(listener), clients, metrics }
     }
 
-    /// Lets a connection in; one over a Unix socket has no address.
+    /// Admits a connection; a client on a Unix socket has no address.
     pub fn enter(&self, client: Option<IpAddr>) -> Result<Admitted, Full> {
         let process = self.process.enter().ok_or(Full::Process)?;
         let listener = self.listener.enter().ok_or(Full::Listener)?;
@@ -137,7 +137,7 @@ impl Drop for ClientSlot {
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address: what one client has at the least.
+/// An IPv4 address, or the /64 of an IPv6 address: the smallest network that one client has.
 fn network(ip: IpAddr) -> u128 {
     match ip {
         IpAddr::V4(ip) => u128::from(ip.to_bits()),

@@ -1,4 +1,5 @@
-//! Where connections come in: accepted, counted, put under their listener's rules, and handed to the program behind it.
+//! Accepts and counts a listener's connections, applies the listener's rules to them, and hands them to the
+//! application behind it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,19 +27,19 @@ use crate::door::wire::{Reads, Socket, Wire};
 use crate::log::AccessLogger;
 use crate::metrics::ListenerMetrics;
 
-/// One listener's way into a program that several listeners may share: the proxy, or the admin API.
+/// Connects one listener to an application that several listeners may share: the proxy, or the admin API.
 pub struct Door<A> {
     pub listener: Arc<Listener>,
     pub app: Arc<A>,
     pub tls: Option<TlsAcceptor>,
     pub admission: Admission,
-    /// Of all listeners of the program.
+    /// Shared by all listeners of the application.
     pub pending: Arc<Pending>,
     pub access: AccessLogger,
     pub metrics: Arc<ListenerMetrics>,
     pub http2: H2Options,
     pub shutdown: ShutdownWatch,
-    /// None: connections are taken however much memory there is.
+    /// None: connections are accepted whatever the memory use.
     pub memory: Option<Arc<MemoryWatch>>,
 }
 
@@ -46,7 +47,7 @@ impl<A> Door<A>
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    /// Takes connections until the shutdown, then waits for requests that are on their way in.
+    /// Accepts connections until the shutdown, then waits for requests that are still arriving.
     pub async fn run(self, mut acceptor: Acceptor) {
         let door = Arc::new(self);
         let mut shutdown = door.shutdown.clone();
@@ -64,7 +65,7 @@ where
             }
         }
         drop(acceptor);
-        // From then on the program ends every connection that waits for a request, also for its first.
+        // After this wait, the application closes every connection that waits for a request, even for its first.
         door.pending.are_in().await;
         door.app.http_cleanup().await;
     }
@@ -75,7 +76,7 @@ where
         }
         match self.admission.enter(peer.map(|peer| peer.ip())) {
             Ok(admitted) => drop(tokio::spawn(async move { self.serve(socket, peer, admitted).await })),
-            // Closed at once: a client that waited would not know why.
+            // Closed at once, rather than left waiting: the client would not know why.
             Err(full) => self.metrics.refused_connection(full.reason()),
         }
     }
@@ -97,7 +98,7 @@ where
                 match timeout(tls.timeout, tls.accept(wire)).await {
                     Ok(Ok((stream, facts))) => {
                         reporter.handshake_completed();
-                        // Its clock begins when the handshake is over.
+                        // The time for the first byte begins when the handshake is complete.
                         let arrived = Arrived { at: Instant::now(), ..arrived };
                         self.speak(DoorStream::new(stream, arrived), client, Some(facts), &reporter).await;
                     }
@@ -123,7 +124,7 @@ where
             (Some(_), _) => stream.selected_alpn_proto() == Some(ALPN::H2),
             (None, true) => match stream.is_http2().await {
                 Ok(is_http2) => is_http2,
-                // It was counted, and a head that has begun was answered.
+                // A timeout is already reported, and answered if a head had begun.
                 Err(_) => return,
             },
             (None, false) => false,
@@ -142,17 +143,17 @@ where
         }
     }
 
-    /// One request after the other.
+    /// Serves the connection's requests one after the other.
     async fn speak_http1(&self, stream: Stream, phase: &HeadPhase) {
         let (start, mut requests) = (Instant::now(), 0_u64);
         let mut next = Some(stream);
         while let Some(stream) = next {
             requests = requests.saturating_add(1);
             let mut session = ServerSession::new_http1(stream);
-            // The door has its own clocks; with keep-alive Pingora would set another timer for each request.
+            // The door has its own timers; with keep-alive, Pingora would set another one for each request.
             session.set_keepalive(Some(0));
             session.set_read_timeout(None);
-            // Who sends no more may still read (RFC 9112, section 9.6).
+            // A client that has half-closed its connection may still read (RFC 9112, section 9.6).
             session.set_abort_on_close(false);
             if requests >= self.listener.config.max_requests || start.elapsed() >= self.listener.config.max_age {
                 session.set_keepalive_reuses_remaining(Some(0));

@@ -1,4 +1,4 @@
-//! A timer that a connection keeps for all of its deadlines.
+//! A timer that a connection reuses for all of its deadlines.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-/// Wakes a task at a deadline. Its timer is reset only for an earlier deadline: most deadlines of a connection are
-/// never reached, and a timer that goes off too early costs less than one that is moved with each request.
+/// Wakes a task at a deadline. Its timer is reset at once only for an earlier deadline: most deadlines of a connection
+/// are never reached, and a timer that fires too early costs less than one that is reset with each request.
 #[derive(Debug, Default)]
 pub struct Clock(Option<Pin<Box<Sleep>>>);
 
 impl Clock {
-    /// Whether the deadline is over; if not, the task is woken then.
+    /// Whether the deadline has passed. If not, the task is woken when it does.
     pub fn is_over(&mut self, due: Instant, cx: &mut Context<'_>) -> bool {
         let due = due.into();
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));

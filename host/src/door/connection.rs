@@ -1,4 +1,4 @@
-//! What the parts of the proxy share about one client's connection.
+//! The state of one client's connection that the parts of the proxy share.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -20,7 +20,7 @@ pub struct Connection {
     pub protocol: Protocol,
 }
 
-/// What is spoken on it.
+/// The connection's protocol, with the state that belongs to it.
 #[derive(Debug)]
 pub enum Protocol {
     Http1(Arc<HeadPhase>),
@@ -32,7 +32,7 @@ tokio::task_local! {
 }
 
 impl Connection {
-    /// None in HTTP/2: the frame codec bounds its heads in size, and the connection's clocks bound them in time.
+    /// None for HTTP/2: the frame codec bounds its heads in size, and the connection's timers bound them in time.
     pub fn phase(&self) -> Option<&HeadPhase> {
         match &self.protocol {
             Protocol::Http1(phase) => Some(phase),
@@ -58,9 +58,9 @@ impl Connection {
 #[derive(Debug)]
 pub struct HeadPhase {
     phase: AtomicU8,
-    /// Nothing came yet.
+    /// The client has sent nothing yet.
     silent: AtomicBool,
-    /// The client has the head of a final response.
+    /// The head of a final response is on its way to the client.
     answered: AtomicBool,
     /// The proxy waits for more of the request's body.
     awaits_body: AtomicBool,
@@ -81,7 +81,7 @@ pub enum Phase {
 }
 
 impl HeadPhase {
-    /// Of a connection that is new.
+    /// The phase of a new connection.
     pub fn new(pending: Arc<Pending>) -> HeadPhase {
         pending.connected();
         HeadPhase {
@@ -126,12 +126,12 @@ impl HeadPhase {
         self.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Nothing is there of the body, and the proxy could send it on.
+    /// The proxy is ready to forward more of the body, and none has arrived.
     pub fn await_body(&self) {
         self.awaits_body.store(true, Ordering::Relaxed);
     }
 
-    /// A piece of the body came.
+    /// A piece of the body has arrived.
     pub fn take_body(&self) {
         self.awaits_body.store(false, Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
-//! The end of a connection. A socket that is closed while its client still sends is reset, and the reset takes back
-//! what the client has not read yet: so the door says that it is done, and listens for a while (RFC 9112, section 9.6).
+//! Closes a client's connection, with a lingering close where the client may still send. Closing a socket whose client
+//! still sends resets the connection, and the reset discards response bytes that the client has not read yet: so the
+//! door half-closes the connection and reads on for a while (RFC 9112, section 9.6).
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -12,31 +13,32 @@ use tokio::time::timeout;
 
 use crate::door::admission::Admitted;
 
-/// Bytes that are read and thrown away at the most.
+/// Bytes that are read and discarded, at most.
 pub const MOST_DISCARDED: u64 = 64 * 1024 * 1024;
 
-/// How long what was written may take to leave, where nothing else is waited for.
+/// Longest time for written bytes to leave when the connection does not linger.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
-/// Closes a connection; with `linger` its client may go on sending for so long. It counts until that is over.
+/// Closes a connection. The client may go on sending for the time `linger`. The connection counts as open until it is
+/// closed.
 pub fn close<S: IO + 'static>(mut stream: S, linger: Duration, admitted: Admitted) {
     let flushed = Pin::new(&mut stream).poll_flush(&mut Context::from_waker(Waker::noop()));
     let has_tls = stream.get_ssl().is_some();
     if linger.is_zero() && !has_tls && !flushed.is_pending() {
         return;
     }
-    // There is none where a whole proxy was dropped: everything ends with it.
+    // There is no runtime if the whole proxy was dropped: the connection ends with it.
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
         let _admitted = admitted;
         let longest = if linger.is_zero() { LAST_BYTES } else { linger };
-        // However it ends, the connection does.
+        // The connection ends whatever the result.
         let _ = timeout(longest, last_words(&mut stream, linger)).await;
     });
 }
 
 async fn last_words<S: IO>(stream: &mut S, linger: Duration) -> std::io::Result<()> {
-    // Pingora's trait has one of the same name.
+    // Pingora's `Shutdown` trait has a method of the same name.
     AsyncWriteExt::shutdown(stream).await?;
     if linger.is_zero() {
         return Ok(());
@@ -64,8 +66,8 @@ mod tests {
     use crate::door::wire::{Reads, Socket, Wire};
     use crate::metrics::Metrics;
 
-    /// A connection of which its client has written `sent` already, closed with an answer: the client's end, and the
-    /// metrics in which it counts.
+    /// Closes a connection with an answer after its client has written `sent`. Returns the client's end, and the
+    /// metrics that count the connection.
     async fn closed(sent: &[u8], linger: Duration) -> (UnixStream, Metrics) {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
         let metrics = Metrics::new().expect("metrics");

@@ -1,4 +1,4 @@
-//! One client's HTTP/2 connection: its streams, and the clocks and bounds that they share.
+//! One client's HTTP/2 connection: its streams, and the timeouts and bounds that they share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -25,42 +25,43 @@ use crate::door::listener::Listener;
 use crate::door::report::{Closed, Reporter};
 use crate::door::stream::DoorStream;
 
-/// Requests that the HTTP/2 library refuses before the connection ends. Pingora's own bound.
+/// Malformed requests, which the HTTP/2 library refuses, before the connection is closed. Pingora's own bound.
 const MOST_MALFORMED: usize = 32;
 
-/// Longest time from GOAWAY to the end of a connection without requests.
+/// Longest time from GOAWAY to the end of a connection that has no requests.
 const LAST_FRAMES: Duration = Duration::from_secs(5);
 
-/// Streams that may begin before it is known whether the client reads at all.
+/// Streams that may begin before the client has been seen reading.
 const UNPROVEN: usize = 8;
 
-/// Bytes of responses that may wait on one connection before further requests of it do. Chosen: a few times the buffer
-/// of one stream.
+/// Unread bytes of responses on one connection above which its further requests wait. Chosen: a few times the buffer of
+/// one stream.
 const MOST_WAITING: u64 = 1024 * 1024;
 
-/// How long a request waits for an earlier one's proof that the client reads, where nothing waits to be read.
+/// How long a request waits for an earlier stream to end, as proof that the client reads, before it may begin without
+/// that proof. Only while no more than `MOST_WAITING` is unread.
 const PROOF: Duration = Duration::from_millis(100);
 
-/// What the streams of a connection share.
+/// The state that the streams of a connection share.
 #[derive(Debug)]
 pub struct Streams {
     reporter: Arc<Reporter>,
     active: Count,
     answered: AtomicUsize,
-    /// Those whose response may be under way.
+    /// Streams whose response may be under way.
     begun: Count,
-    /// How many began without proof of late, and since when that is counted.
+    /// Start of the current interval of length `PROOF`, and the streams that began without proof since then.
     unproven: Mutex<(Instant, usize)>,
-    /// Bytes of responses that were taken from upstreams.
+    /// Bytes of responses that were received from upstreams.
     passed: AtomicU64,
-    /// One of them ended.
+    /// Notifies waiting requests that a stream has ended.
     ended: Notify,
     start: Instant,
     /// Milliseconds from the start to the end of the last stream.
     last_end: AtomicU64,
 }
 
-/// A stream in work.
+/// An active stream. Counts until this is dropped.
 struct Active(Arc<Connection>);
 
 impl Streams {
@@ -83,13 +84,13 @@ impl Streams {
         self.passed.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Bytes of responses that the client has not read yet, nearly: framing counts as read.
+    /// Bytes of responses that the client has not read yet. Slightly too low, because framing counts as read.
     fn waiting(&self) -> u64 {
         self.passed.load(Ordering::Relaxed).saturating_sub(self.reporter.written_so_far())
     }
 
-    /// Waits until this connection may have one more response under way. A client that reads is never kept waiting for
-    /// long; one that does not has a few streams' buffers, and no more. None: it did not read for all of that time.
+    /// Waits until this connection may have one more response under way. A client that reads never waits long; one that
+    /// does not read takes up the buffers of a few streams and no more. None: the client did not read for `longest`.
     pub async fn begin(&self, longest: Duration) -> Option<Counted> {
         let start = Instant::now();
         loop {
@@ -107,12 +108,13 @@ impl Streams {
             if start.elapsed() >= longest {
                 return None;
             }
-            // Either a stream ends, or it is time to look again.
+            // Checks again when a stream ends, and at least once per interval.
             let _ = timeout(PROOF, ended).await;
         }
     }
 
-    /// Some streams wait for their upstream, or for events: so a few more may begin from time to time.
+    /// Lets a few streams begin without proof in each interval: earlier streams may all be waiting for their upstream,
+    /// or for events.
     fn may_go_unproven(&self) -> bool {
         let mut unproven = self.unproven.lock();
         let (since, count) = &mut *unproven;
@@ -123,7 +125,7 @@ impl Streams {
         *count <= UNPROVEN
     }
 
-    /// Whether it has more streams than a client that was never seen reading may have.
+    /// Whether the connection has more active streams than a client may have that was never seen reading.
     pub fn is_busy(&self) -> bool {
         self.active.now() > UNPROVEN
     }
@@ -153,11 +155,11 @@ impl Drop for Active {
     }
 }
 
-/// The settings of connections.
+/// The HTTP/2 settings of a listener's connections.
 pub fn options(listener: &Listener) -> H2Options {
     let Http2Config { max_streams, send_buffer_bytes, stream_window_bytes, connection_window_bytes } =
         listener.config.http2;
-    // Pingora's own limits hold only as long as no options are given, so start from them.
+    // Pingora applies its own limits only if no options are given, so start from them.
     let mut options = default_h2_options();
     options
         .max_header_list_size(u32::try_from(listener.config.max_head_bytes).unwrap_or(u32::MAX))
@@ -168,7 +170,7 @@ pub fn options(listener: &Listener) -> H2Options {
     options
 }
 
-/// Serves the requests of a connection, each in a task of its own, until one side ends it.
+/// Serves the requests of a connection, each in its own task, until one side closes it.
 pub async fn serve<A, S>(
     app: &Arc<A>,
     options: H2Options,
@@ -198,7 +200,7 @@ pub async fn serve<A, S>(
     let mut clock = Clock::default();
     let mut ending = false;
     let (mut requests, mut malformed) = (0_u64, 0_usize);
-    // A first request has as long as a first head.
+    // The first request has as much time as a first head in HTTP/1.
     let mut due = Instant::now() + listener.config.first_byte_timeout + listener.config.head_timeout;
     let oldest = streams.start + listener.config.max_age;
     loop {
@@ -255,7 +257,7 @@ pub async fn serve<A, S>(
                 }
             }
             Ok(None) => return,
-            // h2 has sent GOAWAY to a client that broke the protocol; any other is gone.
+            // h2 has sent GOAWAY to a client that broke the protocol; in any other case the client is gone.
             Err(_) => return,
         }
     }
@@ -272,7 +274,7 @@ fn begin<A>(
 {
     let most = usize::try_from(connection.listener.config.http2.max_streams).unwrap_or(usize::MAX);
     let active = Active::new(connection.clone());
-    // Streams that their client cancelled do not count for it, and are in work until the proxy has noticed.
+    // h2 no longer counts streams that the client has cancelled, but they stay active until the proxy has noticed.
     if connection.streams().is_some_and(|streams| streams.active.now() > most.saturating_mul(2)) {
         reporter.refused_stream(0, "too-many-streams", "more cancelled streams than listener.h2_max_streams");
         return session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);

@@ -1,11 +1,11 @@
-//! A listener as its connections see it.
+//! A listener's settings, as its connections use them.
 
 use std::sync::Arc;
 
 use pointsman_rules::config::ListenerConfig;
 use pointsman_rules::request::{AnswerForm, Pace};
 
-/// What the door needs to know about the listener that took a connection.
+/// The listener that accepted a connection.
 #[derive(Debug)]
 pub struct Listener {
     pub name: Arc<str>,
@@ -13,8 +13,8 @@ pub struct Listener {
     pub answers: AnswerForm,
 }
 
-/// A client that reads must take this much a second, beyond the time that `send_timeout` gives it. Chosen: the rate
-/// that bodies have by default.
+/// Bytes per second at which a client must read once the time that `send_timeout` gives it is used up. Chosen: the
+/// default rate for request bodies.
 const SENDING_RATE: u64 = 500;
 
 impl Listener {
@@ -22,12 +22,12 @@ impl Listener {
         Listener { name: config.name.as_str().into(), config, answers }
     }
 
-    /// How slowly a request's body may come.
+    /// The slowest pace at which a request's body may arrive.
     pub fn body_pace(&self) -> Pace {
         Pace::new(self.config.body_timeout, self.config.body_rate)
     }
 
-    /// How slowly a client may read.
+    /// The slowest pace at which a client may read.
     pub fn sending_pace(&self) -> Pace {
         Pace::new(self.config.send_timeout, SENDING_RATE)
     }

@@ -1,5 +1,5 @@
-//! What was asked? Connections and their listeners: bounded in number and in time, TLS, and requests that are
-//! well-formed before anything routes on them.
+//! Downstream connections and their listeners: bounds on number and time, TLS, and the check that requests are
+//! well-formed before they are routed.
 
 mod accept;
 mod admission;

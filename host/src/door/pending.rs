@@ -1,26 +1,27 @@
-//! Requests that are on their way in while the listeners close: nobody has counted them yet, and their clients would
-//! lose them.
+//! Counts requests that are still arriving while the listeners close: they are not yet counted as in flight, so without
+//! this a shutdown would drop them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Connections of all listeners that have not sent a byte yet, and heads that have begun and are not complete.
+/// Numbers of connections that have not sent a byte yet, and of heads that have begun and are not complete, over all
+/// listeners.
 #[derive(Debug, Default)]
 pub struct Pending {
     silent: AtomicUsize,
     begun: AtomicUsize,
 }
 
-/// For how long a connection is not counted after it was accepted: until its task runs.
+/// Longest time from accepting a connection until its task runs and counts it.
 const TASK: Duration = Duration::from_millis(50);
 
-/// How long a connection may take to its first byte, to be waited for. Chosen: clients that ask do so at once, and
-/// others keep a connection ready for later.
+/// How long a shutdown waits for the first byte of a connection. Chosen: clients with a request send it at once, and
+/// others keep a connection open for later.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Interval of the checks for the end of accepted connections while the listeners close.
+/// Polling interval of [`Pending::are_in`] while the listeners close.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Pending {
@@ -28,7 +29,7 @@ impl Pending {
         self.silent.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A connection is not silent any more, or gone.
+    /// A silent connection has sent its first byte or is gone.
     pub fn heard(&self) {
         self.silent.fetch_sub(1, Ordering::SeqCst);
     }
@@ -37,13 +38,13 @@ impl Pending {
         self.begun.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A head is complete, or its connection gone.
+    /// A head is complete, or its connection is gone.
     pub fn over(&self) {
         self.begun.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Waits until all requests are counted as in flight whose connections were there before the listeners closed.
-    /// Heads have a time of their own, so that none is waited for without an end.
+    /// Waits until every request of the connections that were accepted before the listeners closed is counted as in
+    /// flight. Heads have a timeout of their own, so the wait ends.
     pub async fn are_in(&self) {
         let start = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! What is said of clients that never came to a request: in the access log, with their address, and in the metrics.
+//! Reports clients that never completed a request: in the access log, with their address, and in the metrics.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::metrics::ListenerMetrics;
 /// Why the door closed a connection without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// Nothing came at all.
+    /// The client sent nothing at all.
     Silent,
-    /// Nothing came after the last request.
+    /// The client sent nothing after its last request.
     Idle,
     /// The client does not read.
     Sending,
-    /// HTTP/2: the connection did not keep to the protocol, or its requests did not.
+    /// HTTP/2: the connection or its requests violated the protocol.
     Protocol,
 }
 
@@ -34,18 +34,18 @@ impl Closed {
     }
 }
 
-/// Reports for one connection.
+/// Writes the reports of one connection.
 #[derive(Debug)]
 pub struct Reporter {
     listener: Arc<str>,
     client: Option<IpAddr>,
     access: AccessLogger,
     metrics: Arc<ListenerMetrics>,
-    /// Bytes that were written to the client, its TLS and HTTP framing included.
+    /// Bytes that were written to the client, including HTTP framing but not TLS records.
     written: AtomicU64,
 }
 
-/// Bytes that are logged of a cause.
+/// Bytes of a cause that are logged, at most.
 const LONGEST_CAUSE: usize = 256;
 
 impl Reporter {
@@ -58,18 +58,18 @@ impl Reporter {
         Reporter { listener, client, access, metrics, written: AtomicU64::new(0) }
     }
 
-    /// A request whose head was not taken. `bytes`: of the whole answer.
+    /// Reports a request whose head was refused. `bytes`: size of the whole answer.
     pub fn refused(&self, refusal: Refusal, bytes: usize) {
         self.metrics.refused_request(refusal.reason());
         self.log("HTTP/1", refusal.status().as_u16(), bytes, refusal.code(), refusal.to_string());
     }
 
-    /// A request whose body was not taken; its reason is in the request's own line of the access log.
+    /// Counts a request whose body was refused; the reason is in the request's own line of the access log.
     pub fn refused_body(&self, refusal: Refusal) {
         self.metrics.refused_request(refusal.reason());
     }
 
-    /// A request that the HTTP/2 library refused, or that is none for a proxy.
+    /// Reports an HTTP/2 stream that the library or the door refused before the application saw it.
     pub fn refused_stream(&self, status: u16, code: &'static str, cause: &'static str) {
         self.metrics.refused_request(code);
         self.log("HTTP/2", status, 0, code, cause.to_owned());
@@ -79,7 +79,7 @@ impl Reporter {
         self.metrics.closed(why.reason());
     }
 
-    /// A TLS handshake that was not completed.
+    /// Reports a TLS handshake that was not completed.
     pub fn handshake_failed(&self, outcome: &'static str, cause: &str) {
         self.metrics.handshake(outcome);
         self.log("TLS", 0, 0, outcome, pointsman_rules::text::printable(cause, LONGEST_CAUSE).0);
@@ -93,7 +93,7 @@ impl Reporter {
         self.written.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Bytes that left for the client so far.
+    /// Bytes written to the client so far.
     pub fn written_so_far(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }

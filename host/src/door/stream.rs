@@ -1,6 +1,6 @@
-//! A client's connection under the door's rules. Of HTTP/1 it hands on whole heads that were checked, and never a byte
-//! beyond the current message: what follows waits here until the request before it is answered. Every wait for the
-//! client has a clock.
+//! Enforces the door's rules on a client's connection. For HTTP/1 it passes on whole, checked heads, and never a byte
+//! beyond the current message: later bytes wait here until the current request is answered. Every wait for the client
+//! has a timeout.
 
 use std::fmt;
 use std::io;
@@ -32,28 +32,28 @@ use crate::door::report::{Closed, Reporter};
 /// The start of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes of a next request that are read while the current one is answered: it shows whether the client waits or is
-/// gone. The rest stays in the kernel.
+/// Bytes of a next request that are read while the current one is answered: the read shows whether the client is still
+/// there. The rest stays in the kernel.
 const READ_AHEAD: usize = 1024;
 
-/// Empty lines before a request line that are passed over (RFC 9112, section 2.2).
+/// Empty lines before a request line that are skipped (RFC 9112, section 2.2).
 const EMPTY_LINES: usize = 8;
 
 /// A connection over `S`, which is a socket or TLS.
 pub struct DoorStream<S: IO + 'static> {
-    /// None only while it is dropped.
+    /// None only while the stream is dropped.
     inner: Option<S>,
     listener: Arc<Listener>,
     phase: Arc<HeadPhase>,
     reporter: Arc<Reporter>,
     at: At,
-    /// Bytes that were read and not handed on: a head that is not complete, or what follows the current message.
+    /// Bytes that were read and not passed on: an incomplete head, or data after the current message.
     held: BytesMut,
-    /// A head that was checked and is being handed on.
+    /// A checked head that is being passed on.
     head: BytesMut,
     scanner: HeadScanner,
     empty_lines: usize,
-    /// When something must have come: the first byte, the rest of a head, the next request.
+    /// Deadline for the first byte, the rest of a head, or the next request.
     due: Instant,
     /// The first request has begun.
     begun: bool,
@@ -61,12 +61,12 @@ pub struct DoorStream<S: IO + 'static> {
     sending: Pace,
     clock: Clock,
     sending_clock: Clock,
-    /// The client sends no more.
+    /// The client has half-closed the connection: it sends no more.
     ended: bool,
-    /// The socket failed, or was given up: nothing more can be sent.
+    /// The socket failed or the client reads too slowly: nothing more is sent.
     broken: bool,
     written: u64,
-    /// The connection counts until its last byte is gone.
+    /// Counts the connection until its last byte has left.
     admitted: Option<Admitted>,
 }
 
@@ -75,19 +75,19 @@ pub struct DoorStream<S: IO + 'static> {
 enum At {
     Head,
     Body(Framer),
-    /// The message is complete: what comes belongs to the next one.
+    /// The message is complete: further bytes belong to the next one.
     Complete,
-    /// A tunnel, or HTTP/2: everything is handed on.
+    /// A tunnel, or HTTP/2: everything is passed on.
     Raw,
 }
 
-/// What a connection begins with.
+/// An admitted connection's listener, shared state and start time.
 pub struct Arrived {
     pub listener: Arc<Listener>,
     pub phase: Arc<HeadPhase>,
     pub reporter: Arc<Reporter>,
     pub admitted: Admitted,
-    /// When it was accepted.
+    /// When it was accepted or, under TLS, when its handshake completed.
     pub at: Instant,
 }
 
@@ -117,7 +117,7 @@ impl<S: IO + 'static> DoorStream<S> {
         }
     }
 
-    /// Whether the connection begins with HTTP/2's preface, which is decided at the first byte that differs.
+    /// Whether the connection begins with HTTP/2's preface. Returns false at the first byte that differs.
     pub async fn is_http2(&mut self) -> io::Result<bool> {
         std::future::poll_fn(|cx| {
             loop {
@@ -139,18 +139,18 @@ impl<S: IO + 'static> DoorStream<S> {
         .await
     }
 
-    /// How far its current request is.
+    /// The phase of the current request, shared with the proxy.
     pub fn phase(&self) -> Arc<HeadPhase> {
         self.phase.clone()
     }
 
-    /// From now on everything is handed on as it comes.
+    /// From now on, passes on everything as it arrives.
     pub fn make_raw(&mut self) {
         self.at = At::Raw;
         self.phase.enter(Phase::Raw);
     }
 
-    /// Reads into `held`, at most this many bytes; how many came.
+    /// Reads at most `most` bytes into `held`. Returns how many arrived.
     fn poll_more(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let mut room = [const { MaybeUninit::uninit() }; 4096];
         let mut buf = ReadBuf::uninit(room.get_mut(..most).unwrap_or_default());
@@ -159,7 +159,7 @@ impl<S: IO + 'static> DoorStream<S> {
         Poll::Ready(Ok(buf.filled().len()))
     }
 
-    /// Reads from the connection itself; notes its end.
+    /// Reads from the underlying connection and records its end or failure.
     fn poll_inner(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ended {
             return Poll::Ready(Ok(()));
@@ -178,7 +178,7 @@ impl<S: IO + 'static> DoorStream<S> {
         }
     }
 
-    /// The first byte of a head has come.
+    /// The first byte of a head has arrived.
     fn begin(&mut self) {
         if self.phase.phase() == Phase::Idle {
             self.phase.enter(Phase::Head);
@@ -191,7 +191,7 @@ impl<S: IO + 'static> DoorStream<S> {
         self.clock.is_over(self.due, cx)
     }
 
-    /// The client kept the proxy waiting: in the middle of a head it gets 408.
+    /// The client is late. In the middle of a head it gets 408; otherwise the connection ends without an answer.
     fn overdue(&mut self) -> io::Error {
         if self.phase.phase() == Phase::Head {
             return self.refuse(Refusal::HeadTimeout(self.listener.config.head_timeout));
@@ -200,7 +200,7 @@ impl<S: IO + 'static> DoorStream<S> {
         io::ErrorKind::TimedOut.into()
     }
 
-    /// Answers a head that is not taken. The connection ends with it.
+    /// Answers a refused head. The connection ends with the answer.
     fn refuse(&mut self, refusal: Refusal) -> io::Error {
         let body = if self.held.starts_with(b"HEAD ") { Body::Omitted } else { Body::Sent };
         let answer = refusal.response(self.listener.answers, body);
@@ -209,7 +209,7 @@ impl<S: IO + 'static> DoorStream<S> {
         self.phase.enter(Phase::Request);
         let mut cx = Context::from_waker(Waker::noop());
         if let Some(inner) = &mut self.inner {
-            // A new connection's socket takes as much at once. What is gathered leaves when the stream is dropped.
+            // The socket buffer of an idle connection has room for all of it. Gathered bytes leave on drop.
             let _ = Pin::new(inner).poll_write(&mut cx, &answer);
         }
         io::Error::new(io::ErrorKind::InvalidData, refusal)
@@ -235,7 +235,7 @@ impl<S: IO + 'static> DoorStream<S> {
             match read {
                 Poll::Ready(Ok(Came::Whole)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(Came::Held)) if self.ended => return Poll::Ready(Ok(())),
-                // An empty line after a body is none of the next request.
+                // An empty line after a body does not begin the next request.
                 Poll::Ready(Ok(Came::Held)) if self.held.iter().all(|byte| b"\r\n".contains(byte)) => {}
                 Poll::Ready(Ok(Came::Held)) => self.begin(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -245,7 +245,7 @@ impl<S: IO + 'static> DoorStream<S> {
         }
     }
 
-    /// Reads where the head is wanted: most come in one piece, and are checked in place.
+    /// Reads into the caller's buffer: most heads arrive in one piece and are checked in place.
     fn poll_whole_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Came>> {
         let before = buf.filled().len();
         ready!(self.poll_inner(cx, buf))?;
@@ -268,7 +268,7 @@ impl<S: IO + 'static> DoorStream<S> {
         Poll::Ready(Ok(Came::Held))
     }
 
-    /// Takes the head out of `held`, if it is complete.
+    /// Moves the head from `held` to `head`, if it is complete.
     fn take_head(&mut self) -> Result<bool, Refusal> {
         while self.held.first().is_some_and(|byte| b"\r\n".contains(byte)) && self.scanner.is_new() {
             let line = if self.held.starts_with(b"\r\n") { 2 } else { 1 };
@@ -294,13 +294,13 @@ impl<S: IO + 'static> DoorStream<S> {
         let checked = match check_head(&mut head) {
             Ok(checked) => checked,
             Err(refusal) => {
-                // The form of the response depends on its first line.
+                // `refuse` omits the body of its answer to a HEAD request, so it needs the request line.
                 self.held = head;
                 return Err(refusal);
             }
         };
         if self.held.is_empty() {
-            // Or the connection would keep the memory of its largest head.
+            // Otherwise the connection would keep the memory of its largest head.
             self.held = BytesMut::new();
         }
         self.head = checked.rewritten.map_or(head, |rewritten| rewritten.as_slice().into());
@@ -331,7 +331,7 @@ impl<S: IO + 'static> DoorStream<S> {
             let At::Body(framer) = &mut self.at else { return Poll::Ready(Ok(())) };
             let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
             if arrived.is_empty() {
-                // The end of the connection, in the middle of a body.
+                // The connection ended in the middle of a body.
                 return Poll::Ready(Ok(()));
             }
             self.body.moved(arrived.len(), Instant::now);
@@ -362,7 +362,7 @@ impl<S: IO + 'static> DoorStream<S> {
     fn wait_for_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.phase.await_body();
         let due = self.body.wait(Instant::now());
-        // Who is answered already may take the time that the answer takes: a stream in both directions.
+        // Once its response has begun, a client may send as slowly as it likes: the two may be a bidirectional stream.
         match due.filter(|_| !self.phase.is_answered()) {
             Some(due) if self.clock.is_over(due, cx) => {
                 let (grace, rate) = (self.listener.config.body_timeout, self.listener.config.body_rate);
@@ -372,14 +372,14 @@ impl<S: IO + 'static> DoorStream<S> {
         }
     }
 
-    /// The proxy answers: it has the request.
+    /// Refuses the body. The proxy answers, since it has the request's head.
     fn refuse_body(&mut self, refusal: Refusal) -> io::Error {
         self.phase.refuse(refusal);
         self.reporter.refused_body(refusal);
         io::Error::new(io::ErrorKind::InvalidData, refusal)
     }
 
-    /// The message is complete. Its client may be gone, or send its next request.
+    /// Reads beyond a complete message, to notice a client that is gone or sends its next request.
     fn poll_beyond(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.held.len() < READ_AHEAD && !self.ended {
             match ready!(self.poll_more(cx, READ_AHEAD)) {
@@ -390,7 +390,7 @@ impl<S: IO + 'static> DoorStream<S> {
         Poll::Pending
     }
 
-    /// The next request of the same connection.
+    /// Waits for the next request on the same connection.
     fn start_next(&mut self) {
         self.at = At::Head;
         self.due = Instant::now() + self.listener.config.keepalive_timeout;
@@ -428,7 +428,7 @@ impl<S: IO + 'static> DoorStream<S> {
     }
 }
 
-/// Hands on as many of these bytes as there is room for. An empty buffer gives its memory back: a connection would keep
+/// Passes on as many bytes as `buf` has room for. Frees an empty buffer's memory: otherwise a connection would keep
 /// that of the largest head or piece it ever had.
 fn hand_on(bytes: &mut BytesMut, buf: &mut ReadBuf<'_>) {
     let now = bytes.len().min(buf.remaining());
@@ -438,11 +438,11 @@ fn hand_on(bytes: &mut BytesMut, buf: &mut ReadBuf<'_>) {
     }
 }
 
-/// What a read for a head gave.
+/// The result of a read for a head.
 enum Came {
-    /// A whole head, handed on.
+    /// A whole head, which was passed on.
     Whole,
-    /// Bytes, which are held.
+    /// Bytes, or the end of the connection; bytes are kept in `held`.
     Held,
 }
 
@@ -450,7 +450,7 @@ impl<S: IO + 'static> AsyncRead for DoorStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = &mut *self;
         if buf.remaining() == 0 {
-            // Nothing read would look like the end of the connection.
+            // A read of zero bytes from the connection would look like its end.
             return Poll::Ready(Ok(()));
         }
         if !stream.head.is_empty() {
@@ -523,7 +523,7 @@ impl<S: IO + 'static> Drop for DoorStream<S> {
             return;
         }
         let expects_more = match &self.at {
-            // A head that was refused, and what its client sends behind it.
+            // After a refused head, its client may still send the body.
             At::Head => self.phase.phase() == Phase::Request,
             At::Body(_) | At::Raw => true,
             At::Complete => !self.held.is_empty(),
@@ -533,12 +533,12 @@ impl<S: IO + 'static> Drop for DoorStream<S> {
     }
 }
 
-/// Pingora's own search for HTTP/2's preface is not used: see `is_http2`.
+/// Pingora's own detection of HTTP/2's preface is not used: see `is_http2`.
 impl<S: IO + 'static> Peek for DoorStream<S> {}
 
 #[async_trait]
 impl<S: IO + 'static> Shutdown for DoorStream<S> {
-    /// The end of a connection is said when the stream is dropped, with all that the client still sends in mind.
+    /// Does nothing: dropping the stream closes the connection, with a lingering close if the client may still send.
     async fn shutdown(&mut self) {}
 }
 

@@ -1,4 +1,4 @@
-//! TLS towards the client: certificates from files, ALPN, and the facts about a connection that modules may read.
+//! Downstream TLS: certificates from files, ALPN, and the facts about a connection that modules may read.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub enum TlsError {
     Library { message: String },
 }
 
-/// What a listener shows to its clients: read and parsed once, not for each of them.
+/// A listener's certificate chain and key, read and parsed once rather than for each connection.
 #[derive(Debug)]
 pub struct Certificate {
     /// The leaf first.
@@ -41,11 +41,11 @@ pub struct Certificate {
     key: PKey<Private>,
 }
 
-/// The certificate that new connections are shown. One that is put in its place is not seen by those that are open.
+/// The certificate that new connections are shown. A replacement does not affect connections that are already open.
 pub type ServedCertificate = Arc<ArcSwap<Certificate>>;
 
 impl Certificate {
-    /// Reads a listener's files, and tries what is in them as a handshake will.
+    /// Reads a listener's files, and tries the certificate and key as a handshake will use them.
     pub fn load(config: &ListenerTls) -> Result<Certificate, TlsError> {
         let no_certificate = |message| TlsError::Certificate { path: config.certificate.clone(), message };
         let no_key = |message| TlsError::Key { path: config.key.clone(), message };
@@ -54,7 +54,7 @@ impl Certificate {
         let Some(leaf) = chain.first() else {
             return Err(no_certificate("the file has no PEM certificate".to_owned()));
         };
-        // Without a passphrase OpenSSL would ask for one on the terminal, and wait.
+        // If no passphrase were given, OpenSSL would prompt for one on the terminal and wait.
         let key = PKey::private_key_from_pem_passphrase(&read(&config.key).map_err(no_key)?, b"")
             .map_err(|error| no_key(format!("the file has no PEM key without a passphrase: {}", reason(&error))))?;
         if !leaf.public_key().is_ok_and(|public| key.public_eq(&public)) {
@@ -78,15 +78,15 @@ impl Certificate {
     }
 }
 
-/// Takes the TLS handshakes of a listener: Mozilla's intermediate profile, ALPN `h2` before `http/1.1`.
+/// Accepts the TLS handshakes of a listener: Mozilla's intermediate profile, ALPN `h2` before `http/1.1`.
 pub struct TlsAcceptor {
     acceptor: SslAcceptor,
     handshake: Handshake,
-    /// For a whole handshake.
+    /// Timeout of a whole handshake.
     pub timeout: Duration,
 }
 
-/// A handshake that failed.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     #[error(transparent)]
@@ -100,13 +100,13 @@ impl TlsAcceptor {
         let library = |error: ErrorStack| TlsError::Library { message: reason(&error) };
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(library)?;
         builder.set_alpn_select_callback(|_, offered| {
-            // A client that offers nothing of these speaks HTTP/1.1 without saying so.
+            // A client that offers neither is assumed to speak HTTP/1.1.
             select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
         });
         Ok(TlsAcceptor { acceptor: builder.build(), handshake: Handshake { certificate }, timeout })
     }
 
-    /// Takes a client's handshake.
+    /// Performs a client's handshake.
     pub async fn accept<S: IO>(&self, stream: S) -> Result<(SslStream<S>, Arc<DownstreamTls>), HandshakeError> {
         let stream = handshake_with_callback(&self.acceptor, stream, &self.handshake).await?;
         let facts = facts(stream.ssl())?;
@@ -114,7 +114,7 @@ impl TlsAcceptor {
     }
 }
 
-/// What modules may ask about a connection.
+/// The facts about a connection that modules may read.
 fn facts(ssl: &SslRef) -> Result<DownstreamTls, HandshakeError> {
     let sni = ssl.servername(NameType::HOST_NAME);
     let refused = |name: &str| HandshakeError::ServerName(pointsman_rules::text::printable(name, LONGEST_NAME).0);
@@ -129,7 +129,7 @@ fn facts(ssl: &SslRef) -> Result<DownstreamTls, HandshakeError> {
     })
 }
 
-/// Bytes of an invalid server name that the log shows.
+/// Bytes of an invalid server name that the log shows, at most.
 const LONGEST_NAME: usize = 64;
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -142,7 +142,7 @@ fn reason(stack: &ErrorStack) -> String {
     if reasons.is_empty() { stack.to_string() } else { reasons.join("; ") }
 }
 
-/// Shows the certificate.
+/// Presents the current certificate in each handshake.
 struct Handshake {
     certificate: ServedCertificate,
 }

@@ -1,4 +1,4 @@
-//! The socket of a client's connection: small writes are gathered, and TLS records are read whole.
+//! The socket of a client's connection: gathers small writes, and reads TLS records whole.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -18,18 +18,18 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Bytes that wait for more to be written with them: about a packet. A head and a short body leave in one piece.
+/// Bytes that are gathered before they are written: about one packet, so that a head and a short body leave together.
 const GATHERED: usize = 1460;
 
-/// Bytes that are read at a time from a client that speaks TLS, which itself would ask for each record twice: for its
-/// head, and for the rest. A record with as much as it may have.
+/// Bytes that are read at a time under TLS: the largest record. OpenSSL would read each record in two steps, its header
+/// and then the rest.
 const RECORD: usize = 17 * 1024;
 
-/// Bytes of memory that a connection keeps for what is read ahead: most requests' heads fit.
+/// Bytes of memory that a connection keeps for data that is read ahead: most requests' heads fit.
 const KEPT: usize = 512;
 
 thread_local! {
-    /// Where records are read to. Most are taken in full at once, so connections need no buffer of their own.
+    /// The buffer that records are read into. Most are consumed in full at once, so no connection needs its own.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECORD]);
 }
 
@@ -43,7 +43,7 @@ pub enum Socket {
 /// How a connection's bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reads {
-    /// Into the buffer of whoever asks.
+    /// Into the caller's buffer.
     Direct,
     /// A TLS record at a time.
     Records,
@@ -53,10 +53,10 @@ pub enum Reads {
 pub struct Wire {
     socket: Socket,
     reads: Reads,
-    /// What was read ahead, and how much of it was taken.
+    /// Bytes that were read ahead; `taken` of them are consumed.
     ahead: Vec<u8>,
     taken: usize,
-    /// What waits to be written, and how much of it was.
+    /// Bytes that wait to be written; `written` of them are.
     gathered: Vec<u8>,
     written: usize,
     accepted: SystemTime,
@@ -67,7 +67,7 @@ impl Wire {
     /// `peer`: None on a Unix socket.
     pub fn new(socket: Socket, peer: Option<SocketAddr>, reads: Reads) -> Wire {
         let digest = SocketDigest::from_raw_fd(socket.descriptor());
-        // Nobody has set it before.
+        // The digest is new, so this can't fail.
         let _ = digest.peer_addr.set(peer.map(Into::into));
         Wire {
             socket,
@@ -99,7 +99,8 @@ impl Wire {
         self.gathered.get(self.written..).unwrap_or_default()
     }
 
-    /// Writes what was gathered, and with it the first of these bytes; how many of them were written.
+    /// Writes the gathered bytes, and together with them the first of `bufs`. Returns how many bytes of `bufs` were
+    /// written.
     fn poll_write_through(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if self.waiting().is_empty() {
             return self.socket.poll_write_vectored(cx, bufs);
@@ -147,7 +148,7 @@ impl Socket {
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match (self, bufs) {
-            // One piece costs the kernel less without a vector.
+            // A plain write of one buffer costs the kernel less than a vectored one.
             (Socket::Tcp(socket), [buf]) => Pin::new(socket).poll_write(cx, buf),
             (Socket::Tcp(socket), bufs) => Pin::new(socket).poll_write_vectored(cx, bufs),
             (Socket::Unix(socket), [buf]) => Pin::new(socket).poll_write(cx, buf),
@@ -226,7 +227,7 @@ impl AsyncWrite for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // The last words of a handshake that failed. A socket that takes none is not waited for.
+        // Sends the alert of a failed handshake. Does not wait for a socket that is not writable.
         let _ = Pin::new(self).poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -234,7 +235,7 @@ impl Drop for Wire {
 #[async_trait]
 impl Shutdown for Wire {
     async fn shutdown(&mut self) {
-        // Fails if the client is gone already.
+        // Fails if the client is already gone.
         let _ = AsyncWriteExt::shutdown(self).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The access log: for each request what was asked, what was decided, and what came of it.
+//! The access log: for each request its head, the decision and the outcome.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::log::sink::Sink;
 
-/// One request.
+/// The record of one request.
 #[derive(Debug, Serialize)]
 pub struct Access<'a> {
     /// When the request head was complete, RFC 3339, UTC.
@@ -25,7 +25,7 @@ pub struct Access<'a> {
     pub authority: &'a str,
     pub path: &'a str,
     pub protocol: &'static str,
-    /// 0: nothing was answered, the client had gone.
+    /// 0: no response was sent, because the client had gone.
     pub status: u16,
     /// Body bytes sent to the client.
     pub bytes: usize,
@@ -42,24 +42,24 @@ pub struct Access<'a> {
     /// `connect` or `respond`. None: no module decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'static str>,
-    /// Whether the decision was remembered, so that the module was not called.
+    /// Whether the decision came from the cache, so that the module was not called.
     #[serde(skip_serializing_if = "is_false")]
     pub cached: bool,
     /// All decisions of this request, in microseconds.
     pub decision_us: u64,
-    /// What took the place of the decision.
+    /// The fallback that replaced the decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackRecord>,
-    /// The module's remark.
+    /// The note that the module gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'a str>,
-    /// The last upstream, as the module named it.
+    /// The last upstream, in the module's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
-    /// Where the last connection really went, if that is not what the module named: an address of a name, a proxy.
+    /// The actual address of the last connection if the module named something else: a resolved name, or a proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_address: Option<String>,
-    /// Attempts made, the successful one included.
+    /// Number of attempts, including the successful one.
     pub attempts: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed_attempts: Vec<AttemptRecord>,
@@ -75,15 +75,15 @@ pub struct AttemptRecord {
     pub elapsed_ms: u32,
 }
 
-/// A decision that failed, and the rung of the tenant's fallback that served instead.
+/// A decision that failed, and the level of the tenant's fallback that served instead.
 #[derive(Debug, Clone, Serialize)]
 pub struct FallbackRecord {
-    pub rung: &'static str,
+    pub level: &'static str,
     pub code: &'static str,
     pub cause: String,
 }
 
-/// Why the proxy answered by itself.
+/// Why the proxy generated the response itself.
 #[derive(Debug, Clone, Serialize)]
 pub struct FailureRecord {
     pub code: &'static str,
@@ -95,7 +95,7 @@ pub struct FailureRecord {
 pub struct AccessLogger {
     sink: Option<Arc<Sink>>,
     format: LogFormat,
-    /// None: it is no file, which could be opened again.
+    /// None: the target is not a file, so it cannot be reopened.
     file: Option<Arc<Path>>,
 }
 
@@ -133,8 +133,8 @@ impl AccessLogger {
         Ok(AccessLogger { sink, format: config.format, file })
     }
 
-    /// Opens its file again, which has been renamed or removed. The log tells how that went; where it fails, lines go
-    /// to the old file as before.
+    /// Reopens its file, which has been renamed or removed. The diagnostics report the result; on failure, lines go to
+    /// the old file as before.
     pub fn reopen(&self) {
         match (&self.sink, &self.file) {
             (Some(sink), Some(_)) => sink.reopen(),
@@ -142,7 +142,7 @@ impl AccessLogger {
         }
     }
 
-    /// Whether a line would go anywhere: if not, none needs to be made.
+    /// Whether lines are written at all: if not, none needs to be formatted.
     pub fn is_on(&self) -> bool {
         self.sink.is_some()
     }
@@ -153,7 +153,7 @@ impl AccessLogger {
         }
     }
 
-    /// Waits until all lines are written, and no longer than this.
+    /// Waits until all lines are written, for at most `longest`.
     pub fn flush(&self, longest: Duration) {
         if let Some(sink) = &self.sink {
             sink.flush(longest);
@@ -165,7 +165,7 @@ fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// A request's line, with its end. What a client or a module put into it shows as it is, and as nothing else.
+/// Formats a request's line, with its line break. Escapes text from a client or a module, so that it shows as it is.
 fn line(access: &Access<'_>, format: LogFormat) -> String {
     let mut line = match format {
         LogFormat::Json => json(access),
@@ -211,7 +211,7 @@ fn text(access: &Access<'_>) -> String {
         add("decision_us", &access.decision_us.to_string());
     }
     if let Some(fallback) = &access.fallback {
-        add("fallback", fallback.rung);
+        add("fallback", fallback.level);
         add("fallback_code", fallback.code);
         add("fallback_cause", &format!("{:?}", fallback.cause));
     }
@@ -237,7 +237,7 @@ fn text(access: &Access<'_>) -> String {
     line
 }
 
-/// A value that can't be taken for several, whatever a client or a module put into it.
+/// A value that reads as one word, even if it comes from a client or a module.
 fn word(value: &str) -> Cow<'_, str> {
     let plain = |character: char| !character.is_whitespace() && !character.is_control() && character != '"';
     if value.chars().all(plain) { Cow::Borrowed(value) } else { Cow::Owned(format!("{value:?}")) }

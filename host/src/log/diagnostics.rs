@@ -1,4 +1,4 @@
-//! Diagnostics: one subscriber for our own events and for those of the libraries.
+//! Diagnostics: one subscriber for our own events and those of libraries.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// The log's writer thread, for as long as there is one.
+/// The log's writer thread while it runs.
 static WORKER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 
-/// Keeps the log's writer thread alive; dropping it writes what is still queued.
+/// Keeps the log's writer thread alive; dropping it writes the queued events.
 pub struct LogGuard(());
 
 impl Drop for LogGuard {
@@ -21,7 +21,7 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts logging to standard error. Called once, by the binary; a second call changes nothing.
+/// Starts logging to standard error. Called once, by the binary; a second call has no effect.
 pub fn start(config: &LogConfig) -> LogGuard {
     let (writer, worker) = tracing_appender::non_blocking(io::stderr());
     let format = config.format;
@@ -34,27 +34,27 @@ pub fn start(config: &LogConfig) -> LogGuard {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    // Fails only if a subscriber is set already: then that one stays.
+    // Fails only if a subscriber is already set, which then stays.
     if started.is_ok() {
         *WORKER.lock() = Some(worker);
     }
     LogGuard(())
 }
 
-/// Writes what is still queued; what is logged after it is lost. For the end of the process.
+/// Writes the queued events; later events are lost. For the end of the process.
 pub fn finish() {
     drop(WORKER.lock().take());
 }
 
-/// Escapes on the way out what a terminal or a viewer would not show as it is: parts of an event may come from a
-/// module, a client or a file.
+/// Escapes characters that a terminal or a viewer would interpret: parts of an event may come from a module, a client
+/// or a file.
 struct Printable {
     writer: NonBlocking,
     format: LogFormat,
 }
 
 impl io::Write for Printable {
-    /// An event comes as a whole.
+    /// Each call gets one whole event.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let escaped = match self.format {
@@ -71,7 +71,7 @@ impl io::Write for Printable {
 }
 
 /// Our own events at the configured level. Pingora logs each failed request as an error; those are in the access log,
-/// with their cause, so its messages are shown only to who asks for debug output.
+/// with their cause, so its messages appear only at debug level.
 fn filter(level: LogLevel) -> EnvFilter {
     let directives = match level {
         LogLevel::Error => "off,pointsman=error",

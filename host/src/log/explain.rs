@@ -1,14 +1,14 @@
-//! Decisions as `pointsman dev` tells them, on standard output.
+//! Prints decisions to standard output for `pointsman dev`.
 
 use std::io::{self, Write as _};
 
 use pointsman_rules::text::printable_lines;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// Writes without ever keeping a request waiting; what is too much is lost.
+/// Writes without ever blocking a request; text that exceeds the buffer is lost.
 pub struct Explain {
     writer: NonBlocking,
-    /// Writes what is queued when it is dropped.
+    /// Writes the queued text when dropped.
     _guard: WorkerGuard,
 }
 
@@ -19,7 +19,7 @@ impl Explain {
     }
 
     pub fn write(&self, text: &str) {
-        // The writer queues; it fails only when its thread is gone, at the very end of the process.
+        // The writer queues; it fails only when its thread has ended, at the very end of the process.
         let _ = self.writer.clone().write_all(printable_lines(text).as_bytes());
     }
 }

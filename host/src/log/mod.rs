@@ -1,4 +1,4 @@
-//! What can be seen from outside: diagnostics on standard error, and an access log with a line for each request.
+//! Logging: diagnostics on standard error, and an access log with a line for each request.
 
 mod access;
 mod diagnostics;

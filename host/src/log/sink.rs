@@ -1,5 +1,5 @@
-//! Lines on their way out: requests add to a buffer, and a thread of its own writes what has gathered. A line costs its
-//! request a copy, not a system call, and no wake-up of another thread but one for each batch.
+//! The output of log lines: requests append to a buffer, and a dedicated thread writes it in batches. A line costs its
+//! request a copy and no system call; the writer thread wakes once for each batch.
 
 use std::io;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Takes lines from any thread, without ever keeping one waiting: what finds no room is lost, and counted. What is left
-/// is written when it is dropped.
+/// Takes lines from any thread without ever blocking it: a line that finds no room is lost and counted. Dropping the
+/// sink writes the lines that are left.
 #[derive(Debug)]
 pub struct Sink(Arc<Queue>);
 
 #[derive(Debug)]
 struct Queue {
     lines: Mutex<Lines>,
-    /// There is something to write, or it is to be written at once.
+    /// Signalled when there are lines to write, or the lines are to be written at once.
     added: Condvar,
-    /// All is written.
+    /// Signalled when all lines are written.
     written: Condvar,
 }
 
@@ -25,25 +25,25 @@ struct Queue {
 struct Lines {
     bytes: Vec<u8>,
     lost: u64,
-    /// Somebody waits for all to be written.
+    /// A caller waits until all lines are written.
     urgent: bool,
-    /// The target is to be opened again, once what there is has been written.
+    /// Reopen the target once the current lines have been written.
     reopen: bool,
     closed: bool,
-    /// A batch has been taken and is not written yet.
+    /// A batch has been taken but not written yet.
     under_way: bool,
 }
 
-/// Bytes that may wait for a slow disk.
+/// Maximum number of bytes that wait for a slow disk.
 const MOST: usize = 16 * 1024 * 1024;
 
-/// For how long a batch gathers, and how large it may grow before that time is over.
+/// How long a batch gathers, and the size in bytes that ends it early.
 const GATHER: Duration = Duration::from_millis(20);
 const BATCH: usize = 64 * 1024;
 
 impl Sink {
-    /// Writes to `target` until [`reopen`](Sink::reopen), then to what `again` opens. That happens on the thread that
-    /// writes: it may take its time.
+    /// Writes to `target` until [`reopen`](Sink::reopen), then to what `again` opens. `again` runs on the writer
+    /// thread, so it may be slow.
     pub fn new<W: io::Write + Send + 'static>(
         target: W,
         again: impl FnMut() -> io::Result<W> + Send + 'static,
@@ -54,14 +54,14 @@ impl Sink {
         Ok(Sink(queue))
     }
 
-    /// Has the target opened again. Lines that came before this go to the old one; once it is done, all go to the new
-    /// one.
+    /// Reopens the target. Lines from before this call go to the old target; once the new one is open, all lines go to
+    /// that.
     pub fn reopen(&self) {
         self.0.lines.lock().reopen = true;
         self.0.added.notify_one();
     }
 
-    /// Adds a line, which has its end.
+    /// Adds a line, which must include its line break.
     pub fn push(&self, line: &[u8]) {
         let mut lines = self.0.lines.lock();
         if lines.bytes.len().saturating_add(line.len()) > MOST {
@@ -77,7 +77,7 @@ impl Sink {
         }
     }
 
-    /// Waits until all lines are written, and no longer than this.
+    /// Waits until all lines are written, for at most `longest`.
     pub fn flush(&self, longest: Duration) {
         let end = Instant::now() + longest;
         let mut lines = self.0.lines.lock();
@@ -99,7 +99,7 @@ impl Drop for Sink {
 }
 
 impl Queue {
-    /// Until the sink is gone and all is written.
+    /// Writes until the sink is dropped and all lines are written.
     fn write_all<W: io::Write>(&self, mut target: W, mut again: impl FnMut() -> io::Result<W>) {
         let mut batch = Vec::new();
         loop {
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes when it is let.
+    /// A target that writes only when the test lets it.
     struct Gate {
         open: Receiver<()>,
         out: Arc<Mutex<Vec<u8>>>,
@@ -216,7 +216,7 @@ mod tests {
         let read = |path| std::fs::read_to_string(path).expect("a file");
         assert_eq!((read(&old), read(&path)), ("1\n2\n".to_owned(), "3\n".to_owned()));
 
-        // Where it cannot be opened, the old file gets them.
+        // If the file cannot be reopened, the old one gets the lines.
         let away = folder.path().join("away.log");
         std::fs::rename(&path, &away).expect("renamed");
         std::fs::create_dir(&path).expect("a folder in its place");
@@ -246,7 +246,7 @@ mod tests {
         sink.push(b"last\n");
         drop(sink);
         opener.send(()).expect("a writer");
-        // The writer drops its end when it is done.
+        // The writer drops its end when it has finished.
         while opener.send(()).is_ok() {
             std::thread::yield_now();
         }

@@ -1,10 +1,10 @@
-//! The metrics of one listener: its connections, and clients that never came to a request.
+//! The metrics of one listener: its connections, and clients that never sent a complete request.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::metrics::Families;
 
-/// Labelled by the listener's name, which is the configuration's.
+/// Labelled with the listener's name from the configuration.
 #[derive(Debug)]
 pub struct ListenerMetrics {
     name: String,
@@ -16,7 +16,7 @@ pub struct ListenerMetrics {
     handshakes: IntCounterVec,
 }
 
-/// An open connection. It counts for as long as this lives.
+/// Counts an open connection until it is dropped.
 #[derive(Debug)]
 pub struct OpenConnection(IntGauge);
 
@@ -39,7 +39,7 @@ impl ListenerMetrics {
         }
     }
 
-    /// A connection is open.
+    /// Counts a connection that was opened.
     pub fn connection(&self) -> OpenConnection {
         self.connections.inc();
         OpenConnection(self.connections.clone())
@@ -49,22 +49,22 @@ impl ListenerMetrics {
         self.accept_errors.inc();
     }
 
-    /// A connection that was closed as it came in.
+    /// Counts a connection that was closed on arrival.
     pub fn refused_connection(&self, reason: &'static str) {
         self.refused_connections.with_label_values(&[self.name.as_str(), reason]).inc();
     }
 
-    /// A connection that was closed for its client's silence, or for what it sent.
+    /// Counts a connection that was closed because its client was silent, or because of the bytes it sent.
     pub fn closed(&self, reason: &'static str) {
         self.closed_connections.with_label_values(&[self.name.as_str(), reason]).inc();
     }
 
-    /// A request that the door did not take.
+    /// Counts a request that the door refused.
     pub fn refused_request(&self, reason: &'static str) {
         self.refused_requests.with_label_values(&[self.name.as_str(), reason]).inc();
     }
 
-    /// A TLS handshake that ended.
+    /// Counts a TLS handshake that ended.
     pub fn handshake(&self, outcome: &'static str) {
         self.handshakes.with_label_values(&[self.name.as_str(), outcome]).inc();
     }

@@ -1,16 +1,16 @@
-//! What can be counted, as Prometheus reads it. Label values come from the configuration and from fixed lists, never
-//! from a request or a module, so the number of series is bounded.
+//! The metrics of the process, in Prometheus format. Label values come from the configuration and from fixed lists,
+//! never from a request or a module, so the number of series is bounded.
 
 mod listener;
 mod tenant;
 
 pub use listener::{ListenerMetrics, OpenConnection};
-pub use tenant::{Rung, TenantMetrics};
+pub use tenant::{FallbackLevel, TenantMetrics};
 
 use prometheus::core::Collector;
 use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-/// Every metric of a process.
+/// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
     families: Families,
@@ -32,7 +32,7 @@ struct Families {
     releases: IntCounterVec,
     candidates: IntCounterVec,
     cache_lookups: IntCounterVec,
-    unfit: IntCounterVec,
+    uncacheable: IntCounterVec,
     cache_entries: IntGaugeVec,
     cache_bytes: IntGaugeVec,
     reloads: IntCounterVec,
@@ -45,7 +45,7 @@ struct Families {
     admin_refused: IntCounterVec,
 }
 
-/// In seconds: from a small module on a fast core to the longest decision that can be configured.
+/// In seconds: from a small module on a fast core to the longest decision that a configuration allows.
 const DECISION_BUCKETS: [f64; 14] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1, 1.0, 10.0];
 
 impl Metrics {
@@ -81,67 +81,67 @@ impl Metrics {
             decision_seconds: registered(&registry, HistogramVec::new(decision_seconds, &["tenant"])?)?,
             over_budget: counter(
                 "pointsman_over_budget_total",
-                "What was refused or cut for want of budget, by the key that sets it",
+                "Work refused or cut because a limit or quota was reached, by its configuration key",
                 &["tenant", "key"],
             )?,
             fallbacks: counter(
                 "pointsman_fallbacks_total",
-                "Decisions that the tenant's fallback took the place of, by its rung",
-                &["tenant", "rung"],
+                "Decisions replaced by the tenant's fallback, by its level",
+                &["tenant", "level"],
             )?,
             attempts: counter(
                 "pointsman_attempts_total",
-                "Attempts to reach an upstream that ended, by what came of them",
+                "Ended attempts to reach an upstream, by outcome",
                 &["tenant", "outcome"],
             )?,
             breaker: gauge(
                 "pointsman_breaker_state",
-                "Whether the tenant's modules are asked. 0: closed, they are; 1: half open, one at a time; 2: open, they are not",
+                "State of the tenant's circuit breaker. 0: closed; 1: half open, one call at a time; 2: open, no calls",
                 &["tenant"],
             )?,
             modules: gauge(
                 "pointsman_module_info",
-                "The tenant's modules, in the order in which they are asked; always 1",
+                "The tenant's modules, in the order in which they are called; always 1",
                 &["tenant", "position", "digest"],
             )?,
             versions: gauge(
                 "pointsman_live_version",
-                "The number of the version of its modules that serves the tenant",
+                "Number of the module version that serves the tenant",
                 &["tenant"],
             )?,
             releases: counter(
                 "pointsman_releases_total",
-                "New versions of a tenant's modules, by what became of them: `refused`, `live`, `rolled-back`, `aborted`",
+                "New versions of a tenant's modules, by outcome: `refused`, `live`, `rolled-back`, `aborted`",
                 &["tenant", "outcome"],
             )?,
             candidates: counter(
                 "pointsman_candidate_decisions_total",
-                "Decisions of versions on trial, by what came of them",
+                "Decisions of versions on trial, by outcome",
                 &["tenant", "outcome"],
             )?,
             instances: counter(
                 "pointsman_instances_total",
-                "Decisions by their instance: `new`, `rewound` to the state of a new one, or `reused` as an earlier one left it",
-                &["tenant", "how"],
+                "Decisions by the origin of their instance: `new`, `rewound` or `reused`",
+                &["tenant", "origin"],
             )?,
             cache_lookups: counter(
                 "pointsman_cache_lookups_total",
-                "Decisions that were looked for among those remembered: `hit`, `miss`; `rest`: not looked, since it did not pay",
+                "Lookups in the decision cache: `hit`, `miss`, `skipped` while the hit rate is low",
                 &["tenant", "outcome"],
             )?,
-            unfit: counter(
-                "pointsman_cache_unfit_total",
-                "Decisions that are not remembered, by what stands against it",
-                &["tenant", "because"],
+            uncacheable: counter(
+                "pointsman_cache_uncacheable_total",
+                "Decisions that are not cached, by reason",
+                &["tenant", "reason"],
             )?,
             cache_entries: gauge(
                 "pointsman_cache_entries",
-                "Steps of decisions that are remembered: each value that was seen is one, and each answer",
+                "Entries of the decision cache: one per decision, and one per value that selects the next read",
                 &["tenant"],
             )?,
             cache_bytes: gauge(
                 "pointsman_cache_bytes",
-                "Memory that is counted for the decisions that are remembered, in bytes",
+                "Memory charged for the decision cache, in bytes",
                 &["tenant"],
             )?,
             reloads: counter(
@@ -194,22 +194,22 @@ impl Metrics {
         ListenerMetrics::new(&self.families, name)
     }
 
-    /// A request that was nobody's.
+    /// Counts a request that matched no tenant.
     pub fn unrouted(&self, code: &'static str) {
         self.families.unrouted.with_label_values(&[code]).inc();
     }
 
-    /// The configuration was read again: `done`, or `refused`.
+    /// Counts a reload of the configuration: `done` or `refused`.
     pub fn reload(&self, outcome: &'static str) {
         self.families.reloads.with_label_values(&[outcome]).inc();
     }
 
-    /// A request to the admin listener that its sender may not make, by the error's code.
+    /// Counts a refused request to the admin listener, by the error's code.
     pub fn admin_refused(&self, code: &'static str) {
         self.families.admin_refused.with_label_values(&[code]).inc();
     }
 
-    /// All of it, in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -227,9 +227,9 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use pointsman_rules::decision_cache::Unfit;
+    use pointsman_rules::decision_cache::Uncacheable;
     use pointsman_rules::quota::State;
-    use pointsman_wasm::call::Made;
+    use pointsman_wasm::call::InstanceOrigin;
     use pointsman_wasm::module::Digest;
 
     use super::*;
@@ -239,16 +239,16 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         let tenant = metrics.tenant("shop");
         tenant.request(200);
-        tenant.decision("trap", Duration::from_micros(7), Made::New);
+        tenant.decision("trap", Duration::from_micros(7), InstanceOrigin::New);
         tenant.over_budget("peers");
-        tenant.fallback(Rung::Peer);
+        tenant.fallback(FallbackLevel::Peer);
         tenant.attempt_failed("refused");
         tenant.breaker(State::Open);
         tenant.version(1, [Digest::of(b"module")].into_iter());
         tenant.release("refused");
         tenant.candidate("agreed");
-        tenant.cache_rest();
-        tenant.unfit(Unfit::Log);
+        tenant.cache_skipped();
+        tenant.uncacheable(Uncacheable::Log);
         metrics.reload("done");
         metrics.unrouted("no-tenant");
         let listener = metrics.listener("web");

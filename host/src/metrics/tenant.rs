@@ -1,12 +1,12 @@
-//! The metrics of one tenant. What happens with each request is looked up once, at the start; what is rare, when it
-//! happens.
+//! The metrics of one tenant. Series for frequent events are looked up once, at the start; those for rare events, when
+//! they happen.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pointsman_rules::decision_cache::Unfit;
+use pointsman_rules::decision_cache::Uncacheable;
 use pointsman_rules::quota::State;
-use pointsman_wasm::call::Made;
+use pointsman_wasm::call::InstanceOrigin;
 use pointsman_wasm::module::Digest;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
@@ -14,7 +14,7 @@ use crate::metrics::Families;
 
 pub struct TenantMetrics {
     name: String,
-    /// By the first digit of the status; 0: none.
+    /// By the first digit of the status; 0 means no response.
     requests: [IntCounter; 6],
     connects: IntCounter,
     decisions: IntCounterVec,
@@ -35,33 +35,33 @@ pub struct TenantMetrics {
     cache_hits: IntCounter,
     cache_lookups: IntCounterVec,
     cache_misses: IntCounter,
-    unfit: IntCounterVec,
+    uncacheable: IntCounterVec,
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
 }
 
-/// What took the place of a decision.
+/// The fallback that replaced a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rung {
-    /// The version before one that is new.
+pub enum FallbackLevel {
+    /// The previous version, in place of a new one.
     Version,
     Module,
     Peer,
     Answer,
 }
 
-impl Rung {
+impl FallbackLevel {
     pub fn name(self) -> &'static str {
         match self {
-            Rung::Version => "version",
-            Rung::Module => "module",
-            Rung::Peer => "peer",
-            Rung::Answer => "answer",
+            FallbackLevel::Version => "version",
+            FallbackLevel::Module => "module",
+            FallbackLevel::Peer => "peer",
+            FallbackLevel::Answer => "answer",
         }
     }
 }
 
-/// What the tenant's series say serves.
+/// The live version that the tenant's series show.
 #[derive(Debug)]
 struct Live {
     number: u64,
@@ -96,13 +96,13 @@ impl TenantMetrics {
             cache_hits: families.cache_lookups.with_label_values(&[name, "hit"]),
             cache_misses: families.cache_lookups.with_label_values(&[name, "miss"]),
             cache_lookups: families.cache_lookups.clone(),
-            unfit: families.unfit.clone(),
+            uncacheable: families.uncacheable.clone(),
             cache_entries: families.cache_entries.with_label_values(&[name]),
             cache_bytes: families.cache_bytes.with_label_values(&[name]),
         }
     }
 
-    /// A request ended; status 0: the client had gone.
+    /// Counts a request that ended; status 0: the client had gone.
     pub fn request(&self, status: u16) {
         let class = usize::from(status / 100).min(self.requests.len() - 1);
         if let Some(counter) = self.requests.get(class) {
@@ -110,12 +110,12 @@ impl TenantMetrics {
         }
     }
 
-    /// A module was asked.
-    pub fn decision(&self, outcome: &'static str, elapsed: Duration, instance: Made) {
+    /// Counts a call of a module.
+    pub fn decision(&self, outcome: &'static str, elapsed: Duration, instance: InstanceOrigin) {
         match instance {
-            Made::New => self.new_instances.inc(),
-            Made::Rewound => self.rewound_instances.inc(),
-            Made::Reused => self.reused_instances.inc(),
+            InstanceOrigin::New => self.new_instances.inc(),
+            InstanceOrigin::Rewound => self.rewound_instances.inc(),
+            InstanceOrigin::Reused => self.reused_instances.inc(),
         }
         self.decision_seconds.observe(elapsed.as_secs_f64());
         match outcome {
@@ -124,7 +124,7 @@ impl TenantMetrics {
         }
     }
 
-    /// A decision was remembered: its module was not asked.
+    /// Counts a decision that came from the cache, without calling its module.
     pub fn cache_hit(&self) {
         self.cache_hits.inc();
     }
@@ -133,28 +133,28 @@ impl TenantMetrics {
         self.cache_hits.get()
     }
 
-    /// None was remembered, and the module is asked.
+    /// Counts a cache lookup that found nothing, so that the module is called.
     pub fn cache_miss(&self) {
         self.cache_misses.inc();
     }
 
-    /// It was not looked for one.
-    pub fn cache_rest(&self) {
-        self.cache_lookups.with_label_values(&[self.name.as_str(), "rest"]).inc();
+    /// Counts a decision for which the cache was not consulted.
+    pub fn cache_skipped(&self) {
+        self.cache_lookups.with_label_values(&[self.name.as_str(), "skipped"]).inc();
     }
 
-    /// A decision is not one to be remembered.
-    pub fn unfit(&self, because: Unfit) {
-        self.unfit.with_label_values(&[self.name.as_str(), because.name()]).inc();
+    /// Counts a decision that cannot be cached.
+    pub fn uncacheable(&self, reason: Uncacheable) {
+        self.uncacheable.with_label_values(&[self.name.as_str(), reason.name()]).inc();
     }
 
-    /// What is remembered now: steps, and bytes.
+    /// Sets the size of the decision cache: entries and bytes.
     pub fn cache(&self, (entries, bytes): (usize, u64)) {
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Something was refused or cut that has this key in `[tenant.limits]` or `[tenant.quota]`.
+    /// Counts an excess over the limit with this key in `[tenant.limits]` or `[tenant.quota]`.
     pub fn over_budget(&self, key: &'static str) {
         self.over_budget_times(key, 1);
     }
@@ -163,16 +163,16 @@ impl TenantMetrics {
         self.over_budget.with_label_values(&[self.name.as_str(), key]).inc_by(times);
     }
 
-    pub fn fallback(&self, rung: Rung) {
-        self.fallbacks.with_label_values(&[self.name.as_str(), rung.name()]).inc();
+    pub fn fallback(&self, level: FallbackLevel) {
+        self.fallbacks.with_label_values(&[self.name.as_str(), level.name()]).inc();
     }
 
-    /// An attempt ended with a response from the upstream.
+    /// Counts an attempt that the upstream answered.
     pub fn attempt_answered(&self) {
         self.responses.inc();
     }
 
-    /// An attempt failed.
+    /// Counts an attempt that failed.
     pub fn attempt_failed(&self, failure: &'static str) {
         self.attempts.with_label_values(&[self.name.as_str(), failure]).inc();
     }
@@ -185,7 +185,7 @@ impl TenantMetrics {
         });
     }
 
-    /// A version serves from now on.
+    /// Shows the version that serves from now on.
     pub fn version(&self, number: u64, digests: impl Iterator<Item = Digest>) {
         let mut live = self.live.lock();
         if live.as_ref().is_some_and(|live| live.number == number) {
@@ -198,7 +198,7 @@ impl TenantMetrics {
             live.digests.iter().enumerate().map(labels).collect::<Vec<_>>()
         };
         for labels in live.iter().flat_map(labels) {
-            // It is there: it was set when that version went live.
+            // The series exists: it was set when that version went live.
             let _ = self.modules.remove_label_values(&labels);
         }
         for labels in labels(&now) {
@@ -208,12 +208,12 @@ impl TenantMetrics {
         *live = Some(now);
     }
 
-    /// A candidate decided, or could not.
+    /// Counts the outcome of a candidate's decision, or that it made none.
     pub fn candidate(&self, outcome: &'static str) {
         self.candidates.with_label_values(&[self.name.as_str(), outcome]).inc();
     }
 
-    /// A new version, or what became of one: `refused`, `live`, `rolled-back`, `aborted`.
+    /// Counts the outcome of a release: `refused`, `live`, `rolled-back`, `aborted`.
     pub fn release(&self, outcome: &'static str) {
         self.releases.with_label_values(&[self.name.as_str(), outcome]).inc();
     }

@@ -1,5 +1,5 @@
-//! Why a certificate of an upstream did not pass. Pingora keeps OpenSSL's reason (`X509_V_ERR_...`) to itself and
-//! reports only that the verification failed, so the reason is read when OpenSSL lets go of the verification.
+//! Reads why an upstream's certificate failed verification. Pingora does not expose OpenSSL's reason (`X509_V_ERR_...`)
+//! and reports only that the verification failed, so the reason is read when OpenSSL frees the verification.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
@@ -13,17 +13,17 @@ use openssl_sys::{CRYPTO_EX_DATA, CRYPTO_get_ex_new_index, X509_STORE_CTX, X509_
 const X509_STORE_CTX_CLASS: c_int = 5;
 
 thread_local! {
-    /// How the last verification on this thread ended.
+    /// Result of the last verification on this thread.
     static LAST: Cell<c_int> = const { Cell::new(openssl_sys::X509_V_OK) };
 }
 
-/// Reads how verifications end, from now on.
+/// Records the results of verifications, from now on.
 pub fn watch_certificates() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
-        // OpenSSL is set up first; without an index (there is no memory) no reason is known.
+        // OpenSSL must be initialised first. If it gives no index (for lack of memory), no reason is ever known.
         openssl::init();
-        // SAFETY: The callback is a function for the life of the process, and has no argument of ours.
+        // SAFETY: The callback is a function item, valid for the life of the process, and uses no argument of ours.
         #[expect(unsafe_code, reason = "the `openssl` crate has no safe way to see a verification end")]
         unsafe {
             CRYPTO_get_ex_new_index(X509_STORE_CTX_CLASS, 0, ptr::null_mut(), None, None, Some(note));
@@ -31,17 +31,17 @@ pub fn watch_certificates() {
     });
 }
 
-/// Why the last verification on this thread failed, in OpenSSL's words. A handshake verifies and fails in one go, so it
-/// is that of the handshake whose error was returned to this thread a moment ago.
+/// Why the last verification on this thread failed, in OpenSSL's words. A handshake verifies and fails in one step, so
+/// the reason belongs to the handshake that has just returned its error on this thread.
 pub fn certificate_error() -> Option<&'static str> {
     let result = LAST.get();
-    // SAFETY: Any number is a result: those that OpenSSL does not know have a text too.
+    // SAFETY: Any number is a valid result: OpenSSL has a text for unknown ones too.
     #[expect(unsafe_code, reason = "the `openssl` crate makes a result of a number only so")]
     let result = unsafe { X509VerifyResult::from_raw(result) };
     (result != X509VerifyResult::OK).then(|| result.error_string())
 }
 
-/// OpenSSL calls this for each verification that it lets go of.
+/// OpenSSL calls this for each verification that it frees.
 ///
 /// # Safety
 ///
@@ -56,8 +56,8 @@ unsafe extern "C" fn note(
     _argument: *mut c_void,
 ) {
     let verification: *mut X509_STORE_CTX = verification.cast();
-    // SAFETY: It is a verification, since the callback is registered for that class; `X509_STORE_CTX_cleanup` calls
-    // this while all but its parameters and its chain is as it was, and the result is a number in it.
+    // SAFETY: The pointer is a verification, since the callback is registered for that class. `X509_STORE_CTX_cleanup`
+    // calls this when it has freed only the parameters and the chain, and the result is a plain number in the struct.
     let result = unsafe { X509_STORE_CTX_get_error(verification) };
     // The thread may be ending.
     let _ = LAST.try_with(|last| last.set(result));
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// A certificate that vouches for itself from this second of the epoch on, for two days.
+    /// A self-signed certificate that is valid for two days from the second `from` of the epoch.
     fn certificate(common_name: &str, from: i64) -> X509 {
         let key = PKey::from_rsa(Rsa::generate(2048).expect("a key")).expect("a key");
         let mut name = X509NameBuilder::new().expect("a name");

@@ -1,4 +1,4 @@
-//! The one function that makes an `HttpPeer`. Every attribute of a spec is carried, none is left out.
+//! Makes Pingora's `HttpPeer` from a checked spec, in one function that carries over every attribute.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use crate::peer::unix::UnixConnector;
 use crate::peer::{Reached, Watch, watch_certificates};
 use crate::resolve::Hop;
 
-/// A peer that passes all checks and still can't be made.
+/// A peer that passed all checks but can't be made.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum PeerError {
     #[error("`{field}`: credential `{name}` is gone")]
@@ -33,32 +33,32 @@ pub enum PeerError {
     Path,
 }
 
-/// What a peer needs beside its spec.
+/// The inputs that a peer needs in addition to its route's spec.
 #[derive(Clone, Copy)]
-pub struct Ends<'a> {
-    /// Where the connection goes: the target, or the CONNECT proxy before it.
+pub struct PeerInputs<'a> {
+    /// The address that the connection goes to: the target's, or its CONNECT proxy's.
     pub hop: &'a Hop,
-    /// Keeps its pooled connections apart: see `PoolKeys`.
+    /// Separates its pooled connections from others: see `PoolKeys`.
     pub pool_key: u64,
-    /// How long it is kept for reuse.
+    /// How long an idle connection is kept for reuse.
     pub idle_timeout: Duration,
-    /// The tenant's connections, which this one counts among.
+    /// Count of the tenant's connections, including this one.
     pub connections: &'a Count,
     pub credentials: &'a Credentials,
-    /// Reaches CONNECT proxies.
+    /// Connects to CONNECT proxies.
     pub connector: &'a Arc<TransportConnector>,
-    /// Where the proxy itself listens.
+    /// The addresses on which the proxy itself listens.
     pub own: &'a Arc<OwnAddresses>,
 }
 
-/// A peer as Pingora connects it.
+/// A peer that is ready for Pingora to connect.
 pub struct Prepared {
     pub peer: Box<HttpPeer>,
-    /// None where there is nothing but a socket to connect.
+    /// None for a plain socket, with neither TLS nor a tunnel.
     pub reached: Option<Reached>,
 }
 
-/// The peer of a route that was connected before, for one more attempt. None: it must be made.
+/// Reuses the peer that was prepared for a route, for one more attempt. None: it must be made with [`http_peer()`].
 pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> Option<Prepared> {
     let mut peer = Box::new(route.prepared::<HttpPeer>()?.clone());
     let reached = watch(&mut peer, &route.peer, connections);
@@ -66,12 +66,12 @@ pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> O
     Some(Prepared { peer, reached })
 }
 
-/// On a TLS connection that is to speak HTTP/2: the server has not agreed to that (RFC 9113, section 3.3), so Pingora
-/// speaks HTTP/1.1.
+/// Marks a TLS connection that must speak HTTP/2 but whose server has not agreed to it (RFC 9113, section 3.3), so that
+/// Pingora would speak HTTP/1.1.
 #[derive(Debug)]
 pub struct NotHttp2;
 
-/// What Pingora calls when a TLS handshake is done. What it returns stays with the connection.
+/// Pingora calls this when a TLS handshake is complete, and stores the result with the connection.
 type HandshakeHook = Arc<dyn Fn(&SslRef) -> Option<Arc<dyn Any + Send + Sync>> + Send + Sync>;
 
 static NOTE_OTHER_THAN_HTTP2: LazyLock<HandshakeHook> = LazyLock::new(|| {
@@ -82,7 +82,7 @@ static NOTE_OTHER_THAN_HTTP2: LazyLock<HandshakeHook> = LazyLock::new(|| {
 });
 
 /// Makes the peer of a route.
-pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerError> {
+pub fn http_peer(route: &Arc<Route>, ends: PeerInputs<'_>) -> Result<Prepared, PeerError> {
     let spec = &route.peer;
     let connection = &spec.connection;
     let mut peer = socket_peer(spec, &ends)?;
@@ -113,7 +113,7 @@ pub fn http_peer(route: &Arc<Route>, ends: Ends<'_>) -> Result<Prepared, PeerErr
     Ok(Prepared { peer: Box::new(peer), reached })
 }
 
-/// Lets an attempt be told how far it comes, and the tenant's connections be counted.
+/// Adds a tracer that records how far the attempt gets and counts the tenant's connections.
 fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<Reached> {
     let connection = &spec.connection;
     let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
@@ -122,8 +122,8 @@ fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<Re
     reached
 }
 
-/// A plain peer, with all that is about its socket.
-fn socket_peer(spec: &PeerSpec, ends: &Ends<'_>) -> Result<HttpPeer, PeerError> {
+/// A plain peer with its socket attributes.
+fn socket_peer(spec: &PeerSpec, ends: &PeerInputs<'_>) -> Result<HttpPeer, PeerError> {
     let (connection, hop) = (&spec.connection, ends.hop);
     let mut peer = match hop {
         Hop::Socket(address) => to_address(*address),
@@ -141,7 +141,7 @@ fn socket_peer(spec: &PeerSpec, ends: &Ends<'_>) -> Result<HttpPeer, PeerError> 
         count: usize::try_from(keepalive.count).unwrap_or(usize::MAX),
         user_timeout: keepalive.user_timeout,
     });
-    // Pingora sets the whole octet (`IP_TOS`), of which the code point is the upper six bits.
+    // Pingora sets the whole octet (`IP_TOS`), whose upper six bits are the code point.
     options.dscp = connection.socket.dscp.map(|code_point| code_point << 2);
     options.tcp_recv_buf = connection.socket.tcp_recv_buf.and_then(|bytes| usize::try_from(bytes).ok());
     options.tcp_fast_open = connection.socket.tcp_fast_open;
@@ -211,7 +211,7 @@ fn bind_to(spec: &BindSpec, remote: SocketAddr) -> BindTo {
     };
     let mut bind = BindTo::default();
     bind.addr = Some(spec.address.unwrap_or_else(unspecified));
-    // Refuses only ranges that `check` refuses too.
+    // Fails only for ranges that `check` refuses too.
     let _ = bind.set_port_range(spec.port_range);
     bind.set_fallback(spec.fallback);
     bind

@@ -1,5 +1,5 @@
-//! From a checked `PeerSpec` to Pingora's `HttpPeer`, in one function, and to the key under which its connection is
-//! pooled.
+//! Turns a checked `PeerSpec` into Pingora's `HttpPeer`, in one function, and into the key under which its connection
+//! is pooled.
 
 mod certificate_error;
 mod http_peer;
@@ -13,7 +13,7 @@ mod unix;
 pub(crate) mod tests;
 
 pub use certificate_error::{certificate_error, watch_certificates};
-pub use http_peer::{Ends, NotHttp2, PeerError, Prepared, http_peer, prepared};
+pub use http_peer::{NotHttp2, PeerError, PeerInputs, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
 pub use tls_groups::is_known_group_list;

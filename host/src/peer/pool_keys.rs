@@ -1,9 +1,9 @@
-//! Which requests may share a pooled connection.
+//! Assigns pool keys, which determine the requests that may share a pooled connection.
 //!
-//! Pingora's own key leaves out part of what makes a connection what it is (bind address, ALPN, CA, TCP options, the
+//! Pingora's own key leaves out attributes that distinguish connections (bind address, ALPN, CA, TCP options, the
 //! tenant), and it is a hash. So the host gives every distinct `ConnectionSpec` of a tenant a number of its own and
-//! hands that to Pingora as the group key: interned, not hashed, so two specs never collide; taken from one counter, so
-//! two tenants never do.
+//! passes that to Pingora as the group key: interned, not hashed, so two specs never collide; taken from one counter,
+//! so two tenants never do.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,9 @@ use pointsman_rules::check::{ConnectionSpec, PeerSpec};
 /// A tenant's connections and their group keys.
 #[derive(Debug)]
 pub struct PoolKeys {
-    /// Distinct connections that the table holds. A module that makes up more starts it anew: its idle connections are
-    /// then no longer found and end with their idle timeout. No key is ever given twice, so that is all that can
-    /// happen.
+    /// Distinct connections that the table holds at most. When a module makes up more, the table is cleared: the idle
+    /// connections of its old keys are no longer found, and end with their idle timeout. That is the only effect, since
+    /// no key is ever assigned twice.
     most: usize,
     keys: Mutex<HashMap<ConnectionSpec, u64>>,
 }
@@ -28,16 +28,16 @@ pub struct PoolKey {
     pub found: Found,
 }
 
-/// Whether a connection was known.
+/// Whether the table already had a key for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     Known,
     New,
-    /// New, and there was no room for it: the table was started anew.
+    /// New, and the table was full, so it was cleared first.
     TableAnew,
 }
 
-/// Pingora's default group key is 0: never given out.
+/// Pingora's default group key is 0, so keys begin at 1.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl PoolKeys {
@@ -47,7 +47,7 @@ impl PoolKeys {
 
     pub fn key(&self, peer: &PeerSpec) -> PoolKey {
         if peer.timeouts.idle.is_zero() {
-            // It must not be kept, and Pingora pools even such a connection, if only for a moment.
+            // The connection must not be reused, and Pingora pools even such a connection, if only for a moment.
             return PoolKey { key: PoolKeys::unique(), found: Found::New };
         }
         let connection = &peer.connection;

@@ -1,5 +1,5 @@
-//! How far a connection came before it failed. Pingora gives several steps the same error, so the steps themselves
-//! take notes.
+//! Records how far a connection got before it failed. Pingora reports the same error for several steps, so each step
+//! records that it was reached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,16 +8,16 @@ use pingora::upstreams::peer::Tracing;
 use pointsman_rules::contract::Stage;
 use pointsman_rules::quota::Count;
 
-/// Noted while a connection is made, read when that failed.
+/// The step that a connection has reached: written while it is made, read when it fails.
 #[derive(Debug, Clone, Default)]
 pub struct Reached(Arc<AtomicU8>);
 
-/// What Pingora tells of a connection: that it stands, and that it is gone.
+/// Receives Pingora's notifications that a connection is established and that it is closed.
 #[derive(Debug, Clone)]
 pub struct Watch {
-    /// None where there is nothing but a socket to connect.
+    /// None for a plain socket, with neither TLS nor a tunnel.
     pub reached: Option<Reached>,
-    /// The tenant's connections.
+    /// Count of the tenant's connections.
     pub connections: Count,
 }
 
@@ -34,7 +34,7 @@ impl Reached {
         }
     }
 
-    /// The proxy is reached, and will be asked for a tunnel.
+    /// The CONNECT proxy is reached; the request for a tunnel follows.
     pub fn proxy(&self) {
         self.0.store(CONNECT_PROXY, Ordering::Relaxed);
     }

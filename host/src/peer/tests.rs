@@ -1,4 +1,5 @@
-//! Whatever a module says ends in a peer or in an error, never in a panic: random records through check and peer.
+//! Tests that every answer of a module ends in a peer or an error, never in a panic: random records through check and
+//! peer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -17,10 +18,10 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use crate::credentials::Credentials;
-use crate::peer::{Ends, PeerError, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
+use crate::peer::{PeerError, PeerInputs, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
 use crate::resolve::Hop;
 
-/// The peer of a route; a name has one address of each family, and the one that fits is taken.
+/// The peer of a route. A name has one address of each family, and the one that fits the local address is used.
 fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
     static CONNECTOR: LazyLock<Arc<TransportConnector>> = LazyLock::new(|| Arc::new(TransportConnector::new(None)));
     let connection = &route.peer.connection;
@@ -33,7 +34,7 @@ fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
         },
     };
     let credentials = Credentials::default();
-    let ends = Ends {
+    let ends = PeerInputs {
         hop: &hop,
         pool_key,
         idle_timeout: route.peer.timeouts.idle,
@@ -49,7 +50,7 @@ fn everywhere() -> Vec<IpNet> {
     vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
 }
 
-/// What becomes of a decision under default limits.
+/// The verdict on a decision under default limits.
 fn check_under(
     decision: contract::Decision,
     grants: &Grants,
@@ -76,7 +77,7 @@ fn follow(decision: contract::Decision) {
                 Ok(Prepared { peer, .. }) => assert_eq!(peer.group_key, key),
                 Err(error) => assert!(error.to_string().starts_with("`peer.")),
             }
-            // What `pointsman decide` does with it.
+            // As `pointsman decide` prints it.
             assert!(serde_json::to_string(&route).is_ok());
         }
         Ok(Verdict::Respond(_) | Verdict::Pass) => {}
@@ -103,7 +104,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
         let route = Arc::new(Route::new(*route(raw)));
         route.note_cached();
         let address = SocketAddr::from(([192, 0, 2, 1], 443));
-        let ends = Ends {
+        let ends = PeerInputs {
             hop: &Hop::Socket(address),
             pool_key: 7,
             idle_timeout: Duration::from_secs(9),
@@ -124,7 +125,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
     assert_eq!(taken.options.idle_timeout, Some(Duration::from_secs(3)));
     assert_eq!((taken.reuse_hash(), &taken._address, &taken.sni), (made.reuse_hash(), &made._address, &made.sni));
     assert_eq!((taken.group_key, taken.options.read_timeout), (7, made.options.read_timeout));
-    // A name may have another address next time, and what is not kept has a key of its own each time.
+    // A name may have another address next time, and a connection that is not kept has a new key each time.
     assert!(again(contract::Route::to("api.test:80")).1.is_none());
     let mut not_kept = contract::Route::to("1.1.1.1:80");
     not_kept.peer.timeouts.idle_ms = Some(0);
@@ -142,7 +143,7 @@ fn pool_keys_are_interned_and_never_given_twice() {
     let first = with(0);
     assert_eq!(ours.key(&first.peer).key, ours.key(&with(0).peer).key);
     let mut given = std::collections::HashSet::from([0, ours.key(&first.peer).key]);
-    // More than a table holds, in two tables.
+    // Thousands of specs in two tables that share one counter.
     for isolation in 1..6000 {
         assert!(given.insert(ours.key(&with(isolation).peer).key), "{isolation}");
         assert!(given.insert(theirs.key(&with(isolation).peer).key), "{isolation}");

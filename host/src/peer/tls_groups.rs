@@ -1,11 +1,11 @@
-//! Which key exchange groups this host's TLS library has.
+//! Checks which key exchange groups this host's TLS library supports.
 
 use std::sync::LazyLock;
 
 use openssl::ssl::{Ssl, SslContext, SslMethod};
 use pingora::tls::ext::ssl_set_groups_list;
 
-/// Whether OpenSSL accepts a list of groups, joined by colons: tried on a session that is never used.
+/// Whether OpenSSL accepts a list of groups, joined by colons. Tries it on a session that is never used.
 pub fn is_known_group_list(list: &str) -> bool {
     static CONTEXT: LazyLock<Option<SslContext>> =
         LazyLock::new(|| SslContext::builder(SslMethod::tls()).ok().map(|builder| builder.build()));

@@ -1,8 +1,8 @@
-//! Connections through an HTTP proxy (RFC 9110, section 9.3.6).
+//! Opens tunnels through an HTTP proxy with CONNECT (RFC 9110, section 9.3.6).
 //!
-//! Pingora's own `HttpPeer::proxy` reaches proxies on Unix sockets only, puts no bound of its own on their answer, and
-//! drops what follows it in the same packet (an HTTP/2 server speaks first). So a custom connector takes its place,
-//! for TCP and Unix sockets alike.
+//! Pingora's own `HttpPeer::proxy` reaches proxies on Unix sockets only, sets no bound of its own on their answer, and
+//! drops data that follows it in the same packet (an HTTP/2 server speaks first). So a custom connector replaces it,
+//! for both TCP and Unix sockets.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::peer::Reached;
 
-/// A tunnel that was not opened.
+/// Why a tunnel was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TunnelError {
     #[error("the proxy answered {0}")]
@@ -60,7 +60,7 @@ impl Tunnel {
     }
 }
 
-/// Without the request.
+/// Omits the request, whose headers may hold credentials.
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tunnel").field("proxy", &self.proxy).finish_non_exhaustive()
@@ -83,9 +83,9 @@ impl Connect for Tunnel {
     }
 }
 
-/// Asks, and reads the answer. What the upstream sent right behind it is returned.
+/// Sends the request and reads the answer. Returns the bytes that the upstream sent right after it.
 async fn open(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8]) -> Result<Vec<u8>, TunnelError> {
-    /// Of an answer's head, in bytes.
+    /// Largest head of an answer, in bytes.
     const MOST: usize = 16 * 1024;
     let closed = |_| TunnelError::Closed;
     stream.write_all(request).await.map_err(closed)?;
@@ -96,7 +96,7 @@ async fn open(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8]
             read.drain(..length);
             match status {
                 status if status.is_success() => return Ok(read),
-                // An interim answer: the one that counts is still to come.
+                // An interim response: the final one is still to come.
                 status if status.is_informational() => {}
                 status => return Err(TunnelError::Refused(status)),
             }
@@ -110,7 +110,7 @@ async fn open(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8]
     }
 }
 
-/// Status and length of a head, once it is whole.
+/// Status and length of a head, once it is complete.
 fn head(read: &[u8]) -> Result<Option<(StatusCode, usize)>, TunnelError> {
     let protocol = |error: &dyn fmt::Display| {
         let mut message = String::new();
@@ -133,7 +133,7 @@ fn head(read: &[u8]) -> Result<Option<(StatusCode, usize)>, TunnelError> {
 mod tests {
     use super::*;
 
-    /// What comes of it when a proxy answers with these bytes and then hangs up.
+    /// The result when a proxy answers with these bytes and then closes the connection.
     async fn answered(answer: &[u8]) -> Result<Vec<u8>, TunnelError> {
         let (mut ours, mut theirs) = tokio::io::duplex(64);
         let answer = answer.to_vec();

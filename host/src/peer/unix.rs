@@ -1,7 +1,7 @@
-//! Connections to Unix sockets, which are given up where this proxy itself turns out to listen.
+//! Connects to Unix sockets, and refuses those on which this proxy itself listens.
 //!
-//! `check` has looked at the file behind the path; this looks at the listener that was connected to, so that nothing
-//! can come between.
+//! `check` has inspected the file behind the path; this inspects the listener that the connection reached, so that a
+//! file replaced in between makes no difference.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What failed, in the words of the WIT contract: from Pingora's errors to stage and failure.
+//! Translates Pingora's errors into the stage and failure of an attempt, as the WIT contract defines them.
 
 use std::error::Error as StdError;
 
@@ -14,60 +14,60 @@ use crate::answer::Failure;
 use crate::peer::{NotHttp2, Reached, TunnelError, certificate_error};
 use crate::resolve::ResolveError;
 
-/// What is known of a failed attempt.
+/// The facts about a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct What {
+pub struct FailureFacts {
     pub stage: Stage,
     pub failure: AttemptFailure,
     pub progress: Progress,
     pub reused: bool,
     pub status: Option<u16>,
-    /// What the proxy itself had run out of: then nothing is said of the upstream.
+    /// The resource that the proxy itself had run out of: then the failure says nothing about the upstream.
     pub exhausted: Option<Exhausted>,
 }
 
-impl What {
+impl FailureFacts {
     /// A failure before anything was sent to the upstream.
-    fn unsent(stage: Stage, failure: AttemptFailure) -> What {
-        What { stage, failure, progress: Progress::NothingSent, reused: false, status: None, exhausted: None }
+    fn unsent(stage: Stage, failure: AttemptFailure) -> FailureFacts {
+        FailureFacts { stage, failure, progress: Progress::NothingSent, reused: false, status: None, exhausted: None }
     }
 
-    /// Something that the proxy itself had run out of.
-    fn exhausted(stage: Stage, exhausted: Exhausted) -> What {
-        What { exhausted: Some(exhausted), ..What::unsent(stage, AttemptFailure::Other) }
+    /// A failure for lack of a resource of the proxy itself.
+    fn exhausted(stage: Stage, exhausted: Exhausted) -> FailureFacts {
+        FailureFacts { exhausted: Some(exhausted), ..FailureFacts::unsent(stage, AttemptFailure::Other) }
     }
 
-    /// Whether another address of the same name may do better.
+    /// Whether another address of the same name may succeed.
     pub fn is_of_the_address(&self) -> bool {
         self.stage == Stage::Connect && self.exhausted.is_none()
     }
 }
 
 /// Stage and failure of a name that could not be resolved.
-pub fn resolving(error: &ResolveError) -> What {
+pub fn resolving(error: &ResolveError) -> FailureFacts {
     let failure = match error {
         ResolveError::NoAddress(_) | ResolveError::NoFamily(_) | ResolveError::Forbidden { .. } => {
             AttemptFailure::Unreachable
         }
         ResolveError::Timeout { .. } => AttemptFailure::Timeout,
-        ResolveError::Exhausted { cause, .. } => return What::exhausted(Stage::Resolve, *cause),
+        ResolveError::Exhausted { cause, .. } => return FailureFacts::exhausted(Stage::Resolve, *cause),
         ResolveError::Failed { .. } | ResolveError::TooMany(_) => AttemptFailure::Other,
     };
-    What::unsent(Stage::Resolve, failure)
+    FailureFacts::unsent(Stage::Resolve, failure)
 }
 
-/// Stage and failure of a Unix socket to which no connection is made.
-pub fn finding(error: &SocketError) -> What {
+/// Stage and failure of a Unix socket that the egress policy refuses or that is absent.
+pub fn finding(error: &SocketError) -> FailureFacts {
     let failure = match error {
         SocketError::Forbidden { .. } => AttemptFailure::Unreachable,
         SocketError::Absent { .. } => AttemptFailure::Other,
     };
-    What::unsent(Stage::Connect, failure)
+    FailureFacts::unsent(Stage::Connect, failure)
 }
 
-/// Stage and failure of an error that Pingora met before the connection stood. `reached` is None where there was
-/// nothing but a socket to connect.
-pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
+/// Stage and failure of an error before the connection was established. `reached` is None for a plain socket, with
+/// neither TLS nor a tunnel.
+pub fn connecting(error: &Error, reached: Option<&Reached>) -> FailureFacts {
     let stage = reached.map_or(Stage::Connect, Reached::stage);
     if let Some(tunnel) = error.root_cause().downcast_ref::<TunnelError>() {
         let (failure, status) = match tunnel {
@@ -76,43 +76,45 @@ pub fn connecting(error: &Error, reached: Option<&Reached>) -> What {
             TunnelError::Closed => (AttemptFailure::Closed, None),
             TunnelError::Protocol(_) => (AttemptFailure::Protocol, None),
         };
-        return What { status, ..What::unsent(Stage::ConnectProxy, failure) };
+        return FailureFacts { status, ..FailureFacts::unsent(Stage::ConnectProxy, failure) };
     }
     if let Some(exhausted) = Exhausted::of_any(causes(error)) {
-        return What::exhausted(stage, exhausted);
+        return FailureFacts::exhausted(stage, exhausted);
     }
     match error.etype() {
-        ErrorType::ConnectTimedout => What::unsent(stage, AttemptFailure::Timeout),
-        ErrorType::ConnectRefused => What::unsent(stage, AttemptFailure::Refused),
-        ErrorType::ConnectNoRoute => What::unsent(stage, AttemptFailure::Unreachable),
-        ErrorType::InvalidCert => What::unsent(Stage::Tls, AttemptFailure::Certificate),
-        ErrorType::TLSHandshakeTimedout => What::unsent(Stage::Tls, AttemptFailure::Timeout),
-        ErrorType::TLSHandshakeFailure | ErrorType::TLSWantX509Lookup => What::unsent(Stage::Tls, tls_failure(error)),
-        ErrorType::HandshakeError | ErrorType::H2Error | ErrorType::InvalidH2 => {
-            What::unsent(Stage::Other, AttemptFailure::Protocol)
+        ErrorType::ConnectTimedout => FailureFacts::unsent(stage, AttemptFailure::Timeout),
+        ErrorType::ConnectRefused => FailureFacts::unsent(stage, AttemptFailure::Refused),
+        ErrorType::ConnectNoRoute => FailureFacts::unsent(stage, AttemptFailure::Unreachable),
+        ErrorType::InvalidCert => FailureFacts::unsent(Stage::Tls, AttemptFailure::Certificate),
+        ErrorType::TLSHandshakeTimedout => FailureFacts::unsent(Stage::Tls, AttemptFailure::Timeout),
+        ErrorType::TLSHandshakeFailure | ErrorType::TLSWantX509Lookup => {
+            FailureFacts::unsent(Stage::Tls, tls_failure(error))
         }
-        _ => What::unsent(stage, AttemptFailure::Other),
+        ErrorType::HandshakeError | ErrorType::H2Error | ErrorType::InvalidH2 => {
+            FailureFacts::unsent(Stage::Other, AttemptFailure::Protocol)
+        }
+        _ => FailureFacts::unsent(stage, AttemptFailure::Other),
     }
 }
 
 /// Stage and failure of an error on an established connection to the upstream, or of a status that fails the attempt.
-pub fn proxying(error: &Error, status: Option<u16>, progress: Progress, reused: bool) -> What {
+pub fn proxying(error: &Error, status: Option<u16>, progress: Progress, reused: bool) -> FailureFacts {
     if *error.etype() == NOT_HTTP2 {
-        return What::unsent(Stage::Tls, AttemptFailure::Protocol);
+        return FailureFacts::unsent(Stage::Tls, AttemptFailure::Protocol);
     }
     let (stage, failure) = match status {
         Some(_) => (Stage::Receive, AttemptFailure::Status),
         None => on_connection(error),
     };
     let exhausted = if status.is_none() { Exhausted::of_any(causes(error)) } else { None };
-    What { stage, failure, progress, reused, status, exhausted }
+    FailureFacts { stage, failure, progress, reused, status, exhausted }
 }
 
 /// The error of a connection whose server did not agree to HTTP/2.
 const NOT_HTTP2: ErrorType = ErrorType::Custom("not HTTP/2");
 
-/// Refuses a connection that came to speak HTTP/1.1 though the peer must speak HTTP/2: Pingora takes it as it is.
-/// Nothing has been sent, and it is not kept.
+/// Refuses a connection that negotiated HTTP/1.1 although the peer must speak HTTP/2: Pingora itself would use it.
+/// Nothing has been sent, and the connection is not kept.
 pub fn agreed(connection: Option<&Digest>) -> pingora::Result<()> {
     let tls = connection.and_then(|connection| connection.ssl_digest.as_ref());
     match tls.is_some_and(|tls| tls.extension.get::<NotHttp2>().is_some()) {
@@ -138,7 +140,7 @@ fn on_connection(error: &Error) -> (Stage, AttemptFailure) {
     }
 }
 
-/// A failure that is not the upstream's: the client's, or our own.
+/// A failure that the client or the proxy caused, not the upstream.
 pub fn elsewhere(error: &Error) -> Failure {
     match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => Failure::RequestTimeout,
@@ -156,7 +158,7 @@ pub fn elsewhere(error: &Error) -> Failure {
     }
 }
 
-/// Why it failed, for the log and for `attempt.detail`: the innermost message that says something of it.
+/// The cause of a failure, for the log and for `attempt.detail`: the innermost message that describes it.
 pub fn cause(error: &Error) -> String {
     const MOST: usize = 256;
     let certificate = (*innermost(error).etype() == ErrorType::InvalidCert).then(certificate_error).flatten();
@@ -168,11 +170,11 @@ pub fn cause(error: &Error) -> String {
     pointsman_rules::text::printable(message.trim(), MOST).0
 }
 
-/// The message of Pingora's innermost error, or of what it wraps.
+/// The message of Pingora's innermost error, or of the error that it wraps.
 fn message(error: &Error) -> String {
     let inner = innermost(error);
     let context = inner.context.as_ref().map(|context| context.as_str());
-    // Of a timeout, only the context says which and how long.
+    // For a timeout, only the context says which one it was and how long it took.
     let is_timeout = matches!(
         inner.etype(),
         ErrorType::ConnectTimedout
@@ -180,7 +182,7 @@ fn message(error: &Error) -> String {
             | ErrorType::ReadTimedout
             | ErrorType::WriteTimedout
     );
-    // Pingora adds the local address to an error of TLS, as if it were the cause.
+    // Pingora adds the local address to a TLS error as if it were the cause.
     let has_cause =
         inner.cause.as_ref().is_some_and(|cause| inner.connect_local_addr().is_none() || cause.source().is_some());
     match (context, causes(inner).last()) {
@@ -191,7 +193,7 @@ fn message(error: &Error) -> String {
     }
 }
 
-/// Whether the words of an error are those of HTTP/2's, which do not name it.
+/// Whether an error's message comes from HTTP/2, and so does not name the protocol.
 fn is_http2(kind: &ErrorType) -> bool {
     matches!(kind, ErrorType::H2Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade)
 }
@@ -204,7 +206,7 @@ fn innermost(error: &Error) -> &Error {
     }
 }
 
-/// What is beneath Pingora's errors, outermost first.
+/// The causes beneath Pingora's errors, outermost first.
 fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let cause = innermost(error).cause.as_deref().map(|cause| {
         let cause: &'a (dyn StdError + 'static) = cause;
@@ -213,7 +215,7 @@ fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'sta
     std::iter::successors(cause, |&cause: &&'a (dyn StdError + 'static)| cause.source())
 }
 
-/// OpenSSL tells a certificate that did not pass from other failures only in its message.
+/// OpenSSL distinguishes a certificate that failed verification from other failures only in its message.
 fn tls_failure(error: &Error) -> AttemptFailure {
     let message = error.to_string();
     if message.contains("certificate verify failed") { AttemptFailure::Certificate } else { AttemptFailure::Protocol }
@@ -228,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of the kernel while a socket is made, as Pingora reports it.
+    /// A kernel error while a socket is created, as Pingora reports it.
     fn of_a_socket(errno: Errno) -> Box<Error> {
         let inner = Error::because(ErrorType::SocketError, "failed to create socket", io::Error::from(errno));
         Error::because(ErrorType::InternalError, "Fail to connect to addr: 192.0.2.1:80", inner)

@@ -1,4 +1,4 @@
-//! What is remembered of one request between Pingora's phases.
+//! The state of one request between Pingora's phases.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use pointsman_rules::stores::UnderWay;
 use pointsman_wasm::module::Digest;
 
 use crate::answer::Failure;
-use crate::decide::Fallen;
+use crate::decide::FallbackTaken;
 use crate::door::Connection;
 use crate::peer::Reached;
 use crate::proxy::in_flight::InFlight;
 use crate::release::{Serving, Version};
 use crate::resolve::Hop;
-use crate::tenant::{Tenant, Terms};
+use crate::tenant::{PolicySnapshot, Tenant};
 
 /// A request on its walk through the rooms.
 pub struct Context {
@@ -33,68 +33,68 @@ pub struct Context {
     pub addresses: std::vec::IntoIter<SocketAddr>,
     /// The address that the current attempt goes to.
     pub hop: Option<Hop>,
-    /// How far the current attempt came with it.
+    /// How far the connection of the current attempt got.
     pub reached: Option<Reached>,
     pub attempt_start: Instant,
-    /// Attempts begun.
+    /// Attempts that have begun.
     pub attempts: u32,
     /// Attempts that failed, oldest first.
     pub failed: Vec<contract::Attempt>,
-    /// Set when the upstream's status is what fails the attempt.
+    /// Set when the upstream's status makes the attempt fail.
     pub failed_status: Option<u16>,
     pub decision: Option<Decision>,
-    /// What took the place of the last decision, if it failed.
-    pub fallback: Option<Fallen>,
+    /// The fallback that replaced the last decision, if that failed.
+    pub fallback: Option<FallbackTaken>,
     pub decision_time: Duration,
-    /// What the client is told, or was told.
+    /// The failure that the client gets, or got.
     pub failure: Option<Failure>,
-    /// The answer is written; what Pingora does next must not write another.
+    /// The answer is written; Pingora's later phases must not write another.
     pub answered: bool,
     _in_flight: InFlight,
-    /// The request, and its current attempt, as they count against the tenant's quota.
+    /// Count the request, and its current attempt, in the tenant's usage.
     pub counted: Option<Counted>,
     pub attempt_counted: Option<Counted>,
-    /// The current attempt, as the tenant's modules may ask about it.
+    /// The current attempt, in the upstream statistics that the tenant's modules may read.
     pub under_way: Option<UnderWay>,
-    /// How fast the body of an HTTP/2 request comes; the door itself sees to those of HTTP/1.
+    /// The pace at which the body of an HTTP/2 request arrives; for HTTP/1, the door itself measures it.
     pub body_pace: Option<Pace>,
-    /// Pieces of the body that went on in the current attempt.
+    /// Pieces of the body that were forwarded in the current attempt.
     pub body_pieces: usize,
-    /// An HTTP/2 response that may be under way.
+    /// Counts the request among the connection's HTTP/2 responses that may be under way.
     pub begun: Option<Counted>,
 }
 
-/// What Pingora's next question for a peer is about.
+/// The next step when Pingora asks for a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The module is to be asked.
+    /// Evaluate the modules.
     Ask,
-    /// It was asked: `route` has not been tried yet.
+    /// Try `route`, which is already decided.
     Route,
-    /// The same attempt goes on with the next of `addresses`.
+    /// Continue the same attempt with the next of `addresses`.
     Address,
 }
 
-/// Who serves a request: taken once, so that a reload never mixes versions within it.
+/// The tenant and version that serve a request: taken once, so that a reload never mixes versions within it.
 pub struct Served {
     pub tenant: Arc<Tenant>,
-    /// What serves the tenant, and which version of it serves this request.
+    /// The tenant's serving state, and the version that serves this request.
     pub serving: Arc<Serving>,
     pub version: Arc<Version>,
-    pub terms: Arc<Terms>,
-    /// Whether any of them asks what was seen of upstreams.
+    pub terms: Arc<PolicySnapshot>,
+    /// Whether any module of the version or the fallback reads statistics about upstreams.
     pub watches_upstreams: bool,
-    /// The module that is asked next: those before it passed.
-    pub turn: usize,
+    /// Index of the module that is called next: those before it passed.
+    pub next_module: usize,
     pub head: Arc<RequestHead>,
 }
 
-/// What was decided last, for the access log.
+/// The last decision, for the access log.
 pub struct Decision {
     pub digest: Digest,
     /// None: the module gave no usable answer.
     pub kind: Option<&'static str>,
-    /// It was remembered: the module was not called.
+    /// A cache hit: the module was not called.
     pub recalled: bool,
 }
 
@@ -129,7 +129,7 @@ impl Context {
         }
     }
 
-    /// The next attempt begins, with nothing left of the one before.
+    /// Begins the next attempt, and resets the state of the previous one.
     pub fn begin_attempt(&mut self) {
         self.attempts += 1;
         self.attempt_start = Instant::now();
@@ -149,7 +149,7 @@ impl Context {
         }
     }
 
-    /// The route of the current attempt, and whose it is.
+    /// The route of the current attempt, and the tenant and version that serve the request.
     pub fn current(&self) -> Result<(&Arc<Route>, &Served), Failure> {
         match (&self.route, &self.served) {
             (Some(route), Some(served)) => Ok((route, served)),
@@ -163,13 +163,13 @@ impl Context {
         matches!(next_hop, Some(Target::Name { .. }))
     }
 
-    /// How much is left of the time that the request has for all its attempts. None: it is over.
+    /// The time left for all attempts of the request. None: it is used up.
     pub fn time_left(&self) -> Option<Duration> {
         let Some(served) = &self.served else { return None };
         served.tenant.config.upstream.overall_timeout.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
     }
 
-    /// Attempts that this request may have: the tenant's limit, or less if the module said so.
+    /// Attempts that this request may have: the tenant's limit, or fewer if the module said so.
     pub fn attempts_allowed(&self) -> u32 {
         match (&self.route, &self.served) {
             (Some(route), _) => route.retry.attempts,

@@ -1,4 +1,4 @@
-//! An attempt failed: it is noted for the module and the log, and `retry` is asked what may follow.
+//! Handles a failed attempt: records it for the module and the log, and asks `retry` whether another may follow.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use pointsman_rules::contract;
 use pointsman_rules::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
 use crate::answer::Failure;
-use crate::proxy::attempt::What;
+use crate::proxy::attempt::FailureFacts;
 use crate::proxy::context::{Context, Next};
 use crate::resolve::Hop;
 
-/// resolve: the address did not answer; whether the same attempt goes on with another of the same name. Nothing was
-/// sent, so that is always safe.
-pub fn try_next_address(session: &Session, ctx: &mut Context, what: &What) -> bool {
+/// resolve: the address did not answer. Returns whether the same attempt continues with another address of the same
+/// name. Nothing was sent, so that is always safe.
+pub fn try_next_address(session: &Session, ctx: &mut Context, what: &FailureFacts) -> bool {
     let (Some(served), Some(Hop::Socket(address))) = (&ctx.served, &ctx.hop) else { return false };
     if !what.is_of_the_address() || !ctx.is_of_a_name() {
         return false;
@@ -28,8 +28,8 @@ pub fn try_next_address(session: &Session, ctx: &mut Context, what: &What) -> bo
     true
 }
 
-/// retry: notes a failed attempt and asks whether another may follow.
-pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: String) -> bool {
+/// retry: records a failed attempt and returns whether another may follow.
+pub fn note_attempt(session: &Session, ctx: &mut Context, what: FailureFacts, detail: String) -> bool {
     let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
     let address = address.unwrap_or_default();
     ctx.failed.push(contract::Attempt {
@@ -51,7 +51,7 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
     if let Some(served) = &ctx.served {
         let tenant = &served.tenant;
         tenant.metrics.attempt_failed(what.failure.name());
-        // What the proxy itself lacked is not held against the upstream.
+        // A lack of the proxy's own resources does not count as a failure of the upstream.
         if let Some(under_way) = ctx.under_way.take()
             && what.exhausted.is_none()
         {
@@ -62,7 +62,7 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: What, detail: St
         }
     }
     if retry {
-        // The next decision says how this ends.
+        // The next attempt determines the outcome.
         ctx.failure = None;
     }
     retry
@@ -83,15 +83,15 @@ fn body(session: &Session) -> Body {
     if session.as_ref().retry_buffer_truncated() { Body::Gone } else { Body::Replayable }
 }
 
-/// The status of the final response, if the client has it: 100 and 103 come before one (RFC 9110, section 15.2).
+/// The status of the final response, if it was written to the client. 100 and 103 are interim (RFC 9110, section 15.2).
 pub fn final_status(session: &Session) -> Option<u16> {
     let status = session.response_written()?.status.as_u16();
     (status >= 200 || status == 101).then_some(status)
 }
 
-/// How far an attempt came that failed on an established connection. Pingora marks errors after which it would retry.
+/// How far an attempt got that failed on an established connection. Pingora marks errors after which it would retry.
 /// Of those, only HTTP/2's REFUSED_STREAM, GOAWAY and HTTP_1_1_REQUIRED say that the upstream did not process the
-/// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, says nothing.
+/// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, does not say so.
 pub fn progress(session: &Session, error: &Error) -> Progress {
     if final_status(session).is_some() {
         return Progress::Answered;

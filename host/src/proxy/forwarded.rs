@@ -1,6 +1,6 @@
-//! What the upstream is told about the client: `x-forwarded-*` and `forwarded` (RFC 7239).
+//! Headers that describe the client to the upstream: `x-forwarded-*` and `forwarded` (RFC 7239); and `via`.
 //!
-//! Whoever sends a request can write such headers, so they count only if a trusted proxy sent them.
+//! Any client can send such headers, so they are kept only if a trusted proxy sent them.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -17,24 +17,24 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Of all such headers, also those that this proxy does not set.
+/// Prefix of all such headers, including those that this proxy does not set.
 const PREFIX: &str = "x-forwarded-";
 
-/// A request as it came in.
+/// Facts about the request as it was received.
 pub struct From<'a> {
     /// None: a client on a Unix socket.
     pub client: Option<IpAddr>,
     /// `http` or `https`.
     pub scheme: &'a str,
     pub authority: &'a str,
-    /// In which the request came.
+    /// HTTP version of the request.
     pub version: Version,
 }
 
 /// Bytes of an IPv6 address as text, at most.
 const LONGEST_ADDRESS: usize = 45;
 
-/// Removes what is not to be believed, and adds what this proxy itself knows.
+/// Removes headers that an untrusted client sent, and adds this proxy's own.
 pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHeader) -> Result<()> {
     if !from.client.is_some_and(|client| config.trusted.iter().any(|network| network.contains(&client))) {
         for name in told_by_client(&request.headers) {
@@ -44,11 +44,11 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
     if config.x_forwarded {
         if let Some(client) = from.client {
             let mut address = ArrayString::<LONGEST_ADDRESS>::new();
-            // Every address has room.
+            // Every address fits.
             let _ = write!(address, "{client}");
             request.insert_header(FOR, joined(&request.headers, &FOR, &address))?;
         }
-        // What the first proxy was asked for, not what this one was.
+        // An existing value is the one that the first proxy received, so it stays.
         for (name, value) in [(HOST, from.authority), (PROTO, from.scheme)] {
             if !request.headers.contains_key(&name)
                 && let Ok(value) = HeaderValue::from_str(value)
@@ -75,7 +75,7 @@ pub fn apply(config: &ForwardedConfig, from: &From<'_>, request: &mut RequestHea
     Ok(())
 }
 
-/// Headers by which a request says where it came from.
+/// Headers in which a request states its origin.
 fn told_by_client(headers: &HeaderMap) -> Vec<HeaderName> {
     let tells = |name: &&HeaderName| {
         let name = name.as_str();
@@ -86,12 +86,12 @@ fn told_by_client(headers: &HeaderMap) -> Vec<HeaderName> {
     headers.keys().filter(tells).cloned().collect()
 }
 
-/// Whether two names are the same; some servers take an underscore for a hyphen.
+/// Whether two names are the same; some servers treat an underscore as a hyphen.
 fn is(name: &str, expected: &str) -> bool {
     name.len() == expected.len() && name.bytes().zip(expected.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
 }
 
-/// What is there already, in one list with one entry more.
+/// The header's existing values and one more entry, in one list.
 fn joined(headers: &HeaderMap, name: &HeaderName, entry: &str) -> HeaderValue {
     let mut list = Vec::with_capacity(entry.len());
     for value in headers.get_all(name).iter().filter(|value| !value.is_empty()) {
@@ -99,7 +99,7 @@ fn joined(headers: &HeaderMap, name: &HeaderName, entry: &str) -> HeaderValue {
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(entry.as_bytes());
-    // Made of header values and of text that `element` quotes, so it is one.
+    // Consists of header values and of text that `element` quotes, so it is a valid header value.
     HeaderValue::from_maybe_shared(Bytes::from(list)).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
@@ -120,7 +120,7 @@ fn element(from: &From<'_>) -> String {
     element
 }
 
-/// A token as it is, anything else in quotes (RFC 9110, section 5.6.4).
+/// Appends a token unchanged, and anything else in quotes (RFC 9110, section 5.6.4).
 fn quoted(into: &mut String, value: &str) {
     if value.bytes().all(pointsman_rules::text::is_token) {
         return into.push_str(value);
@@ -146,7 +146,7 @@ mod tests {
         version: Version::HTTP_11,
     };
 
-    /// The headers that a request with these has in the end.
+    /// Compares the headers that result from those that were sent.
     fn check(
         trusted: &[&str],
         styles: (bool, bool),

@@ -1,11 +1,11 @@
-//! From Pingora's session to the request head that routing sees.
+//! Builds the request head that routing sees from Pingora's session.
 
 use pingora::proxy::Session;
 use pointsman_rules::request::{Arrival, RequestHead};
 
 use crate::door::Connection;
 
-/// Takes the head of a session's request. Header values are shared with the session, not copied.
+/// Builds the head of a session's request. Header values are shared with the session, not copied.
 pub fn take(session: &Session, connection: &Connection, authority: String) -> RequestHead {
     let header = session.req_header();
     RequestHead::new(Arrival {

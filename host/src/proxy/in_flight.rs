@@ -1,15 +1,15 @@
-//! Requests in flight, counted so that a shutdown can wait for them.
+//! Counts requests in flight, so that a shutdown can wait for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The requests of one proxy.
+/// The number of requests in flight in one proxy.
 #[derive(Clone, Default)]
 pub struct Gauge(Arc<Count>);
 
-/// One request: counts for as long as it lives.
+/// One request in flight. It counts until this is dropped.
 pub struct InFlight(Arc<Count>);
 
 #[derive(Default)]
@@ -28,10 +28,10 @@ impl Gauge {
         self.0.requests.load(Ordering::Acquire)
     }
 
-    /// Waits until nothing is in flight.
+    /// Waits until no request is in flight.
     pub async fn drained(&self) {
         loop {
-            // Made before the count is read, so that a request which ends in between is not missed.
+            // Created before the count is read, so that a request which ends in between is not missed.
             let none_left = self.0.none_left.notified();
             if self.requests() == 0 {
                 return;

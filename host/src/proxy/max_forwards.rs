@@ -1,4 +1,4 @@
-//! `Max-Forwards` (RFC 9110, section 7.6.2): who answers an OPTIONS or TRACE that may not go further.
+//! `Max-Forwards` (RFC 9110, section 7.6.2): limits how many hops an OPTIONS or TRACE request is forwarded.
 
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -6,12 +6,12 @@ use pingora::http::RequestHeader;
 
 const MAX_FORWARDS: HeaderName = HeaderName::from_static("max-forwards");
 
-/// Whether the request ends here.
+/// Whether this proxy must answer the request itself, since no hops are left.
 pub fn ends_here(method: &Method, headers: &HeaderMap) -> bool {
     left(method, headers) == Some(0)
 }
 
-/// One hop less for the next one.
+/// Decrements the hops that are left.
 pub fn count_down(request: &mut RequestHeader) -> Result<()> {
     match left(&request.method, &request.headers) {
         Some(left) => request.insert_header(MAX_FORWARDS, left.saturating_sub(1).to_string()),
@@ -19,7 +19,7 @@ pub fn count_down(request: &mut RequestHeader) -> Result<()> {
     }
 }
 
-/// Hops that are left. Other methods, and values that are no number, are passed on as they are.
+/// Hops that are left. None for other methods and for values that are not a number, which are forwarded unchanged.
 fn left(method: &Method, headers: &HeaderMap) -> Option<u64> {
     if !matches!(*method, Method::OPTIONS | Method::TRACE) {
         return None;

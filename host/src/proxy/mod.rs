@@ -1,5 +1,5 @@
 //! The walk of a request through the rooms, in Pingora's phases. This room holds no rule of its own: it calls the
-//! others in order and remembers, in `Context`, what they said.
+//! others in order and keeps their results in `Context`.
 
 mod attempt;
 mod context;
@@ -8,13 +8,13 @@ mod failed;
 mod forwarded;
 mod head;
 mod in_flight;
-mod lines;
+mod module_logs;
 mod max_forwards;
-mod record;
+mod access_record;
 mod response;
 mod rewrite;
 mod steps;
-mod walk;
+mod phases;
 mod write;
 
 pub use in_flight::{Gauge, InFlight};

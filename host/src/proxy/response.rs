@@ -1,5 +1,5 @@
-//! The head of a response on its way from the upstream to the client: what concerns the upstream's connection alone
-//! stays behind, and the client gets what its version of HTTP has.
+//! Prepares the head of an upstream's response for the client: removes hop-by-hop fields, and adapts version and
+//! framing to the client's version of HTTP.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -8,10 +8,10 @@ use http::{HeaderName, StatusCode, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
-/// The response header by which clients tell the proxy's own answers from others: nobody else may set it.
+/// The response header that marks the proxy's own answers: neither modules nor upstreams may set it.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("pointsman-error");
 
-/// Fields that are about one connection (RFC 9110, section 7.6.1).
+/// Hop-by-hop fields, which apply to one connection (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -20,7 +20,7 @@ const HOP_BY_HOP: [HeaderName; 5] = [
     TRAILER,
 ];
 
-/// Whether the connection may be used again afterwards.
+/// Whether the connection may be reused after the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Afterwards {
     Open,
@@ -28,7 +28,7 @@ pub enum Afterwards {
     Close,
 }
 
-/// Why a response can't be passed on: it would be read in two ways, or answers another question.
+/// Why a response can't be forwarded: its framing is ambiguous, or it switches protocols unasked.
 pub fn refusal(response: &ResponseHeader, asked_to_switch: bool) -> Option<&'static str> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS && !asked_to_switch {
         return Some("101 Switching Protocols to a request that did not ask for it (RFC 9110, section 7.8)");
@@ -39,7 +39,7 @@ pub fn refusal(response: &ResponseHeader, asked_to_switch: bool) -> Option<&'sta
     (chunked > 1).then_some("`chunked` applied twice (RFC 9112, section 6.1)")
 }
 
-/// Prepares a head for a client that asked in `version`.
+/// Prepares a head for a client whose request has this `version`.
 pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterwards> {
     let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if !switches {
@@ -50,7 +50,7 @@ pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterw
     if version == Version::HTTP_2 {
         return Ok(Afterwards::Open);
     }
-    // The version of a status line is the sender's own (RFC 9110, section 2.5).
+    // The version in a status line is the sender's own (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
     if response.status == StatusCode::NO_CONTENT || (response.status.is_informational() && !switches) {
         response.remove_header(&TRANSFER_ENCODING);
@@ -59,7 +59,7 @@ pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterw
     if response.headers.contains_key(TRANSFER_ENCODING) {
         response.remove_header(&CONTENT_LENGTH);
         if version != Version::HTTP_11 {
-            // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
+            // HTTP/1.0 has no chunked coding (RFC 9112, section 6.1).
             response.remove_header(&TRANSFER_ENCODING);
             return Ok(Afterwards::Close);
         }
@@ -82,19 +82,19 @@ fn remove_hop_by_hop(response: &mut ResponseHeader) {
     response.remove_header(&UPGRADE);
 }
 
-/// What `connection` names; how the body is delimited is none of the upstream's choice any more.
+/// The fields that `connection` nominates, except framing fields: those are decided here, not by the upstream.
 fn nominated(response: &ResponseHeader) -> Option<Vec<HeaderName>> {
     let mut values = response.headers.get_all(CONNECTION).iter().peekable();
     values.peek()?;
     let framing = [TRANSFER_ENCODING, CONTENT_LENGTH];
     let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    // Most say no more than that: `keep-alive` as a field is removed in any case.
+    // Most responses nominate nothing but `keep-alive`, and a field of that name is removed in any case.
     let others = tokens.map(<[u8]>::trim_ascii).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"));
     let names = others.filter_map(|token| HeaderName::from_bytes(token).ok());
     Some(names.filter(|name| !framing.contains(name)).collect())
 }
 
-/// Equal values are one (RFC 9110, section 8.6); Pingora has refused others.
+/// Replaces equal values by one (RFC 9110, section 8.6); Pingora has already refused different ones.
 fn one_content_length(response: &mut ResponseHeader) -> Result<()> {
     let mut values = response.headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = values.next() else { return Ok(()) };

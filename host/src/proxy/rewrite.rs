@@ -1,4 +1,4 @@
-//! Changes the request on its way to the upstream as the route says.
+//! Rewrites the request on its way to the upstream as the route says.
 
 use http::header::{COOKIE, HOST};
 use http::uri::{Parts, PathAndQuery};
@@ -8,7 +8,7 @@ use pingora::{ErrorType, OrErr, Result};
 use pointsman_rules::check::{RewriteSpec, Target};
 use pointsman_rules::checked::Route;
 
-/// HTTP/1.1 has a host in every request: one of HTTP/1.0 without it goes to the upstream by the name that the peer has.
+/// Adds `host` to an HTTP/1.0 request without one, since HTTP/1.1 requires it: the peer's name or address.
 pub fn name_host(request: &mut RequestHeader, route: Option<&Route>) -> Result<()> {
     if request.headers.contains_key(HOST) || request.uri.authority().is_some() {
         return Ok(());
@@ -21,7 +21,7 @@ pub fn name_host(request: &mut RequestHeader, route: Option<&Route>) -> Result<(
     request.insert_header(HOST, host)
 }
 
-/// One `cookie` line, as HTTP/1.1 has it: HTTP/2 may split it (RFC 9113, section 8.2.3).
+/// Joins several `cookie` lines into one, as HTTP/1.1 requires: HTTP/2 may split them (RFC 9113, section 8.2.3).
 pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
     let mut cookies = request.headers.get_all(COOKIE).iter();
     if cookies.next().is_none() || cookies.next().is_none() {
@@ -36,7 +36,7 @@ pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 /// Applies a rewrite, in the order that the contract states.
 pub fn apply(rewrite: &RewriteSpec, request: &mut RequestHeader) -> Result<()> {
     if let Some(authority) = &rewrite.authority {
-        // Pingora carries `host` over to `:authority` for HTTP/2.
+        // Pingora copies `host` to `:authority` for HTTP/2.
         let value = HeaderValue::from_str(authority).or_err(ErrorType::InternalError, "rewritten authority")?;
         request.insert_header(HOST, value)?;
     }

@@ -1,4 +1,4 @@
-//! The steps of the walk, each one the question that a room answers. `walk` takes them in Pingora's phases.
+//! The steps of the walk, each of which calls one room or two. `phases` runs them in Pingora's phases.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -14,32 +14,32 @@ use pointsman_rules::contract;
 use pointsman_rules::request::{self, check_http2_head};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_system::memory::MemoryWatch;
-use pointsman_wasm::call::Decided;
+use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::Module;
 
 use crate::answer::{Failure, OverQuota};
-use crate::ask::{Question, Wanted};
 use crate::decide::{self, Released, decide, fall_back};
+use crate::evaluate::{Action, Question};
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
-use crate::peer::{Ends, Found, PoolKey, Prepared, http_peer, prepared};
-use crate::proxy::attempt::{self, What};
+use crate::peer::{Found, PeerInputs, PoolKey, Prepared, http_peer, prepared};
+use crate::proxy::attempt::{self, FailureFacts};
 use crate::proxy::context::{Context, Decision, Next, Served};
 use crate::proxy::failed::{final_status, note_attempt};
 use crate::proxy::in_flight::Gauge;
-use crate::proxy::lines::tell;
+use crate::proxy::module_logs::tell;
 use crate::proxy::{explain, head, write};
 use crate::release::{Shadow, ShadowJob};
-use crate::resolve::{Family, Hop, May, ResolveError, Resolver};
+use crate::resolve::{Family, Hop, LookupPolicy, ResolveError, Resolver};
 use crate::tenant::Tenant;
 
-/// Why work is refused when the process has too much memory.
+/// The reason for refusing work when the process uses too much memory.
 const MEMORY: &str = "the process has more memory than it may (proxy.memory_mib)";
 
-/// What an attempt may take that begins when the request's time is over: it ends as a timeout does.
+/// Timeout of an attempt that begins when the request's time is used up, so that it fails as a timeout.
 const LAST_MOMENT: Duration = Duration::from_millis(1);
 
-/// What nearly every decision is asked with.
+/// The failed attempts of nearly every decision: none.
 static NONE_FAILED: LazyLock<Arc<[contract::Attempt]>> = LazyLock::new(|| Arc::new([]));
 
 /// The proxy: all listeners and tenants share one.
@@ -53,17 +53,17 @@ pub struct Proxy {
     error_header: bool,
     memory: Arc<MemoryWatch>,
     resolver: Resolver,
-    /// Reaches CONNECT proxies, whose connections are not pooled: what goes through them is.
+    /// Connects to CONNECT proxies. Pingora pools the tunnels through them, not these connections.
     connector: Arc<TransportConnector>,
 }
 
-/// What a proxy is made of.
+/// The parts that a proxy is built from.
 pub struct Parts {
     pub tenants: Arc<ArcSwap<TenantTable<Arc<Tenant>>>>,
     pub shadow: Shadow,
     pub resolver: Resolver,
     pub access: AccessLogger,
-    /// Tells an author of each decision.
+    /// Explains each decision to a module's author.
     pub explain: Option<Explain>,
     pub metrics: Arc<Metrics>,
     pub in_flight: Gauge,
@@ -78,7 +78,8 @@ impl Proxy {
         Proxy { tenants, shadow, access, explain, metrics, in_flight, error_header, memory, resolver, connector }
     }
 
-    /// door and tenant: is the head within bounds, and whose is it?
+    /// door and tenant: checks an HTTP/2 head and the memory limits, finds the request's tenant and version, and counts
+    /// the request against the tenant's quota.
     pub(super) fn admit(&self, session: &Session, ctx: &mut Context) -> Result<(), Failure> {
         let Some(connection) = &ctx.connection else {
             return Err(Failure::Internal("a request without a connection".to_owned()));
@@ -110,7 +111,7 @@ impl Proxy {
             version,
             watches_upstreams,
             terms: tenant.terms(),
-            turn: 0,
+            next_module: 0,
             head: Arc::new(head),
         });
         let limit = tenant.config.quota.concurrent_requests;
@@ -125,7 +126,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// door: over HTTP/2, whether the client reads what it asked for before.
+    /// door: over HTTP/2, waits until the client has read enough of its earlier responses.
     pub(super) async fn begin(&self, ctx: &mut Context) -> Result<(), Failure> {
         const UNREAD: &str = "the client does not read the responses that it asked for on this connection";
         let Some(connection) = &ctx.connection else { return Ok(()) };
@@ -136,7 +137,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// door: the body of an HTTP/2 request must come in time. The connection itself can't tell: its streams share it.
+    /// door: checks the pace of an HTTP/2 request's body. The connection itself can't, because its streams share it.
     pub(super) fn keep_pace(&self, bytes: usize, end_of_stream: bool, ctx: &mut Context) -> Result<()> {
         let Some(connection) = ctx.connection.as_ref().filter(|connection| connection.streams().is_some()) else {
             return Ok(());
@@ -154,8 +155,8 @@ impl Proxy {
         Ok(())
     }
 
-    /// call and check: what do the tenant's modules want, or its fallback?
-    pub(super) async fn decide(&self, ctx: &mut Context) -> Result<Wanted, Failure> {
+    /// call and check: gets the action of the tenant's modules, from the cache or by calling them, or of its fallback.
+    pub(super) async fn decide(&self, ctx: &mut Context) -> Result<Action, Failure> {
         let Some(served) = &mut ctx.served else {
             return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
         };
@@ -173,17 +174,17 @@ impl Proxy {
             terms: &served.terms,
             head: &served.head,
             attempts: &attempts,
-            // What an author is told of a decision is what its module did.
-            recall: (attempts.is_empty() && explained.is_none()).then_some(&served.terms.recall),
+            // No cache while decisions are explained: an explanation needs the call.
+            cache: (attempts.is_empty() && explained.is_none()).then_some(&served.terms.cache),
         };
         let released = Released { serving: &served.serving, version };
-        if let Some((wanted, module)) = decide::recall(question, released, &mut served.turn) {
-            *asked = Some(Decision { digest: module.digest(), kind: Some(wanted.kind()), recalled: true });
-            self.shadow(served, Ok(&wanted));
-            return Ok(wanted);
+        if let Some((action, module)) = decide::cached(question, released, &mut served.next_module) {
+            *asked = Some(Decision { digest: module.digest(), kind: Some(action.kind()), recalled: true });
+            self.shadow(served, Ok(&action));
+            return Ok(action);
         }
         let (head, failed) = (&served.head, &attempts);
-        let seen = |module: &Module, decided: &Decided| {
+        let seen = |module: &Module, decided: &CallReport| {
             if let Some(explained) = &mut explained {
                 explained.seen(module, decided, head, failed);
             }
@@ -192,7 +193,7 @@ impl Proxy {
             tell(tenant, module, decided);
         };
         let decision = match tenant.usage.turn().await {
-            Ok(_turn) => decide(question, released, &mut served.turn, seen),
+            Ok(_turn) => decide(question, released, &mut served.next_module, seen),
             Err(over) => {
                 tenant.metrics.over_budget("concurrent_decisions");
                 fall_back(question, None, over.into(), seen)
@@ -203,22 +204,22 @@ impl Proxy {
         }
         if attempts.is_empty() {
             let live = match &decision.fallback {
-                None => decision.wanted.as_ref().map_err(Clone::clone),
-                Some(fallen) => Err(fallen.because.clone()),
+                None => decision.action.as_ref().map_err(Clone::clone),
+                Some(taken) => Err(taken.because.clone()),
             };
             self.shadow(served, live);
         }
         ctx.fallback = decision.fallback;
         if let Some(asked) = asked {
-            asked.kind = decision.wanted.as_ref().ok().map(Wanted::kind);
+            asked.kind = decision.action.as_ref().ok().map(Action::kind);
         }
-        decision.wanted
+        decision.action
     }
 
-    /// A candidate that is to decide as well does so elsewhere.
-    fn shadow(&self, served: &Served, live: Result<&Wanted, Failure>) {
+    /// Queues the request for the tenant's candidate, if that is in shadow.
+    fn shadow(&self, served: &Served, live: Result<&Action, Failure>) {
         let Some(candidate) = served.serving.shadow() else { return };
-        // What the live version was not asked says nothing of another one.
+        // Without a decision of the live version there is nothing to compare with.
         if live.as_ref().is_err_and(|failure| !failure.is_defect() && !failure.is_declined()) {
             return;
         }
@@ -231,7 +232,7 @@ impl Proxy {
         });
     }
 
-    /// resolve: the address that the next connection goes to.
+    /// resolve: returns the address that the next connection goes to.
     async fn hop(&self, ctx: &mut Context) -> Result<Hop, Unmade> {
         if let Some(address) = ctx.addresses.next() {
             return Ok(Hop::Socket(address));
@@ -241,7 +242,7 @@ impl Proxy {
         let (host, port) = match connection.next_hop() {
             Target::Socket(address) => return Ok(Hop::Socket(*address)),
             Target::Unix(path) => {
-                // The file behind a path may be another one for each request.
+                // The file behind a path may change between requests.
                 served.tenant.egress().permit_socket(path)?;
                 return Ok(Hop::Unix(path.clone()));
             }
@@ -250,7 +251,8 @@ impl Proxy {
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
         let family = local.map(|local| Family::of(local.ip()));
         let tenant = &served.tenant;
-        let may = May { egress: tenant.egress(), unreachable: &tenant.unreachable, lookups: &tenant.usage.lookups };
+        let may =
+            LookupPolicy { egress: tenant.egress(), unreachable: &tenant.unreachable, lookups: &tenant.usage.lookups };
         let addresses = self.resolver.addresses(host, port, family, &may).await;
         if let Err(ResolveError::TooMany(_)) = addresses {
             tenant.metrics.over_budget("lookups_per_s");
@@ -261,14 +263,14 @@ impl Proxy {
         Ok(Hop::Socket(first))
     }
 
-    /// resolve and peer: the route of the next attempt, as Pingora connects it.
+    /// resolve and peer: returns the next attempt's peer for Pingora.
     async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
         let hop = self.hop(ctx).await?;
         let (route, served) = ctx.current()?;
         let tenant = &served.tenant;
         let mut idle_timeout = route.peer.timeouts.idle;
         if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
-            // An idle connection may still be taken; whichever it is, it is not kept.
+            // An idle connection may still be reused, but neither that nor a new one is kept afterwards.
             tenant.metrics.over_budget("connections");
             idle_timeout = Duration::ZERO;
         }
@@ -287,7 +289,7 @@ impl Proxy {
         Ok(peer)
     }
 
-    /// The peer of a route that was not connected before.
+    /// Makes the peer of a route for which none is prepared.
     fn new_peer(
         &self,
         route: &Arc<Route>,
@@ -306,10 +308,11 @@ impl Proxy {
         }
         let credentials = &served.terms.granted.credentials;
         let (connections, connector, own) = (&tenant.usage.connections, &self.connector, &tenant.own);
-        Ok(http_peer(route, Ends { hop, pool_key, idle_timeout, connections, credentials, connector, own })?)
+        Ok(http_peer(route, PeerInputs { hop, pool_key, idle_timeout, connections, credentials, connector, own })?)
     }
 
-    /// Decides, unless that is done, until there is a peer to connect to. None: the client has been answered.
+    /// Decides, unless that is already done, and repeats until there is a peer to connect to. None: the client has been
+    /// answered.
     pub(super) async fn next_peer(
         &self,
         session: &mut Session,
@@ -319,8 +322,8 @@ impl Proxy {
             let next = std::mem::replace(&mut ctx.next, Next::Ask);
             if next == Next::Ask {
                 match self.decide(ctx).await? {
-                    Wanted::Connect(route) => ctx.route = Some(route),
-                    Wanted::Respond(response) => {
+                    Action::Connect(route) => ctx.route = Some(route),
+                    Action::Respond(response) => {
                         ctx.route = None;
                         ctx.answered = true;
                         announce_close(session);
@@ -355,7 +358,7 @@ impl Proxy {
         }
     }
 
-    /// Answers a failure, and remembers it for the log.
+    /// Answers a failure, and keeps it for the log.
     pub(super) async fn answer(&self, session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<u16> {
         let tenant = ctx.served.as_ref().map(|served| &served.tenant.config.failure.answer);
         let written = write::failure(session, &failure, tenant, self.error_header).await;
@@ -367,10 +370,10 @@ impl Proxy {
 
 /// Why there is no peer to connect to.
 enum Unmade {
-    /// That is the end of the request.
+    /// The request ends with this failure.
     Failure(Failure),
-    /// That is a failed attempt.
-    Attempt(What, String),
+    /// The attempt failed; another may follow.
+    Attempt(FailureFacts, String),
 }
 
 impl From<Failure> for Unmade {
@@ -391,7 +394,8 @@ impl From<SocketError> for Unmade {
     }
 }
 
-/// Pingora closes the client's connection after a failed attempt; the client must know before it sends another request.
+/// Ends keep-alive, so that an HTTP/1 response says `connection: close`. Pingora closes the client's connection after a
+/// failed attempt; the client must know before it sends another request.
 pub(super) fn announce_close(session: &mut Session) {
     session.as_downstream_mut().set_keepalive(None);
 }

@@ -1,4 +1,4 @@
-//! Writes the answers that the proxy gives by itself: a module's own response, and failures.
+//! Writes the responses that the proxy itself sends: a module's own response, and failures.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -20,7 +20,7 @@ pub async fn response(session: &mut Session, spec: &ResponseSpec) -> Result<()> 
     send(session, head, Bytes::copy_from_slice(&spec.body)).await
 }
 
-/// Writes a failure: in the tenant's own words if its modules failed and it has any.
+/// Writes a failure: with the tenant's own body if its modules failed and one is configured.
 pub async fn failure(
     session: &mut Session,
     failure: &Failure,
@@ -57,11 +57,11 @@ async fn send(session: &mut Session, mut head: ResponseHeader, body: Bytes) -> R
     }
     let bodiless = body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(head), bodiless).await?;
-    // Also without a body: over HTTP/2 a head does not end its stream (Pingora drops the argument above).
+    // Also without a body: over HTTP/2 the head does not end its stream (Pingora ignores `bodiless` above).
     session.write_response_body((!bodiless).then_some(body), true).await
 }
 
-/// Answers a request that goes no further, in the place of its last recipient.
+/// Answers a request whose `Max-Forwards` is used up, as its last recipient.
 pub async fn last_recipient(session: &mut Session) -> Result<()> {
     let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     let head = match session.req_header().method {

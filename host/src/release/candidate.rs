@@ -1,4 +1,4 @@
-//! A version that is tried on live requests before it serves them all.
+//! A candidate: a version that is tried on live requests before it serves all of them.
 
 use std::collections::VecDeque;
 use std::hash::Hasher as _;
@@ -19,20 +19,20 @@ use crate::metrics::TenantMetrics;
 use crate::release::Version;
 use crate::tenant::Tenant;
 
-/// How far a version goes before it has proven itself.
+/// The current stage of a candidate's rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     pub stage: Stage,
-    /// Of the clients, where it serves a share.
+    /// Percentage of clients that a canary serves.
     pub percent: u32,
 }
 
-/// A version in its trial.
+/// A version on trial.
 #[derive(Debug)]
 pub struct Candidate {
     pub version: Arc<Version>,
     pub trial: Trial,
-    /// What it keeps in `shared` as a shadow: its own, for as long as it is on trial.
+    /// The candidate's own `shared` stores while it is a shadow; they last as long as the trial.
     stores: OnceLock<Arc<Stores>>,
     since: Instant,
     agreements: AtomicU64,
@@ -45,21 +45,21 @@ pub struct Candidate {
     metrics: Arc<TenantMetrics>,
 }
 
-/// What came of one decision of a candidate.
+/// The outcome of one decision of a candidate.
 #[derive(Debug)]
 pub enum Judged {
-    /// In shadow: as the live version decided. As a canary: a decision that could be used.
+    /// In shadow: the same decision as the live version's. As a canary: a usable decision.
     Agreed,
     /// As a canary: it refused to decide, or passed.
     Declined,
     Differed(Difference),
     /// A trap, a spent budget, a refused record.
     Failed,
-    /// It was not asked.
+    /// The candidate did not decide this request.
     Skipped,
 }
 
-/// A request that two versions decided differently.
+/// A request on which two versions decided differently.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
     pub method: String,
@@ -69,27 +69,27 @@ pub struct Difference {
     pub candidate: Value,
 }
 
-/// How a trial goes.
+/// Progress of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CandidateReport {
     pub version: u64,
     pub stage: Stage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u32>,
-    /// In shadow: decisions that were the same. As a canary: decisions that could be used.
+    /// In shadow: identical decisions. As a canary: usable decisions.
     pub agreements: u64,
-    /// As a canary: requests that it refused to decide, or passed.
+    /// As a canary: requests on which it refused to decide, or passed.
     pub declined: u64,
     pub differences: u64,
     /// Decisions that failed: a trap, a spent budget, a refused record.
     pub failures: u64,
-    /// Requests that it was not asked about, since it was still busy or its tenant had no time left.
+    /// Requests that the candidate did not decide, because it was still busy or its tenant had no time left.
     pub skipped: u64,
-    /// The last differences.
+    /// The most recent differences.
     pub examples: Vec<Difference>,
 }
 
-/// What a candidate's counts call for.
+/// The next step that a candidate's counters call for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     GoOn,
@@ -97,14 +97,14 @@ pub enum Verdict {
     Abort { because: String },
 }
 
-/// Differences that are kept as examples.
+/// Number of differences kept as examples.
 const EXAMPLES: usize = 10;
 
-/// Requests that may wait for one candidate: the queue is for all tenants.
+/// Limit on requests queued for one candidate, since all tenants share the queue.
 const WAITING: usize = 64;
 
 impl Trial {
-    /// As a tenant is configured.
+    /// The trial that a tenant's configuration asks for.
     pub fn of(config: &ReleaseConfig) -> Trial {
         Trial { stage: config.stage, percent: config.canary_percent }
     }
@@ -128,9 +128,9 @@ impl Candidate {
         }
     }
 
-    /// Whether a client is among those that a canary serves. Always the same for a client and a version; another share
-    /// of them for another version, so that not the same clients meet all that is new. A larger share has all clients
-    /// of a smaller one.
+    /// Whether the canary serves this client. The result is stable for a client and a version; each version gets a
+    /// different share of clients, so that the same clients do not meet every new version. A larger share includes all
+    /// clients of a smaller one.
     pub fn serves(&self, client: Option<IpAddr>) -> bool {
         if self.trial.stage != Stage::Canary {
             return false;
@@ -148,7 +148,7 @@ impl Candidate {
         self.stores.get_or_init(|| tenant.stores.to_try_out(&tenant.config.quota))
     }
 
-    /// Whether one more request may wait for it. If so: for as long as the result is held.
+    /// Reserves a place in the queue for one more request, for as long as the result is held. None: no place is free.
     pub fn may_wait(&self) -> Option<Counted> {
         self.waiting.enter(WAITING)
     }

@@ -1,40 +1,40 @@
-//! Which files of a tenant have been judged, so that none is judged twice and none is forgotten.
+//! Records which files of a tenant have been checked, so that none is checked twice and none is missed.
 
 use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What a tenant's files held when they were read.
+/// Digests of a tenant's files, as they were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
     pub modules: Vec<Digest>,
-    /// Of the tests beside each module, if there are any.
+    /// Digest of the tests next to each module, if there are any.
     pub tests: Vec<Option<Digest>>,
 }
 
-/// Who wants the files looked at.
+/// Who asked for the files to be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// The watch: what was refused is not tried again until it changes.
+    /// The watch: refused files are not tried again until they change.
     ByWatch,
-    /// An operator: what was refused may pass by now.
+    /// An operator: refused files are tried again, since they may pass now.
     ByOrder,
 }
 
-/// What is new about files.
+/// The part of the files that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     Nothing,
-    /// The tests alone: they are run on what serves.
+    /// Only the tests changed: they run against the live version.
     Tests,
     Modules,
 }
 
-/// What became of a tenant's files.
+/// The result of the last check of a tenant's files.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The last ones that passed.
+    /// The last files that passed.
     passed: Files,
-    /// Those that were refused since.
+    /// Files refused since then.
     refused: Option<Files>,
 }
 

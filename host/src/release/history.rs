@@ -1,4 +1,4 @@
-//! What became of a tenant's versions, and of those that never became one.
+//! The history of a tenant's versions, and of those that were refused.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::release::{Origin, Refused, Version};
 
-/// A version, and what became of it.
+/// A version and its state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     pub number: u64,
@@ -18,7 +18,7 @@ pub struct Entry {
     pub made: DateTime<Utc>,
     pub standing: Standing,
     pub since: DateTime<Utc>,
-    /// None: it was not needed since the proxy was started. Its modules are in `proxy.state_dir`.
+    /// None: not loaded since the proxy was started, because nothing needed it. Its modules are in `proxy.state_dir`.
     #[serde(skip)]
     pub version: Option<Arc<Version>>,
 }
@@ -28,19 +28,19 @@ pub struct Entry {
 pub enum Standing {
     Live,
     Candidate,
-    /// It served well; a newer one serves now.
+    /// It served without being rolled back; a newer one serves now.
     Replaced,
-    /// It was taken back.
+    /// It was rolled back.
     RolledBack {
         because: String,
     },
-    /// A candidate that never served all.
+    /// A candidate that never served all clients.
     Aborted {
         because: String,
     },
 }
 
-/// A version that did not pass.
+/// A new version that was refused.
 #[derive(Debug, Clone)]
 pub struct FailedRelease {
     pub at: DateTime<Utc>,
@@ -48,7 +48,7 @@ pub struct FailedRelease {
     pub refused: Arc<Refused>,
 }
 
-/// Failures that are kept for a tenant.
+/// Number of failures kept for each tenant.
 const FAILURES: usize = 10;
 
 #[derive(Debug, Default)]
@@ -69,12 +69,12 @@ impl History {
         self.last_number
     }
 
-    /// Numbers go on from here.
+    /// Continues numbering after `number`, unless it is past it already.
     pub fn go_on_from(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
     }
 
-    /// By number.
+    /// All entries, in the order of their numbers.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -90,7 +90,7 @@ impl History {
         }
     }
 
-    /// Takes an entry over that there was before the proxy was started.
+    /// Adds an entry from before the proxy was started.
     pub fn remember(&mut self, entry: Entry) {
         self.go_on_from(entry.number);
         match self.entries.iter_mut().find(|known| known.number == entry.number) {
@@ -102,7 +102,7 @@ impl History {
         }
     }
 
-    /// Notes what a version is now; it may be new.
+    /// Records the current state of a version, which may be new.
     pub fn set(&mut self, version: &Arc<Version>, standing: Standing) {
         let since = Utc::now();
         match self.entries.iter_mut().find(|entry| entry.number == version.number) {
@@ -122,8 +122,8 @@ impl History {
         }
     }
 
-    /// Forgets the oldest until so many are left beside those that serve. The one that is gone back to is not forgotten
-    /// for the sake of others, nor is `needed`.
+    /// Removes the oldest entries until at most `most` are left in addition to those that serve. The version that a
+    /// rollback would go back to stays, as long as `most` is above zero, and so does `needed`.
     pub fn keep(&mut self, most: usize, needed: Option<u64>) {
         let previous = self.previous().map(|entry| entry.number).filter(|_| most > 0);
         let stays = |entry: &Entry| {
@@ -141,7 +141,7 @@ impl History {
         self.entries.iter().find(|entry| entry.number == number)
     }
 
-    /// The last one that served well.
+    /// The last version that served without being rolled back.
     pub fn previous(&self) -> Option<&Entry> {
         let good = self.entries.iter().filter(|entry| entry.standing == Standing::Replaced);
         good.max_by_key(|entry| entry.since)

@@ -1,7 +1,7 @@
-//! Which version of its modules serves a tenant: how a new one is prepared, how it goes live, and how it goes back.
+//! Which version of its modules serves a tenant: how a new one is prepared, goes live and is rolled back.
 //!
-//! A version never changes. What serves is one pointer that requests take once; everything here only ever replaces it,
-//! and only by what has passed every step.
+//! A version never changes. The serving version is one pointer, which each request loads once; this room only ever
+//! replaces that pointer, and only with a version that passed every step.
 
 mod candidate;
 mod files;
@@ -13,19 +13,19 @@ mod serving;
 mod shadow;
 mod state_file;
 mod store;
-mod vectors;
+mod module_tests;
 mod version;
 mod warm_up;
 
 pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
 pub use files::{Asked, Files};
 pub use history::{Entry, FailedRelease, Standing};
-pub use publish::{LastServed, NotKept, OnDamage, Publisher, Released, Source, Uploaded};
+pub use module_tests::{Tests, tests_beside};
+pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, Released, Source, Uploaded};
 pub use refused::{Refused, Step};
-pub use releases::{CannotRollBack, NoCandidate, Releases};
+pub use releases::{CannotRollBack, NoCandidate, VersionState};
 pub use serving::Serving;
 pub use shadow::{Shadow, ShadowJob};
 pub use store::{Kept, Store, StoreError};
-pub use vectors::{Tests, tests_beside};
 pub use version::{Origin, Version};
 pub use warm_up::warm_up;

@@ -1,4 +1,4 @@
-//! How a new version comes about: read, build, configure, test; then it is taken, and kept for the next start.
+//! How a version is released: read, build, configure and test it, put it in force, and save it for the next start.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
 use crate::release::files::{Files, News};
+use crate::release::module_tests::{self, Tests};
 use crate::release::store::{Kept, Store, StoreError};
-use crate::release::vectors::{self, Tests};
 use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
-/// Prepares versions, and keeps what has to outlive the process.
-pub struct Publisher {
+/// Prepares versions and saves the state that outlives the process.
+pub struct ReleaseManager {
     loader: Loader,
     store: Option<Store>,
     on_damage: OnDamage,
-    /// Builds at the same time: as many as there are cores.
+    /// Limits concurrent builds to the number of cores.
     builds: Permits,
-    /// Tests at the same time. They decide beside the traffic, in slots of the pool that are spared for them.
+    /// Limits concurrent test runs. Tests run next to live traffic, in slots of the pool that are reserved for them.
     tests: Permits,
 }
 
-/// The file of a module, read once.
+/// The bytes of a module file, read once.
 pub struct Source {
     bytes: Vec<u8>,
     digest: Digest,
 }
 
-/// What became of a tenant's files.
+/// The result of checking a tenant's files.
 #[derive(Debug)]
 pub enum Released {
     Nothing,
-    /// The tests changed, and what serves passes them: so many.
+    /// Only the tests changed, and the live version passes them: the number of tests.
     Tests(usize),
     Version(Arc<Version>),
 }
@@ -46,24 +46,24 @@ pub enum Released {
 pub struct Uploaded {
     /// All modules of the version.
     pub modules: Vec<Module>,
-    /// Tests that were run.
+    /// Number of tests that ran.
     pub tests: usize,
-    /// None: it was only tried.
+    /// None: a dry run.
     pub version: Option<Arc<Version>>,
-    /// Why the next start would not find it, if it would not.
+    /// Set if the version could not be saved for the next start.
     pub not_kept: Option<NotKept>,
 }
 
-/// What becomes of a tenant whose state cannot be read.
+/// Handling of a tenant whose saved state cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDamage {
-    /// Its files serve, and what could not be read is set aside: one tenant keeps no other from being served.
+    /// Serve the tenant's files and set the unreadable state aside, so that other tenants start normally.
     UseFiles,
-    /// It is refused. For a process that takes another's place, which still knows what serves.
+    /// Refuse to start. For a process that replaces another one, which still knows the live version.
     Refuse,
 }
 
-/// What serves is not what the next start would find. It is tried again about every second.
+/// The state on disk differs from the versions that serve. Saving is retried about every second.
 #[derive(Debug, thiserror::Error)]
 #[error("done, but not kept: {now} now; after a restart: {then}; it is tried again every second")]
 pub struct NotKept {
@@ -72,7 +72,7 @@ pub struct NotKept {
     source: StoreError,
 }
 
-/// Why what served last cannot be loaded.
+/// Why the version that served last cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NotLoaded {
     #[error("no version is live")]
@@ -85,13 +85,13 @@ pub enum NotLoaded {
     Refused(LoadError),
 }
 
-/// What served a tenant when another process ended.
+/// The versions that served a tenant when another process ended.
 pub struct LastServed {
     pub live: Version,
     pub rest: Rest,
 }
 
-/// What is to be known of it beside the live version.
+/// The saved versions in addition to the live one.
 pub struct Rest {
     candidate: Option<(Version, Trial)>,
     previous: Option<Version>,
@@ -111,16 +111,16 @@ impl Source {
     }
 }
 
-impl Publisher {
-    pub fn new(loader: Loader, store: Option<Store>) -> Publisher {
+impl ReleaseManager {
+    pub fn new(loader: Loader, store: Option<Store>) -> ReleaseManager {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let (builds, tests) = (Permits::new(cores), Permits::new(SPARE_TO_TEST));
-        Publisher { loader, store, on_damage: OnDamage::UseFiles, builds, tests }
+        ReleaseManager { loader, store, on_damage: OnDamage::UseFiles, builds, tests }
     }
 
-    /// The same for a process that does otherwise where the state cannot be read.
-    pub fn on_damage(self, on_damage: OnDamage) -> Publisher {
-        Publisher { on_damage, ..self }
+    /// Sets how unreadable state is handled.
+    pub fn on_damage(self, on_damage: OnDamage) -> ReleaseManager {
+        ReleaseManager { on_damage, ..self }
     }
 
     pub fn keeps_state(&self) -> bool {
@@ -135,7 +135,7 @@ impl Publisher {
         Ok(with_instances(config, loaded))
     }
 
-    /// Loads a module again, for another configuration.
+    /// Reloads a module for another configuration.
     pub fn build_again(
         &self,
         config: &TenantConfig,
@@ -148,19 +148,19 @@ impl Publisher {
         Ok(with_instances(config, loaded))
     }
 
-    /// Runs tests on modules as they would serve a tenant; the number there were.
+    /// Runs tests on modules as they would serve a tenant, and returns the number of tests.
     pub fn test(&self, tenant: &Tenant, tests: &[Option<Tests>], modules: &[Module]) -> Result<usize, Refused> {
         let _permit = self.tests.wait();
         let mut passed: usize = 0;
         for ((tests, config), module) in tests.iter().zip(&tenant.config.modules).zip(modules) {
-            let run = tests.as_ref().map_or(Ok(0), |tests| vectors::run(tests, tenant, modules));
+            let run = tests.as_ref().map_or(Ok(0), |tests| module_tests::run(tests, tenant, modules));
             let run = run.map_err(|error| Refused::by_tests(&config.path, Some(module.digest()), &error))?;
             passed = passed.saturating_add(run);
         }
         Ok(passed)
     }
 
-    /// What is kept of a tenant. None: nothing is known of it, or what there was is damaged and has been set aside.
+    /// The saved state of a tenant. None: there is none, or it was damaged and has been set aside.
     pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
         let Some(store) = &self.store else { return Ok(None) };
         let error = match store.kept(tenant) {
@@ -176,7 +176,7 @@ impl Publisher {
         Ok(None)
     }
 
-    /// What served a tenant when another process ended, or why it can't be loaded.
+    /// Loads the versions that served a tenant when another process ended, or says why they cannot be loaded.
     pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, NotLoaded> {
         let live = self.load_entry(config, kept.live().ok_or(NotLoaded::NoVersion)?)?;
         let version = |entry: &Entry| {
@@ -191,18 +191,18 @@ impl Publisher {
         Ok(LastServed { live, rest: Rest { candidate, previous } })
     }
 
-    /// Whether a start is refused since what served last cannot be loaded.
+    /// Whether a start fails because the version that served last cannot be loaded.
     pub fn refuses(&self, error: &NotLoaded) -> bool {
         self.on_damage == OnDamage::Refuse && matches!(error, NotLoaded::Gone { .. })
     }
 
-    /// Lets a tenant go on where another process ended.
+    /// Continues a tenant where another process ended.
     pub fn go_on(&self, tenant: &Tenant, kept: Kept, rest: Rest) {
         tenant.drain(kept.drained);
         tenant.releases.go_on(kept, rest.candidate, rest.previous, &tenant.config.release);
     }
 
-    /// The modules of a version that is kept.
+    /// Loads the modules of a saved version.
     fn load_entry(&self, config: &TenantConfig, entry: &Entry) -> Result<Version, NotLoaded> {
         let (found, expected) = (entry.modules.len(), config.modules.len());
         let Some(store) = self.store.as_ref().filter(|_| found == expected) else {
@@ -216,8 +216,8 @@ impl Publisher {
         Ok(Version::again(entry, modules))
     }
 
-    /// Looks at a tenant's files, and makes a version of them if their modules are new. Whoever calls it holds
-    /// `Releases::preparing`.
+    /// Checks a tenant's files, and releases a version if their modules are new. The caller holds
+    /// `VersionState::preparing`.
     pub fn release_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
         let released = self.of_files(tenant, origin, asked);
         if let Err(refused) = &released {
@@ -270,8 +270,8 @@ impl Publisher {
         Ok(tenant.releases.take(modules, origin, Trial::of(&config.release), &config.release))
     }
 
-    /// Makes a version of the live one with another module at a position. Without `trial` it is only tried. Whoever
-    /// calls it holds `Releases::preparing`.
+    /// Releases a version that is the live one with the module at `position` replaced. Without `trial` it is a dry run.
+    /// The caller holds `VersionState::preparing`.
     pub fn upload(
         &self,
         tenant: &Tenant,
@@ -312,7 +312,7 @@ impl Publisher {
             };
             let _keeping = tenant.releases.keeping.lock();
             if !Arc::ptr_eq(&live, &tenant.releases.live()) {
-                // It was rolled back meanwhile: what was tested is not what would serve.
+                // The live version changed meanwhile, so the tested combination is not the one that would serve.
                 continue;
             }
             self.add(tenant, std::slice::from_ref(&source))?;
@@ -321,7 +321,7 @@ impl Publisher {
         }
     }
 
-    /// Takes modules that were loaded and tested for a new configuration. `sources` are those that came from files.
+    /// Releases modules that were loaded and tested for a new configuration. `sources` are those that came from files.
     pub fn take_configured(&self, tenant: &Tenant, modules: Vec<Module>, sources: &[Source], tests: &[Option<Tests>]) {
         self.pass(tenant, sources, tests, || {
             let config = &tenant.config.release;
@@ -329,13 +329,13 @@ impl Publisher {
         });
     }
 
-    /// Keeps the first version of a tenant, which came from its files and serves already.
+    /// Saves the first version of a tenant, which came from its files and serves already.
     pub fn keep_first(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>]) {
         self.pass(tenant, sources, tests, || {});
     }
 
-    /// A tenant's files have passed: their modules are added, what serves changes, and both are kept for the next
-    /// start.
+    /// Called once a tenant's files have passed: stores their modules, switches the serving version, and saves both for
+    /// the next start.
     fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
         let _keeping = tenant.releases.keeping.lock();
         if let Err(refused) = self.add(tenant, sources) {
@@ -346,7 +346,7 @@ impl Publisher {
         self.keep_or_tell(tenant);
     }
 
-    /// Lets the candidate go on, and keeps what serves then.
+    /// Moves the candidate to a later stage or a larger share, and saves the result.
     pub fn promote(&self, tenant: &Tenant, to: Option<Stage>, percent: Option<u32>) -> Result<Trial, NoCandidate> {
         let _keeping = tenant.releases.keeping.lock();
         let trial = tenant.releases.promote(to, percent, BY_ORDER, &tenant.config.release)?;
@@ -354,7 +354,7 @@ impl Publisher {
         Ok(trial)
     }
 
-    /// Ends the candidate's trial.
+    /// Aborts the candidate's trial.
     pub fn abort(&self, tenant: &Tenant) -> Result<(), NoCandidate> {
         let _keeping = tenant.releases.keeping.lock();
         tenant.releases.abort(BY_ORDER, &tenant.config.release)?;
@@ -362,8 +362,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Goes back, and keeps what serves then. At once, unless the version has not been needed since the proxy was
-    /// started.
+    /// Rolls back and saves the result. Immediate, unless the version's modules have to be loaded first because nothing
+    /// has needed it since the proxy was started.
     pub fn roll_back(&self, tenant: &Tenant, to: Option<u64>) -> Result<Arc<Version>, CannotRollBack> {
         let entry = tenant.releases.rollback_target(to)?;
         let version = match &entry.version {
@@ -385,21 +385,21 @@ impl Publisher {
         Ok(version)
     }
 
-    /// Lets a tenant take no new requests, or take them again; also after a restart.
+    /// Stops a tenant from taking new requests, or lets it take them again; this survives a restart.
     pub fn drain(&self, tenant: &Tenant, drained: bool) {
         let _keeping = tenant.releases.keeping.lock();
         tenant.drain(drained);
         self.keep_or_tell(tenant);
     }
 
-    /// Keeps what changed by itself.
+    /// Saves a change that no operator asked for.
     pub fn keep_changed(&self, tenant: &Tenant) {
         if let Err(error) = self.ensure_kept(tenant) {
             tell(tenant, &error);
         }
     }
 
-    /// Makes sure that the next start would find what serves now.
+    /// Makes sure that the next start would find the versions that serve now.
     pub fn ensure_kept(&self, tenant: &Tenant) -> Result<(), NotKept> {
         let _keeping = tenant.releases.keeping.lock();
         if tenant.releases.is_to_be_kept() { self.keep(tenant) } else { Ok(()) }
@@ -411,7 +411,7 @@ impl Publisher {
         }
     }
 
-    /// Notes what serves a tenant, for the next start.
+    /// Saves a tenant's versions for the next start.
     fn keep(&self, tenant: &Tenant) -> Result<(), NotKept> {
         let kept = tenant.releases.to_keep(tenant.is_drained());
         let Some(store) = &self.store else { return Ok(()) };
@@ -435,7 +435,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// The tests beside a tenant's modules.
+    /// Reads the tests next to a tenant's modules.
     pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, Refused> {
         let read = |module: &ModuleConfig| {
             Tests::beside(&module.path).map_err(|error| Refused::by_tests(&module.path, None, &error))
@@ -443,7 +443,7 @@ impl Publisher {
         config.modules.iter().map(read).collect()
     }
 
-    /// Removes what no tenant refers to.
+    /// Removes modules that no tenant refers to.
     pub fn sweep(&self) {
         if let Some(Err(error)) = self.store.as_ref().map(Store::sweep) {
             tracing::warn!(%error, "old modules stay in proxy.state_dir");
@@ -455,7 +455,7 @@ fn tell(tenant: &Tenant, error: &NotKept) {
     tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "what serves now is not kept for the next start");
 }
 
-/// What the history says of a change that an operator wanted.
+/// The reason that the history gives for an operator's change.
 const BY_ORDER: &str = "requested by an operator";
 
 fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
@@ -465,7 +465,7 @@ fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
     }
 }
 
-/// A module whose instances are used as its tenant's configuration has it.
+/// Applies the tenant's settings for reusing instances to a module.
 fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
     match config.rewind {
         true => loaded.with_instance_calls(config.instance_calls),

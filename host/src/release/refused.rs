@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use pointsman_rules::config::TenantConfig;
 use pointsman_wasm::module::{Digest, LoadError, LoadStep};
 
+use crate::release::module_tests::TestError;
 use crate::release::store::StoreError;
-use crate::release::vectors::TestError;
 use crate::tenant::Tenant;
 
-/// A step of the way from a file to what serves.
+/// A step between reading a module's file and serving it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Load(LoadStep),
@@ -18,7 +18,7 @@ pub enum Step {
     Keep,
 }
 
-/// A new version that did not pass a step.
+/// A new version that failed a step.
 #[derive(Debug)]
 pub struct Refused {
     pub step: Step,
@@ -47,7 +47,7 @@ impl Refused {
         Refused { step: Step::Keep, path, digest: Some(digest), message: error.to_string() }
     }
 
-    /// The tenant has fewer modules.
+    /// The tenant has no module at this position.
     pub(super) fn no_position(config: &TenantConfig, position: usize) -> Refused {
         let message = format!("the tenant has {} modules; none is at position {position}", config.modules.len());
         Refused { step: Step::Load(LoadStep::Read), path: PathBuf::new(), digest: None, message }

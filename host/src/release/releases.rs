@@ -1,4 +1,4 @@
-//! The versions of one tenant: which one serves, which one is on trial, and which ones did.
+//! The versions of one tenant: the live one, the one on trial, and the earlier ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,27 +20,27 @@ use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused,
 
 /// A tenant's versions.
 #[derive(Debug)]
-pub struct Releases {
+pub struct VersionState {
     tenant: Arc<str>,
     serving: ArcSwap<Serving>,
     history: Mutex<History>,
     metrics: Arc<TenantMetrics>,
     pub(super) seen: Mutex<Seen>,
-    /// What serves, or is on trial, is another one than the next start would find.
+    /// The live version or the candidate differs from the state on disk.
     changed: AtomicBool,
-    /// Held while a new version is prepared, and while the tenant gets another configuration: one after the other, in
-    /// the order in which they come. May take as long as a build.
+    /// Held while a new version is prepared, and while the tenant gets another configuration: these run one at a time,
+    /// in the order in which they arrive. May be held for as long as a build takes.
     pub preparing: Mutex<()>,
-    /// Held while what serves changes and is kept for the next start. Never for long.
+    /// Held while the serving version changes and is saved for the next start. Never for long.
     pub(super) keeping: Mutex<()>,
 }
 
-/// There is nothing to promote or to abort.
+/// There is no candidate to promote or abort.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no candidate; `pointsman admin show TENANT` shows what there is")]
 pub struct NoCandidate;
 
-/// A version that can't be gone back to.
+/// A version that a tenant cannot be rolled back to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CannotRollBack {
     #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists what there is")]
@@ -55,16 +55,16 @@ pub enum CannotRollBack {
     NotLoaded { number: u64, message: String },
 }
 
-impl Releases {
-    /// The first version of a tenant.
-    pub fn new(tenant: Arc<str>, live: Version, metrics: Arc<TenantMetrics>) -> Releases {
+impl VersionState {
+    /// Starts a tenant with its first version.
+    pub fn new(tenant: Arc<str>, live: Version, metrics: Arc<TenantMetrics>) -> VersionState {
         let live = Arc::new(live);
         let mut history = History::default();
         history.go_on_from(live.number);
         history.set(&live, Standing::Live);
         live.keep_instances(true);
         metrics.version(live.number, live.digests());
-        Releases {
+        VersionState {
             tenant,
             serving: ArcSwap::from_pointee(Serving { live, candidate: None, probation: None }),
             history: Mutex::new(history),
@@ -76,8 +76,7 @@ impl Releases {
         }
     }
 
-    /// Goes on where another process ended: with its history, with a version that was on trial, and with a live one
-    /// that was new.
+    /// Continues where another process ended: with its history, its candidate, and the probation of a new live version.
     pub(super) fn go_on(
         &self,
         kept: Kept,
@@ -104,7 +103,7 @@ impl Releases {
         self.changed.store(is_to_be_written, Ordering::Relaxed);
     }
 
-    /// Takes over the history of a process whose live version can't be loaded any more.
+    /// Takes over the history of a process whose live version cannot be loaded any more.
     pub fn remember(&self, kept: Kept, why: &str) {
         let mut history = self.history.lock();
         for mut entry in kept.versions {
@@ -117,12 +116,12 @@ impl Releases {
         }
     }
 
-    /// The files that passed last.
+    /// The digests of the files that passed last.
     pub fn passed_files(&self) -> Files {
         self.seen.lock().passed().clone()
     }
 
-    /// What the next start has to know.
+    /// The state that the next start needs.
     pub(super) fn to_keep(&self, drained: bool) -> Kept {
         let history = self.history.lock();
         let serving = self.serving.load();
@@ -138,7 +137,7 @@ impl Releases {
         }
     }
 
-    /// Whether the next start would find something else than what serves.
+    /// Whether the serving versions differ from the state on disk.
     pub fn is_to_be_kept(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
@@ -147,7 +146,7 @@ impl Releases {
         self.changed.store(true, Ordering::Relaxed);
     }
 
-    /// What serves now.
+    /// The versions that serve now.
     pub fn serving(&self) -> Arc<Serving> {
         self.serving.load_full()
     }
@@ -168,7 +167,7 @@ impl Releases {
         self.serving.load().candidate.as_ref().map(|candidate| candidate.report())
     }
 
-    /// Notes a version that did not pass.
+    /// Records a new version that was refused.
     pub fn refuse(&self, origin: Origin, refused: Arc<Refused>) {
         tracing::error!(tenant = %self.tenant, origin = origin.name(), step = refused.step.name(), error = %refused,
             "a new version is refused; the live one goes on serving");
@@ -176,7 +175,7 @@ impl Releases {
         self.history.lock().failed(FailedRelease { at: Utc::now(), origin, refused });
     }
 
-    /// Takes a version that passed, as far as it is to go for now.
+    /// Releases a version that passed, up to the stage that `trial` names.
     pub(super) fn take(
         &self,
         modules: Vec<Module>,
@@ -192,7 +191,7 @@ impl Releases {
         version
     }
 
-    /// Lets the candidate go one stage on.
+    /// Moves the candidate one stage on, or to the stage and share that are given.
     pub fn promote(
         &self,
         to: Option<Stage>,
@@ -226,7 +225,7 @@ impl Releases {
         trial
     }
 
-    /// Ends the candidate's trial.
+    /// Aborts the candidate's trial.
     pub fn abort(&self, because: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
         let mut history = self.history.lock();
         let mut serving = Serving::clone(&self.serving.load());
@@ -237,7 +236,7 @@ impl Releases {
         Ok(())
     }
 
-    /// What a rollback would go back to: the last version that served well, or this one.
+    /// The target of a rollback: version `to`, or else the last one that served without being rolled back.
     pub fn rollback_target(&self, to: Option<u64>) -> Result<Entry, CannotRollBack> {
         let history = self.history.lock();
         let serving = self.serving.load();
@@ -251,7 +250,7 @@ impl Releases {
         }
     }
 
-    /// Goes back to a version.
+    /// Rolls back to a version.
     pub fn roll_back(&self, version: &Arc<Version>, because: &str, config: &ReleaseConfig) {
         self.roll_back_in(&mut self.history.lock(), version, because, config);
     }
@@ -271,8 +270,8 @@ impl Releases {
         self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
 
-    /// Counts a decision of a version that is on trial or new, and draws the conclusions. Of a decision that failed,
-    /// `because` is the failure.
+    /// Counts a decision of a version that is on trial or new, and promotes, aborts or rolls back accordingly. If the
+    /// decision failed, `because` is the failure.
     pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, because: &str, config: &ReleaseConfig) {
         let is_failure = matches!(judged, Judged::Failed);
         if let Some(candidate) = serving.candidate.as_ref().filter(|tried| tried.version.number == version.number) {
@@ -289,7 +288,7 @@ impl Releases {
             return;
         }
         let mut history = self.history.lock();
-        // Another decision may have come first, or an operator.
+        // Another decision or an operator may have changed the live version first.
         if self.live().number == version.number {
             let because = format!("{failures} decisions failed (release.rollback_failures), the last: {because}");
             self.roll_back_in(&mut history, &probation.previous, &because, config);
@@ -297,7 +296,7 @@ impl Releases {
         }
     }
 
-    /// What the counts of a candidate call for, now.
+    /// Promotes or aborts a candidate if its counters call for it now.
     pub fn judge(&self, candidate: &Arc<Candidate>, config: &ReleaseConfig, now: Instant) {
         let verdict = candidate.verdict(config, now);
         if verdict == Verdict::GoOn {
@@ -305,7 +304,7 @@ impl Releases {
         }
         let mut history = self.history.lock();
         let mut serving = Serving::clone(&self.serving.load());
-        // Many see the same counts; the first one acts on them.
+        // Several threads see the same counters; the first one acts on them.
         if !serving.candidate.as_ref().is_some_and(|current| Arc::ptr_eq(current, candidate)) {
             return;
         }
@@ -321,7 +320,7 @@ impl Releases {
         }
     }
 
-    /// What is due with time alone.
+    /// Does the work that is due by time alone.
     pub fn tick(&self, config: &ReleaseConfig, now: Instant) {
         if let Some(candidate) = &self.serving.load().candidate {
             self.judge(candidate, config, now);
@@ -336,7 +335,7 @@ impl Releases {
         }
     }
 
-    /// A version that no trial is under way beside goes live, or on trial.
+    /// Puts a version live or on trial, while no other trial is under way.
     fn advance(
         &self,
         history: &mut MutexGuard<'_, History>,
@@ -375,7 +374,7 @@ impl Releases {
         true
     }
 
-    /// The one place where what serves is replaced by something else that serves.
+    /// The only place that replaces the serving versions.
     fn swap(&self, history: &mut MutexGuard<'_, History>, serving: Serving, config: &ReleaseConfig) {
         history.set(&serving.live, Standing::Live);
         serving.live.keep_instances(true);

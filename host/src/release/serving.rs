@@ -1,4 +1,4 @@
-//! What serves a tenant now.
+//! The versions that serve a tenant now.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use pointsman_rules::config::{ReleaseConfig, Stage};
 
 use crate::release::{Candidate, Version};
 
-/// What serves now. A request takes it once, so that it never mixes versions.
+/// The serving versions. A request loads them once, so that it never mixes versions.
 #[derive(Debug, Clone)]
 pub struct Serving {
     pub live: Arc<Version>,
     pub candidate: Option<Arc<Candidate>>,
-    /// For as long as the live version may be taken back by itself.
+    /// Set while the live version may be rolled back automatically.
     pub(super) probation: Option<Arc<Probation>>,
 }
 
-/// A live version that is new.
+/// The probation of a new live version.
 #[derive(Debug)]
 pub(super) struct Probation {
-    /// Decides where the new one fails.
+    /// Decides in place of the new version where that fails.
     pub previous: Arc<Version>,
     until: Instant,
     pub failures: AtomicU64,
@@ -36,17 +36,17 @@ impl Serving {
         }
     }
 
-    /// Whether it matters how a version's decisions go.
+    /// Whether the outcomes of a version's decisions are counted, because it is a candidate or on probation.
     pub fn is_on_trial(&self, version: &Version) -> bool {
         self.probation.is_some() || version.number != self.live.number
     }
 
-    /// The candidate, if it is to decide beside the live version.
+    /// The candidate, if it decides in shadow.
     pub fn shadow(&self) -> Option<&Arc<Candidate>> {
         self.candidate.as_ref().filter(|candidate| candidate.trial.stage == Stage::Shadow)
     }
 
-    /// What serves where a version fails that is new: the one before it.
+    /// The version that decides where a new one fails: its predecessor.
     pub fn in_place_of(&self, version: &Version, now: Instant) -> Option<&Arc<Version>> {
         if version.number != self.live.number {
             return Some(&self.live);
@@ -56,13 +56,13 @@ impl Serving {
 }
 
 impl Probation {
-    /// None: the configuration takes no version back.
+    /// None: the configuration disables automatic rollback.
     pub fn begin(previous: &Arc<Version>, config: &ReleaseConfig, now: Instant) -> Option<Arc<Probation>> {
         if config.rollback_failures == 0 || config.rollback_window.is_zero() {
             return None;
         }
         let until = now.checked_add(config.rollback_window).unwrap_or_else(|| {
-            // No clock reaches it: a day will do.
+            // No clock reaches that instant: a day is enough.
             now + Duration::from_secs(86_400)
         });
         Some(Arc::new(Probation { previous: previous.clone(), until, failures: AtomicU64::new(0) }))

@@ -1,4 +1,4 @@
-//! Candidates decide beside the live version, on a thread of their own: no request waits for them.
+//! Runs candidates in shadow of the live version, on a thread of their own, so that no request waits for them.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,18 +9,18 @@ use pointsman_rules::quota::Counted;
 use pointsman_rules::request::RequestHead;
 
 use crate::answer::Failure;
-use crate::ask::{Question, Wanted, ask};
+use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
 use crate::release::{Candidate, Difference, Judged};
-use crate::tenant::{Tenant, Terms};
+use crate::tenant::{PolicySnapshot, Tenant};
 
-/// Requests that may wait for the candidates of all tenants.
+/// Limit on requests queued for the candidates of all tenants.
 const QUEUE: usize = 1024;
 
-/// Of a scheduler's 20 steps: trials get a tenth of a core that traffic wants.
+/// Nice value, of 0 to 19: a trial gets a tenth of a core that live traffic wants.
 const NICE: i32 = 10;
 
-/// Takes requests to candidates.
+/// Sends requests to candidates.
 #[derive(Debug, Clone)]
 pub struct Shadow(SyncSender<(ShadowJob, Counted)>);
 
@@ -29,9 +29,9 @@ pub struct Shadow(SyncSender<(ShadowJob, Counted)>);
 pub struct ShadowJob {
     pub tenant: Arc<Tenant>,
     pub candidate: Arc<Candidate>,
-    pub terms: Arc<Terms>,
+    pub terms: Arc<PolicySnapshot>,
     pub head: Arc<RequestHead>,
-    pub live: Result<Wanted, Failure>,
+    pub live: Result<Action, Failure>,
 }
 
 impl Shadow {
@@ -41,8 +41,8 @@ impl Shadow {
         Ok(Shadow(sender))
     }
 
-    /// Never waits: what does not fit into the queue is skipped, and counted. A candidate that is slow fills its own
-    /// part of the queue, and no other tenant's.
+    /// Never blocks: a request that does not fit into the queue is skipped and counted. A slow candidate fills only its
+    /// own share of the queue.
     pub fn ask(&self, job: ShadowJob) {
         let candidate = job.candidate.clone();
         let sent = candidate.may_wait().is_some_and(|counted| self.0.try_send((job, counted)).is_ok());
@@ -52,9 +52,9 @@ impl Shadow {
     }
 }
 
-/// Ends when nobody can send any more.
+/// Ends when all senders are gone.
 fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
-    // On Linux it is this thread alone that gives way. If it may not, it competes.
+    // On Linux this lowers the priority of this thread only. If that is not permitted, it keeps its priority.
     let _ = rustix::process::nice(NICE);
     while let Ok((job, _counted)) = jobs.recv() {
         job.candidate.count(compare(&job));
@@ -70,13 +70,13 @@ fn compare(job: &ShadowJob) -> Judged {
     }
     let attempts: Arc<[contract::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
-    let question = Question { tenant, modules, stores, terms, head, attempts: &attempts, recall: None };
-    // Not the tenant's own account: a candidate that is slow must not cost it live requests.
-    let wanted = ask(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
-    if wanted.as_ref().is_err_and(Failure::is_defect) {
+    let question = Question { tenant, modules, stores, terms, head, attempts: &attempts, cache: None };
+    // Not charged to the tenant's own account: a slow candidate must not cost it live requests.
+    let action = evaluate(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
+    if action.as_ref().is_err_and(Failure::is_defect) {
         return Judged::Failed;
     }
-    if agree(live, &wanted) {
+    if agree(live, &action) {
         return Judged::Agreed;
     }
     Judged::Differed(Difference {
@@ -84,15 +84,15 @@ fn compare(job: &ShadowJob) -> Judged {
         authority: head.authority().to_owned(),
         path: head.path().to_owned(),
         live: Outcome::new(live, &tenant.config.failure.answer).json(),
-        candidate: Outcome::new(&wanted, &tenant.config.failure.answer).json(),
+        candidate: Outcome::new(&action, &tenant.config.failure.answer).json(),
     })
 }
 
-/// Whether a client would notice nothing. Two failures of one kind are the same to it.
-fn agree(live: &Result<Wanted, Failure>, candidate: &Result<Wanted, Failure>) -> bool {
+/// Whether a client would notice no difference. Two failures of the same kind are equal to a client.
+fn agree(live: &Result<Action, Failure>, candidate: &Result<Action, Failure>) -> bool {
     match (live, candidate) {
-        (Ok(Wanted::Connect(live)), Ok(Wanted::Connect(candidate))) => live == candidate,
-        (Ok(Wanted::Respond(live)), Ok(Wanted::Respond(candidate))) => live == candidate,
+        (Ok(Action::Connect(live)), Ok(Action::Connect(candidate))) => live == candidate,
+        (Ok(Action::Respond(live)), Ok(Action::Respond(candidate))) => live == candidate,
         (Err(live), Err(candidate)) => live.answer() == candidate.answer(),
         (Ok(_), _) | (Err(_), Ok(_)) => false,
     }

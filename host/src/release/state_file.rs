@@ -1,4 +1,4 @@
-//! The form of a tenant's file in `proxy.state_dir`: JSON, whose last member is the SHA-256 of all lines before it.
+//! The format of a tenant's file in `proxy.state_dir`: JSON whose last member is the SHA-256 of all lines before it.
 //!
 //! ```json
 //! {
@@ -9,23 +9,23 @@
 //! }
 //! ```
 //!
-//! `head -n -2 NAME.json | sha256sum` gives the same. Programs of before these members skip them, and their files,
-//! which have neither, are still read.
+//! `head -n -2 NAME.json | sha256sum` gives the same digest. Programs older than `format` and `sha256` ignore them, and
+//! their files, which have neither, can still be read.
 
 use pointsman_wasm::module::Digest;
 use serde::Deserialize;
 
 use crate::release::Kept;
 
-/// Changes when a program that reads the old form would take the new one for something else.
+/// Changes when a program that reads the old format would misread the new one.
 const FORMAT: u64 = 1;
 
-/// What surrounds the digits of the checksum, at the end of a file.
+/// The text around the checksum's digits, at the end of a file.
 const BEFORE_SUM: &[u8] = b"  \"sha256\": \"";
 const AFTER_SUM: &[u8] = b"\"\n}\n";
 const SUM_DIGITS: usize = 64;
 
-/// A file that says nothing that could be relied on.
+/// A state file that cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     #[error("it is empty")]
@@ -40,7 +40,7 @@ pub enum Damage {
     Content { message: String },
 }
 
-/// Of every form.
+/// The part that every format has.
 #[derive(Deserialize)]
 struct Head {
     #[serde(default)]
@@ -77,7 +77,7 @@ pub fn decode(file: &[u8]) -> Result<Kept, Damage> {
     }
 }
 
-/// The lines that a checksum is of, and its digits, if there is one.
+/// Splits a file into the lines that its checksum covers and the checksum's digits. None: it has no checksum.
 fn sealed(file: &[u8]) -> Option<(&[u8], &[u8])> {
     let (lines, sum) = file.strip_suffix(AFTER_SUM)?.split_last_chunk::<SUM_DIGITS>()?;
     Some((lines.strip_suffix(BEFORE_SUM)?, sum))
@@ -120,7 +120,7 @@ mod tests {
         assert!(!decode(&file).expect("readable").lacks_checksum);
         let text = String::from_utf8(file).expect("text");
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        // As `head -n -2` has them.
+        // The same lines as `head -n -2` prints.
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let before = lines[..lines.len() - 2].concat();
         assert_eq!(value["sha256"], Digest::of(before.as_bytes()).full());
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(live(&old), Ok(2));
         assert!(decode(&old).expect("readable").lacks_checksum);
         assert!(decode(&old[..old.len() / 2]).is_err());
-        // And those programs read what this one writes.
+        // Those older programs also read the new format.
         let new: Kept = serde_json::from_slice(&encode(&kept()).expect("a file")).expect("readable");
         assert_eq!(new.live().map(|entry| entry.number), Some(2));
     }

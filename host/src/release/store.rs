@@ -1,9 +1,9 @@
-//! What outlives the process (`proxy.state_dir`): the versions of each tenant, and their modules.
+//! The state that outlives the process (`proxy.state_dir`): the versions of each tenant, and their modules.
 //!
-//! A tenant's file carries a checksum, and a module's name is one; what does not match is never used.
+//! A tenant's file carries a checksum, and a module's name is its digest; a file that does not match is never used.
 //!
-//! Every file is written beside its place, synced, and moved into it: at any moment there is the old one or the new
-//! one. A module's file is there before a tenant's file refers to it, and goes when none does any more.
+//! Every file is written under a temporary name in its folder, synced, and renamed: at any moment either the old or the
+//! new one exists. A module's file exists before a tenant's file refers to it, and is removed once none does.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -21,36 +21,36 @@ use serde::{Deserialize, Serialize};
 use crate::release::files::Files;
 use crate::release::{Entry, Standing, Trial, state_file};
 
-/// A folder of modules and of the tenants' versions.
+/// A folder with modules and the tenants' versions.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// Modules that tenants refer to, by the tenant's name.
+    /// Modules that tenants refer to, by tenant name.
     used: Mutex<HashMap<String, HashSet<Digest>>>,
-    /// Files of tenants that could not be read. No module is removed while there is one: it may refer to it.
+    /// Tenant files that could not be read. While there is one, no module is removed: the file may refer to it.
     unreadable: Mutex<HashSet<PathBuf>>,
 }
 
-/// What is kept of a tenant.
+/// The saved state of a tenant.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Kept {
-    /// The number of the newest version that there ever was.
+    /// The highest version number ever used.
     pub last_number: u64,
-    /// By number.
+    /// All versions, in the order of their numbers.
     pub versions: Vec<Entry>,
-    /// The files that passed last. If they are others at the next start, those are newer.
+    /// The files that passed last. Files that differ from these at the next start are newer.
     pub files: Files,
-    /// Of the version that is on trial.
+    /// The trial of the candidate.
     pub trial: Option<Trial>,
-    /// The version that decides where the live one fails, while that is new.
+    /// The version that decides where the live one fails, while the live one is on probation.
     pub probation_after: Option<u64>,
     pub drained: bool,
-    /// Its file has no checksum: a program of before wrote it, and it is to be written again.
+    /// The file has no checksum: an older program wrote it, and it must be written again.
     #[serde(skip)]
     pub lacks_checksum: bool,
 }
 
-/// What serves by it: `version 2 is live, version 3 on trial (canary), drained`.
+/// Describes the serving versions: `version 2 is live, version 3 on trial (canary), drained`.
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.live() {
@@ -69,7 +69,7 @@ impl Kept {
         self.versions.iter().find(|entry| entry.standing == Standing::Live)
     }
 
-    /// The version that is on trial.
+    /// The candidate and its trial.
     pub fn candidate(&self) -> Option<(&Entry, Trial)> {
         self.versions.iter().find(|entry| entry.standing == Standing::Candidate).zip(self.trial)
     }
@@ -83,7 +83,7 @@ impl Kept {
     }
 }
 
-/// State that can't be read or written.
+/// State that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use `{path}`: {message}")]
 pub struct StoreError {
@@ -91,14 +91,14 @@ pub struct StoreError {
     message: String,
 }
 
-/// A tenant's file has a few kilobytes for each version.
+/// Maximum size of a tenant's file, in bytes; a version takes a few kilobytes of it.
 const LARGEST_STATE: u64 = 64 * 1024 * 1024;
 
-/// What the name of a file ends with that could not be read.
+/// The extension of an unreadable file that was set aside.
 const DAMAGED: &str = "damaged";
 
 impl Store {
-    /// Whether a folder could be opened, or made.
+    /// Checks that a folder can be opened or created, without changing anything.
     pub fn check(folder: &Path) -> Result<(), StoreError> {
         let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };
         for path in [folder.to_owned(), store.modules(), store.tenants()] {
@@ -107,7 +107,7 @@ impl Store {
         Ok(())
     }
 
-    /// Opens a folder, or makes it.
+    /// Opens a folder, creating it if it does not exist.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let store = Store { folder: folder.to_owned(), used: Mutex::default(), unreadable: Mutex::default() };
         for below in [store.modules(), store.tenants()] {
@@ -127,7 +127,7 @@ impl Store {
                 match store.kept(&name) {
                     Ok(Some(kept)) => drop(store.used.lock().insert(name, kept.modules())),
                     Ok(None) => {}
-                    // It is told when its tenant is loaded.
+                    // Reported when its tenant is loaded.
                     Err(_) => drop(store.unreadable.lock().insert(path)),
                 }
             }
@@ -135,7 +135,7 @@ impl Store {
         Ok(store)
     }
 
-    /// What is kept of a tenant. None: nothing is known of it.
+    /// Reads the saved state of a tenant. None: there is none.
     pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
         let path = self.tenant(tenant);
         match read_at_most(&path, LARGEST_STATE) {
@@ -145,7 +145,7 @@ impl Store {
         }
     }
 
-    /// Gives the file of a tenant that cannot be read another name, so that nothing takes its place; the new path.
+    /// Renames an unreadable tenant file so that nothing overwrites it, and returns the new path.
     pub fn set_aside(&self, tenant: &str) -> Result<PathBuf, StoreError> {
         let path = self.tenant(tenant);
         let aside = path.with_added_extension(DAMAGED);
@@ -156,8 +156,8 @@ impl Store {
         Ok(aside)
     }
 
-    /// Notes what is to be known of a tenant. Its modules have been added before; those that no tenant refers to any
-    /// more are removed.
+    /// Saves the state of a tenant, whose modules have been added before. Removes modules that no tenant refers to any
+    /// more.
     pub fn keep(&self, tenant: &str, kept: &Kept) -> Result<(), StoreError> {
         let path = self.tenant(tenant);
         let file = state_file::encode(kept).map_err(|error| failed(&path, error))?;
@@ -170,13 +170,13 @@ impl Store {
         }
         let is_used = |digest: &Digest| used.values().any(|modules| modules.contains(digest));
         for digest in before.into_iter().filter(|digest| !is_used(digest)) {
-            // One that stays takes room, no more: the next start removes it.
+            // A module that stays only takes space: the next start removes it.
             let _ = std::fs::remove_file(self.module(digest));
         }
         Ok(())
     }
 
-    /// Keeps a module of a tenant, which refers to it from now on.
+    /// Saves a module of a tenant, which refers to it from now on.
     pub fn add(&self, tenant: &str, module: &[u8]) -> Result<(), StoreError> {
         let digest = Digest::of(module);
         self.used.lock().entry(tenant.to_owned()).or_default().insert(digest);
@@ -186,7 +186,7 @@ impl Store {
         }
     }
 
-    /// A module that was added, if it is still there and is what it was.
+    /// Reads a module that was added, if it still exists and matches its digest.
     pub fn get(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.module(digest);
         let bytes = read_at_most(&path, LARGEST_FILE).map_err(|error| failed(&path, error))?;
@@ -196,8 +196,8 @@ impl Store {
         }
     }
 
-    /// Removes the modules that no tenant refers to, and what writes left that were cut off; before the start no other
-    /// is under way.
+    /// Removes modules that no tenant refers to, and the leftovers of interrupted writes. Runs at startup, while no
+    /// other write is in progress.
     pub fn sweep(&self) -> Result<(), StoreError> {
         let used: HashSet<PathBuf> = self.used.lock().values().flatten().map(|digest| self.module(*digest)).collect();
         let all_is_known = self.unreadable.lock().is_empty();
@@ -218,7 +218,7 @@ impl Store {
         self.modules().join(format!("{}.wasm", digest.full()))
     }
 
-    /// Names of tenants are letters, digits, `-`, `_` and `.`.
+    /// The path of a tenant's file. Tenant names consist of letters, digits, `-`, `_` and `.`.
     fn tenant(&self, name: &str) -> PathBuf {
         self.tenants().join(format!("{name}.json"))
     }
@@ -228,7 +228,7 @@ fn has_extension(path: &Path, expected: &str) -> bool {
     path.extension().is_some_and(|extension| extension == expected)
 }
 
-/// Removes what is in a folder and need not be.
+/// Removes the files of a folder that are not needed.
 fn remove_others(folder: &Path, is_needed: impl Fn(&Path) -> bool) -> Result<(), StoreError> {
     for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))?.flatten() {
         let path = entry.path();
@@ -239,7 +239,7 @@ fn remove_others(folder: &Path, is_needed: impl Fn(&Path) -> bool) -> Result<(),
     Ok(())
 }
 
-/// Replaces a file at once, and for good.
+/// Replaces a file atomically and durably.
 fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let written = || {
@@ -306,7 +306,7 @@ mod tests {
         store.keep("b", &kept(&[b"two"])).expect("kept");
         assert!(!is_there(&store, b"one") && is_there(&store, b"two"));
 
-        // An upload that a kill cut off, and a write.
+        // An upload that a kill interrupted, and an interrupted write.
         store.add("a", b"three").expect("kept");
         std::fs::write(store.tenants().join(".half"), b"{").expect("written");
         let store = Store::open(folder.path()).expect("a store");
@@ -354,7 +354,7 @@ mod tests {
         store.sweep().expect("swept");
         assert!(is_there(&store) && std::fs::read(&aside).expect("a file") == file);
 
-        // Nor by a later start, until somebody has removed it.
+        // Nor does a later start remove the module, until somebody has removed the damaged file.
         let store = Store::open(folder.path()).expect("a store");
         store.sweep().expect("swept");
         assert!(is_there(&store));

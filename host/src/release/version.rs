@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::release::Entry;
 
-/// All modules of a tenant, as they serve together.
+/// All modules of a tenant, which serve together.
 #[derive(Debug)]
 pub struct Version {
-    /// Counts up for each tenant, from 1.
+    /// Starts at 1 for each tenant and counts up.
     pub number: u64,
     pub modules: Vec<Module>,
     pub origin: Origin,
     pub made: DateTime<Utc>,
-    /// Whether any of them asks what was seen of upstreams.
+    /// Whether any of the modules reads the observations of upstreams.
     pub watches_upstreams: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Version {
 pub enum Origin {
     /// The files, when the proxy started.
     Start,
-    /// The configuration, when it was read again.
+    /// The configuration, when it was reloaded.
     Config,
     /// A module file that changed.
     File,
@@ -38,7 +38,7 @@ impl Version {
         Version { number, modules, origin, made: Utc::now(), watches_upstreams }
     }
 
-    /// One that there was before, with its modules loaded again.
+    /// Recreates an earlier version with reloaded modules.
     pub fn again(entry: &Entry, modules: Vec<Module>) -> Version {
         Version { made: entry.made, ..Version::new(entry.number, modules, entry.origin) }
     }
@@ -47,7 +47,7 @@ impl Version {
         self.modules.iter().map(Module::digest)
     }
 
-    /// It serves from now on, or serves no longer: then no instance of it is kept.
+    /// Starts keeping instances when the version begins to serve, or drops them when it stops serving.
     pub(super) fn keep_instances(&self, keep: bool) {
         self.modules.iter().for_each(|module| module.keep_instances(keep));
     }

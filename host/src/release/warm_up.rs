@@ -1,4 +1,4 @@
-//! With what a module is to be warmed up: which modules are, and with which requests.
+//! Which modules are warmed up, and with which requests.
 
 use pointsman_rules::config::{ModuleConfig, Warm};
 use pointsman_rules::request::WrittenRequest;
@@ -6,14 +6,14 @@ use pointsman_wasm::module::{Moment, WarmUp};
 
 use crate::release::Tests;
 
-/// Bytes of a module file that brings a language's runtime with it: 1.1 MB is the least that is known of, of QuickJS.
-/// What is smaller decides for the first time in about 20 us, which building it twice is not worth.
+/// Minimum size, in bytes, of a module file that contains a language runtime: the smallest known one is 1.1 MB, with
+/// QuickJS. A smaller module makes its first decision in about 20 us, which is not worth building it twice.
 const LARGE: usize = 1024 * 1024;
 
-/// The requests of the tests beside a module, or a plain one where the operator wants it warm whatever it is.
+/// The requests from a module's tests, or a plain one if the operator wants the module warmed up in any case.
 pub fn warm_up(module: &ModuleConfig, size: usize) -> Option<WarmUp> {
     let tests = || {
-        // What is wrong with the tests is told when they are run.
+        // Running the tests reports errors in them.
         let tests = Tests::beside(&module.path).ok().flatten();
         tests.map(|tests| tests.requests(WarmUp::MOST)).filter(|requests| !requests.is_empty())
     };

@@ -1,4 +1,4 @@
-//! What the name servers say of a name: an answer for each address family, and one that is made of both.
+//! Answers of the name servers: one for each address family of a name, and one that combines both.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::resolve::{Family, ResolveError};
 
-/// How long an answer is used that lacks one family, since that was slow or failed, before both are asked for again.
+/// How long an answer that lacks a family, because that was slow or failed, is used before both are looked up again.
 const PARTIAL_TTL: Duration = Duration::from_secs(30);
 
 /// The answer for one address family.
@@ -21,9 +21,9 @@ pub struct FamilyAnswer {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub found: Result<Arc<[IpAddr]>, ResolveError>,
-    /// How long this is good.
+    /// How long this is valid.
     pub ttl: Duration,
-    /// The family that failed or is late, while addresses of the other are there.
+    /// The family that failed or is late, while the other has addresses.
     pub missing: Option<Family>,
 }
 
@@ -39,19 +39,19 @@ impl FamilyAnswer {
 }
 
 impl Answer {
-    /// Of the only family that is asked for.
+    /// The answer for the only family that is looked up.
     pub fn of(one: FamilyAnswer) -> Answer {
         Answer { found: one.found.map(Into::into), ttl: one.ttl, missing: None }
     }
 
-    /// The addresses of one family, while those of another are missing. `least` is the shortest time that any answer is
-    /// kept.
+    /// The addresses of one family, while those of the other are missing. `least` is the shortest time that an answer
+    /// with addresses is kept.
     pub fn without(missing: Family, one: FamilyAnswer, least: Duration) -> Answer {
         let ttl = one.ttl.min(PARTIAL_TTL.max(least));
         Answer { missing: Some(missing), ttl, ..Answer::of(one) }
     }
 
-    /// The same with the family that was missing, or why that has failed.
+    /// This answer with the late family's addresses, if it has any, or the error of that family's look-up.
     pub fn with(&self, late: FamilyAnswer) -> Result<Answer, ResolveError> {
         let here = self.found.as_deref().unwrap_or_default();
         let found = match (late.found, late.family) {
@@ -63,8 +63,8 @@ impl Answer {
         Ok(Answer { found: Ok(found), ttl: self.ttl.min(late.ttl), missing: None })
     }
 
-    /// Addresses of IPv4 come first. Whatever of one family fails, addresses of the other are used (RFC 8305, section
-    /// 3).
+    /// Combines both families, IPv4 addresses first. If one family fails, in whatever way, the addresses of the other
+    /// are used (RFC 8305, section 3).
     pub fn of_both(one: FamilyAnswer, other: FamilyAnswer, least: Duration) -> Answer {
         let (v4, v6) = if one.family == Family::V4 { (one, other) } else { (other, one) };
         match (&v4.found, &v6.found) {
@@ -81,8 +81,8 @@ impl Answer {
     }
 }
 
-/// Of two answers without addresses: a failure leaves open what one that was answered would have said, and a failure
-/// with a reason says more than a timeout.
+/// Chooses between two answers without addresses: a failure ranks above "no addresses", because that family might have
+/// had some, and a failure with a reason ranks above a timeout.
 fn more_telling(v4: FamilyAnswer, v6: FamilyAnswer) -> FamilyAnswer {
     let rank = |answer: &FamilyAnswer| match answer.found {
         _ if answer.is_known() => 0,

@@ -1,4 +1,4 @@
-//! A hosts file: names that no name server is asked about.
+//! Reads a hosts file, whose names are resolved without a name server.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,12 +15,12 @@ impl Hosts {
         Ok(Hosts::parse(&String::from_utf8_lossy(&std::fs::read(path)?)))
     }
 
-    /// The name in lower case, without a trailing dot.
+    /// The addresses of a name in lower case, without a trailing dot.
     pub fn addresses(&self, name: &str) -> Option<&[IpAddr]> {
         self.0.get(name).map(Vec::as_slice)
     }
 
-    /// As hosts(5) has it: an address, then its names. Lines that are none are passed over, as every resolver does.
+    /// Parses the format of hosts(5): an address, then its names. Skips invalid lines, as every resolver does.
     fn parse(text: &str) -> Hosts {
         let mut hosts = Hosts::default();
         for line in text.lines() {

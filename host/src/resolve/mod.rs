@@ -1,7 +1,7 @@
-//! Where is that name? From a checked target to the addresses that a connection may go to, best first.
+//! Resolves a checked target to the addresses that a connection may go to, best first.
 //!
-//! Never a blocking look-up: names are asked of DNS asynchronously, once for all requests that wait for the same name,
-//! and answers are kept as long as they say.
+//! Look-ups never block a thread: DNS queries are asynchronous, one look-up serves all requests that wait for the same
+//! name, and answers are cached for their TTL.
 
 mod answer;
 mod hosts;
@@ -10,13 +10,13 @@ mod order;
 mod resolver;
 
 pub use order::{Family, Unreachable, choose};
-pub use resolver::{May, ResolveError, Resolver, ResolverError};
+pub use resolver::{LookupPolicy, ResolveError, Resolver, ResolverError};
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where a connection goes, with nothing left to find out.
+/// The resolved destination of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hop {
     Socket(SocketAddr),

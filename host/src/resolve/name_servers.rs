@@ -1,4 +1,4 @@
-//! Asks the name servers for the addresses of a name, one family at a time.
+//! Queries the name servers for the addresses of a name, one family per look-up.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -19,31 +19,32 @@ use pointsman_rules::exhausted::Exhausted;
 use crate::resolve::answer::FamilyAnswer;
 use crate::resolve::{Family, ResolveError, ResolverError};
 
-/// How long a failure is kept (RFC 9520 wants a second at least): a name server that is down is not asked for each
-/// request.
+/// How long a failure is cached (RFC 9520 requires at least a second), so that a name server that is down is not
+/// queried for each request.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
-/// Addresses of one family that are kept of a name. Each request goes through all of them, and an answer may have
-/// thousands.
+/// Addresses of one name and family that are kept, at most. Each request iterates over all of them, and an answer may
+/// have thousands.
 const MOST_ADDRESSES: usize = 64;
 
 /// A look-up under way. It ends within the resolver's timeout.
 pub type Lookup = Pin<Box<dyn Future<Output = FamilyAnswer> + Send>>;
 
-/// The name servers, and how long their answers are good.
+/// The name servers, and the bounds on how long their answers are valid.
 pub struct NameServers {
-    /// Or why none can be asked: names may never be asked for, and a proxy that needs none should run without.
+    /// The client, or why there is none. That is an error only when a name is looked up: a proxy that needs no names
+    /// must run without name servers.
     client: Result<TokioResolver, String>,
     timeout: Duration,
     ttl: TtlBounds,
 }
 
-/// Bounds for how long an answer is good, whatever it says.
+/// Bounds on how long an answer is valid, whatever its own TTL.
 #[derive(Debug, Clone, Copy)]
 struct TtlBounds {
     least: Duration,
     most: Duration,
-    /// Longest for "there is none".
+    /// Longest time for an answer without addresses.
     negative: Duration,
 }
 
@@ -57,12 +58,12 @@ impl NameServers {
         Ok(NameServers { client, timeout: config.timeout, ttl })
     }
 
-    /// The shortest time that an answer with addresses is good.
+    /// The shortest time that an answer with addresses is valid.
     pub fn least_ttl(&self) -> Duration {
         self.ttl.least
     }
 
-    /// Asks for the addresses of one family, of a name that `dns_name` accepts.
+    /// Looks up the addresses of one family, for a name that `dns_name` accepts.
     pub fn look_up(&self, name: &str, family: Family) -> Lookup {
         let (name, timeout, ttl) = (name.to_owned(), self.timeout, self.ttl);
         let asked = self.client.clone().and_then(|client| Ok((client, wire_name(&name)?)));
@@ -109,15 +110,15 @@ fn record_type(family: Family) -> RecordType {
     }
 }
 
-/// The name as it stands in a query. It is made of its labels' bytes: what hickory reads from text is a host name,
-/// which has no `_` in the middle of a label, while DNS takes any (RFC 2181, section 11). It is the whole name: no
-/// search domain is tried, whatever `resolv.conf` lists.
+/// The name as it appears in a query. It is built from the bytes of its labels: hickory parses text as a host name,
+/// which has no `_` in the middle of a label, while DNS allows any byte (RFC 2181, section 11). It is a fully qualified
+/// name: no search domain is tried, whatever `resolv.conf` lists.
 fn wire_name(name: &str) -> Result<Name, String> {
     Name::from_labels(name.split('.').map(str::as_bytes)).map_err(|error| error.to_string())
 }
 
-/// What the proxy has run out of, if that is why nobody could be asked. hickory reports a socket that it could not open
-/// as a name server that it could not reach, so whether one can be opened is tried here.
+/// The resource that the proxy has run out of, if that is why no name server could be queried. hickory reports a socket
+/// that it could not open as a name server that it could not reach, so this tries to open one.
 fn exhausted(error: &NetError) -> Option<Exhausted> {
     match error {
         NetError::Io(error) => Exhausted::of(error),
@@ -145,15 +146,15 @@ fn servers(config: &ResolverConfig) -> Result<Servers, String> {
 }
 
 fn client(servers: Servers, config: &ResolverConfig) -> Result<TokioResolver, NetError> {
-    /// Queries of one server that may wait at the same time; above it they fail. Names are looked up once for all that
-    /// wait, so this is a number of names.
+    /// Queries that may wait for one server at the same time; above it they fail. One look-up serves all requests for a
+    /// name, so this is a number of names.
     const MOST_QUERIES: usize = 4096;
-    /// Name servers that are asked at the same time, as many as glibc reads of `resolv.conf`. Each may use up the whole
-    /// time, so one that is silent must not keep the next from being asked.
+    /// Name servers that are queried at the same time, as many as glibc reads from `resolv.conf`. Each may use up the
+    /// whole timeout, so a silent one must not keep the next from being queried.
     const ASKED_AT_ONCE: usize = 3;
     let mut options = ResolverOpts::default();
-    // All of the time: hickory sends a query again over UDP while it still listens for the answer to the first, but an
-    // attempt that is over throws away what comes later.
+    // One attempt with the whole timeout: within an attempt, hickory repeats a query over UDP and still listens for the
+    // answer to the first, but an attempt that is over discards later answers.
     options.timeout = config.timeout;
     options.num_concurrent_reqs = ASKED_AT_ONCE;
     options.attempts = 1;

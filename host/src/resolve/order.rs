@@ -1,4 +1,4 @@
-//! Which addresses of a name are tried, and in which order.
+//! Chooses the addresses of a name to try, and their order.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Addresses of one name that are tried within one attempt.
+/// Addresses of one name that are tried within one attempt, at most.
 const MOST_TRIED: usize = 4;
 
-/// The family that a local address asks for.
+/// An address family: IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     V4,
@@ -25,8 +25,8 @@ impl Family {
     }
 }
 
-/// Addresses to try, best first: in turn, so that load spreads over them, and those that lately could not be reached
-/// last. None have another family than the one asked for.
+/// Chooses the addresses to try, best first: rotated by `turn` to spread the load, with those that were recently
+/// unreachable last. If `family` is given, only addresses of that family.
 pub fn choose(
     addresses: &[IpAddr],
     port: u16,
@@ -45,15 +45,15 @@ pub fn choose(
     chosen
 }
 
-/// A tenant's own memory of addresses that could not be reached: they are tried after the others for a while. It only
-/// orders; nothing is ever left out because of it.
+/// A tenant's own list of addresses that were recently unreachable: they are tried after the others for a while. The
+/// list affects only the order; it never excludes an address.
 #[derive(Debug, Default)]
 pub struct Unreachable(Mutex<HashMap<SocketAddr, Instant>>);
 
 impl Unreachable {
-    /// How long an address stays at the end.
+    /// How long an unreachable address is tried last.
     const MEMORY: Duration = Duration::from_secs(10);
-    /// Addresses that are remembered.
+    /// Addresses that the list holds at most.
     const MOST: usize = 1024;
 
     pub fn note(&self, address: SocketAddr) {
@@ -67,7 +67,7 @@ impl Unreachable {
         }
     }
 
-    /// Keeps the order otherwise.
+    /// Moves unreachable addresses to the end; otherwise the order stays.
     fn to_the_end(&self, addresses: &mut [SocketAddr], now: Instant) {
         let since = self.0.lock();
         if !since.is_empty() {

@@ -1,4 +1,4 @@
-//! Names to addresses: hosts file, cache, name servers.
+//! Resolves names to addresses: from the hosts file, the cache, or the name servers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,17 +18,17 @@ use crate::resolve::hosts::Hosts;
 use crate::resolve::name_servers::{Lookup, NameServers};
 use crate::resolve::order::{Family, Unreachable, choose};
 
-/// Where names are looked up before any name server is asked, unless the configuration says otherwise.
+/// The hosts file that is consulted before any name server, unless the configuration names another.
 const HOSTS: &str = "/etc/hosts";
 
-/// How long an answer is used again that is past its time, before the name servers are asked once more (RFC 8767).
+/// How long an expired answer is used before the name servers are queried again (RFC 8767).
 const STALE_TTL: Duration = Duration::from_secs(30);
 
-/// How long the second address family is waited for once the first has answered: the "resolution delay" of RFC 8305,
+/// How long to wait for the second address family once the first has answered: the "resolution delay" of RFC 8305,
 /// section 3.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
-/// A resolver that could not be made.
+/// Why a resolver could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
     #[error("resolver.hosts_file: cannot read `{path}`")]
@@ -37,7 +37,7 @@ pub enum ResolverError {
     Client(String),
 }
 
-/// A name that could not be resolved.
+/// Why a name could not be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     #[error("`{0}` has no address")]
@@ -56,11 +56,11 @@ pub enum ResolveError {
     Failed { name: String, message: String },
 }
 
-/// What a tenant may connect to, and what it found out about that.
-pub struct May<'a> {
+/// A tenant's egress policy, its unreachable addresses, and its quota of look-ups.
+pub struct LookupPolicy<'a> {
     pub egress: Egress<'a>,
     pub unreachable: &'a Unreachable,
-    /// Names that are not in the cache.
+    /// Rate of look-ups of names that are not in the cache (`quota.lookups_per_s`).
     pub lookups: &'a Rate,
 }
 
@@ -77,13 +77,13 @@ pub struct Resolver {
 #[derive(Clone)]
 struct Answers {
     cache: Cache<String, Answer>,
-    /// The last answers with addresses, kept beyond their time for when the name servers fail.
+    /// The last answers with addresses, kept beyond their TTL for use when the name servers fail.
     last: Cache<String, Answer>,
-    /// How long that is.
+    /// How long they are kept beyond their TTL.
     stale: Duration,
 }
 
-/// Each answer says for itself how long it is good.
+/// Expires each answer after its own TTL.
 struct Ttl;
 
 impl Resolver {
@@ -98,13 +98,13 @@ impl Resolver {
         })
     }
 
-    /// Addresses for a name in lower case, in the order in which they are to be tried. Never empty.
+    /// Returns the addresses of a name in lower case, in the order in which to try them. Never empty.
     pub async fn addresses(
         &self,
         name: &str,
         port: u16,
         family: Option<Family>,
-        may: &May<'_>,
+        may: &LookupPolicy<'_>,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
         let looked_up;
         let known = match self.hosts.addresses(name) {
@@ -131,8 +131,8 @@ impl Resolver {
         }
     }
 
-    /// From the cache, or by one look-up for all that wait for it. If the family that is wanted is late, it is waited
-    /// for.
+    /// Returns the addresses from the cache, or from one look-up for all requests that wait for the name. Waits for the
+    /// wanted family if that is late.
     async fn look_up(&self, name: &str, wanted: Option<Family>, lookups: &Rate) -> Result<Arc<[IpAddr]>, ResolveError> {
         let answer = match self.answers.cache.get(name).await {
             Some(answer) => answer,
@@ -158,8 +158,8 @@ impl Resolver {
         }
     }
 
-    /// What the name servers say now, or what they said last if they fail. That a name has no address is an answer, not
-    /// a failure.
+    /// Queries the name servers, and returns their last answer if they fail. That a name has no address is an answer,
+    /// not a failure.
     async fn fresh_or_stale(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
         let answer = self.ask(name, late).await;
         match &answer.found {
@@ -182,8 +182,8 @@ impl Resolver {
         }
     }
 
-    /// Asks for both families at the same time. Once one has addresses, the other is waited for only for a moment: a
-    /// name server that never answers for one family takes nothing from the other.
+    /// Looks up both families at the same time. Once one has addresses, waits only briefly for the other: a name server
+    /// that never answers for one family must not delay the other.
     async fn ask(&self, name: &str, late: &mut Option<Lookup>) -> Answer {
         let look_up = |family| self.servers.look_up(name, family);
         let (mut v4, mut v6) = match self.families {
@@ -210,7 +210,7 @@ impl Resolver {
 }
 
 impl Answers {
-    /// Adds the family that was late to the answer that lacks it. The addresses of that family, or why there are none.
+    /// Adds the late family to the answer that lacks it. Returns the addresses of both, or the late family's error.
     async fn complete(&self, name: &str, answer: &Answer, late: FamilyAnswer) -> Result<Arc<[IpAddr]>, ResolveError> {
         let whole = answer.with(late)?;
         self.keep_for_failures(name, &whole).await;
@@ -224,7 +224,7 @@ impl Answers {
     }
 }
 
-/// Counts a look-up among those that the tenant may have.
+/// Counts a look-up against the tenant's quota.
 fn admit(name: &str, lookups: &Rate) -> Result<(), ResolveError> {
     let now = Instant::now();
     if lookups.is_over(now) {

@@ -1,13 +1,13 @@
-//! What came of reading the configuration again.
+//! The results of reloading the configuration.
 
 use chrono::{DateTime, Utc};
 use pointsman_rules::config::ConfigErrors;
 use serde::Serialize;
 
 use crate::credentials::CredentialError;
-use crate::server::{Frozen, StartError};
+use crate::server::{ChangesFrozen, StartError};
 
-/// A configuration that is not put in force. Nothing has changed then.
+/// A configuration that was refused. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     #[error("{0}")]
@@ -15,7 +15,7 @@ pub enum ReloadError {
     #[error("the configuration came from no file that could be read again")]
     NoFile,
     #[error(transparent)]
-    Frozen(#[from] Frozen),
+    ChangesFrozen(#[from] ChangesFrozen),
     #[error(
         "{} changed, which a running proxy cannot change: restart it, or upgrade it without losing a connection \
          (docs/reload.md)", sections.join(", ")
@@ -38,16 +38,16 @@ pub(super) fn lines(errors: &[StartError]) -> String {
     errors.iter().map(|error| pointsman_rules::text::chain(error)).collect::<Vec<_>>().join("\n")
 }
 
-/// What a new configuration changed.
+/// The changes that a new configuration made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub removed: Vec<String>,
     pub unchanged: usize,
-    /// Tenants with a new version, since a module file of theirs changed.
+    /// Tenants that got a new version because one of their module files changed.
     pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the version before goes on serving.
+    /// Tenants whose changed files were refused: the previous version goes on serving.
     pub refused: Vec<RefusedFiles>,
 }
 

@@ -1,4 +1,4 @@
-//! What may change while the proxy serves: the configuration, as SIGHUP and the admin API have it read again, and the
+//! The parts of a proxy that change while it serves: the configuration, which SIGHUP and the admin API reload, and the
 //! versions of its tenants' modules.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,29 +18,29 @@ use tokio::runtime::Handle;
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{Asked, Origin, Publisher, Refused, Released};
+use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
 use crate::server::StartError;
 use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
-use crate::server::renewed::Renewed;
+use crate::server::renewed::ReloadableFiles;
 use crate::server::tenants::{self, Reloaded};
 use crate::tenant::Tenant;
 
-/// Tenants by what they claimed, as requests find them.
+/// Tenants by the hostnames that they claim, for requests to look up.
 pub type Routes = Arc<ArcSwap<TenantTable<Arc<Tenant>>>>;
 
-/// The parts of a running proxy that change.
+/// The changeable parts of a running proxy.
 pub struct Control {
-    pub publisher: Publisher,
+    pub publisher: ReleaseManager,
     pub metrics: Arc<Metrics>,
-    /// None: the configuration came from nowhere that could be read again.
+    /// None: the configuration did not come from a file, so it cannot be reloaded.
     file: Option<PathBuf>,
-    /// What is other than in that file.
+    /// Overrides applied to the file's configuration whenever it is read.
     adapt: fn(&mut Config),
-    /// What is in force. Held while another one is put in its place.
+    /// The configuration in force. Locked while another one replaces it.
     config: Mutex<Config>,
-    /// Instances that tenants may keep, since the start.
+    /// Number of instances that tenants may keep, fixed at the start.
     room: usize,
-    /// Why the configuration was not read again, newest last.
+    /// Why reloads failed, newest last.
     failures: Mutex<VecDeque<FailedReload>>,
     own: Arc<OwnAddresses>,
     routes: Routes,
@@ -48,18 +48,18 @@ pub struct Control {
     runtime: Handle,
     frozen: AtomicBool,
     changing: RwLock<()>,
-    renewed: Renewed,
+    renewed: ReloadableFiles,
 }
 
-/// Something changes.
+/// A guard for a change in progress.
 pub type Changing<'c> = RwLockReadGuard<'c, ()>;
 
-/// Nothing may change now.
+/// Changes are not allowed at the moment.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the program is being upgraded, or ends: try again in a moment")]
-pub struct Frozen;
+pub struct ChangesFrozen;
 
-/// Failed reloads that are kept.
+/// Number of failed reloads that are kept.
 const FAILURES: usize = 10;
 
 /// There is no tenant of this name.
@@ -67,9 +67,9 @@ const FAILURES: usize = 10;
 #[error("no tenant is called `{0}`")]
 pub struct NoTenant(pub String);
 
-/// What a proxy starts with.
-pub struct Beginning {
-    pub publisher: Publisher,
+/// The parts from which a [`Control`] is made.
+pub struct ControlParts {
+    pub publisher: ReleaseManager,
     pub metrics: Arc<Metrics>,
     pub file: Option<PathBuf>,
     pub adapt: fn(&mut Config),
@@ -77,12 +77,12 @@ pub struct Beginning {
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
     pub runtime: Handle,
-    pub renewed: Renewed,
+    pub renewed: ReloadableFiles,
 }
 
 impl Control {
-    pub fn new(beginning: Beginning) -> Control {
-        let Beginning { publisher, metrics, file, adapt, config, own, tenants, runtime, renewed } = beginning;
+    pub fn new(beginning: ControlParts) -> Control {
+        let ControlParts { publisher, metrics, file, adapt, config, own, tenants, runtime, renewed } = beginning;
         let control = Control {
             publisher,
             metrics,
@@ -109,7 +109,7 @@ impl Control {
         self.routes.clone()
     }
 
-    /// Where the configuration is read from.
+    /// The file that the configuration is read from.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -119,24 +119,24 @@ impl Control {
         self.tenants.load_full()
     }
 
-    /// Lets no change begin any more, or again: while another process takes this one's place, which reads what there
-    /// is, and while this one ends.
+    /// Blocks new changes, or allows them again: while another process takes this one's place and reads the current
+    /// state, and while this process ends.
     pub fn freeze(&self, frozen: bool) {
         self.frozen.store(frozen, Ordering::SeqCst);
     }
 
-    /// Waits for the changes that have begun.
+    /// Waits for changes in progress.
     pub fn settle(&self) {
         drop(self.changing.write());
     }
 
-    /// To be held while something changes.
-    pub fn change(&self) -> Result<Changing<'_>, Frozen> {
-        // Recursive: one that waits for all changes must not come between a change and a part of it.
+    /// Begins a change, which lasts for as long as the result is held.
+    pub fn change(&self) -> Result<Changing<'_>, ChangesFrozen> {
+        // Recursive: a waiting `settle` must not come between a change and a part of it.
         let changing = self.changing.read_recursive();
         match self.frozen.load(Ordering::SeqCst) {
             false => Ok(changing),
-            true => Err(Frozen),
+            true => Err(ChangesFrozen),
         }
     }
 
@@ -145,8 +145,8 @@ impl Control {
         self.failures.lock().iter().cloned().collect()
     }
 
-    /// Reads the configuration's files, all credentials and certificates again, and puts them in force: all of it or
-    /// nothing. Tenants that are as they were are not touched, unless a module file changed.
+    /// Reloads the configuration's files, all credentials and certificates, and puts them in force: all of them or
+    /// none. Unchanged tenants are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
         let changing = self.change();
         let read = || {
@@ -172,7 +172,7 @@ impl Control {
         for name in self.tenants().keys() {
             match self.release_files(name, Asked::ByOrder) {
                 Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
-                // A tenant that went meanwhile has nothing to release.
+                // A tenant that was removed meanwhile has nothing to release.
                 Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
                 Ok(Err(refused)) => changes.refused.push(RefusedFiles {
                     tenant: name.clone(),
@@ -188,18 +188,18 @@ impl Control {
         Ok(changes)
     }
 
-    /// Looks at a tenant's files, and makes a version of what is new.
+    /// Checks a tenant's files, and releases a version if they are new.
     pub fn release_files(&self, name: &str, asked: Asked) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
         self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, asked))
     }
 
-    /// Does something that takes its time to a tenant's versions, while nobody else prepares one and its configuration
-    /// stays as it is.
+    /// Runs a slow operation on a tenant's versions, while nobody else prepares one and its configuration stays the
+    /// same.
     pub fn alone<T>(&self, name: &str, act: impl FnOnce(&Tenant) -> T) -> Result<T, NoTenant> {
         loop {
             let tenant = self.tenant(name)?;
             let _preparing = tenant.releases.preparing.lock();
-            // While it was waited, another configuration may have made another tenant of it.
+            // A reload may have replaced the tenant while this waited.
             let now = self.tenant(name)?;
             if Arc::ptr_eq(&now.releases, &tenant.releases) {
                 return Ok(act(&now));
@@ -222,10 +222,10 @@ impl Control {
             return Err(ReloadError::Instances { wanted, room });
         }
         let credentials = Credentials::load(&new.credentials)?;
-        let renewed = Renewed::read(&new).map_err(ReloadError::Files)?;
+        let renewed = ReloadableFiles::read(&new).map_err(ReloadError::Files)?;
         let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
         let before = self.tenants();
-        // No version of a tenant is made from here on that is not as it was, until it has its new configuration.
+        // From here on, a tenant whose configuration changes gets no new version until the change is in force.
         let changes = |tenant: &&Arc<Tenant>| {
             let config = new.tenants.iter().find(|config| config.name == *tenant.name);
             !config.is_some_and(|config| tenant.is_as(config, around.share))
@@ -264,7 +264,7 @@ impl Control {
             return Err(ReloadError::Tenants(errors));
         }
 
-        // From here on nothing fails.
+        // Nothing fails from here on.
         self.renewed.exchange(&renewed);
         let mut changes = Changes::default();
         let mut now = Vec::new();
@@ -305,7 +305,7 @@ impl Control {
         Ok(changes)
     }
 
-    /// What is due with time alone; to be called about every second.
+    /// Does the work that is due by time alone; to be called about every second.
     pub fn tick(&self) {
         let Ok(_changing) = self.change() else { return };
         let now = Instant::now();
@@ -317,7 +317,7 @@ impl Control {
         }
     }
 
-    /// Brings metrics up to date that are not counted as they happen.
+    /// Updates the metrics that are not counted as events happen.
     pub fn refresh_metrics(&self) {
         self.tenants().values().for_each(|tenant| tenant.refresh_metrics());
     }
@@ -327,15 +327,15 @@ impl Control {
     }
 }
 
-/// What a new configuration makes of a tenant.
+/// The effect of a new configuration on a tenant.
 enum Change {
     None(Arc<Tenant>),
-    /// With a new version of its modules, if it needs one.
+    /// Reconfigured, with a new version of its modules if it needs one.
     Config(Arc<Tenant>, Option<Reloaded>),
     New(Arc<Tenant>),
 }
 
-/// Whether modules loaded for one configuration would not do for the other.
+/// Whether modules loaded for one configuration cannot serve the other.
 fn needs_modules(before: &TenantConfig, now: &TenantConfig) -> bool {
     before.modules != now.modules
         || before.limits != now.limits
@@ -343,7 +343,7 @@ fn needs_modules(before: &TenantConfig, now: &TenantConfig) -> bool {
         || before.rewind != now.rewind
 }
 
-/// The sections that differ and can't be changed by a running proxy.
+/// The sections that differ and that a running proxy cannot change.
 fn needs_restart(before: &Config, now: &Config) -> Vec<&'static str> {
     let sections = [
         ("`[proxy]`", before.proxy != now.proxy),

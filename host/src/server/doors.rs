@@ -1,4 +1,4 @@
-//! From a configuration to the doors of its listeners.
+//! Creates the doors of the configured listeners.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,10 +16,10 @@ use crate::log::AccessLogger;
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::server::limits::Descriptors;
 
-/// A door that takes connections once it is run.
+/// A door that accepts connections once it is run.
 pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What all doors have in common.
+/// The parts that all doors share.
 pub struct Doors<'a> {
     pub config: &'a Config,
     pub descriptors: Descriptors,
@@ -29,8 +29,8 @@ pub struct Doors<'a> {
     pub memory: Arc<MemoryWatch>,
 }
 
-/// Connections to the admin API at the same time, on each of its listeners. They have a share of their own: an operator
-/// gets in when clients have taken all else.
+/// Concurrent connections to the admin API, on each of its listeners. They have a share of their own, so that an
+/// operator gets in when clients have taken all others.
 const ADMIN_CONNECTIONS: usize = 64;
 
 impl Doors<'_> {
@@ -58,7 +58,7 @@ impl Doors<'_> {
 
     /// A door of the admin API.
     pub fn to_admin(&self, app: Arc<Admin>) -> Door<Admin> {
-        // A door looks at no address: its socket has one.
+        // A door ignores the listener's address, since its socket is bound already.
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let config = ListenerConfig { h2c: false, ..ListenerConfig::new(AdminConfig::LISTENER.to_owned(), nowhere) };
         let listener = Listener::new(config, AnswerForm::Json);

@@ -1,23 +1,23 @@
-//! What the kernel lets this process have, and how many clients fit into it.
+//! The kernel's limits for this process, and how many clients fit into them.
 
 use pointsman_rules::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// File descriptors of this process.
+/// The limit of file descriptors of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptors {
-    /// None: as many as there is memory for.
+    /// None: only memory limits the number.
     limit: Option<u64>,
 }
 
-/// Descriptors that are never given to clients: the admin API, logs, builds and the runtime go on without room for
-/// more.
+/// Descriptors that are never given to clients, so that the admin API, logs, builds and the runtime keep working when
+/// clients have used up all others.
 const RESERVE: u64 = 256;
 
-/// Connections that one process takes where descriptors set no bound.
+/// Maximum number of connections where descriptors set no limit.
 const MOST: usize = 1_000_000;
 
-/// Raises the soft limit of file descriptors to the hard one.
+/// Raises the soft limit of file descriptors to the hard limit.
 pub fn raise() -> Descriptors {
     let now = getrlimit(Resource::Nofile);
     if now.current == now.maximum {
@@ -33,7 +33,7 @@ pub fn raise() -> Descriptors {
 }
 
 impl Descriptors {
-    /// Connections of clients that there may be: each takes a descriptor, and as a rule another for its upstream.
+    /// Maximum number of client connections: each takes a descriptor, and usually another one for its upstream.
     pub fn connections(self, config: &Config) -> usize {
         let Some(limit) = self.limit else { return MOST };
         let idle = u64::try_from(config.proxy.idle_connections).unwrap_or(u64::MAX).min(limit / 4);

@@ -1,5 +1,5 @@
-//! Sockets that listen, before Pingora does: with port 0 it could not tell which port it got, and whoever takes this
-//! process's place is given them.
+//! Listening sockets, bound before Pingora runs: with port 0 it could not report which port it got, and a process that
+//! takes this one's place inherits the sockets.
 
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
@@ -19,10 +19,10 @@ use tokio::runtime::Runtime;
 use crate::door::Acceptor;
 use crate::server::StartError;
 
-/// The mode of a socket that nobody else may open.
+/// The mode of a socket that no other user may open.
 const OWNER_ONLY: u32 = 0o600;
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub struct Listening {
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Listening {
     pub socket: TcpListener,
 }
 
-/// Listens on every address of a configuration: its listeners in their order, then admin.
+/// Listens on all addresses of a configuration: its listeners in their order, then admin.
 pub fn all(config: &Config, runtime: &Runtime) -> Result<Vec<Listening>, StartError> {
     let _inside = runtime.enter();
     let mut all = Vec::new();
@@ -51,7 +51,7 @@ pub fn all(config: &Config, runtime: &Runtime) -> Result<Vec<Listening>, StartEr
 }
 
 impl Listening {
-    /// Accepts its connections. The socket itself stays here, for whoever takes this process's place.
+    /// Accepts the socket's connections. The socket itself stays here, for a process that takes this one's place.
     pub fn acceptor(&self, runtime: &Runtime) -> Result<Acceptor, StartError> {
         let _inside = runtime.enter();
         let refused = |source| StartError::Listen { name: self.name.clone(), address: self.address, source };
@@ -59,15 +59,15 @@ impl Listening {
     }
 }
 
-/// A Unix socket that listens under a name that nobody knows yet, which is removed if it never gets its own.
+/// A Unix socket that listens under a temporary name, which is removed if the socket never gets its final name.
 #[derive(Debug)]
 pub struct Unnamed {
     socket: NamedTempFile<UnixListener>,
     path: PathBuf,
 }
 
-/// Listens on a Unix socket that only this process's user can open. A socket that nobody listens on any more makes room
-/// for it, and so does one of the process whose place this one takes.
+/// Listens on a Unix socket that only this process's user can open. Replaces a socket on which no process listens any
+/// more, and the socket of the process whose place this one takes.
 pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed, StartError> {
     let refused = |source| StartError::Admin { address: path.display().to_string(), source };
     while_in_use(KILLED, || is_free(path, takes_over)).map_err(refused)?;
@@ -75,7 +75,7 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
         let _inside = runtime.enter();
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // Nobody can connect before it listens.
+        // No client can connect before `listen` below.
         std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY))?;
         const BACKLOG: u32 = 128;
         socket.listen(BACKLOG)?.into_std()
@@ -85,7 +85,7 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
 }
 
 impl Unnamed {
-    /// Gives it its name, which no other socket has from then on, and accepts its connections.
+    /// Renames the socket to its final name, which replaces any other socket there, and accepts its connections.
     pub fn name(self, runtime: &Runtime) -> Result<Acceptor, StartError> {
         let Unnamed { socket, path } = self;
         let _inside = runtime.enter();
@@ -106,12 +106,12 @@ fn is_free(path: &Path, takes_over: bool) -> std::io::Result<()> {
     }
 }
 
-/// How long a process that was killed may hold an address beyond its end: a child that it was just starting has a copy
-/// of each socket until it becomes another program. A start meets that within milliseconds; two seconds do on any
-/// machine.
+/// How long a killed process may hold an address after its end: a child that it was just starting has a copy of each
+/// socket until it becomes another program. A start sees the address free within milliseconds; two seconds are enough
+/// on any machine.
 const KILLED: Duration = Duration::from_secs(2);
 
-/// Tries again while an address is in use, and no longer than this.
+/// Retries while an address is in use, for at most `longest`.
 fn while_in_use<T>(longest: Duration, mut attempt: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     const PAUSE: Duration = Duration::from_millis(10);
     let (start, mut is_told) = (Instant::now(), false);
@@ -134,7 +134,7 @@ fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
 }
 
 fn bind_once(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
-    /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+    /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
     const BACKLOG: u32 = 65_535;
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -162,7 +162,7 @@ mod tests {
         let bound = while_in_use(Duration::from_secs(60), || {
             attempts += 1;
             let bound = bind_once(address);
-            // It ends after the first attempt.
+            // The holder ends after the first attempt.
             drop(holder.take());
             bound
         });

@@ -1,4 +1,4 @@
-//! Puts the rooms together and keeps them running: engine, modules, tenants, listeners, and an end that waits for the
+//! Assembles the rooms and keeps them running: engine, modules, tenants, listeners, and a shutdown that waits for
 //! requests in flight.
 //!
 //! Pingora's own `Server` sleeps through a fixed grace period before it exits, installs its own signal handlers and may
@@ -18,7 +18,7 @@ mod upgrade;
 mod watch;
 
 pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
-pub use control::{Control, Frozen, NoTenant};
+pub use control::{ChangesFrozen, Control, NoTenant};
 pub use listen::Listening;
 pub use signals::{Order, Quit, Signals};
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
@@ -44,14 +44,14 @@ use crate::door::{Pending, Slots, TlsAcceptor, TlsError};
 use crate::log::{AccessLogError, AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::proxy::{Gauge, Parts, Proxy};
-use crate::release::{OnDamage, Publisher, Shadow, Store, StoreError};
+use crate::release::{OnDamage, ReleaseManager, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
-use crate::server::control::Beginning;
+use crate::server::control::ControlParts;
 use crate::server::doors::{Doors, Serving};
-use crate::server::renewed::Renewed;
+use crate::server::renewed::ReloadableFiles;
 use crate::tenant::TenantError;
 
-/// A proxy that could not be started.
+/// Why a proxy could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("tenant `{tenant}`: module `{path}`: {source}")]
@@ -92,7 +92,7 @@ pub enum StartError {
     Threads { source: std::io::Error },
 }
 
-/// A proxy that is running. Dropped, it stops at once; `stop` waits for requests in flight.
+/// A running proxy. Dropping it stops it at once; `stop` waits for requests in flight.
 pub struct Server {
     runtime: Option<Runtime>,
     services: Vec<JoinHandle<()>>,
@@ -105,32 +105,32 @@ pub struct Server {
     upgrade_socket: Option<PathBuf>,
 }
 
-/// How long the end of the access log may take.
+/// How long writing the last lines of the access log may take.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// How a proxy is started.
+/// The parameters of a start.
 #[derive(Debug, Clone)]
 pub struct Launch {
     pub config: Config,
-    /// Where the configuration came from, to be read again.
+    /// The file that the configuration came from, for reloads.
     pub file: Option<PathBuf>,
     pub build_in: BuildIn,
-    /// For an author: each decision is told on standard output, and the configuration is watched too.
+    /// For module authors: prints each decision on standard output, and watches the configuration too.
     pub dev: bool,
-    /// What is other than in that file, whenever it is read; `config` is so already.
+    /// Overrides applied to the file's configuration whenever it is read; `config` includes them already.
     pub adapt: fn(&mut Config),
-    /// Takes the listeners of a running process over, instead of listening anew.
+    /// The running process whose listeners to take over, instead of opening new ones.
     pub takes_over: Option<Pid>,
 }
 
 impl Launch {
-    /// A start from nothing, by a program that is not `pointsman` itself.
+    /// A fresh start, by a program other than `pointsman` itself.
     pub fn new(config: Config) -> Launch {
         Launch { config, file: None, build_in: BuildIn::ThisProcess, dev: false, adapt: |_| {}, takes_over: None }
     }
 }
 
-/// How a shutdown went.
+/// The result of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     /// Every request was served to its end.
@@ -139,10 +139,11 @@ pub enum Stopped {
     CutOff(usize),
 }
 
-/// Loads every module, credential and certificate of a configuration, and runs all tests, as a start would. All errors.
+/// Loads all modules, credentials and certificates of a configuration and runs all tests, as a start would. Returns all
+/// errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
-    let publisher = Publisher::new(loader, None);
+    let publisher = ReleaseManager::new(loader, None);
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
@@ -153,15 +154,15 @@ pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
         Err(error) => errors.push(error.into()),
     }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
-    errors.extend(Renewed::read(config).err().into_iter().flatten());
+    errors.extend(ReloadableFiles::read(config).err().into_iter().flatten());
     errors.extend(pingora_conf(config).err());
     Ok(errors)
 }
 
-/// Starts a proxy. On return it accepts connections; nothing fails once it does.
+/// Starts a proxy. On return it accepts connections, and nothing can fail any more.
 pub fn start(launch: Launch) -> Result<Server, StartError> {
     let Launch { config, file, build_in, dev, adapt, takes_over } = launch;
-    // An author's proxy is never upgraded.
+    // A `dev` proxy is never upgraded.
     let upgrade_socket = config.proxy.upgrade_socket.clone().filter(|_| !dev);
     let refused = preflight::refused(&config, upgrade_socket.as_deref());
     if !refused.is_empty() {
@@ -175,7 +176,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         .enable_all()
         .build()
         .map_err(|source| StartError::Threads { source })?;
-    // A process that takes over is given its listeners when all else is ready.
+    // A process that takes over gets its listeners once everything else is ready.
     let listening = match takes_over {
         Some(_) => None,
         None => Some(listen::all(&config, &runtime)?),
@@ -187,7 +188,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let own = tenants::own_addresses(addresses, &config);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
-    let renewed = Renewed::read(&config).map_err(StartError::Files)?;
+    let renewed = ReloadableFiles::read(&config).map_err(StartError::Files)?;
     let (certificates, access_to_admin) = (renewed.certificates.clone(), renewed.access.clone());
     let marks = config.proxy.watch.then(|| watch::marks(&config, file.as_deref().filter(|_| dev)));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
@@ -207,7 +208,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     let in_flight = Gauge::default();
     let memory = MemoryWatch::start(config.proxy.memory).map_err(|source| StartError::Threads { source })?;
     let resolver = Resolver::new(&config.resolver)?;
-    let control = Arc::new(Control::new(Beginning {
+    let control = Arc::new(Control::new(ControlParts {
         publisher,
         metrics: metrics.clone(),
         file,
@@ -266,7 +267,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     watch::start(&control, marks, dev).map_err(|source| StartError::Threads { source })?;
     if let (Some(path), Some(socket)) = (socket, admin_socket) {
         let admin = Arc::new(Admin::new(control.clone(), Access::Full));
-        // Last of all: a process whose place this one takes loses its own by it.
+        // Last of all: if this process takes another one's place, that one loses its socket here.
         let acceptor = socket.name(&runtime)?;
         services.push(Box::pin(doors.to_admin(admin).run(acceptor)));
         own.listens_on(path);
@@ -285,19 +286,19 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
     })
 }
 
-/// What prepares versions, with the folders that are configured for it.
-fn publisher(config: &Config, build_in: BuildIn) -> Result<Publisher, StartError> {
+/// The manager that prepares versions, with the configured folders.
+fn publisher(config: &Config, build_in: BuildIn) -> Result<ReleaseManager, StartError> {
     let mut loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?.build_in(build_in);
     if let Some(path) = &config.proxy.cache_dir {
         let refused = |source| StartError::Cache { path: path.clone(), source };
         loader = loader.with_cache(path, config.proxy.cache_bytes).map_err(refused)?;
     }
     let store = config.proxy.state_dir.as_ref().map(|path| Store::open(path)).transpose()?;
-    Ok(Publisher::new(loader, store))
+    Ok(ReleaseManager::new(loader, store))
 }
 
 impl Server {
-    /// Listeners by name, with the address that each really has.
+    /// Listeners by name, each with its actual address.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
         let listeners = self.listening.iter().filter(|listening| listening.name != AdminConfig::LISTENER);
         listeners.map(|listening| (listening.name.as_str(), listening.address))
@@ -309,17 +310,17 @@ impl Server {
         admin.map(|listening| listening.address)
     }
 
-    /// Opens the file of the access log again.
+    /// Reopens the file of the access log.
     pub fn reopen_logs(&self) {
         self.access.reopen();
     }
 
-    /// What may change while it serves.
+    /// The parts that change while it serves.
     pub fn control(&self) -> &Arc<Control> {
         &self.control
     }
 
-    /// What SIGQUIT asks of it.
+    /// The action that SIGQUIT requests of this proxy.
     pub fn on_quit(&self) -> Quit {
         if self.can_hand_over() { Quit::HandOver } else { Quit::Stop }
     }
@@ -329,24 +330,24 @@ impl Server {
         self.upgrade_socket.is_some()
     }
 
-    /// Its listeners, for the process that takes its place. This one goes on serving until it is stopped.
+    /// Its listeners, for the process that takes its place. This process goes on serving until it is stopped.
     pub fn hand_over(&self) -> Result<HandOver, UpgradeError> {
         HandOver::of(&self.listening, self.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?)
     }
 
-    /// Stops accepting, lets requests in flight end, and no longer than the configured time.
+    /// Stops accepting, and lets requests in flight end, for at most the configured time.
     pub fn stop(mut self) -> Stopped {
         let Some(runtime) = self.runtime.take() else { return Stopped::Clean };
-        // What changed from here on would be lost, or in the way of the process that takes this one's place.
+        // A change from here on would be lost, or interfere with the process that takes this one's place.
         self.control.freeze(true);
         // Fails only if every listener has ended already.
         let _ = self.shutdown.send(true);
-        // Or the system would go on queueing connections, which nobody would take.
+        // Otherwise the system would go on queueing connections that nobody accepts.
         self.listening.clear();
         let (services, in_flight) = (std::mem::take(&mut self.services), self.in_flight.clone());
         let drained = async move {
             for service in services {
-                // It has no result, and one that panicked has ended as well.
+                // A service has no result, and one that panicked has ended as well.
                 let _ = service.await;
             }
             in_flight.drained().await;
@@ -373,7 +374,7 @@ fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
         None => None,
         Some(path) => {
             let refused = |message: String| StartError::CaFile { path: path.clone(), message };
-            // Pingora unwraps when it loads the file: make sure that it can.
+            // Pingora unwraps when it loads the file, so make sure that it can.
             let mut builder = openssl::ssl::SslConnector::builder(openssl::ssl::SslMethod::tls())
                 .map_err(|error| refused(error.to_string()))?;
             builder.set_ca_file(path).map_err(|error| refused(error.to_string()))?;
@@ -383,9 +384,9 @@ fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {
     Ok(Arc::new(ServerConf {
         threads: config.proxy.threads,
         ca_file,
-        // Pingora takes it for each thread and makes one pool for all.
+        // Pingora takes the size for each thread and makes one pool for all.
         upstream_keepalive_pool_size: config.proxy.idle_connections.div_ceil(config.proxy.threads.max(1)),
-        // `retry` limits attempts, for each request; this only has to lie above its highest limit (16 attempts, each
+        // `retry` limits attempts for each request; this only has to be above its highest limit (16 attempts, each
         // with up to 4 addresses).
         max_retries: 128,
         ..ServerConf::default()

@@ -1,5 +1,5 @@
-//! What a start needs of the file system, judged without changing anything: the one list that `run` begins with and
-//! that `check` reports. Whether an address or a socket is free is for the start alone to find out, since `check` is
+//! The requirements of a start on the file system, checked without changing anything: the one list that `run` begins
+//! with and `check` reports. Whether an address or a socket is free is left to the start, since `check` also serves
 //! for a configuration whose proxy may be running.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::log::AccessLogError;
 use crate::release::Store;
 use crate::server::{StartError, upgrade};
 
-/// Everything of the file system that a start would refuse. `upgrade_socket`: the one that would be used.
+/// All file-system problems that would make a start fail. `upgrade_socket`: the one that would be used.
 pub fn refused(config: &Config, upgrade_socket: Option<&Path>) -> Vec<StartError> {
     let (cache_dir, state_dir) = (&config.proxy.cache_dir, &config.proxy.state_dir);
     let upgrade_socket = upgrade_socket.and_then(|path| upgrade::check(path).err()).map(StartError::from);

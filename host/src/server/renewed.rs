@@ -1,4 +1,4 @@
-//! Files that a running proxy reads again although their paths can't change: the certificates and keys of listeners,
+//! Files that a running proxy reloads although their paths cannot change: the certificates and keys of listeners,
 //! and the token of the admin API.
 
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::admin::Access;
 use crate::door::{Certificate, ServedCertificate};
 use crate::server::StartError;
 
-/// What such files held when they were read.
+/// The contents of these files when they were read.
 #[derive(Debug)]
-pub struct Renewed {
-    /// Of each listener, in their order; None: it has no TLS.
+pub struct ReloadableFiles {
+    /// The certificate of each listener, in their order. None: the listener has no TLS.
     pub certificates: Vec<Option<ServedCertificate>>,
     /// None: there is no `[admin]`.
     pub access: Option<Access>,
 }
 
-impl Renewed {
-    /// Reads the files of a configuration. Every one that can't be used is told.
-    pub fn read(config: &Config) -> Result<Renewed, Vec<StartError>> {
+impl ReloadableFiles {
+    /// Reads the files of a configuration, and reports every one that cannot be used.
+    pub fn read(config: &Config) -> Result<ReloadableFiles, Vec<StartError>> {
         let (mut certificates, mut errors) = (Vec::new(), Vec::new());
         for listener in &config.listeners {
             match listener.tls.as_ref().map(Certificate::load).transpose() {
@@ -31,7 +31,7 @@ impl Renewed {
         }
         let access = config.admin.as_ref().map(Access::of).transpose();
         match access {
-            Ok(access) if errors.is_empty() => Ok(Renewed { certificates, access }),
+            Ok(access) if errors.is_empty() => Ok(ReloadableFiles { certificates, access }),
             Ok(_) => Err(errors),
             Err(error) => {
                 errors.push(error);
@@ -40,8 +40,8 @@ impl Renewed {
         }
     }
 
-    /// Puts in force what was read again, for a configuration with the same listeners and `[admin]`.
-    pub fn exchange(&self, new: &Renewed) {
+    /// Puts reloaded files in force, for a configuration with the same listeners and `[admin]`.
+    pub fn exchange(&self, new: &ReloadableFiles) {
         for (served, new) in self.certificates.iter().flatten().zip(new.certificates.iter().flatten()) {
             served.store(new.load_full());
         }

@@ -1,5 +1,5 @@
-//! Signals, and what each asks for. They are taken over before anything else happens, since a signal that nobody has
-//! taken over ends the process.
+//! Signals, and the action that each requests. Handlers are installed before anything else happens, since an unhandled
+//! signal ends the process.
 
 use std::thread::{self, JoinHandle};
 
@@ -7,30 +7,29 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// By SIGTERM or SIGINT, and by SIGQUIT where no `proxy.upgrade_socket` is configured.
+    /// SIGTERM or SIGINT; also SIGQUIT if no `proxy.upgrade_socket` is configured.
     Stop { signal: &'static str },
-    /// By SIGHUP.
+    /// SIGHUP.
     Reload,
-    /// By SIGUSR1.
+    /// SIGUSR1.
     ReopenLogs,
-    /// By SIGUSR2: start the program again, to take this process's place.
+    /// SIGUSR2: start the program again, to take this process's place.
     Upgrade,
-    /// By SIGQUIT: the process that takes this one's place is ready for its listeners.
+    /// SIGQUIT: the process that takes this one's place is ready to receive its listeners.
     HandOver,
 }
 
-/// What SIGQUIT asks for.
+/// The action that SIGQUIT requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quit {
     Stop,
     HandOver,
 }
 
-/// Every signal that asks for something. One that came is not lost before it is looked at; several of a kind may count
-/// as one.
+/// All handled signals. A signal is not lost before it is read; several of a kind may count as one.
 pub struct Signals {
     runtime: Runtime,
     terminate: Signal,
@@ -42,7 +41,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
+    /// Installs handlers for SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
     pub fn take_over() -> std::io::Result<Signals> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
@@ -54,13 +53,13 @@ impl Signals {
         Ok(Signals { runtime, terminate, quit, interrupt, hang_up, user1, user2 })
     }
 
-    /// Until the proxy is ready a signal to stop calls `stop`, which ends the process; the others wait.
+    /// Until the proxy is ready, a signal to stop calls `stop`, which ends the process; other signals stay pending.
     pub fn until_ready(mut self, stop: fn(&'static str) -> !) -> std::io::Result<Starting> {
         let (ready, is_ready) = oneshot::channel();
         let thread = thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let stopped_by = self.runtime.block_on(async {
                 tokio::select! {
-                    // A proxy that is ready stops as one that is ready does.
+                    // Once the proxy is ready, it stops the regular way.
                     biased;
                     _ = is_ready => None,
                     _ = self.terminate.recv() => Some("SIGTERM"),
@@ -94,16 +93,16 @@ impl Signals {
     }
 }
 
-/// Signals while the proxy is not ready yet.
+/// Signal handling before the proxy is ready.
 pub struct Starting {
     thread: JoinHandle<Signals>,
     ready: oneshot::Sender<()>,
 }
 
 impl Starting {
-    /// From now on orders are taken by whoever has the result; first those that came meanwhile.
+    /// Returns the signals for the main loop, which gets those that arrived meanwhile first.
     pub fn ready(self) -> std::io::Result<Signals> {
-        // Nobody receives it only if a signal to stop came first.
+        // The receiver is gone only if a signal to stop came first.
         let _ = self.ready.send(());
         self.thread.join().map_err(|_| std::io::Error::other("the thread that waits for signals has ended"))
     }

@@ -1,4 +1,4 @@
-//! From a configuration to its tenants, with their modules loaded, on all cores.
+//! Creates the configured tenants and loads their modules, on all cores.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use pointsman_wasm::module::{LoadError, Module};
 
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{Asked, LastServed, Origin, Publisher, Refused, Source, Tests, Version};
+use crate::release::{Asked, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
 use crate::server::StartError;
-use crate::tenant::{Modules, Surroundings, Tenant};
+use crate::tenant::{Modules, Tenant, TenantDeps};
 
-/// Every tenant, or all that is wrong with it.
+/// Loads all tenants. For each: the tenant, or all that is wrong with it.
 pub fn load(
-    publisher: &Publisher,
+    publisher: &ReleaseManager,
     config: &Config,
     credentials: &Credentials,
     own: &Arc<OwnAddresses>,
@@ -31,30 +31,30 @@ pub fn surroundings<'a>(
     credentials: &'a Credentials,
     own: &'a Arc<OwnAddresses>,
     metrics: &'a Metrics,
-) -> Surroundings<'a> {
+) -> TenantDeps<'a> {
     let share = if config.tenants.len() > 1 { Share::AMONG_OTHERS } else { Share::ALL };
-    Surroundings { credentials, own, metrics, threads: config.proxy.threads, share }
+    TenantDeps { credentials, own, metrics, threads: config.proxy.threads, share }
 }
 
-/// Instances that tenants may keep to decide again: one for each thread, of each of their modules, and as many of a
-/// candidate's.
+/// Number of instances that tenants may keep for reuse: one for each thread of each of their modules, as many again for
+/// candidates, and one for each thread of each fallback module.
 pub fn kept_instances(config: &Config) -> usize {
     let keeping = config.tenants.iter().filter(|tenant| tenant.instance_calls > 1);
     let modules: usize = keeping.map(|tenant| tenant.modules.len() * 2 + tenant.failure.modules.len()).sum();
     modules.saturating_mul(config.proxy.threads)
 }
 
-/// What is the proxy's own: `listeners`, on any of this machine's addresses, and the Unix sockets of its configuration.
+/// The proxy's own addresses: `listeners`, on any address of this machine, and the Unix sockets of its configuration.
 pub fn own_addresses(listeners: Vec<SocketAddr>, config: &Config) -> Arc<OwnAddresses> {
     Arc::new(OwnAddresses::new(listeners, machine_addresses()).with_sockets(config.sockets()))
 }
 
-/// A tenant that was not there before. It goes on with the versions that served it last; what its files are now, if
-/// that is something else, is a new version. Without such versions the files serve.
+/// Creates a tenant that did not exist before. It continues with the versions that served it last; files that differ
+/// from those become a new version. Without such versions the files serve.
 pub fn first(
-    publisher: &Publisher,
+    publisher: &ReleaseManager,
     config: &TenantConfig,
-    around: Surroundings<'_>,
+    around: TenantDeps<'_>,
 ) -> Result<Tenant, Vec<StartError>> {
     let fallback = load_all(publisher, config, &config.failure.modules)?.0;
     let of_tenant = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
@@ -64,7 +64,7 @@ pub fn first(
             Ok(LastServed { live, rest }) => {
                 let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
                 publisher.go_on(&tenant, kept, rest);
-                // What is refused is logged, and listed by the admin API.
+                // A refusal is logged, and the admin API lists it.
                 let _ = publisher.release_files(&tenant, Origin::Start, Asked::ByOrder);
                 return Ok(tenant);
             }
@@ -92,9 +92,9 @@ pub fn first(
     Ok(tenant)
 }
 
-/// The modules of a list and what they were made of, or what is wrong with each.
+/// Loads a list of modules and their sources, or returns what is wrong with each.
 pub fn load_all(
-    publisher: &Publisher,
+    publisher: &ReleaseManager,
     config: &TenantConfig,
     modules: &[ModuleConfig],
 ) -> Result<(Vec<Module>, Vec<Source>), Vec<StartError>> {
@@ -120,9 +120,13 @@ pub struct Reloaded {
     pub tests: Vec<Option<Tests>>,
 }
 
-/// Where a file is the one that passed last, what serves now is loaded again: it may have been uploaded, or gone back
-/// to. Everything else comes from the files.
-pub fn load_again(publisher: &Publisher, tenant: &Tenant, config: &TenantConfig) -> Result<Reloaded, Vec<StartError>> {
+/// Where a file is the one that passed last, reloads the module that serves now, since that may have been uploaded or
+/// rolled back to. All other modules come from the files.
+pub fn load_again(
+    publisher: &ReleaseManager,
+    tenant: &Tenant,
+    config: &TenantConfig,
+) -> Result<Reloaded, Vec<StartError>> {
     let (live, before, passed) = (tenant.releases.live(), &tenant.config.modules, tenant.releases.passed_files());
     let (mut modules, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (position, module) in config.modules.iter().enumerate() {
@@ -157,7 +161,7 @@ fn refused(config: &TenantConfig, module: &ModuleConfig, error: LoadError) -> St
     StartError::Module { tenant: config.name.clone(), path: module.path.clone(), source: Box::new(error) }
 }
 
-/// What this machine's interfaces have now.
+/// The current addresses of this machine's interfaces.
 fn machine_addresses() -> Vec<IpAddr> {
     let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
     let addresses = interfaces.filter_map(|interface| {

@@ -1,5 +1,5 @@
-//! One process takes another's place: it is given the listeners, so that no connection is ever refused, and the other
-//! one ends when its last request has.
+//! Upgrades: one process takes another's place. It receives the listeners, so that no connection is refused, and the
+//! old process ends with its last request.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, getppid, kill_process};
 
 use crate::server::listen::Listening;
 
-/// Listeners that did not change hands, or could not.
+/// Why listeners were not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
     #[error("`proxy.upgrade_socket` is not configured: it is where the listeners change hands")]
@@ -53,7 +53,8 @@ pub enum UpgradeError {
     Unusable { name: String, source: std::io::Error },
 }
 
-/// Whether listeners could change hands on this socket. Pingora lets everybody open it, so its folder must not.
+/// Checks that a socket can be used for handing over listeners. Pingora lets everybody open it, so its folder must
+/// not.
 pub fn check(socket: &Path) -> Result<(), UpgradeError> {
     text(socket)?;
     let folder = folder(socket);
@@ -74,7 +75,7 @@ pub fn check(socket: &Path) -> Result<(), UpgradeError> {
     Ok(())
 }
 
-/// Listeners on their way to the process that waits for them.
+/// Listeners to be handed over to the process that waits for them.
 #[derive(Debug)]
 pub struct HandOver {
     listeners: Vec<(String, OwnedFd)>,
@@ -90,7 +91,7 @@ impl HandOver {
         Ok(HandOver { listeners: copies.collect::<Result<_, _>>()?, socket: socket.to_owned() })
     }
 
-    /// Waits for the process that takes them, some seconds at most.
+    /// Waits for the process that takes the listeners, for some seconds at most.
     pub fn send(self) -> Result<(), UpgradeError> {
         let mut fds = Fds::new();
         for (name, descriptor) in &self.listeners {
@@ -101,19 +102,19 @@ impl HandOver {
     }
 }
 
-/// Asks a running process for its listeners. Those that this configuration has not are closed.
+/// Requests the listeners of a running process. Closes those that this configuration does not have.
 pub fn take_over(config: &Config, from: Pid) -> Result<Vec<Listening>, UpgradeError> {
     let socket = config.proxy.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?;
     let path = text(socket)?;
     is_parent(from)?;
-    // Pingora unwraps if it can't make the socket.
+    // Pingora unwraps if it cannot create the socket.
     tempfile::tempfile_in(folder(socket)).map_err(|error| failed(socket, error))?;
-    // One that was left behind would be taken for ours.
+    // A leftover socket would be mistaken for the new one.
     let _ = std::fs::remove_file(socket);
     let signalled = thread::spawn({
         let socket = socket.to_owned();
         move || {
-            // Not before there is somebody to give them to.
+            // Not before this process waits for the listeners.
             for _ in 0..500 {
                 if std::fs::symlink_metadata(&socket).is_ok() {
                     break;
@@ -142,7 +143,7 @@ pub fn end(predecessor: Pid) -> Result<(), UpgradeError> {
     kill_process(predecessor, Signal::TERM).map_err(|error| UpgradeError::Signal { pid, message: error.to_string() })
 }
 
-/// Only a process that started this one knows what a SIGQUIT of it means, and cannot be another of the same number.
+/// Only the parent of this process expects its SIGQUIT, and its PID cannot have been reused by another process.
 fn is_parent(process: Pid) -> Result<(), UpgradeError> {
     match getppid() {
         Some(parent) if parent == process => Ok(()),
@@ -150,14 +151,14 @@ fn is_parent(process: Pid) -> Result<(), UpgradeError> {
     }
 }
 
-/// What a configuration listens on, in the order of `listen::all`.
+/// The listeners of a configuration, in the order of `listen::all`.
 fn wanted(config: &Config) -> Vec<(String, SocketAddr)> {
     let listeners = config.listeners.iter().map(|listener| (listener.name.clone(), listener.address));
     let admin = config.admin.iter().filter_map(|admin| admin.address);
     listeners.chain(admin.map(|address| (AdminConfig::LISTENER.to_owned(), address))).collect()
 }
 
-/// Every descriptor that was received, with somebody who closes it.
+/// Takes ownership of all received descriptors, so that they are closed when dropped.
 fn owned(fds: &Fds) -> HashMap<String, TcpListener> {
     let (names, descriptors) = fds.serialize();
     let owned = descriptors.into_iter().map(|descriptor| {
@@ -169,8 +170,8 @@ fn owned(fds: &Fds) -> HashMap<String, TcpListener> {
     names.into_iter().zip(owned).collect()
 }
 
-/// The listeners of a configuration among those that were received. The others are closed, or their clients would wait
-/// for somebody to accept.
+/// Selects a configuration's listeners from those received. Closes the others, since their clients would wait for
+/// somebody to accept.
 fn chosen(
     mut received: HashMap<String, TcpListener>,
     wanted: &[(String, SocketAddr)],
@@ -183,7 +184,7 @@ fn chosen(
             Ok(address) => address,
             Err(source) => return Err(UpgradeError::Unusable { name, source }),
         };
-        // Port 0 is any port, so also the one that it has.
+        // Port 0 matches any port.
         let same_port = was_to_be.port() == 0 || was_to_be.port() == address.port();
         if address.ip() != was_to_be.ip() || !same_port {
             return Err(UpgradeError::Moved { name, is: address, was_to_be });
@@ -196,7 +197,7 @@ fn chosen(
     Ok(chosen)
 }
 
-/// What Pingora takes: it unwraps where a path is too long.
+/// The path as text, if Pingora can use it: it unwraps where a path is too long.
 fn text(path: &Path) -> Result<&str, UpgradeError> {
     const LONGEST: usize = ProxyConfig::UPGRADE_SOCKET_BYTES;
     match path.to_str() {
@@ -223,7 +224,7 @@ mod tests {
         (listener, address)
     }
 
-    /// What is told of a process that listens as `web`, for a configuration that has `name` at `was_to_be`.
+    /// The result of a takeover from a process that listens as `web`, by a configuration with `name` at `was_to_be`.
     fn told(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
         let (web, address) = listener();
         let was_to_be = was_to_be.replace("SAME", &address.port().to_string()).parse().expect("an address");

@@ -1,9 +1,9 @@
-//! Whose request is it? Tenants, and the table that finds them.
+//! Tenants, and the table that finds the tenant of a request.
 
 mod terms;
 mod usage;
 
-pub use terms::Terms;
+pub use terms::PolicySnapshot;
 pub use usage::Usage;
 
 use std::net::SocketAddr;
@@ -23,36 +23,36 @@ use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::peer::{PoolKeys, is_known_group_list};
-use crate::release::{Releases, Version};
+use crate::release::{Version, VersionState};
 use crate::resolve::Unreachable;
 
-/// A tenant while the proxy runs, as one configuration has it. Another configuration makes another one, which goes on
-/// with what this one had: its versions, its stores, its counts.
+/// A tenant of a running proxy, under one configuration. Another configuration makes a new `Tenant`, which takes over
+/// this one's versions, stores and counts.
 #[derive(Debug)]
 pub struct Tenant {
     pub name: Arc<str>,
     pub config: Arc<TenantConfig>,
-    /// Asked when the tenant's modules fail.
+    /// Evaluated when the tenant's own modules fail.
     pub fallback_modules: Vec<Module>,
-    /// Where requests go when those fail as well.
+    /// The route for requests when the fallback modules fail as well.
     pub fallback_route: Option<contract::Route>,
     pub own: Arc<OwnAddresses>,
     share: Share,
     pub unreachable: Unreachable,
     pub pool_keys: Arc<PoolKeys>,
     pub usage: Arc<Usage>,
-    /// What its modules may ask for that outlives a decision.
+    /// State that its modules share across decisions.
     pub stores: Arc<Stores>,
-    /// The groups of the stores, with their health checks.
+    /// The configured groups of peers, with their health checks.
     pub groups: Vec<Arc<CheckedGroup>>,
     pub metrics: Arc<TenantMetrics>,
     /// The versions of its modules.
-    pub releases: Arc<Releases>,
+    pub releases: Arc<VersionState>,
     drained: Arc<AtomicBool>,
-    terms: ArcSwap<Terms>,
+    terms: ArcSwap<PolicySnapshot>,
 }
 
-/// A tenant that may not be as its configuration has it.
+/// A tenant that cannot be created from its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
     #[error("failure.peer: {0}")]
@@ -63,27 +63,27 @@ pub enum TenantError {
     Group { group: String, message: String },
 }
 
-/// What a tenant brings.
+/// A tenant's modules.
 pub struct Modules {
     pub live: Version,
     pub fallback: Vec<Module>,
 }
 
-/// What all tenants of a proxy share.
+/// The dependencies that all tenants of a proxy share.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct TenantDeps<'a> {
     pub credentials: &'a Credentials,
     pub own: &'a Arc<OwnAddresses>,
     pub metrics: &'a Metrics,
-    /// Threads that decide.
+    /// Number of threads that run decisions.
     pub threads: usize,
-    /// What a tenant has if its quota does not say.
+    /// The limits of a tenant whose quota sets none.
     pub share: Share,
 }
 
 impl Tenant {
-    /// A tenant that was not there before.
-    pub fn new(config: &TenantConfig, modules: Modules, around: Surroundings<'_>) -> Result<Tenant, TenantError> {
+    /// Creates a tenant that did not exist before.
+    pub fn new(config: &TenantConfig, modules: Modules, around: TenantDeps<'_>) -> Result<Tenant, TenantError> {
         let (name, metrics) = (Arc::<str>::from(config.name.as_str()), Arc::new(around.metrics.tenant(&config.name)));
         let now = Instant::now();
         let groups = groups(config, &[], around)?;
@@ -93,7 +93,7 @@ impl Tenant {
             groups: groups.iter().map(|group| group.group.clone()).collect(),
         };
         let tenant = Tenant {
-            releases: Arc::new(Releases::new(name.clone(), modules.live, metrics.clone())),
+            releases: Arc::new(VersionState::new(name.clone(), modules.live, metrics.clone())),
             name,
             config: Arc::new(config.clone()),
             fallback_modules: modules.fallback,
@@ -107,19 +107,19 @@ impl Tenant {
             groups,
             metrics,
             drained: Arc::default(),
-            terms: ArcSwap::from_pointee(Terms::new(config, around.credentials)),
+            terms: ArcSwap::from_pointee(PolicySnapshot::new(config, around.credentials)),
         };
         tenant.check_fallback()?;
         Ok(tenant)
     }
 
-    /// The same tenant as another configuration has it. What that does not touch stays: a counter in `shared` goes on
-    /// counting, a connection stays pooled, and the versions are the same.
+    /// The same tenant under another configuration. Everything that the change does not affect stays: counters in
+    /// `shared` go on counting, connections stay pooled, and the versions are the same.
     pub fn reconfigured(
         &self,
         config: &TenantConfig,
         fallback_modules: Vec<Module>,
-        around: Surroundings<'_>,
+        around: TenantDeps<'_>,
     ) -> Result<Tenant, TenantError> {
         let (before, quota) = (&self.config, &config.quota);
         let same_peers = before.quota.peers == quota.peers;
@@ -154,7 +154,7 @@ impl Tenant {
             metrics: self.metrics.clone(),
             releases: self.releases.clone(),
             drained: self.drained.clone(),
-            terms: ArcSwap::from_pointee(Terms::new(config, around.credentials)),
+            terms: ArcSwap::from_pointee(PolicySnapshot::new(config, around.credentials)),
         };
         tenant.check_fallback()?;
         Ok(tenant)
@@ -166,22 +166,22 @@ impl Tenant {
         checked.map(|_| ()).map_err(TenantError::FallbackPeer)
     }
 
-    /// Whether another configuration leaves it as it is.
+    /// Whether the tenant stays unchanged under another configuration.
     pub fn is_as(&self, config: &TenantConfig, share: Share) -> bool {
         *self.config == *config && self.share == share
     }
 
-    /// Whether it takes no new requests.
+    /// Whether the tenant takes no new requests.
     pub fn is_drained(&self) -> bool {
         self.drained.load(Ordering::Relaxed)
     }
 
-    /// Lets it take no new requests, or take them again.
+    /// Stops the tenant from taking new requests, or lets it take them again.
     pub fn drain(&self, drained: bool) {
         self.drained.store(drained, Ordering::Relaxed);
     }
 
-    /// What its modules may answer.
+    /// The policy that its modules' answers are checked against.
     pub fn policy<'a>(&'a self, credentials: &'a CredentialNames) -> Policy<'a> {
         Policy {
             limits: self.config.limits.of_any(),
@@ -194,35 +194,35 @@ impl Tenant {
         }
     }
 
-    /// Brings those metrics up to date that change with time alone.
+    /// Updates the metrics that change with time alone.
     pub fn refresh_metrics(&self) {
         self.metrics.breaker(self.usage.breaker.state(Instant::now()));
         let terms = self.terms.load();
-        let (steps, bytes) = terms.recall.size();
+        let (steps, bytes) = terms.cache.size();
         self.metrics.cache((steps, bytes.saturating_add(terms.routes.size())));
     }
 
-    /// Where its connections may go.
+    /// The destinations that its connections may reach.
     pub fn egress(&self) -> Egress<'_> {
         Egress { grants: &self.config.grants, own: &self.own }
     }
 
-    /// The terms in force now, to be taken once by a request as well.
-    pub fn terms(&self) -> Arc<Terms> {
+    /// The current policy snapshot; a request takes it once.
+    pub fn terms(&self) -> Arc<PolicySnapshot> {
         self.terms.load_full()
     }
 
-    /// Uses these from the next request on.
+    /// Uses these credentials from the next request on.
     pub fn exchange_credentials(&self, credentials: &Credentials) {
-        self.terms.store(Arc::new(Terms::new(&self.config, credentials)));
+        self.terms.store(Arc::new(PolicySnapshot::new(&self.config, credentials)));
     }
 }
 
-/// The groups of a configuration; those that are as they were go on.
+/// Creates the groups of a configuration, and keeps those that did not change.
 fn groups(
     config: &TenantConfig,
     before: &[Arc<CheckedGroup>],
-    around: Surroundings<'_>,
+    around: TenantDeps<'_>,
 ) -> Result<Vec<Arc<CheckedGroup>>, TenantError> {
     let egress = Egress { grants: &config.grants, own: around.own };
     let groups = config.groups.iter().map(|group| {
@@ -241,7 +241,7 @@ fn new_group(tenant: &TenantConfig, group: &GroupConfig, egress: Egress<'_>) -> 
     CheckedGroup::new(&tenant.name, group).map_err(|message| TenantError::Group { group: group.name.clone(), message })
 }
 
-/// The route to a fallback's peer, as a module would answer it.
+/// The route to a fallback peer, in the form in which a module would return it.
 fn route(peer: &FallbackPeer) -> contract::Route {
     let mut route = contract::Route::to(&peer.address);
     if peer.tls {

@@ -1,29 +1,29 @@
-//! What a tenant's answers are judged by, and what is remembered of those that passed: both end together.
+//! The policy that a tenant's answers are checked against, and the caches of checked answers, which end with it.
 
 use std::sync::{Arc, OnceLock};
 
-use pointsman_rules::checked::{Route, Routes};
+use pointsman_rules::checked::{Route, RouteCache};
 use pointsman_rules::config::TenantConfig;
-use pointsman_rules::decision_cache::Recall;
+use pointsman_rules::decision_cache::DecisionCache;
 
 use crate::credentials::{Credentials, Granted};
 
-/// The terms on which one configuration, with the credentials of now, lets a tenant route.
+/// The policy for a tenant's routes: one configuration with the current credentials.
 #[derive(Debug)]
-pub struct Terms {
+pub struct PolicySnapshot {
     pub granted: Granted,
-    /// Empty at first: other terms may judge the same answer otherwise.
-    pub recall: Recall,
-    /// Empty as well.
-    pub routes: Routes,
-    /// That of the fallback's peer, once it was needed.
+    /// Starts empty, since another policy may check the same answer differently.
+    pub cache: DecisionCache,
+    /// Starts empty as well.
+    pub routes: RouteCache,
+    /// The route to the fallback peer, once a request has needed it.
     pub fallback: OnceLock<Arc<Route>>,
 }
 
-impl Terms {
-    pub fn new(config: &TenantConfig, credentials: &Credentials) -> Terms {
+impl PolicySnapshot {
+    pub fn new(config: &TenantConfig, credentials: &Credentials) -> PolicySnapshot {
         let granted = credentials.granted(&config.grants.credentials);
-        let (recall, routes) = (Recall::new(&config.quota), Routes::new(&config.quota));
-        Terms { granted, recall, routes, fallback: OnceLock::new() }
+        let (cache, routes) = (DecisionCache::new(&config.quota), RouteCache::new(&config.quota));
+        PolicySnapshot { granted, cache, routes, fallback: OnceLock::new() }
     }
 }

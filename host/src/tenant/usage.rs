@@ -1,4 +1,4 @@
-//! What a tenant uses now, against its quota.
+//! A tenant's current usage, against its quota.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,33 +14,33 @@ use crate::answer::OverQuota;
 /// Shares, rates and counts of one tenant.
 #[derive(Debug)]
 pub struct Usage {
-    /// Time that decisions took, in nanoseconds.
+    /// Time spent on decisions, in nanoseconds.
     pub cpu: Rate,
     pub cpu_percent: u32,
-    /// Time that decisions of a version on trial took, beside those that serve: as much of one thread as the tenant may
-    /// have of all.
+    /// Time spent on decisions of a version on trial, apart from those that serve. Limited to the tenant's share of one
+    /// thread, where decisions that serve get that share of all threads.
     pub trials: Rate,
-    /// Upstream connections that are kept for reuse.
+    /// Maximum number of upstream connections kept for reuse.
     pub connections_kept: usize,
     pub breaker: Breaker,
     /// Requests in flight.
     pub requests: Count,
-    /// Attempts under way: each holds an upstream connection, or a stream of one.
+    /// Attempts in flight: each holds an upstream connection or a stream of one.
     pub attempts: Count,
     /// Upstream connections, in use or idle.
     pub connections: Count,
-    /// Names that were not in the resolver's cache.
+    /// Lookups of names that were not in the resolver's cache.
     pub lookups: Rate,
-    /// New peers with which the HTTP version is negotiated, in 60ths.
+    /// New peers whose HTTP version is negotiated, in 60ths.
     negotiated: Rate,
     log: Rate,
     lines_dropped: AtomicU64,
     turns: Turns,
-    /// What a decision takes, in nanoseconds: an average in which each counts for an eighth.
+    /// Duration of a decision, in nanoseconds: a moving average with a weight of one eighth for each new decision.
     decision_ns: AtomicU64,
 }
 
-/// How many decisions there may be at the same time.
+/// Limits concurrent decisions.
 #[derive(Debug)]
 struct Turns {
     semaphore: Semaphore,
@@ -48,26 +48,26 @@ struct Turns {
     who: Who,
 }
 
-/// Who has to wait for a turn.
+/// Which decisions have to wait for a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Nobody,
-    /// Only a tenant whose decisions are slow: it would keep the others from the threads.
+    /// Only those of a tenant whose decisions are slow: it would keep other tenants from the threads.
     Slow,
     All,
 }
 
-/// What decisions may take together after a time of rest: more at once, and other tenants would wait for as long.
+/// CPU time that a tenant may use at once after a quiet period. With more, other tenants would wait for as long.
 const CPU_RESERVE: Duration = Duration::from_millis(100);
 
 /// How long a decision may wait for its turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Decisions that take longer are slow. Below it, waiting costs others less than turns would cost their tenant.
+/// Decisions that take longer are slow. Faster ones delay other tenants less than turns would cost their own tenant.
 const SLOW: Duration = Duration::from_millis(1);
 
 impl Usage {
-    /// `threads` decide for all tenants; `share` is what the tenant has if its quota does not say.
+    /// `threads` threads decide for all tenants; `share` applies where the quota sets no limit.
     pub fn new(quota: &Quota, breaker: &BreakerConfig, threads: usize, share: Share) -> Usage {
         let start = Instant::now();
         let cpu_percent = quota.cpu_percent.unwrap_or(share.cpu_percent);
@@ -103,7 +103,7 @@ impl Usage {
         }
     }
 
-    /// Waits until the tenant may decide once more. None: it need not.
+    /// Waits until the tenant may make one more decision. None: it does not need a turn.
     pub async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, OverQuota> {
         let Turns { semaphore, most, who } = &self.turns;
         let waits = match who {
@@ -120,10 +120,10 @@ impl Usage {
         }
     }
 
-    /// Charges a decision that took this long, up to now.
+    /// Charges a decision that took `elapsed` and has just ended.
     pub fn decided(&self, elapsed: Duration, now: Instant) {
         let nanoseconds = spend(&self.cpu, elapsed, now);
-        // Two at once may lose one of them: it is an average.
+        // Two concurrent updates may lose one: it is only an average.
         let before = self.decision_ns.load(Ordering::Relaxed);
         let after = before.saturating_sub(before / 8).saturating_add(nanoseconds / 8);
         self.decision_ns.store(after, Ordering::Relaxed);
@@ -134,14 +134,14 @@ impl Usage {
         spend(&self.trials, elapsed, now);
     }
 
-    /// Upstream connections that there are beside the one of the current attempt, or will be when all attempts under
-    /// way have theirs. Streams that share an HTTP/2 connection count as one each.
+    /// Upstream connections other than that of the current attempt, now or when all attempts in flight have theirs.
+    /// Each stream of a shared HTTP/2 connection counts as a connection.
     pub fn other_connections(&self) -> usize {
         self.connections.now().max(self.attempts.now().saturating_sub(1))
     }
 
-    /// Whether a new peer may have its HTTP version negotiated. Pingora remembers for ever what came of it, so a tenant
-    /// may have so many of them in a minute.
+    /// Whether a new peer may negotiate its HTTP version. Pingora keeps each result for ever, so a tenant gets only
+    /// `quota.peers` of them a minute.
     pub fn may_negotiate(&self, alpn: Alpn) -> bool {
         let now = Instant::now();
         let may = alpn != Alpn::H2h1 || !self.negotiated.is_over(now);
@@ -151,7 +151,7 @@ impl Usage {
         may
     }
 
-    /// Whether a line of this length may be logged. If so: how many lines could not before it.
+    /// Whether a line of this length may be logged. If so, the number of lines dropped before it.
     pub fn may_log(&self, bytes: usize, now: Instant) -> Option<u64> {
         if self.log.is_over(now) {
             self.lines_dropped.fetch_add(1, Ordering::Relaxed);
@@ -162,10 +162,10 @@ impl Usage {
     }
 }
 
-/// Charges a decision that took this long, up to now: so many nanoseconds.
+/// Charges a decision that took `elapsed` and has just ended, and returns its nanoseconds.
 fn spend(rate: &Rate, elapsed: Duration, now: Instant) -> u64 {
     let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-    // From its start on: what its own time paid for is no debt.
+    // Spent as of its start, so that the credit of its own duration counts.
     rate.spend(nanoseconds, now.checked_sub(elapsed).unwrap_or(now));
     nanoseconds
 }
@@ -178,7 +178,7 @@ mod tests {
         Usage::new(&Quota::default(), &BreakerConfig::default(), threads, Share { cpu_percent, ..Share::ALL })
     }
 
-    /// All threads decide, one long decision after the other.
+    /// All threads run one long decision after the other.
     #[test]
     fn tenant_that_has_all_threads_is_never_over() {
         let (usage, start, long) = (usage(2, 100), Instant::now(), Duration::from_secs(3));

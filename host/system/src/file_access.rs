@@ -1,4 +1,4 @@
-//! Whether paths could be used as they are meant to be, judged without changing anything.
+//! Checks whether paths could be used as intended, without changing anything.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -8,7 +8,7 @@ use pointsman_rules::check::UNNAMED_SOCKET;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
-/// Whether a file can be appended to, or made.
+/// Whether a file can be appended to, or created.
 pub fn can_append(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => Err(Errno::ISDIR.into()),
@@ -20,13 +20,13 @@ pub fn can_append(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a folder is there and can be read, or can be made with those above it.
+/// Whether a folder exists and can be read, or can be created with its parents.
 pub fn can_be_folder(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => access(path, Access::READ_OK | Access::EXEC_OK),
         Ok(_) => Err(Errno::NOTDIR.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A symlink that leads nowhere is in the way of a folder.
+            // A dangling symlink is in the way of a folder.
             if std::fs::symlink_metadata(path).is_ok() {
                 return Err(Errno::EXIST.into());
             }
@@ -40,13 +40,13 @@ pub fn can_be_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a Unix socket could listen there, if nobody else does.
+/// Whether a Unix socket could listen there, if no other process does.
 pub fn can_listen(path: &Path) -> io::Result<()> {
     /// Bytes of the longest path of a Unix socket, without the 0 at its end.
     const LONGEST: usize = 107;
     let folder = folder(path);
     let bytes = |path: &Path| path.as_os_str().len();
-    // It listens under a name like this one before it gets its own.
+    // The socket listens under a name like this one before it gets its own.
     let longest = bytes(path).max(bytes(&folder.join(format!("{UNNAMED_SOCKET}123456"))));
     if longest > LONGEST {
         return Err(io::Error::other(format!("its path may have {LONGEST} bytes at most, as for every Unix socket")));
@@ -65,10 +65,10 @@ pub fn can_listen(path: &Path) -> io::Result<()> {
     }
 }
 
-/// As the user whose rights this process has, which need not be the one who started it.
+/// Checks access as the effective user of this process, who need not be the one who started it.
 fn access(path: &Path, access: Access) -> io::Result<()> {
     match accessat(CWD, path, access, AtFlags::EACCESS) {
-        // A kernel of before 5.8, or a sandbox, that cannot tell: whoever uses the path will.
+        // A kernel before 5.8, or a sandbox, can't check this: the error will show when the path is used.
         Ok(()) | Err(Errno::NOSYS) => Ok(()),
         Err(error) => Err(error.into()),
     }

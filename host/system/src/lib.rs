@@ -1,7 +1,7 @@
-//! What the operating system has, allows and reports: files, memory, local ports, threads.
+//! The operating system's resources, limits and reports: files, memory, local ports, threads.
 
 #![forbid(unsafe_code)]
-// Nothing that a file or the system says may panic the process.
+// No input from a file or the system may make the process panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
 

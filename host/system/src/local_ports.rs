@@ -1,9 +1,9 @@
-//! Which local ports this system lets a connection choose from.
+//! The local ports that this system lets a connection choose from.
 
 use std::sync::LazyLock;
 
-/// First and last of the system's range, of which `bind-to.port-range` takes a part: the kernel does not look beyond
-/// it. None: this kernel cannot take a part (before Linux 6.3).
+/// First and last port of the system's range, of which `bind-to.port-range` takes a part: the kernel does not look
+/// beyond it. None: this kernel can't restrict a connection to a part of it (before Linux 6.3).
 pub fn system() -> Option<(u16, u16)> {
     static RANGE: LazyLock<Option<(u16, u16)>> = LazyLock::new(|| {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).ok();

@@ -1,4 +1,4 @@
-//! How much memory the process has, and whether that leaves room for new work.
+//! Watches how much memory the process uses, and whether that leaves room for new work.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Looks at the process's memory a few times a second.
+/// Samples the process's memory ten times a second.
 #[derive(Debug)]
 pub struct MemoryWatch {
     /// Bytes above which new work is refused.
@@ -16,12 +16,12 @@ pub struct MemoryWatch {
     resident: AtomicU64,
 }
 
-/// Interval of the samples: memory grows by some hundred MiB between two of them at the most.
+/// Interval of the samples: memory grows by at most some hundred MiB between two of them.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// The thread that looks ends with its process.
+/// The thread that samples ends after the last reference to the watch is gone.
 impl MemoryWatch {
-    /// With a limit of its own, or four fifths of what the machine or the container has.
+    /// Starts with this limit in bytes, or with four fifths of the memory of the machine or the container.
     pub fn start(limit: Option<u64>) -> io::Result<Arc<MemoryWatch>> {
         let limit = limit.or_else(|| available().map(|bytes| bytes / 5 * 4)).unwrap_or(u64::MAX);
         let watch = Arc::new(MemoryWatch { limit, resident: AtomicU64::new(0) });
@@ -36,12 +36,12 @@ impl MemoryWatch {
         Ok(watch)
     }
 
-    /// Nothing new fits.
+    /// Whether new work has to be refused.
     pub fn is_full(&self) -> bool {
         self.resident.load(Ordering::Relaxed) >= self.limit
     }
 
-    /// What costs most should wait.
+    /// Whether the most expensive work should wait: from nine tenths of the limit on.
     pub fn is_high(&self) -> bool {
         self.resident.load(Ordering::Relaxed) >= self.limit / 10 * 9
     }
@@ -54,7 +54,7 @@ fn resident() -> Option<u64> {
     pages.checked_mul(u64::try_from(rustix::param::page_size()).ok()?)
 }
 
-/// Bytes that the machine has, or fewer if the container may have fewer.
+/// Bytes that the machine has, or the container's limit if that is lower.
 fn available() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let kibibytes: u64 =

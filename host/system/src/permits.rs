@@ -1,4 +1,4 @@
-//! At most so many at the same time; whoever comes later waits. For threads that may wait, never for those that serve.
+//! A counting semaphore: callers beyond the limit wait. For threads that may wait, never for those that serve.
 
 use parking_lot::{Condvar, Mutex};
 
@@ -8,7 +8,7 @@ pub struct Permits {
     returned: Condvar,
 }
 
-/// Given back when it is dropped.
+/// Returned when it is dropped.
 #[derive(Debug)]
 pub struct Permit<'a>(&'a Permits);
 

@@ -1,4 +1,4 @@
-//! Reads files that others put there: never longer than it takes, never more than is allowed.
+//! Reads files that others supply, without blocking, and never more bytes than are allowed.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -7,22 +7,22 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// A file that was not read.
+/// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It has so many bytes, or more.
+    /// It has `size` bytes, or more.
     #[error("it has {size} bytes")]
     TooLarge { size: u64 },
 }
 
-/// All of a regular file that has `most` bytes at most.
+/// Reads all of a regular file of at most `most` bytes.
 ///
-/// A path may lead anywhere: to a FIFO, which would have to be waited for, or to a device that has a length of 0 and no
-/// end. So it is what was opened that is judged, and its length is not believed.
+/// A path may lead anywhere: to a FIFO, which would block, or to a device that has a length of 0 and no end. So the
+/// check is of the file that was opened, and does not trust its length.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
-    // Without waiting for who writes into a FIFO; regular files are read as ever.
+    // Does not wait for a writer of a FIFO; regular files are read as usual.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let about = file.metadata()?;
@@ -33,7 +33,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
         return Err(ReadError::TooLarge { size: about.len() });
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
-    // It may grow meanwhile.
+    // The file may grow meanwhile.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > most { Err(ReadError::TooLarge { size }) } else { Ok(bytes) }

@@ -1,4 +1,4 @@
-//! How `pointsman admin` finds a proxy, and how it ends when there is none, or one that gives no good answer.
+//! How `pointsman admin` finds a proxy, and how it ends when there is none, or when it gets no valid answer.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cli::ends;
 use crate::running::Running;
 
-/// A folder with a configuration of these lines.
+/// A folder with this configuration.
 fn folder(config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("pointsman.toml"), config).expect("a configuration");
@@ -20,7 +20,7 @@ fn admin(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
     ends(code, &[&["admin", "--config", &config], arguments].concat())
 }
 
-/// An API that gives each request this answer.
+/// A fake API that gives each request this answer.
 fn answering(socket: &Path, status: &'static str, body: &'static str) {
     let listener = UnixListener::bind(socket).expect("a socket");
     std::thread::spawn(move || {
@@ -126,7 +126,7 @@ fn reload_of_which_a_part_was_refused_ends_with_3() {
 #[test]
 fn proxy_that_does_not_answer_is_not_waited_for_for_ever() {
     let folder = folder("[admin]");
-    // The system takes the connection; nobody reads what comes on it.
+    // The system accepts the connection, but nobody reads from it.
     let _listener = UnixListener::bind(folder.path().join("pointsman.sock")).expect("a socket");
     let (_, errors) = admin(1, folder.path(), &["tenants", "--timeout", "1"]);
     assert!(errors.contains("the proxy did not answer within 1 s (--timeout)"), "{errors}");

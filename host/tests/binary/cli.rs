@@ -1,4 +1,4 @@
-//! What the binary prints, and the exit codes that `--help` promises.
+//! The output of the binary, and the exit codes that `--help` promises.
 
 use std::process::{Command, Output};
 
@@ -10,7 +10,7 @@ fn pointsman(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pointsman")).args(arguments).output().expect("the binary runs")
 }
 
-/// Runs a command that must end with this code; gives what it printed.
+/// Runs a command that must exit with this code, and returns its output.
 #[track_caller]
 pub fn ends(code: i32, arguments: &[&str]) -> (String, String) {
     let output = pointsman(arguments);
@@ -49,11 +49,11 @@ fn check_accepts_every_example() {
     }
 }
 
-/// Modules are built in a process of their own, which is told what to warm them up with.
+/// Modules are built in a separate process, which receives the requests to warm them up with.
 #[test]
 fn module_that_is_built_elsewhere_starts_warm_too() {
     for warm in ["always", "auto"] {
-        // What it says until it listens has been read.
+        // `start_with` has read the log up to the line that says it listens.
         let proxy = Running::start_with("", &format!("warm = {warm:?}\n"));
         assert_eq!(proxy.said.contains("its instances start warm"), warm == "always", "{}", proxy.said);
         proxy.kill();

@@ -1,4 +1,4 @@
-//! A proxy that has no descriptors left says so, and blames neither modules nor upstreams.
+//! A proxy without free file descriptors reports that, and blames neither modules nor upstreams.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::running::{Running, example};
 
-/// Sets how many descriptors the proxy may have from now on.
+/// Sets the limit of descriptors for the running proxy.
 fn limit(proxy: &Running, soft: Option<u64>) {
     let pid = i32::try_from(proxy.id()).ok().and_then(Pid::from_raw).expect("a process");
     let maximum = getrlimit(Resource::Nofile).maximum;
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: soft.or(maximum), maximum }).expect("the limit is set");
 }
 
-/// Status and code of an answer on a connection that stays open.
+/// The status and failure code of a response, on a connection that stays open.
 fn get(client: &mut BufReader<TcpStream>, host: &str) -> (String, Option<String>) {
     let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n");
     client.get_mut().write_all(request.as_bytes()).expect("a request");
@@ -42,7 +42,7 @@ fn proxy_without_descriptors_blames_neither_module_nor_upstream() {
         for stream in upstream.incoming().map_while(Result::ok) {
             let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
             assert!(head.count() > 0);
-            // Not kept, so that each request needs a new one.
+            // Not kept alive, so that each request needs a new connection.
             let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             (&stream).write_all(response).expect("the answer is sent");
         }
@@ -59,11 +59,11 @@ fn proxy_without_descriptors_blames_neither_module_nor_upstream() {
     let connect = || BufReader::new(TcpStream::connect(proxy.address()).expect("a connection"));
     let (overloaded, fine) = (("503".to_owned(), Some("overloaded".to_owned())), ("200".to_owned(), None));
     let mut clients: Vec<_> = (0..3).map(|_| connect()).collect();
-    // Answered, so it is accepted; by the proxy itself, so no module is asked.
+    // A response shows that the connection was accepted; it comes from the proxy itself, so no module is called.
     for client in &mut clients {
         assert_eq!(get(client, "nobody.test").0, "404");
     }
-    // The module has not been asked before: it needs an instance. The breaker would open after a few of its failures.
+    // The module has not been called before, so it needs an instance. A few failures of it would open the breaker.
     limit(&proxy, Some(0));
     for _ in 0..20 {
         assert_eq!(get(&mut clients[0], "a.test"), overloaded);
@@ -72,7 +72,7 @@ fn proxy_without_descriptors_blames_neither_module_nor_upstream() {
     for client in &mut clients {
         assert_eq!(get(client, "a.test"), fine);
     }
-    // Now it is the connection to the upstream that can't be made. The client's is closed after that.
+    // Now the connection to the upstream fails. The client's connection is closed after that.
     limit(&proxy, Some(0));
     for client in &mut clients {
         assert_eq!(get(client, "a.test"), overloaded);

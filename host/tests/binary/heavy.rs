@@ -6,7 +6,7 @@ use wasmparser::{Parser, Payload};
 
 use crate::running::example;
 
-/// The module `fixed` with so many more functions, which nobody calls. Each takes about ten milliseconds to compile.
+/// The module `fixed` with `functions` more functions that nobody calls. Each takes about ten milliseconds to compile.
 pub fn heavy(functions: u32) -> Vec<u8> {
     let bytes = std::fs::read(example("fixed")).expect("a module");
     let mut module = Module::new();
@@ -44,7 +44,7 @@ pub fn heavy(functions: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// Of any type, since it never returns.
+/// Fits any type, since it never returns.
 fn function() -> Function {
     let mut function = Function::new([]);
     let mut code = function.instructions();

@@ -1,5 +1,5 @@
-//! Every misdeed that the module `hostile` knows, by a tenant of its own, all at once: each has its own outcome, the
-//! process lives, its memory is bounded, and a good tenant is served in between.
+//! Every misdeed that the module `hostile` knows, each by its own tenant, all at once: each has its own outcome, the
+//! process survives, its memory is bounded, and a well-behaved tenant is served meanwhile.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,15 +8,15 @@ use tokio::net::TcpSocket;
 
 use crate::running::{Running, example};
 
-/// A misdeed, the limits that it is done under, and the codes that its requests end with, until the
-/// tenant is over its quota or its breaker opens; none: served.
+/// A misdeed, the limits it runs under, and the codes of its responses until the tenant exceeds its quota or its
+/// breaker opens. No codes: the requests are served.
 const MISDEEDS: [(&str, &str, &[&str]); 14] = [
     ("spin", "", &["module-budget"]),
     ("panic", "", &["module-trap"]),
-    // Rust keeps a stack of its own in memory, which ends first.
+    // Rust keeps its own stack in memory, which overflows first.
     ("recurse", "", &["module-trap", "module-stack"]),
     ("allocate", "decision_ms = 1_000", &["module-memory"]),
-    // Forty megabytes of it.
+    // A string of forty megabytes.
     ("string", "memory_mib = 256\ndecision_ms = 10_000", &["module-host-call"]),
     ("headers", "memory_mib = 64\ndecision_ms = 10_000", &["decision-refused", "module-host-call"]),
     ("body", "memory_mib = 64\ndecision_ms = 10_000", &["module-host-call"]),
@@ -44,7 +44,7 @@ fn tenant(does: &str, limits: &str, dead: SocketAddr) -> String {
     )
 }
 
-/// Status and failure code of a request.
+/// The status and failure code of a response.
 fn get(address: SocketAddr, tenant: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = format!("GET / HTTP/1.1\r\nhost: {tenant}.test\r\nconnection: close\r\n\r\n");
@@ -65,7 +65,7 @@ fn round(address: SocketAddr, requests: usize) {
                     let (status, code) = get(address, does);
                     let served = code.is_empty() && status == 204;
                     let may_be_served = codes.is_empty() || does == "tenth";
-                    // On a slow machine a misdeed may use up its tenant's share of CPU before anything else ends it.
+                    // On a slow machine, a misdeed may use up its tenant's CPU share before another limit ends it.
                     let is_late = ["breaker-open", "quota-cpu", "quota-decisions"].contains(&code.as_str());
                     let is_own = codes.contains(&code.as_str());
                     let expected = if code.is_empty() { served && may_be_served } else { is_own || is_late };
@@ -81,7 +81,7 @@ fn round(address: SocketAddr, requests: usize) {
 
 #[test]
 fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
-    // Bound and never listened on: it refuses, and the proxy of no other test gets it.
+    // Bound but never listening: it refuses connections, and no other test's proxy can get the port.
     let reserved = TcpSocket::new_v4().expect("a socket");
     reserved.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let dead = reserved.local_addr().expect("an address");

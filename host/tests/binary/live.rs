@@ -1,4 +1,4 @@
-//! New versions of modules and of the configuration, on a proxy that serves.
+//! New versions of modules and of the configuration, on a running proxy.
 
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::cli::{ends, json};
 use crate::running::{PATIENCE, Running, example};
 
-/// An upstream that answers with its name.
+/// An upstream that responds with its name.
 fn upstream(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -35,7 +35,7 @@ fn upstream(name: &'static str) -> SocketAddr {
     address
 }
 
-/// Status line and body.
+/// The status line and body of a response.
 pub fn get(address: SocketAddr) -> (String, String) {
     get_of(address, "shop.test")
 }
@@ -58,8 +58,8 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A folder with all that a proxy needs: the modules `fixed` and `canary`, with one configuration for both, lead to
-/// upstreams that tell which of them decided.
+/// A folder with everything that a proxy needs: the modules `fixed` and `canary` share one configuration and lead to
+/// upstreams that show which module decided.
 pub struct Site {
     folder: TempDir,
 }
@@ -69,9 +69,9 @@ impl Site {
         Site::leading_to(upstream("fixed"))
     }
 
-    /// The same with an upstream of one's own for `fixed`.
+    /// The same with the test's own upstream for `fixed`.
     pub fn leading_to(fixed: SocketAddr) -> Site {
-        // As the folder of an upgrade's socket must be.
+        // The mode that the folder of an upgrade socket must have.
         let ours_alone = Permissions::from_mode(0o700);
         let folder = tempfile::Builder::new().permissions(ours_alone).tempdir().expect("a folder");
         let site = Site { folder };
@@ -89,7 +89,7 @@ impl Site {
         site
     }
 
-    /// Changes the file of its configuration.
+    /// Edits its configuration file.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
         let path = self.path("pointsman.toml");
         let text = std::fs::read_to_string(&path).expect("a configuration");
@@ -112,17 +112,17 @@ impl Site {
         ["admin".to_owned(), "--config".to_owned(), config].into_iter().chain(arguments).collect()
     }
 
-    /// Runs `pointsman admin`, which must end with this code; what it printed.
+    /// Runs `pointsman admin`, which must exit with this code, and returns its output.
     #[track_caller]
     pub fn admin(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let arguments = self.arguments(arguments);
         ends(code, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Uploads a module whose file is another one for each number.
+    /// Uploads a module, whose file is made different by `number`.
     fn push(&self, module: &str, number: u8) -> Child {
         let mut bytes = std::fs::read(example(module)).expect("a module");
-        // A custom section.
+        // A custom section that contains the number.
         bytes.extend([0, 3, 1, b'n', number]);
         let path = self.path(&format!("{number}.wasm"));
         std::fs::write(&path, bytes).expect("a module");
@@ -134,7 +134,7 @@ impl Site {
             .expect("the binary runs")
     }
 
-    /// Names of the modules that are kept, and what is kept of the tenant.
+    /// The number of saved modules, and the saved state of the tenant.
     fn state(&self) -> (usize, String) {
         let modules = std::fs::read_dir(self.path("state/modules")).expect("kept modules").count();
         (modules, std::fs::read_to_string(self.path("state/tenants/shop.json")).unwrap_or_default())
@@ -212,7 +212,7 @@ fn admin_commands_do_what_they_say() {
     assert_eq!(json(&printed)["candidate"]["stage"], "shadow", "{printed}");
     let (printed, _) = site.admin(0, &["show", "shop"]);
     assert!(printed.starts_with("shop: version 1 serves\ncandidate: version 2, shadow; agreements "), "{printed}");
-    assert!(printed.contains("\nNUMBER  STANDING ") && printed.contains("\nREFUSED  "), "{printed}");
+    assert!(printed.contains("\nNUMBER  STATE ") && printed.contains("\nREFUSED  "), "{printed}");
     site.admin(0, &["abort", "shop"]);
     let (_, errors) = site.admin(3, &["promote", "shop"]);
     assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` shows"), "{errors}");
@@ -252,8 +252,8 @@ fn dev_tells_decisions_and_reloads_what_is_saved() {
     dev.ends(0);
 }
 
-/// The files that a configuration consists of: whatever is saved, added or removed is in force at once, and what the
-/// file says of watching and of the access log is not what an author wants.
+/// The files that a configuration consists of: each saved, added or removed file takes effect at once, and `dev`
+/// overrides the file's settings for watching and for the access log.
 #[test]
 fn dev_follows_all_files_of_its_configuration() {
     let site = Site::new();
@@ -272,7 +272,7 @@ fn dev_follows_all_files_of_its_configuration() {
         )
     };
     assert_eq!(get(dev.address()).1, "fixed");
-    // Added, changed as editors do it, changed in place, and removed.
+    // Added, replaced as editors do it, changed in place, and removed.
     let file = site.path("tenants.d/more.toml");
     std::fs::write(&file, answering("more", 560)).expect("written");
     eventually("a new tenant", || status("more.test").contains("560"));
@@ -283,7 +283,7 @@ fn dev_follows_all_files_of_its_configuration() {
     eventually("another answer", || status("more.test").contains("562"));
     std::fs::remove_file(&file).expect("removed");
     eventually("the first tenant", || get_of(dev.address(), "more.test").1 == "fixed");
-    // The folder in the place of another, and the main file.
+    // A folder that replaces another, and the main file.
     std::fs::create_dir(site.path("new.d")).expect("a folder");
     std::fs::write(site.path("new.d/last.toml"), answering("last", 563)).expect("written");
     std::fs::rename(site.path("tenants.d"), site.path("old.d")).expect("away");
@@ -291,7 +291,7 @@ fn dev_follows_all_files_of_its_configuration() {
     eventually("the tenant of the other folder", || status("last.test").contains("563"));
     std::fs::write(&main, text.replace("hostnames = [\"*\"]", "hostnames = [\"shop.test\"]")).expect("written");
     eventually("no tenant", || status("none.test").contains("404"));
-    // The module is watched, and its decisions are told.
+    // The module is watched, and its decisions are printed.
     std::fs::copy(example("canary"), site.path("new.wasm")).expect("a module");
     std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
     eventually("the new module", || get(dev.address()).1 == "canary");

@@ -1,5 +1,5 @@
-//! What goes to the logs and to terminals: nothing is lost when a file is exchanged, and nothing shows as what it is
-//! not.
+//! Output to logs and terminals: nothing is lost when a log file is replaced, and untrusted text cannot pass for
+//! anything else.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -48,7 +48,7 @@ fn rotation_loses_no_line() {
             proxy.signal("USR1");
             proxy.says("the access log is reopened");
         }
-        // The folder is away, so there is no place for a new one.
+        // The folder has been moved, so no new file can be created.
         eventually("lines", || lines(&site, "access.log") > 10);
         std::fs::rename(site.path("logs"), site.path("away")).expect("renamed");
         proxy.signal("USR1");
@@ -65,13 +65,13 @@ fn rotation_loses_no_line() {
     assert!(files.iter().all(|lines| *lines > 10), "{files:?}");
 }
 
-/// Of a proxy whose log is JSON.
+/// The address of a proxy whose log is JSON.
 fn json_address(proxy: &Running) -> SocketAddr {
     let line = proxy.said.lines().find(|line| line.contains("\"listening\"")).expect("a line");
     json(line)["fields"]["address"].as_str().and_then(|address| address.parse().ok()).expect("an address")
 }
 
-/// Sends a module an order for what it answers.
+/// Sends a module an order that determines its answer.
 fn order(address: SocketAddr, order: &str) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = format!("GET / HTTP/1.1\r\nhost: a.test\r\npointsman-lab: {order}\r\nconnection: close\r\n\r\n");

@@ -1,4 +1,4 @@
-//! The binary as its users, and its enemies, meet it.
+//! Tests of the binary, as users and attackers meet it.
 
 mod admin;
 mod cli;

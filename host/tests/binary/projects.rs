@@ -1,4 +1,4 @@
-//! `new` and `build`, as far as no toolchain is needed: `make test-languages` runs them with all of them.
+//! `new` and `build`, as far as they need no toolchain: `make test-languages` runs them with all toolchains.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ fn new(language: &str, folder: &Path) {
     ends(0, &["new", "shop", "--lang", language, "--folder", &folder.display().to_string()]);
 }
 
-/// Builds with the programs of one folder only, and must fail; gives the message.
+/// Builds with the programs of one folder only, which must fail, and returns the message.
 fn build_fails(folder: &Path, programs: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pointsman"))
         .arg("build")

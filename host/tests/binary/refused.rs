@@ -1,4 +1,4 @@
-//! `check` reports what `run` would refuse, in the same words, and changes nothing.
+//! `check` reports everything that `run` would refuse, in the same words, and changes nothing.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,7 @@ use crate::cli::ends;
 use crate::live::Site;
 use crate::running::example;
 
-/// Tables of a configuration, what is in its folder, and a part of the line that refuses it.
+/// Tables of a configuration, a function that prepares its folder, and part of the line that reports the problem.
 type Case = (&'static str, fn(&Path), &'static str);
 
 fn nothing(_: &Path) {}
@@ -153,7 +153,7 @@ fn check_of_a_proxy_that_runs_finds_nothing_and_disturbs_nothing() {
     assert_eq!(list(&site.path("")), before);
     site.admin(0, &["tenants"]);
     proxy.kill();
-    // Nor by what it left.
+    // Nor does a socket that it left behind.
     ends(0, &["check", "--config", &file]);
 }
 

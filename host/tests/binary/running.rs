@@ -1,4 +1,4 @@
-//! The binary, running.
+//! Runs the binary as a process and talks to it.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::live::eventually;
 
-/// Longer than anything takes that a test waits for.
+/// Longer than any event that a test waits for takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn repository() -> PathBuf {
@@ -28,18 +28,18 @@ pub fn config(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// A proxy that runs as a process of its own.
+/// A proxy that runs as its own process.
 pub struct Running {
     process: std::process::Child,
-    /// Lines of its log, which a thread reads.
+    /// The lines of its log, read by a thread.
     log: Receiver<String>,
-    /// All that was read of it.
+    /// The log so far.
     pub said: String,
     _config: Option<tempfile::NamedTempFile>,
 }
 
 impl Running {
-    /// Starts it with these tables before its listener and its tenant.
+    /// Starts a proxy with these tables before its listener and tenant.
     pub fn start(tables: &str) -> Running {
         Running::start_with(tables, "")
     }
@@ -52,7 +52,7 @@ impl Running {
         )
     }
 
-    /// The same with tenants of its own.
+    /// The same with other tenants.
     pub fn start_tenants(tables: &str, tenants: &str) -> Running {
         let text = format!("{tables}\n[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n{tenants}");
         let config = config(&text);
@@ -61,19 +61,19 @@ impl Running {
         running
     }
 
-    /// The same with a configuration that outlives it. What `run` tells is its log, what `dev` tells its output.
+    /// The same with a configuration that outlives it. Reads the log of `run`, or the output of `dev`.
     pub fn start_file(command: &str, config: &Path) -> Running {
         Running::start_in(command, config, &[])
     }
 
-    /// The same with these variables of its environment.
+    /// The same with these environment variables.
     pub fn start_in(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
         let mut running = Running::spawn(command, config, variables);
         running.says("listening");
         running
     }
 
-    /// The same, and does not wait until it is ready.
+    /// The same, without waiting until it is ready.
     pub fn spawn(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
         let (output, errors) = match command {
             "dev" => (Stdio::piped(), Stdio::null()),
@@ -101,13 +101,13 @@ impl Running {
         Running { process, log, said: String::new(), _config: None }
     }
 
-    /// The processes that build modules for it now.
+    /// The processes that are building modules for it.
     pub fn builds(&self) -> Vec<u32> {
         let processes = std::fs::read_dir("/proc").expect("processes").flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let is_build = |pid: &u32| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // `pid (name) state parent`, and a name may have anything in it.
+            // `pid (name) state parent`; the name may contain anything.
             let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
             let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             parent == Some(self.process.id()) && String::from_utf8_lossy(&arguments).contains("\0build-module\0")
@@ -115,7 +115,7 @@ impl Running {
         pids.filter(is_build).collect()
     }
 
-    /// Waits until it builds a module.
+    /// Waits until it is building a module, and returns the process.
     pub fn is_building(&self) -> u32 {
         let mut build = None;
         eventually("a build", || {
@@ -125,19 +125,19 @@ impl Running {
         build.expect("a build")
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address_of("web")
     }
 
-    /// Where the listener of this name is.
+    /// The address of the listener with this name.
     pub fn address_of(&self, name: &str) -> SocketAddr {
         let mut found = self.said.lines().filter(|line| line.contains("listening") && line.contains(name));
         let address = found.next().and_then(|line| line.split([' ', '=']).find_map(|word| word.parse().ok()));
         address.unwrap_or_else(|| panic!("an address in {}", self.said))
     }
 
-    /// Memory that the process has now, in bytes.
+    /// The resident memory of the process, in bytes.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
@@ -152,7 +152,7 @@ impl Running {
         signal(name, self.process.id());
     }
 
-    /// The process that was started last to take its place.
+    /// The process that was last started to take its place.
     pub fn successor(&self) -> u32 {
         self.successors().next_back().unwrap_or_else(|| panic!("no successor in {}", self.said))
     }
@@ -162,7 +162,7 @@ impl Running {
         pids.filter_map(|(_, pid)| pid.trim().parse().ok())
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a line of the log that contains `expected`.
     pub fn says(&mut self, expected: &str) {
         loop {
             let line = self.line().unwrap_or_else(|| panic!("`{expected}` is not in the log:\n{}", self.said));
@@ -172,7 +172,7 @@ impl Running {
         }
     }
 
-    /// The next line of the log, if there is one.
+    /// The next line of the log. None: the log has ended.
     fn line(&mut self) -> Option<String> {
         match self.log.recv_timeout(PATIENCE) {
             Ok(line) => {
@@ -185,14 +185,14 @@ impl Running {
         }
     }
 
-    /// Waits for its end; all that it told.
+    /// Waits until it exits with `code`, and returns the log.
     pub fn ends(mut self, code: i32) -> String {
         while self.line().is_some() {}
         assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{}", self.said);
         std::mem::take(&mut self.said)
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it without warning, as a power cut would.
     pub fn kill(mut self) {
         self.process.kill().and_then(|()| self.process.wait()).expect("an end");
     }
@@ -200,11 +200,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended, unless the test failed.
+        // It has ended already, unless the test failed.
         let _ = self.process.kill();
         let _ = self.process.wait();
         for pid in self.successors() {
-            // Not another one that has its number by now.
+            // The PID may belong to another process by now.
             let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             if String::from_utf8_lossy(&arguments).contains("\0--upgrade\0") {
                 signal("KILL", pid);

@@ -1,4 +1,4 @@
-//! Signals at any time: before the proxy is ready, and to more processes than it.
+//! Signals at any time: before the proxy is ready, and to its child processes as well.
 
 use std::io::Write as _;
 
@@ -7,7 +7,7 @@ use crate::live::{Site, eventually, get};
 use crate::running::{Running, signal};
 use crate::upgrade::Slow;
 
-/// Whose module takes some seconds to build.
+/// A site whose module takes some seconds to build.
 fn heavy_site(functions: u32) -> Site {
     let site = Site::new();
     std::fs::write(site.path("router.wasm"), heavy(functions)).expect("a module");
@@ -28,7 +28,7 @@ fn signals_during_the_first_build_are_done_when_the_proxy_is_ready() {
     }
     proxy.says("listening");
     proxy.says("the access log is no file");
-    // The reload is done beside the orders.
+    // The reload runs concurrently with the loop that handles signals.
     if !proxy.said.contains("configuration reloaded") {
         proxy.says("configuration reloaded");
     }
@@ -67,7 +67,7 @@ fn proxy_that_is_not_ready_stops_at_once() {
         assert!(said.contains(&format!("stopped before the proxy was ready signal=\"SIG{name}\"")), "{said}");
         eventually("the end of its build", || {
             let status = std::fs::read_to_string(format!("/proc/{build}/status")).unwrap_or_default();
-            // Whoever adopted it may not have looked yet.
+            // The process that adopted it may not have reaped it yet.
             status.is_empty() || status.contains("State:\tZ")
         });
     }
@@ -85,7 +85,7 @@ fn signal_while_the_configuration_is_read_ends_run_and_dev() {
     }
 }
 
-/// As `kill` of a process group and a service manager send them, unless they are told otherwise.
+/// `kill` of a process group and a service manager send signals like this, unless configured otherwise.
 #[test]
 fn signal_to_all_processes_fails_no_build() {
     let site = Site::new();
@@ -102,7 +102,7 @@ fn signal_to_all_processes_fails_no_build() {
     proxy.ends(0);
 }
 
-/// Whether a process has a handler for the signal of this number.
+/// Whether a process has a handler for this signal.
 fn handles(process: u32, number: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

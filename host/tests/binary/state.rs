@@ -1,4 +1,4 @@
-//! What the folder of the state is in for: disks that are full or lie, kills, and files that somebody edited.
+//! Faults of the state folder: full or failing disks, kills, and edited files.
 
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
@@ -45,7 +45,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
     };
     let half = good[..good.len() / 2].to_vec();
     let damages = [
-        // Version 2 is live: one bit makes it version 3, which there is not, or drains the tenant.
+        // Version 2 is live: one flipped bit makes it version 3, which does not exist, or drains the tenant.
         (flipped("\"number\": 2", "\"number\": 3"), "does not match its checksum"),
         (flipped("\"standing\": \"live\"", "\"standing\": \"lave\""), "does not match its checksum"),
         (flipped("\"format\": 1", "\"format\": 3"), "does not match its checksum"),
@@ -66,7 +66,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
         assert_eq!(std::fs::read(&aside).expect("set aside"), damaged);
         proxy.kill();
     }
-    // With a good copy it goes on where it was: its module is still there.
+    // With a good copy, the tenant continues where it was: its module is still there.
     std::fs::write(&file, &good).expect("written");
     let proxy = site.start();
     assert_eq!(get_of(proxy.address(), "shop.test").1, "canary");
@@ -107,7 +107,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     proxy.says("it does not match its checksum");
     proxy.says("upgrade: the successor ended; this process goes on");
     assert_eq!(get(proxy.address()).1, "canary");
-    // What changes is written, so the file is good again.
+    // The next change writes the file, so it is valid again.
     site.admin(0, &["resume", "shop"]);
 
     let modules = site.path("state/modules");
@@ -133,7 +133,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     proxy.ends(0);
 }
 
-/// The folder of a file system on which nobody can make a file.
+/// A folder in which nobody can create files.
 const READ_ONLY: &str = "/proc/self/fdinfo";
 
 #[test]
@@ -166,7 +166,7 @@ fn order_that_cannot_be_kept_says_so() {
     not_kept(&["abort", "shop"], "version 1 is live");
     proxy.says("what serves now is not kept for the next start");
 
-    // It is tried again.
+    // Saving is retried.
     std::fs::remove_file(&tenants).expect("removed");
     std::fs::rename(&away, &tenants).expect("renamed");
     let kept = || std::fs::read_to_string(state_of(&site, "shop")).unwrap_or_default();
@@ -178,7 +178,7 @@ fn order_that_cannot_be_kept_says_so() {
     proxy.kill();
 }
 
-/// The killed process was starting builds, each of which has its sockets for a moment.
+/// The killed process was starting builds, each of which holds its sockets for a moment.
 #[test]
 fn start_after_a_kill_during_a_build_works_at_once() {
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
@@ -198,7 +198,7 @@ fn start_after_a_kill_during_a_build_works_at_once() {
         proxy.kill();
         std::fs::write(site.path("router.wasm"), &fixed).expect("written");
     }
-    // And before the first of all is ready.
+    // And before the first proxy is ready.
     std::fs::write(site.path("router.wasm"), heavy(500)).expect("a module");
     let proxy = Running::spawn("run", &site.path("pointsman.toml"), &[]);
     proxy.is_building();

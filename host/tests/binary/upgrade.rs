@@ -1,4 +1,4 @@
-//! A new program in the place of the one that runs, and what signals ask for.
+//! Upgrades to a new program, and the signals that control them.
 
 use std::fs::{File, OpenOptions, Permissions, set_permissions};
 use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
@@ -14,8 +14,8 @@ use crate::cli::ends;
 use crate::live::{Site, eventually, get};
 use crate::running::{PATIENCE, Running, signal};
 
-/// A configuration whose reading takes as long as the test wants: whoever opens it waits for what it
-/// writes.
+/// A configuration file that takes as long to read as the test wants: a pipe, whose reader waits for the test to
+/// write.
 pub struct Slow<'a> {
     site: &'a Site,
     pub text: String,
@@ -30,7 +30,7 @@ impl Slow<'_> {
         Slow { site, text }
     }
 
-    /// Waits until somebody reads it, who then waits for what is written.
+    /// Waits until a process opens it for reading; that process then waits for input.
     pub fn is_read(&self) -> File {
         let path = self.site.path("pointsman.toml");
         let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag");
@@ -42,7 +42,7 @@ impl Slow<'_> {
         pipe.expect("a pipe")
     }
 
-    /// From now on it is a file again.
+    /// Turns it back into a regular file.
     pub fn end(self) {
         let path = self.site.path("pointsman.toml");
         std::fs::remove_file(&path).expect("removed");
@@ -51,7 +51,7 @@ impl Slow<'_> {
 }
 
 impl Running {
-    /// Waits until another process has its place, and it has ended; that process.
+    /// Upgrades it, waits until it has ended, and returns the process that took its place.
     fn is_upgraded(&mut self) -> u32 {
         self.signal("USR2");
         self.says("upgrade: the successor is loading");
@@ -148,7 +148,7 @@ fn signals_do_not_wait_for_a_reload() {
     first.write_all(slow.text.as_bytes()).expect("written");
     drop(first);
     proxy.says("configuration reloaded");
-    // The one that came during the reload is not forgotten.
+    // A request that arrived during the reload is not lost.
     slow.is_read().write_all(slow.text.as_bytes()).expect("written");
     proxy.says("configuration reloaded");
     proxy.signal("HUP");
@@ -205,7 +205,7 @@ fn successor_knows_its_own_listeners() {
     proxy.ends(0);
 }
 
-/// An upstream that answers `/held` when it is let to, and echoes on connections that are WebSockets.
+/// An upstream that answers `/held` when the test lets it, and echoes WebSocket connections.
 fn slow_upstream() -> (SocketAddr, Receiver<Sender<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -237,7 +237,7 @@ fn slow_upstream() -> (SocketAddr, Receiver<Sender<()>>) {
     (address, held)
 }
 
-/// A head of HTTP/1.1. None at the end of the stream.
+/// Reads an HTTP/1.1 head. None: the stream has ended.
 fn head(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -248,7 +248,7 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
     Ok(Some(head.to_ascii_lowercase().replacen("get ", "GET ", 1)))
 }
 
-/// A client's connection that is kept.
+/// A client connection that stays open.
 struct Kept {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
@@ -267,7 +267,7 @@ impl Kept {
         self.stream.write_all(request.as_bytes()).expect("written");
     }
 
-    /// The head of the response.
+    /// Reads the head of a response.
     fn head(&mut self) -> String {
         head(&mut self.reader).expect("a head").expect("a response")
     }
@@ -285,8 +285,8 @@ impl Kept {
     }
 }
 
-/// A tunnel to the upstream that echoes. Pingora 0.9.1 ends one now and then whose upstream switches faster than the
-/// end of the request's empty body is passed on: then another one is opened.
+/// Opens a tunnel to the echoing upstream. Pingora 0.9.1 occasionally closes a tunnel whose upstream switches protocols
+/// before the end of the request's empty body is forwarded: in that case, opens another one.
 fn web_socket(address: SocketAddr) -> Kept {
     let mut open = None;
     eventually("a tunnel that stays", || {
@@ -326,7 +326,7 @@ fn connections_of_before_an_upgrade_live_until_they_end() {
     assert!(begun.head().starts_with("http/1.1 200"));
     begun.reads("done");
     begun.is_closed();
-    // It may ask again on another connection, which the successor has.
+    // The client may retry on another connection, which the successor accepts.
     idle.is_closed();
     assert_eq!(get(address).1, "done");
     socket.stream.write_all(b"still there?").expect("written");

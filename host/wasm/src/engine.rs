@@ -19,41 +19,42 @@ pub mod ceiling {
     pub const TABLES: u32 = 16;
 }
 
-/// Instances that a tenant's own tests may have at the same time, beside those that serve traffic.
+/// Instances that a tenant's own tests may have at the same time, in addition to those that serve traffic.
 pub const SPARE_TO_TEST: usize = 2;
 
-/// One for shadows, which decide on one thread, and one for `decide` and the like.
+/// One slot for shadow decisions, which run on one thread, and one for `decide` and similar commands.
 const SPARE_SLOTS: u32 = 2;
 
-/// Memories, and tables, of all instances together that wait to be rewound. Small modules have two tables, so these are
-/// 1,024 of them.
+/// Memory slots, and as many table slots, for all instances together that wait in pools to be rewound. Small modules
+/// have two tables, so this is room for 1,024 of them.
 pub const REWOUND_SLOTS: usize = 2048;
 
-/// Memory slots beyond those that can be in use at the same time, so that what a module left in one waits there for its
-/// next decision: a slot that another module used last is mapped anew, with page faults after it. Measured with a
-/// thousand modules in turn: 33 us a decision with 2,048, 56 without. Each has four of a process's 65,530 mappings, and
-/// 4 GiB of its 128 TiB of address space. Those above serve as well while no instance has them.
+/// Memory slots beyond those that can be in use at the same time, so that the memory image of a module stays mapped in
+/// a slot until its next decision: a slot that another module used last has to be mapped again, with page faults after
+/// that. Measured with a thousand modules called in turn: 33 us a decision with 2,048 slots, 56 us without. Each slot
+/// takes four of a process's 65,530 mappings, and 4 GiB of its 128 TiB of address space. The [`REWOUND_SLOTS`] serve
+/// this purpose as well while no instance occupies them.
 const WARM_SLOTS: usize = 1024;
 
-/// Memory mappings that the slots of all instances take together, as a rule: four each, and two where its pages are
-/// protected. Those of instances that decide are few beside them.
+/// Memory mappings that the slots of all pooled instances usually take together: four each, and two more if pages are
+/// protected. The mappings of instances that decide are few in comparison.
 pub const MOST_MAPPINGS: usize = 6 * (REWOUND_SLOTS + WARM_SLOTS);
 
-/// Bytes of a memory slot that stay resident when an instance ends. The kernel tells which of its pages were written
-/// (`PAGEMAP_SCAN`), and these alone are put back by hand; the rest of them costs nothing. Against 128 KiB that are all
-/// put back by hand, Go's decision took 31 us for 165, StarlingMonkey's 241 for 464, and a small module's half a
-/// microsecond more. A thousand modules in turn had 120 KiB each less in memory.
+/// Bytes of a memory slot that stay resident when an instance ends. The kernel reports which of its pages were written
+/// (`PAGEMAP_SCAN`), and Wasmtime resets only these by copying; the other pages cost nothing. Compared with 128 KiB
+/// that are always reset by copying, a Go decision took 31 us instead of 165, StarlingMonkey's 241 instead of 464, and
+/// a small module's half a microsecond more. A thousand modules called in turn had 120 KiB less in memory each.
 const KEPT_OF_WRITTEN: usize = 4 * 1024 * 1024;
 
-/// The same where the kernel cannot tell (before Linux 6.7): all of a module that starts with a stack of 64 KiB and
-/// 64 KiB more, as our SDKs build them. Such a decision makes no system call and no page fault: 8.4 us with it, 14.5
-/// with half of it, 15.8 with none.
+/// The same if the kernel does not report written pages (before Linux 6.7). It covers a whole module that starts with a
+/// stack of 64 KiB and 64 KiB more, as our SDKs build them. A decision of such a module makes no system call and no
+/// page fault: it takes 8.4 us with this value, 14.5 us with half of it, 15.8 us with 0.
 const KEPT_OF_ALL: usize = 128 * 1024;
 
 /// The same for a table slot: 8,192 elements.
 const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
 
-/// The engine can't be made on this machine, for example because it has too little address space.
+/// The engine can't be created on this machine, for example because it has too little address space.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the Wasm engine: {0}")]
 pub struct EngineError(String);
@@ -70,17 +71,17 @@ impl From<wasmtime::Error> for EngineError {
     }
 }
 
-/// An engine for so many instances that decide at the same time, for those that wait to be rewound, and for so many
-/// that are kept beside (`instance_calls`).
+/// An engine for `fresh` instances that decide at the same time, for those that wait to be rewound, and for `kept` more
+/// that are kept for reuse (`instance_calls`).
 pub fn engine(fresh: usize, kept: usize) -> Result<FixedMemoryEngine, EngineError> {
-    // Where address space is short, they are what can be done without.
+    // Where address space is short, the warm slots can be done without.
     let slots = |number| u32::try_from(number).unwrap_or(u32::MAX);
     let waiting = |warm| Waiting { rewound: slots(REWOUND_SLOTS), warm: slots(warm) };
     let make = |warm| make(fresh, kept, waiting(warm), Compile::OnAllCores);
     make(WARM_SLOTS).or_else(|_| make(0))
 }
 
-/// An engine that makes code for the one above.
+/// An engine that compiles code for the one of [`engine`].
 pub fn engine_to_build(compile: Compile) -> Result<FixedMemoryEngine, EngineError> {
     make(1, 0, Waiting { rewound: 0, warm: 0 }, compile)
 }
@@ -88,13 +89,13 @@ pub fn engine_to_build(compile: Compile) -> Result<FixedMemoryEngine, EngineErro
 /// How many functions are compiled at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compile {
-    /// Soonest done.
+    /// Finishes soonest.
     OnAllCores,
-    /// So that a build that takes long leaves cores to the traffic.
+    /// Leaves the other cores to the traffic during a long build.
     OnOneCore,
 }
 
-/// Slots beside those of instances that decide.
+/// Slots in addition to those of instances that decide.
 #[derive(Clone, Copy)]
 struct Waiting {
     rewound: u32,
@@ -108,15 +109,15 @@ fn make(fresh: usize, kept: usize, waiting: Waiting, compile: Compile) -> Result
         .wasm_component_model(true)
         // Decisions are synchronous calls; the machinery for concurrent ones costs 0.4 us a call.
         .concurrency_support(false)
-        // Budgets: see `call::budget`.
+        // CPU budgets: see `state::Budget`.
         .epoch_interruption(true)
-        // Nothing that a router needs, and each is attack surface.
+        // A router needs none of these, and each is attack surface.
         .wasm_threads(false)
         .wasm_gc(false)
         .wasm_function_references(false)
         .wasm_memory64(false)
         .wasm_relaxed_simd(false)
-        // The same decision from the same reads on any machine.
+        // The same reads lead to the same decision on any machine.
         .cranelift_nan_canonicalization(true)
         .cranelift_opt_level(OptLevel::Speed)
         // A decision runs on a worker's own stack (2 MiB in Tokio); recursion beyond this traps.
@@ -131,20 +132,19 @@ fn make(fresh: usize, kept: usize, waiting: Waiting, compile: Compile) -> Result
     })
 }
 
-/// A decision never waits, so there are at most as many instances that decide as threads; the others wait to be used
-/// again.
+/// A decision never waits, so at most as many instances decide as there are threads; the others wait to be reused.
 fn pool(instances: usize, waiting: Waiting) -> PoolingAllocationConfig {
-    // A `configure` that is called in this process needs an instance too; there is one build for each core at most.
+    // A `configure` that is called in this process needs an instance too; there is at most one build per core.
     let builds = std::thread::available_parallelism().map_or(1, usize::from);
     let instances = instances.saturating_add(builds).saturating_add(SPARE_TO_TEST);
     let slots = u32::try_from(instances).unwrap_or(u32::MAX - SPARE_SLOTS).saturating_add(SPARE_SLOTS);
-    // And the one that is added to see to rewinding.
+    // Plus the core instance that instrumentation adds for rewinding.
     let instances = u32::try_from(ceiling::INSTANCES).unwrap_or(u32::MAX).saturating_add(1);
     let (scan, kept) = match PoolingAllocationConfig::is_pagemap_scan_available() {
         true => (Enabled::Yes, KEPT_OF_WRITTEN),
         false => (Enabled::No, KEPT_OF_ALL),
     };
-    // One that waits to be rewound has a slot at least.
+    // An instance that waits to be rewound takes at least one slot.
     let all = slots.saturating_add(waiting.rewound);
     let memories = waiting.rewound.saturating_add(waiting.warm);
     let mut pool = PoolingAllocationConfig::new();
@@ -174,7 +174,8 @@ mod tests {
 
     use super::ceiling;
 
-    /// As large as a module may be, in every slot at once. Slots of those that wait to be rewound serve as well.
+    /// Fills every slot at once with the largest module that is allowed. The slots for pooled instances are usable as
+    /// well.
     #[test]
     fn every_slot_takes_the_largest_module() {
         let instances = |module: &str, count: usize| format!("(core instance (instantiate ${module}))").repeat(count);
@@ -206,7 +207,7 @@ mod tests {
         assert!(instantiate(&largest).is_ok());
     }
 
-    /// `config` is a room without Wasmtime, so it states the ceilings by itself.
+    /// `config` does not depend on Wasmtime, so it has the ceilings as numbers of its own.
     #[test]
     fn limits_end_at_the_ceilings() {
         let passes = |key: &str, value: usize| {

@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion};
 use ipnet::{Ipv4Net, Ipv6Net};
 use pingora::connectors::TransportConnector;
 use pointsman::credentials::Credentials;
-use pointsman::peer::{Ends, http_peer, prepared};
+use pointsman::peer::{PeerInputs, http_peer, prepared};
 use pointsman::resolve::Hop;
 use pointsman_rules::check::{self, CredentialNames, OwnAddresses, Policy, RouteSpec, Verdict};
 use pointsman_rules::checked::Route;
@@ -67,7 +67,7 @@ pub fn peer(criterion: &mut Criterion) {
     let connector = Arc::new(TransportConnector::new(None));
     let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));
     let connections = Count::default();
-    let ends = Ends {
+    let ends = PeerInputs {
         hop: &hop,
         pool_key: 1,
         idle_timeout: Duration::from_secs(60),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion};
 use pointsman_rules::check::Verdict;
 use pointsman_rules::config::Quota;
-use pointsman_rules::decision_cache::{Recall, Root, Unfit};
+use pointsman_rules::decision_cache::{DecisionCache, Root, Uncacheable};
 use pointsman_wasm::module::Module;
 
 use crate::around::{checked, policy};
@@ -37,9 +37,9 @@ pub fn cached(criterion: &mut Criterion) {
     for known in modules::all() {
         let asked = Asked::new(&modules::loader(), &known, |module| module);
         match remembered(&asked) {
-            Ok(recall) => {
+            Ok(cache) => {
                 let (root, head) = (asked.module.root(), &asked.head);
-                group.bench_function(&known.name, |bencher| bencher.iter(|| recall.find(root, black_box(head))));
+                group.bench_function(&known.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(head))));
             }
             Err(unfit) => eprintln!("{}: not remembered ({})", known.name, unfit.name()),
         }
@@ -47,12 +47,12 @@ pub fn cached(criterion: &mut Criterion) {
 }
 
 /// With the answer of this module.
-fn remembered(asked: &Asked) -> Result<Recall, Unfit> {
-    let recall = Recall::new(&Quota::default());
+fn remembered(asked: &Asked) -> Result<DecisionCache, Uncacheable> {
+    let cache = DecisionCache::new(&Quota::default());
     let (said, noted) = asked.decided();
     let answer = Verdict::Connect(checked(said)).into();
-    recall.remember(asked.module.root(), &asked.head, noted.observed(), &answer)?;
-    Ok(recall)
+    cache.insert(asked.module.root(), &asked.head, noted.observed(), &answer)?;
+    Ok(cache)
 }
 
 /// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for
@@ -74,10 +74,10 @@ pub fn cold(criterion: &mut Criterion) {
     decided("new", Module::without_rewinding);
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
     let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let recall = remembered(&asked).expect("it depends on the request alone");
+    let cache = remembered(&asked).expect("it depends on the request alone");
     let (root, head) = (asked.module.root(), &asked.head);
     group.bench_function("cached", |bencher| {
-        bencher.iter_batched(other_work, |_| recall.find(root, black_box(head)), BatchSize::PerIteration);
+        bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(head)), BatchSize::PerIteration);
     });
 }
 
@@ -89,20 +89,18 @@ pub fn cached_among(criterion: &mut Criterion) {
     let (said, noted) = asked.decided();
     let answer = Verdict::Connect(checked(said)).into();
     for count in [1_usize, 1_000, 10_000] {
-        let tenants: Vec<(Arc<Root>, Recall)> = (0..count)
+        let tenants: Vec<(Arc<Root>, DecisionCache)> = (0..count)
             .map(|_| {
-                let (root, recall) = (Arc::<Root>::default(), Recall::new(&Quota::default()));
-                recall
-                    .remember(&root, &asked.head, noted.observed(), &answer)
-                    .expect("it depends on the request alone");
-                (root, recall)
+                let (root, cache) = (Arc::<Root>::default(), DecisionCache::new(&Quota::default()));
+                cache.insert(&root, &asked.head, noted.observed(), &answer).expect("it depends on the request alone");
+                (root, cache)
             })
             .collect();
         let mut turn = tenants.iter().cycle();
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| {
-                let (root, recall) = turn.next().expect("endless");
-                recall.find(root, black_box(&asked.head))
+                let (root, cache) = turn.next().expect("endless");
+                cache.lookup(root, black_box(&asked.head))
             });
         });
     }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pointsman::ask::ask_one;
+use pointsman::evaluate::evaluate_module;
 use pointsman_rules::check::Policy;
-use pointsman_rules::checked::{Answer, Routes};
+use pointsman_rules::checked::{CheckedDecision, RouteCache};
 use pointsman_rules::config::{Quota, TenantLimits};
 use pointsman_rules::contract;
 use pointsman_rules::request::{RequestHead, WrittenRequest};
 use pointsman_tests::Wat;
 use pointsman_tests::modules::repository;
-use pointsman_wasm::call::{Decided, decide};
+use pointsman_wasm::call::{CallReport, decide};
 use pointsman_wasm::module::{Loader, Module};
 use pointsman_wasm::state::Call;
 use serde_json::{Value, json};
@@ -114,14 +114,14 @@ pub struct Asked {
     pub head: Arc<RequestHead>,
     attempts: Arc<[contract::Attempt]>,
     limits: TenantLimits,
-    routes: Routes,
+    routes: RouteCache,
 }
 
 impl Asked {
     pub fn new(loader: &Loader, known: &Known, instances: impl Fn(Module) -> Module) -> Asked {
         let limits = TenantLimits::default();
         let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
-        let routes = Routes::new(&Quota::default());
+        let routes = RouteCache::new(&Quota::default());
         let asked = Asked { module: instances(module), head: head(), attempts: [].into(), limits, routes };
         asked.decided();
         asked
@@ -133,12 +133,12 @@ impl Asked {
     }
 
     /// What the module said came to, as in the proxy.
-    pub fn decide(&self, policy: &Policy<'_>) -> Answer {
-        ask_one(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
+    pub fn decide(&self, policy: &Policy<'_>) -> CheckedDecision {
+        evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
     }
 
     /// What the module said, and what the host noted of it.
-    pub fn decided(&self) -> (contract::Decision, Decided) {
+    pub fn decided(&self) -> (contract::Decision, CallReport) {
         let (said, noted) = decide(self.module.callee(), self.call());
         (said.expect("a decision"), noted)
     }

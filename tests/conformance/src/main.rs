@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use pointsman_rules::config::{Limits, TenantLimits};
-use pointsman_wasm::call::{CallError, Decided, decide};
+use pointsman_wasm::call::{CallError, CallReport, decide};
 use pointsman_wasm::module::{Loader, Module};
 use pointsman_wasm::state::Call;
 
@@ -155,7 +155,7 @@ fn many(
 }
 
 /// What a module answers, asked again while there are `stalls` to forgive.
-fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, Decided) {
+fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, CallReport) {
     let asked = || {
         let (stores, _under_way) = case::stores();
         decide(module.callee(), Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits })

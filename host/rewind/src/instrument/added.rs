@@ -1,4 +1,4 @@
-//! The core module that is added to a component.
+//! Builds the core module that is added to a component.
 
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
@@ -8,25 +8,25 @@ use wasm_encoder::{
 use super::exporting::{State, UNKNOWN, global_name, memory_name};
 use super::{ANSWERS, NotRewindable, SAID, SELECT_PEER};
 
-/// What it imports from, beside the component's core instances by their numbers.
+/// The module name of the imports from the component. Other imports come from its core instances, named by their index.
 pub const COMPONENT: &str = "component";
-/// The component's own function that decides, what is to be called after it, and the memory in which its answers are.
+/// The component's own function that decides, its post-return function, and the memory that contains its answers.
 pub const DECIDE: &str = "decide";
 pub const AFTER: &str = "after";
 pub const ANSWERS_MEMORY: &str = "answers-memory";
 
-/// What the component's own function that decides comes with.
+/// Properties of the component's own function that decides.
 #[derive(Clone, Copy)]
 pub struct Own {
-    /// Whether there is something to be called after it.
+    /// Whether it has a post-return function.
     pub has_after: bool,
     /// Whether the host can read its answers.
     pub has_answers: bool,
 }
 
-/// It tells of every memory when an instance starts, and keeps the globals of that moment. Its `select-peer` sets them
-/// back, or ends the decision before, as it is told; calls the component's; and tells where the answer lies. Its `said`
-/// gives that answer.
+/// When an instance starts, the module reports every memory to the host and copies the globals. Its `select-peer` first
+/// restores the globals, or calls the post-return function of the previous decision, as its second parameter says; then
+/// it calls the component's own function and returns the address of the answer. Its `said` returns that address again.
 pub fn added<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone, own: Own) -> Result<Module, NotRewindable> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32; 4], []);
@@ -113,7 +113,7 @@ pub fn added<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone, own: Own)
     Ok(module)
 }
 
-/// Where no answer lies: they are aligned.
+/// No address of an answer: those are aligned.
 const NOWHERE: i32 = -1;
 
 const ANY_MEMORY: MemoryType =

@@ -1,4 +1,4 @@
-//! Core modules that let out what their instances can change, and whether that is all.
+//! Rewrites core modules to export the state that their instances can change, and checks that this is all of it.
 
 use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, GlobalType, MemoryType, Module, RawSection, SectionId};
@@ -7,13 +7,13 @@ use wasmparser::{FunctionBody, Operator, Parser, Payload};
 use super::NotRewindable;
 use super::outline::add;
 
-/// What an instance of a core module can change.
+/// The state that an instance of a core module can change.
 #[derive(Default)]
 pub struct State {
     pub memories: Vec<MemoryType>,
-    /// Of those that are mutable.
+    /// Types of the mutable ones.
     pub globals: Vec<GlobalType>,
-    /// The only instance of it.
+    /// The index of its only instance.
     pub instance: Option<u32>,
 }
 
@@ -25,7 +25,7 @@ pub fn global_name(number: usize) -> String {
     format!("pointsman:global:{number}")
 }
 
-/// A core module that exports what its instances can change.
+/// Makes a core module export the state that its instances can change.
 pub fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), NotRewindable> {
     let mut state = State::default();
     let (mut memories, mut globals) = (0_u32, 0_u32);
@@ -73,7 +73,7 @@ pub fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), NotRewindable> {
                 }
                 continue;
             }
-            // What it does is not in a snapshot, and may differ from one instance to the next.
+            // The effects of a start function are not in a snapshot, and may differ from one instance to the next.
             Payload::StartSection { .. } => return Err(NotRewindable::Form("a start function")),
             Payload::CodeSectionEntry(body) => {
                 undone(&body)?;
@@ -105,7 +105,7 @@ pub fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), NotRewindable> {
 
 pub const UNKNOWN: NotRewindable = NotRewindable::Form("a type of a memory, a global or an export");
 
-/// Whether all that a function does is to memories and globals.
+/// Checks that a function changes nothing but memories and globals.
 fn undone(body: &FunctionBody<'_>) -> Result<(), NotRewindable> {
     for operator in body.get_operators_reader()? {
         match operator? {

@@ -1,6 +1,6 @@
-//! A component whose instances can be put back to the state in which they began: one that lets the host see its
-//! memories, and has a second `select-peer`, which can begin by setting the globals back, and tells where the answer
-//! lies. What that is for, and why it is sound, is in `docs/design/rewinding.md`.
+//! Instruments a component, so that its instances can be put back to the state in which they began: it lets the host
+//! see its memories, and gets a second `select-peer`, which can begin by restoring the globals, and returns the address
+//! of the answer. `docs/design/rewinding.md` says what that is for, and why it is sound.
 
 mod added;
 mod exporting;
@@ -14,19 +14,20 @@ use outline::Outline;
 
 /// The export of a component that decides.
 pub const DECIDES: &str = "select-peer";
-/// What is imported to tell where memories lie: a function of each instance's start.
+/// The import through which an instance reports its memories when it starts.
 pub const HOST: &str = "pointsman:host/rewind";
-/// The function in it: the first byte of the memory and its last one, each as a list; both empty if it has none.
+/// Its function that reports a memory: the first byte and the last one, each as a list; both empty if the memory has
+/// none.
 pub const MEMORY: &str = "memory";
-/// The same of the memory in which answers are.
+/// The same for the memory that contains the answers.
 pub const ANSWERS: &str = "answers";
-/// What is exported to decide: with the globals of the start, if the second parameter says so. It tells where the
-/// answer lies, which stays there until the next decision.
+/// The added export that decides: with the globals of the start, if the second parameter says so. It returns the
+/// address of the answer, which stays there until the next decision.
 pub const SELECT_PEER: &str = "pointsman-select-peer";
-/// What is exported to have the answer of the last decision.
+/// The added export that returns the answer of the last decision.
 pub const SAID: &str = "pointsman-said";
 
-/// Why a component is left as it is.
+/// Why a component is left unchanged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRewindable {
     #[error("it has a form that is not known: {0}")]
@@ -43,14 +44,14 @@ impl From<BinaryReaderError> for NotRewindable {
     }
 }
 
-/// The component with what rewinding takes, if all of its state can be put back.
+/// Adds to a component the imports and exports that rewinding needs, if all of its state can be put back.
 pub fn instrument(component: &[u8]) -> Result<Vec<u8>, NotRewindable> {
     let mut outline = Outline::default();
     let mut encoder = Component::new();
     outline.copy(component, &mut encoder)?;
     sections::add(&outline, &mut encoder)?;
     let bytes = encoder.finish();
-    // Among others, a component that has these names already.
+    // This refuses, among others, a component that has these names already.
     Validator::new().validate_all(&bytes)?;
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! What a component has, by number; it is copied as it is read.
+//! Counts the items of a component, while it is copied.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::DECIDES;
 use super::NotRewindable;
 use super::exporting::{State, UNKNOWN, exporting};
 
-/// How many there are of each kind, so that what is added has numbers.
+/// The number of items of each kind, so that added items get the next indices.
 #[derive(Default)]
 pub struct Outline {
     pub modules: Vec<State>,
@@ -21,11 +21,11 @@ pub struct Outline {
     pub core_functions: u32,
     pub core_memories: u32,
     pub functions: u32,
-    /// Functions of the component that are core functions, by their number.
+    /// Functions of the component that are lifted core functions, by index.
     lifted: HashMap<u32, Lifted>,
-    /// Types of functions, by their number.
+    /// Types of functions, by index.
     signatures: HashMap<u32, Signature>,
-    /// The one that decides.
+    /// The function that decides.
     select_peer: Option<Lifted>,
     pub instances: u32,
     pub types: u32,
@@ -36,13 +36,13 @@ pub struct Outline {
 pub struct Lifted {
     pub core_function: u32,
     ty: u32,
-    /// Without what is to be called after it.
+    /// Without the post-return function.
     pub options: Vec<CanonicalOption>,
-    /// What is to be called after it.
+    /// The post-return function.
     pub after: Option<u32>,
 }
 
-/// What a function takes and gives, if that is one value each.
+/// The type of a function that has one parameter and one result.
 #[derive(Clone, Copy)]
 pub struct Signature {
     pub parameter: ComponentValType,
@@ -177,7 +177,7 @@ impl Outline {
             ComponentExternalKind::Func => add(&mut self.functions),
             ComponentExternalKind::Instance => add(&mut self.instances),
             ComponentExternalKind::Type => add(&mut self.types),
-            // Components within this one have no core modules, and those from elsewhere no linker has.
+            // Inner components have no core modules, and the linker offers no components for import.
             ComponentExternalKind::Component => {}
             ComponentExternalKind::Module | ComponentExternalKind::Value => {
                 return Err(NotRewindable::Form("a core module or a value from elsewhere"));
@@ -186,12 +186,12 @@ impl Outline {
         Ok(())
     }
 
-    /// The core modules that have an instance, and its number.
+    /// The core modules that have an instance, with its index.
     pub fn live(&self) -> impl Iterator<Item = (&State, u32)> + Clone {
         self.modules.iter().filter_map(|module| Some((module, module.instance?)))
     }
 
-    /// The function that decides, and what it takes and gives.
+    /// The function that decides, and its signature.
     pub fn select_peer(&self) -> Result<(&Lifted, Signature), NotRewindable> {
         let lifted =
             self.select_peer.as_ref().ok_or(NotRewindable::Form("a `select-peer` that is not a core module's"))?;
@@ -213,7 +213,7 @@ impl Lifted {
         Ok(lifted)
     }
 
-    /// The memory in which its results are, if their texts are in UTF-8.
+    /// The memory that contains its results, if its strings are in UTF-8.
     pub fn answers(&self) -> Option<u32> {
         let known = |option: &CanonicalOption| {
             matches!(option, CanonicalOption::Memory(_) | CanonicalOption::Realloc(_) | CanonicalOption::UTF8)
@@ -234,7 +234,7 @@ impl Signature {
     }
 }
 
-/// The host does not see the handles of such.
+/// Refuses resources that the component defines: the host does not see their handles.
 fn no_resources(types: wasmparser::SectionLimited<'_, ComponentType<'_>>) -> Result<(), NotRewindable> {
     for ty in types {
         if let ComponentType::Resource { .. } = ty? {
@@ -244,7 +244,7 @@ fn no_resources(types: wasmparser::SectionLimited<'_, ComponentType<'_>>) -> Res
     Ok(())
 }
 
-/// Those of a component within this one would be out of reach, whoever's modules they are of.
+/// Refuses core instances in an inner component: they would be out of reach, wherever their modules come from.
 fn no_instances(instances: wasmparser::SectionLimited<'_, Instance<'_>>) -> Result<(), NotRewindable> {
     for instance in instances {
         if let Instance::Instantiate { .. } = instance? {
@@ -254,7 +254,7 @@ fn no_instances(instances: wasmparser::SectionLimited<'_, Instance<'_>>) -> Resu
     Ok(())
 }
 
-/// To the end of the core module that begins here.
+/// Skips to the end of the core module that begins here.
 fn skip<'a>(parser: &mut impl Iterator<Item = wasmparser::Result<Payload<'a>>>) -> Result<(), NotRewindable> {
     for payload in parser {
         if let Payload::End(_) = payload? {

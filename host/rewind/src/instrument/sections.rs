@@ -1,4 +1,4 @@
-//! The sections that are added to a component, behind its own: what they define has the next numbers of each kind.
+//! Adds sections to a component, after its own: the items that they define get the next indices of each kind.
 
 use wasm_encoder::{
     Alias, CanonicalFunctionSection, CanonicalOption, Component, ComponentAliasSection, ComponentExportKind,
@@ -11,12 +11,12 @@ use super::exporting::memory_name;
 use super::outline::{Lifted, Outline, Signature};
 use super::{ANSWERS, HOST, MEMORY, NotRewindable, SAID, SELECT_PEER};
 
-/// Of the types, those of what is imported and of the two functions that are exported.
+/// Among the added types, those of the imported instance and of the two exported functions.
 const OF_HOST: u32 = 0;
 const OF_SELECT_PEER: u32 = 1;
 const OF_SAID: u32 = 2;
 
-/// Functions of the component that come of what is imported.
+/// Among the added functions of the component, the two that are imported, and the first that is lifted.
 const TELL_MEMORY: u32 = 0;
 const TELL_ANSWERS: u32 = 1;
 const TOLD: u32 = 2;
@@ -53,8 +53,8 @@ fn import(outline: &Outline, encoder: &mut Component) {
     encoder.section(&imports);
 }
 
-/// The instance of the core module that is added: it is given the memories and globals of all others, functions that
-/// tell of memories, and the component's own that decides. Gives the number which its first function will have.
+/// Adds the core module and its instance. Its arguments are the memories and globals of all others, functions that
+/// report memories, and the component's own function that decides. Returns the index of its first function.
 fn instance(outline: &Outline, own: &Lifted, encoder: &mut Component) -> Result<u32, NotRewindable> {
     let mut aliases = ComponentAliasSection::new();
     for name in [MEMORY, ANSWERS] {
@@ -96,7 +96,7 @@ fn instance(outline: &Outline, own: &Lifted, encoder: &mut Component) -> Result<
     Ok(behind(outline.core_functions, tells.len()))
 }
 
-/// The functions of that instance, as the component's: core functions from this number on.
+/// Lifts and exports the functions of that instance: core functions from index `first` on.
 fn export(outline: &Outline, own: &Lifted, first: u32, encoder: &mut Component) {
     let (mut aliases, mut exports) = (ComponentAliasSection::new(), ComponentExportSection::new());
     let instance = behind(outline.core_instances, 1);
@@ -113,7 +113,7 @@ fn export(outline: &Outline, own: &Lifted, first: u32, encoder: &mut Component) 
     encoder.section(&exports);
 }
 
-/// The number of what is added behind so many.
+/// The index of an item that is `added` after the component's `own` ones.
 fn behind(own: u32, added: u32) -> u32 {
     own.saturating_add(added)
 }

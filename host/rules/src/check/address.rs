@@ -1,5 +1,5 @@
-//! Addresses: where a connection goes, and from where. Forms that some resolver would take for an address are never
-//! taken for a name: `127.1` is refused, not resolved.
+//! Parses the addresses that a connection goes to and comes from. A form that some resolver would take for an address
+//! is never treated as a name: `127.1` is refused, not resolved.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::check::Problem;
 use crate::check::spec::Target;
 use crate::dns_name::{BadName, dns_name};
 
-/// Longest path of a Unix socket, in bytes: `sun_path` less its NUL.
+/// Longest path of a Unix socket, in bytes: `sun_path` without its NUL.
 const LONGEST_PATH: usize = 107;
 
 /// `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
@@ -44,11 +44,11 @@ pub fn local(text: &str) -> Result<SocketAddr, Problem> {
     }
 }
 
-/// `host` or `host:port` as it stands in a request.
+/// Checks `host` or `host:port`, as a request carries it.
 pub fn authority(text: &str) -> Result<(), Problem> {
     let problem = |why| Problem::value(text, why);
     let (host, port) = match text.rsplit_once(':') {
-        // A bracket after the last colon: that colon is part of an IPv6 address.
+        // A bracket after the last colon means that the colon is part of an IPv6 address.
         Some((_, after)) if after.contains(']') => (text, None),
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
@@ -58,7 +58,7 @@ pub fn authority(text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A DNS name that no resolver would take for an address; in lower case and without a trailing dot.
+/// Checks a DNS name that no resolver would take for an address; returns it in lower case and without a trailing dot.
 pub fn name(text: &str) -> Result<String, BadHost> {
     let name = dns_name(text)?;
     if looks_numeric(&name) {
@@ -67,7 +67,7 @@ pub fn name(text: &str) -> Result<String, BadHost> {
     Ok(name)
 }
 
-/// Not a host, or not a port. A message follows the text that was found.
+/// Why a text is not a host or not a port. The message is written to follow that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHost {
     #[error(transparent)]
@@ -100,7 +100,7 @@ fn host_of(host: &str) -> Result<Host, BadHost> {
 }
 
 /// Whether resolvers would take a name for an IPv4 address: its last label is a decimal, octal or hexadecimal number
-/// (as the URL standard decides it).
+/// (the rule of the URL standard).
 fn looks_numeric(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
@@ -122,7 +122,7 @@ fn unix(path: &str) -> Result<Target, BadHost> {
     if !path.starts_with('/') {
         return Err(BadHost::Rule("is not an absolute path; write it as `unix:/path`"));
     }
-    // The address stands in log lines.
+    // The path appears in log lines.
     if path.contains(char::is_control) {
         return Err(BadHost::Rule("has control characters"));
     }

@@ -1,4 +1,4 @@
-//! The credentials that a tenant may name, as far as rules need to know them: no key is in sight here.
+//! The credentials that a tenant may name, as names and fingerprints: this crate never sees a key.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,15 +11,15 @@ use crate::check::Problem;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// What a tenant was granted.
+/// The credentials that a tenant was granted, by name.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialNames {
     pub ca: HashMap<String, Fingerprint>,
     pub client: HashMap<String, Fingerprint>,
 }
 
-/// A credential that a peer uses. Its fingerprint is part of the connection's identity: after an exchange of files the
-/// same name makes another connection.
+/// A credential that a peer uses. Its fingerprint is part of the connection's identity: once its files are replaced,
+/// the same name makes another connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct CredentialSpec {
@@ -27,7 +27,7 @@ pub struct CredentialSpec {
     fingerprint: Fingerprint,
 }
 
-/// Looks a name up among those of one kind.
+/// Looks a name up among the granted credentials of one kind.
 pub fn named(name: String, granted: &HashMap<String, Fingerprint>) -> Result<CredentialSpec, Problem> {
     match granted.get(&name) {
         Some(&fingerprint) => Ok(CredentialSpec { name, fingerprint }),
@@ -41,7 +41,7 @@ impl From<CredentialSpec> for String {
     }
 }
 
-/// Its first digits: enough for a log.
+/// Shows the first digits only: enough for a log.
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))

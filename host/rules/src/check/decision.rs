@@ -1,4 +1,4 @@
-//! The entry: a whole decision.
+//! The entry point of the checks: checks a whole decision.
 
 use crate::check::refusal::{At, short_text};
 use crate::check::spec::{Checked, ResponseSpec, RouteFields, RouteSpec};
@@ -6,7 +6,7 @@ use crate::check::{CredentialNames, Egress, OwnAddresses, Refusal, peer, respons
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::contract;
 
-/// What a tenant may, and what it leaves open.
+/// A tenant's permissions, and its defaults for fields that a decision leaves open.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy<'a> {
     pub limits: &'a Limits,
@@ -14,7 +14,7 @@ pub struct Policy<'a> {
     pub grants: &'a Grants,
     pub credentials: &'a CredentialNames,
     pub own: &'a OwnAddresses,
-    /// First and last of the local ports that this system hands out. None: no part of them can be asked for.
+    /// First and last of the local ports that this system assigns. None: a decision can't ask for a part of that range.
     pub local_ports: Option<(u16, u16)>,
     /// Whether the TLS library accepts a list of key exchange groups, joined by colons.
     pub tls_groups: fn(&str) -> bool,
@@ -26,7 +26,7 @@ impl Policy<'_> {
     }
 }
 
-/// A decision that may be followed.
+/// A decision that passed the check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Connect(Box<RouteSpec>),
@@ -34,10 +34,13 @@ pub enum Verdict {
     Pass,
 }
 
-/// Longest note, in bytes: it stands in every line of the access log.
+/// Longest note, in bytes: the note is part of the request's access log line.
 const LONGEST_NOTE: usize = 256;
 
-/// Checks a module's decision against the contract and the tenant's policy. The first field that does not pass is told.
+/// Checks a module's decision against the contract and the tenant's policy.
+///
+/// # Errors
+/// The first field that does not pass.
 pub fn check(raw: contract::Decision, policy: &Policy<'_>) -> Result<Verdict, Refusal> {
     Ok(match raw {
         contract::Decision::Connect(route) => Verdict::Connect(Box::new(check_route(route, policy)?)),

@@ -1,7 +1,7 @@
-//! Where connections may go: the public internet, and what the operator granted beyond it.
+//! Egress policy: connections may go to the public internet, and beyond it where the operator granted it.
 //!
-//! Addresses are judged as they will be connected to, after every name is resolved. IPv6 addresses that carry an IPv4
-//! address in them lead to it, so both must be allowed.
+//! The policy judges the addresses that will be connected to, after names are resolved. An IPv6 address that embeds an
+//! IPv4 address leads to it, so both must be allowed.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,10 +12,10 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::check::{OwnAddresses, SocketError};
 use crate::config::Grants;
 
-/// Where a tenant's connections may go.
+/// The egress policy of a tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Egress<'a> {
-    /// `networks`: beyond the public internet. `ports`: beyond those that HTTP may be spoken to.
+    /// `networks` allows addresses beyond the public internet; `ports` allows ports of protocols other than HTTP.
     pub grants: &'a Grants,
     pub own: &'a OwnAddresses,
 }
@@ -36,7 +36,7 @@ pub enum Forbidden {
     Own,
 }
 
-/// What an address is for, if not for the public internet (IANA's registries of special-purpose addresses).
+/// The purpose of an address that is not part of the public internet (IANA's registries of special-purpose addresses).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Unspecified,
@@ -71,7 +71,7 @@ impl Egress<'_> {
         }
     }
 
-    /// Whether a connection to the Unix socket at this path is allowed, as far as the file behind it says.
+    /// Whether a connection to the Unix socket at this path is allowed, judged by the file that the path leads to.
     pub fn permit_socket(&self, path: &Path) -> Result<(), SocketError> {
         self.own.permit_socket(path)
     }
@@ -85,8 +85,8 @@ impl Egress<'_> {
     }
 }
 
-/// Ports of protocols that can be spoken to in the guise of HTTP: a mail server takes the lines of a body for commands.
-/// The list is the one that browsers keep (Fetch standard, "bad port"); in order.
+/// Ports of protocols that an HTTP request can attack: a mail server, for example, reads the lines of a body as
+/// commands. The list is the browsers' (Fetch standard, "bad port"), sorted.
 const OTHER_PROTOCOLS: [u16; 82] = [
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
     111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -119,7 +119,7 @@ const V4: [(Ipv4Net, Kind); 15] = [
     (v4(172, 16, 0, 12), Kind::Private),
     (v4(192, 168, 0, 16), Kind::Private),
     (v4(100, 64, 0, 10), Kind::CarrierGrade),
-    // Cloud metadata is here: 169.254.169.254.
+    // Includes cloud metadata: 169.254.169.254.
     (v4(169, 254, 0, 16), Kind::LinkLocal),
     (v4(192, 0, 0, 24), Kind::Reserved),
     (v4(192, 0, 2, 24), Kind::Documentation),
@@ -128,17 +128,17 @@ const V4: [(Ipv4Net, Kind); 15] = [
     (v4(192, 88, 99, 24), Kind::Reserved),
     (v4(198, 18, 0, 15), Kind::Reserved),
     (v4(224, 0, 0, 4), Kind::Multicast),
-    // Broadcast is the last of these.
+    // Includes the broadcast address, the last one.
     (v4(240, 0, 0, 4), Kind::Reserved),
 ];
 
 const V6: [(Ipv6Net, Kind); 11] = [
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), Kind::Unspecified),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), Kind::Loopback),
-    // Unique local addresses; some clouds have their metadata here: fd00:ec2::254.
+    // Unique local addresses. Some clouds have their metadata here: fd00:ec2::254.
     (v6(0xfc00, 0, 0, 7), Kind::Private),
     (v6(0xfec0, 0, 0, 10), Kind::Private),
-    // NAT64 within a network (RFC 8215): where the IPv4 address stands is that network's secret.
+    // NAT64 within a network (RFC 8215): only that network knows which bits hold the IPv4 address.
     (v6(0x64, 0xff9b, 1, 48), Kind::Private),
     (v6(0xfe80, 0, 0, 10), Kind::LinkLocal),
     (v6(0xff00, 0, 0, 8), Kind::Multicast),
@@ -148,7 +148,7 @@ const V6: [(Ipv6Net, Kind); 11] = [
     (v6(0x5f00, 0, 0, 16), Kind::Reserved),
 ];
 
-/// IPv4 addresses that an IPv6 address carries.
+/// The IPv4 addresses that an IPv6 address embeds.
 fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let [a, b, c, d, e, f, g, h] = ip.segments();
     let of = |high: u16, low: u16| {
@@ -160,7 +160,7 @@ fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
         [0, 0, 0, 0, 0, 0] | [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => [of(g, h), None],
         // 6to4 (RFC 3056).
         [0x2002, high, low, ..] => [of(high, low), None],
-        // Teredo (RFC 4380): its server, and its client with all bits turned.
+        // Teredo (RFC 4380): its server, and its client with all bits inverted.
         [0x2001, 0, high, low, ..] => [of(high, low), of(!g, !h)],
         // ISATAP (RFC 5214), whatever the prefix.
         [_, _, _, _, 0 | 0x200, 0x5efe] => [of(g, h), None],
@@ -260,7 +260,7 @@ mod tests {
             ("64:ff9b::127.0.0.1", Loopback),
             ("2002:7f00:1::", Loopback),
             ("2001:0:7f00:1::1", Loopback),
-            // The client's address turned: 127.0.0.1 is 80ff:fffe.
+            // The client's address inverted: 127.0.0.1 is 80ff:fffe.
             ("2001:0:0101:0101::80ff:fffe", Loopback),
             ("2606:4700::5efe:127.0.0.1", Loopback),
             ("2606:4700::200:5efe:7f00:1", Loopback),

@@ -1,4 +1,4 @@
-//! Header lists: what a module sets in requests, in responses and towards a CONNECT proxy.
+//! Checks the header lists that a module sets in requests, in responses and towards a CONNECT proxy.
 
 use http::header::{self, HeaderName, HeaderValue};
 
@@ -6,13 +6,13 @@ use crate::check::refusal::At;
 use crate::check::{Problem, Refusal};
 use crate::contract;
 
-/// Most headers in one list. Chosen: more than a route is known to need, and Apache takes 100 of a client.
+/// Most headers in one list. Chosen: more than any known route needs; Apache accepts 100 from a client.
 const MOST_HEADERS: usize = 128;
 
-/// Longest value, in bytes. Chosen: servers commonly take 8 KiB for a line.
+/// Longest value, in bytes. Chosen: servers commonly accept lines of 8 KiB.
 const LONGEST_VALUE: usize = 8 * 1024;
 
-/// Longest list, names and values together, in bytes. Chosen: the most that a listener takes of a head by default, so
+/// Longest list, names and values together, in bytes. Chosen: the default limit of a listener for a request head, so
 /// that a module can send no more than a client can.
 const LONGEST_LIST: usize = 64 * 1024;
 
@@ -27,7 +27,7 @@ pub enum Message {
     Response,
 }
 
-/// A list with all its values, names may repeat.
+/// Checks a list in which names may repeat; returns all its values.
 pub fn list(
     raw: Vec<contract::Header>,
     field: &'static str,
@@ -44,7 +44,7 @@ pub fn list(
     Ok(checked)
 }
 
-/// A list in which no name repeats.
+/// Checks a list in which no name may repeat.
 pub fn unique(
     raw: Vec<contract::Header>,
     field: &'static str,
@@ -59,7 +59,7 @@ pub fn unique(
     Ok(checked)
 }
 
-/// A list of names only, for requests.
+/// Checks a list of names without values, for requests.
 pub fn names(raw: &[String], field: &'static str) -> Result<Vec<HeaderName>, Refusal> {
     bounded(raw.len(), raw.iter().map(String::len).sum()).at(field)?;
     raw.iter()
@@ -68,9 +68,9 @@ pub fn names(raw: &[String], field: &'static str) -> Result<Vec<HeaderName>, Ref
         .collect()
 }
 
-/// Framing and hop-by-hop headers, which are the host's to set (RFC 9110, section 7.6.1, and `trailer`, whose trailers
-/// the host does not make). `proxy-authorization` and `proxy-authenticate` are none of them since RFC 9110 (sections
-/// 11.7.1 and 11.7.2), and an upstream may be a proxy that wants the former.
+/// Framing and hop-by-hop headers, which only the host sets (RFC 9110, section 7.6.1), and `trailer`, since the host
+/// sends no trailers for a module. `proxy-authorization` and `proxy-authenticate` are not hop-by-hop since RFC 9110
+/// (sections 11.7.1 and 11.7.2), and an upstream may be a proxy that needs the former.
 const THE_HOSTS: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -105,7 +105,7 @@ fn name(text: &str, message: Message) -> Result<HeaderName, Problem> {
     }
 }
 
-/// The value itself may be a secret: a refusal, which goes to the log, does not show it.
+/// Checks a value. It may be a secret, so a refusal, which goes to the log, does not show it.
 fn value(bytes: Vec<u8>) -> Result<HeaderValue, Problem> {
     if bytes.len() > LONGEST_VALUE {
         return Err(Problem::TooLong { found: bytes.len(), most: LONGEST_VALUE });

@@ -1,4 +1,4 @@
-//! HTTP towards the upstream.
+//! Checks the HTTP options towards the upstream.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn check(raw: &contract::HttpOptions, has_tls: bool, defaults: &UpstreamDefa
     }
     let streams = raw.max_h2_streams.unwrap_or(defaults.max_h2_streams);
     let ping = raw.h2_ping_interval_ms.map(|interval| within(interval, 1000, 86_400_000, " ms")).transpose();
-    // HTTP/2's own bounds of a window (RFC 9113, section 6.9.2).
+    // HTTP/2's own bounds for a window (RFC 9113, section 6.9.2).
     let window = |bytes: Option<u32>| bytes.map(|bytes| within(bytes, 65_535, 2_147_483_647, " bytes")).transpose();
     Ok(HttpSpec {
         alpn: raw.alpn,

@@ -1,7 +1,7 @@
-//! May we follow that answer? From what a module said (`contract::Decision`) to what the rest of the program believes.
+//! Checks a module's decision: turns a `contract::Decision` into specs that the rest of the program trusts.
 //!
-//! Plain functions over plain data: every rule that the WIT comments state is enforced here and nowhere else. Specs can
-//! be read by all and made by nobody else, so that having one is the proof of the check.
+//! Plain functions over plain data: every rule that the WIT comments state is enforced here and nowhere else. Any code
+//! can read a spec, but only this room can make one, so having a spec proves that the check passed.
 
 mod address;
 mod credentials;

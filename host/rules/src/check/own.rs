@@ -1,10 +1,10 @@
-//! The proxy's own listeners, TCP and Unix. No grant opens these: a request that comes back is decided like the first
-//! one, and comes back again; and the admin API obeys whoever can open its socket.
+//! Refuses connections to the proxy's own listeners, TCP and Unix. No grant allows them: a request that comes back gets
+//! the same decision and comes back again, and the admin API obeys anyone who can open its socket.
 //!
-//! A Unix socket has as many paths as there are links to it, so it is known by its file, not by its path. Files are
-//! looked up just before the connection is made. Modules can't create or rename files, so nothing that a tenant does
-//! changes what a path leads to in between; for the operator's own changes at that moment there is
-//! [`OwnAddresses::is_name_of_own`], which judges the connection itself.
+//! A Unix socket has as many paths as there are links to it, so it is identified by its file, not by its path. Files
+//! are looked up just before the connection is made. Modules can't create or rename files, so nothing that a tenant
+//! does changes where a path leads in between. [`OwnAddresses::is_name_of_own`] covers changes by the operator at that
+//! moment: it judges the connection itself.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,26 +14,27 @@ use std::sync::OnceLock;
 
 use crate::check::Forbidden;
 
-/// How the file of an admin socket begins before it has its name. The kernel reports a listener under the name that it
-/// was bound to, whatever its file is called later, so this is how any Pointsman knows another's.
+/// Prefix of an admin socket's file name before the file gets its final name. The kernel reports a listener under the
+/// name that it was bound to, whatever its file is called later, so by this prefix a Pointsman recognizes the socket of
+/// any other.
 pub const UNNAMED_SOCKET: &str = ".pm-";
 
-/// Where the proxy's own listeners are reached.
+/// The addresses of the proxy's own listeners.
 #[derive(Debug, Default)]
 pub struct OwnAddresses {
     listeners: Vec<SocketAddr>,
-    /// Where they turned out to be, if that was not known when this was made.
+    /// The listeners' actual addresses, if they were not known when this value was made.
     found: OnceLock<Vec<SocketAddr>>,
     /// The addresses that this machine had at the start.
     machine: Vec<IpAddr>,
     /// Unix sockets, by the paths of the configuration.
     sockets: Vec<PathBuf>,
-    /// The file of the one on which this process listens, which stays the same when it is renamed. Its number is not
-    /// given to another file while somebody listens.
+    /// The file of the Unix socket on which this process listens; it stays the same when it is renamed. The kernel does
+    /// not reuse its inode number while a process listens.
     file: OnceLock<FileId>,
 }
 
-/// A Unix socket to which no connection is made.
+/// Why a connection to a Unix socket is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     #[error("`{}` {why}", .path.display())]
@@ -57,12 +58,14 @@ impl OwnAddresses {
         OwnAddresses { sockets: sockets.into_iter().map(absolute).collect(), ..self }
     }
 
-    /// Where the listeners really are: a configuration leaves their ports open with a 0. What is said first stays.
+    /// Sets the listeners' actual addresses, since a configuration may leave a port open with 0. Only the first call
+    /// has an effect.
     pub fn found(&self, listeners: Vec<SocketAddr>) {
         let _ = self.found.set(listeners);
     }
 
-    /// Remembers the file of the Unix socket on which this process listens, wherever it is moved. The first one stays.
+    /// Remembers the file of the Unix socket on which this process listens, wherever it is moved. Only the first file
+    /// is kept.
     pub fn listens_on(&self, path: &Path) {
         if let Ok(file) = FileId::of(path) {
             let _ = self.file.set(file);
@@ -74,14 +77,14 @@ impl OwnAddresses {
         let listeners = self.found.get().unwrap_or(&self.listeners);
         listeners.iter().filter(|listener| listener.port() == port).any(|listener| {
             let at = listener.ip().to_canonical();
-            // To connect to the unspecified address is to connect to this machine.
+            // A connection to the unspecified address goes to this machine.
             at == ip || ip.is_unspecified() || (at.is_unspecified() && is_here())
         })
     }
 
-    /// Whether a path is written as that of an own socket. Says nothing of links.
+    /// Whether a path is that of an own socket as written. Does not follow links.
     pub(super) fn is_path_of_own(&self, path: &Path) -> bool {
-        // Compared by components: `//` is `/`.
+        // Paths compare by components: `//` equals `/`.
         self.sockets.iter().any(|own| own == path)
     }
 
@@ -92,14 +95,14 @@ impl OwnAddresses {
         unnamed || std::path::absolute(name).is_ok_and(|name| self.is_path_of_own(&name))
     }
 
-    /// Whether a path leads elsewhere than to an own socket. Where it leads nowhere, nothing may be connected: an own
-    /// socket may come to be there.
+    /// Allows a path unless it leads to an own socket. A path that leads nowhere is refused too, since an own socket
+    /// may appear there.
     ///
-    /// Takes one `stat`, and one for each own socket.
+    /// Costs one `stat`, and one for each own socket.
     pub(super) fn permit_socket(&self, path: &Path) -> Result<(), SocketError> {
         let file = FileId::of(path).map_err(|source| SocketError::Absent { path: path.to_owned(), source })?;
         let is_own = self.file.get() == Some(&file)
-            // A process that takes this one's place makes new ones.
+            // A process that replaces this one makes new files.
             || self.sockets.iter().any(|own| FileId::of(own).is_ok_and(|own| own == file));
         match is_own {
             true => Err(SocketError::Forbidden { path: path.to_owned(), why: Forbidden::Own }),
@@ -109,7 +112,7 @@ impl OwnAddresses {
 }
 
 impl FileId {
-    /// Follows links, as connecting does.
+    /// Follows links, as `connect` does.
     fn of(path: &Path) -> io::Result<FileId> {
         let about = std::fs::metadata(path)?;
         Ok(FileId(about.dev(), about.ino()))
@@ -126,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with the admin socket `admin.sock`, on which somebody listens, and another one, `app.sock`.
+    /// A folder with the admin socket `admin.sock`, on which a listener is bound, and another socket, `app.sock`.
     struct Folder {
         folder: TempDir,
         own: OwnAddresses,
@@ -198,7 +201,7 @@ mod tests {
         let _again = UnixListener::bind(folder.path("admin.sock")).expect("a socket");
         folder.refused(&folder.path("admin.sock"));
         folder.refused(&folder.path("moved"));
-        // It is there only while a process hands its listeners over.
+        // The upgrade socket exists only while a process hands its listeners over.
         assert!(matches!(folder.own.permit_socket(&folder.path("upgrade.sock")), Err(SocketError::Absent { .. })));
         symlink("upgrade.sock", folder.path("early")).expect("a link");
         assert!(matches!(folder.own.permit_socket(&folder.path("early")), Err(SocketError::Absent { .. })));

@@ -1,4 +1,4 @@
-//! The peer record: where the connection goes and what it is like.
+//! Checks the peer record: the address that the connection goes to, and the connection's options.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +19,7 @@ const LONGEST_ISOLATION: usize = 256;
 /// A day, in milliseconds: the longest timeout.
 const DAY: u32 = 86_400_000;
 
-/// Pingora leaves such options out without a word.
+/// Refusal of an option that Pingora would silently ignore on a Unix socket.
 const NOT_TCP: &str = "it means nothing for a Unix socket";
 
 pub fn check(raw: contract::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
@@ -32,7 +32,7 @@ pub fn check(raw: contract::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refus
         return Err(Problem::TooLong { found: isolation.len(), most: LONGEST_ISOLATION }.at("peer.isolation"));
     }
     let connect_proxy = raw.connect_proxy.map(|proxy| connect_proxy(proxy, &target, policy)).transpose()?;
-    // Where this host itself connects to: socket options are about that connection.
+    // The address that this host itself connects to: socket options apply to that connection.
     let next_hop = connect_proxy.as_ref().map_or(&target, |proxy| &proxy.address);
     let connection = ConnectionFields {
         bind_to: raw.bind_to.map(|bind| bind_to(&bind, next_hop, policy)).transpose()?,
@@ -47,7 +47,8 @@ pub fn check(raw: contract::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refus
     Ok(Checked(PeerFields { connection: Checked(connection), timeouts: timeouts(&raw.timeouts, policy.upstream)? }))
 }
 
-/// Whether the operator lets connections go there. What a name or a path leads to is judged when that is looked up.
+/// Whether the operator allows connections to this target. The address of a name and the file of a path are judged when
+/// they are looked up.
 fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
     let forbidden = |why| Problem::value(&target.to_string(), why);
     match &target {
@@ -65,7 +66,8 @@ fn granted(target: Target, policy: &Policy<'_>) -> Result<Target, Problem> {
     }
 }
 
-/// Unix sockets lead into the operator's own machine: each must be granted, by its path or by a folder above it.
+/// Whether the grants cover a Unix socket. Unix sockets lead into the operator's own machine, so each must be granted,
+/// by its path or by a folder above it.
 fn covers(grants: &Grants, path: &Path) -> bool {
     let path = path.to_string_lossy();
     let covers = |grant: &String| match grant.ends_with('/') {
@@ -98,7 +100,7 @@ fn bind_to(raw: &contract::BindTo, next_hop: &Target, policy: &Policy<'_>) -> Re
         return Err(Problem::NotGranted { grant: "bind_to = true" }.at("peer.bind-to"));
     }
     let address = raw.address.as_deref().map(address::local).transpose().at("peer.bind-to.address")?;
-    // A name's addresses are known only later; the connection fails then if none has the family.
+    // A name's addresses are not known yet; the connection fails later if none has the local address's family.
     if let (Some(local), Target::Socket(remote)) = (address, next_hop)
         && local.is_ipv4() != remote.is_ipv4()
     {
@@ -126,7 +128,7 @@ fn bind_to(raw: &contract::BindTo, next_hop: &Target, policy: &Policy<'_>) -> Re
     Ok(BindSpec { address, port_range: raw.port_range, fallback: raw.fallback })
 }
 
-/// The kernel takes a part of the system's range, and looks nowhere else, without a word.
+/// Whether a port range lies within the system's. The kernel silently uses only the part that does.
 fn within_system(first: u16, last: u16, system: Option<(u16, u16)>) -> Result<(), Problem> {
     match system {
         Some((least, most)) if least <= first && last <= most => Ok(()),
@@ -138,7 +140,7 @@ fn within_system(first: u16, last: u16, system: Option<(u16, u16)>) -> Result<()
     }
 }
 
-/// The tenant's default does not reach a Unix socket; what the module itself says there is refused.
+/// Keepalive for the next hop. A Unix socket gets no tenant default, and a module's own setting for one is refused.
 fn tcp_keepalive(
     raw: Option<&contract::TcpKeepalive>,
     next_hop: &Target,

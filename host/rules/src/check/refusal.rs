@@ -1,4 +1,4 @@
-//! Why a decision is refused, in terms of the WIT field that is to blame.
+//! The reason why a decision is refused, with the WIT field at fault.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub struct Refusal {
     pub problem: Problem,
 }
 
-/// What is wrong with a field.
+/// The reason why a field is refused.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Problem {
     #[error("`{value}` {why}")]
@@ -35,7 +35,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A value that breaks a rule. What the module wrote is shown, but never more of it than fits a log line.
+    /// A value that breaks a rule. The message shows the module's text, cut to fit a log line.
     pub fn value(value: &str, why: impl ToString) -> Problem {
         const MOST: usize = 80;
         let (mut value, cut) = printable(value, MOST);
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// Names the field of a problem.
+/// Adds the field to a problem.
 pub trait At<T> {
     fn at(self, field: impl Into<Cow<'static, str>>) -> Result<T, Refusal>;
 }
@@ -61,7 +61,7 @@ impl<T> At<T> for Result<T, Problem> {
     }
 }
 
-/// A number within its range.
+/// Checks that a number is within its range.
 pub fn within(found: u32, least: u32, most: u32, unit: &'static str) -> Result<u32, Problem> {
     if (least..=most).contains(&found) {
         return Ok(found);
@@ -69,7 +69,7 @@ pub fn within(found: u32, least: u32, most: u32, unit: &'static str) -> Result<u
     Err(Problem::Range { found: found.into(), least: least.into(), most: most.into(), unit })
 }
 
-/// Text of at most so many bytes, without control characters.
+/// Checks that a text has at most `most` bytes and no control characters.
 pub fn short_text(text: String, most: usize) -> Result<String, Problem> {
     if text.len() > most {
         return Err(Problem::TooLong { found: text.len(), most });

@@ -1,4 +1,4 @@
-//! A response that the module itself gives.
+//! Checks a response that the module itself gives.
 
 use http::StatusCode;
 

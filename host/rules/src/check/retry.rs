@@ -1,4 +1,4 @@
-//! What a module allows after a failure. It may narrow what the host allows, never widen it.
+//! Checks a module's retry policy. It may narrow the host's rules, never widen them.
 
 use crate::check::refusal::{At, within};
 use crate::check::spec::{Checked, RetryFields, RetrySpec};
@@ -6,7 +6,7 @@ use crate::check::{Problem, Refusal};
 use crate::config::Limits;
 use crate::contract;
 
-/// Statuses 500 to 599: there are no more.
+/// Most statuses in one policy: 500 to 599 are 100.
 const MOST_STATUSES: usize = 100;
 
 pub fn check(raw: contract::RetryPolicy, limits: &Limits) -> Result<RetrySpec, Refusal> {

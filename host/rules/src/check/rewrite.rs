@@ -1,4 +1,4 @@
-//! Changes to the request.
+//! Checks the changes that a module makes to the request.
 
 use http::uri::PathAndQuery;
 
@@ -8,7 +8,7 @@ use crate::check::spec::{Checked, RewriteFields, RewriteSpec};
 use crate::check::{Problem, Refusal, address};
 use crate::contract;
 
-/// Longest path and query, in bytes: what the `http` crate takes.
+/// Longest path and query, in bytes: the limit of the `http` crate.
 const LONGEST_PATH: usize = 65_534;
 
 pub fn check(raw: contract::Rewrite) -> Result<RewriteSpec, Refusal> {

@@ -1,4 +1,4 @@
-//! What a spec takes in memory, about: the numbers and strings that a module chose.
+//! Approximate memory that a spec takes: the numbers and strings that a module chose.
 
 use http::{HeaderName, HeaderValue};
 
@@ -30,7 +30,7 @@ impl ResponseFields {
     }
 }
 
-/// Of one header, beside its texts.
+/// Size of one header in bytes, without the texts of its name and value.
 const HEADER: usize = size_of::<(HeaderName, HeaderValue)>();
 
 fn headers(headers: &[(HeaderName, HeaderValue)]) -> usize {

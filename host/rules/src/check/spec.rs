@@ -1,4 +1,4 @@
-//! What a check leaves behind. All fields can be read through `Deref`; only this room can make one.
+//! The results of a check, called specs. All fields can be read through `Deref`; only this room can make one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::check::CredentialSpec;
 use crate::config::TcpKeepalive;
 use crate::contract::{Alpn, Quirks, Upgrade, Verify};
 
-/// A value that went through `check`. The field is private to this room, and that is the whole point.
+/// A value that passed `check`. The field is private to this room, so that no other code can make one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Checked<T>(pub(super) T);
@@ -57,7 +57,8 @@ pub struct PeerFields {
     pub timeouts: TimeoutSpec,
 }
 
-/// What makes a connection the one it is: all of a peer but its timeouts. Equal ones may share a pooled connection.
+/// The identity of a connection: all of a peer except its timeouts. Peers with equal fields may share a pooled
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ConnectionFields {
@@ -78,13 +79,13 @@ pub struct ConnectionFields {
 }
 
 impl ConnectionFields {
-    /// What this host itself connects to: the CONNECT proxy, if there is one.
+    /// The address that this host itself connects to: the CONNECT proxy if there is one, else the target.
     pub fn next_hop(&self) -> &Target {
         self.connect_proxy.as_ref().map_or(&self.target, |proxy| &proxy.address)
     }
 }
 
-/// Where a connection goes.
+/// The destination of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// IPv4-mapped IPv6 addresses are IPv4 addresses here.
@@ -95,7 +96,7 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-/// As a module writes it.
+/// In the form that a module writes.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -127,7 +128,7 @@ pub struct TlsSpec {
     pub ca: Option<CredentialSpec>,
     #[serde(rename = "client-cert", skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<CredentialSpec>,
-    /// Groups as OpenSSL lists them.
+    /// Key exchange groups in OpenSSL's list format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curves: Option<String>,
 }
@@ -136,7 +137,7 @@ pub struct TlsSpec {
 #[serde(rename_all = "kebab-case")]
 pub struct ConnectProxySpec {
     pub address: Target,
-    /// Values may hold credentials: they are not shown.
+    /// Values may hold credentials, so they are not serialized.
     #[serde(serialize_with = "names_only")]
     pub headers: BTreeMap<String, Vec<u8>>,
 }
@@ -194,7 +195,7 @@ pub struct TimeoutSpec {
     pub read: Duration,
     #[serde(rename = "write-ms", serialize_with = "milliseconds")]
     pub write: Duration,
-    /// Zero: the connection is not kept.
+    /// Zero: the connection is not kept for reuse.
     #[serde(rename = "idle-ms", serialize_with = "milliseconds")]
     pub idle: Duration,
 }
@@ -217,9 +218,9 @@ pub struct RewriteFields {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RetryFields {
-    /// Attempts of this request, all together.
+    /// Most attempts of this request, the first included.
     pub attempts: u32,
-    /// In order, none twice.
+    /// Sorted, without duplicates.
     pub on_status: Vec<u16>,
 }
 

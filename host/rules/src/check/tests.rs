@@ -1,4 +1,4 @@
-//! The rules of the WIT contract, a line a case.
+//! Tests of the rules of the WIT contract, one line per case.
 
 mod bounds;
 mod headers;
@@ -81,7 +81,7 @@ fn passes(change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     }
 }
 
-/// Refused with a message that starts like this: the field, and what is wrong with it.
+/// Expects a refusal whose message starts with `expected`: the field, and the problem.
 #[track_caller]
 fn refused(change: impl FnOnce(&mut contract::Route), expected: &str) {
     refused_with(&everything(), change, expected);
@@ -450,7 +450,7 @@ fn pass_is_pass() {
     assert_eq!(ask(contract::Decision::Pass, &NOTHING), Ok(Verdict::Pass));
 }
 
-/// Connections differ if and only if an attribute other than a timeout does.
+/// Connections differ if and only if an attribute other than a timeout differs.
 #[test]
 fn connections_are_told_apart_by_all_but_timeouts() {
     let base = passes(|_| {}).peer.connection.clone();

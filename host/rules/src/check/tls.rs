@@ -1,4 +1,4 @@
-//! TLS to the upstream. What would silently skip a check is refused here.
+//! Checks TLS to the upstream. Settings with which a certificate check would silently be skipped are refused.
 
 use crate::check::credentials::named;
 use crate::check::refusal::At;
@@ -6,7 +6,7 @@ use crate::check::spec::{Target, TlsSpec};
 use crate::check::{Policy, Problem, Refusal, address};
 use crate::contract::{self, Verify};
 
-/// Longest list of groups, in bytes.
+/// Longest list of key exchange groups, in bytes.
 const LONGEST_CURVES: usize = 255;
 
 pub fn check(raw: contract::Tls, target: &Target, policy: &Policy<'_>) -> Result<TlsSpec, Refusal> {
@@ -39,7 +39,7 @@ pub fn check(raw: contract::Tls, target: &Target, policy: &Policy<'_>) -> Result
     })
 }
 
-/// Pingora switches certificate checks off, without a word, where there is no server name.
+/// The server name to check the certificate against. Pingora silently skips the checks where there is no server name.
 fn server_name(sni: Option<&str>, target: &Target, verify: Verify) -> Result<Option<String>, Refusal> {
     match (sni, target) {
         (Some(sni), _) => dns_name(sni).at("peer.tls.sni").map(Some),
@@ -61,9 +61,9 @@ fn alternative_name(name: Option<&str>, verify: Verify) -> Result<Option<String>
     }
 }
 
-/// A name that can be compared with a certificate's names. Pingora hands all that it is given to OpenSSL as a *host*
+/// Checks a name that can be compared with a certificate's names. Pingora passes every name to OpenSSL as a *host*
 /// (`X509_VERIFY_PARAM_add1_host`): an address would never match a certificate for that address (an `iPAddress`), yet
-/// match one for any other address that merely has it as its common name.
+/// would match any other certificate that merely has the address as its common name.
 fn dns_name(text: &str) -> Result<String, Problem> {
     if text.parse::<std::net::IpAddr>().is_ok() {
         return Err(Problem::value(text, "is an address; this host can compare a certificate with names only"));
@@ -71,7 +71,7 @@ fn dns_name(text: &str) -> Result<String, Problem> {
     address::name(text).map_err(|why| Problem::value(text, why))
 }
 
-/// Names joined by colons, all of them known to the TLS library.
+/// Checks a list of group names joined by colons, all of them known to the TLS library.
 fn curves(list: String, is_known: fn(&str) -> bool) -> Result<String, Problem> {
     if list.len() > LONGEST_CURVES {
         return Err(Problem::TooLong { found: list.len(), most: LONGEST_CURVES });

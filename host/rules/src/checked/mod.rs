@@ -1,40 +1,40 @@
-//! What a module's answer came to, in a form that several requests can share.
+//! Checked decisions of modules, in a form that several requests can share.
 
 mod route;
-mod routes;
+mod route_cache;
 
 use std::sync::Arc;
 
 use crate::check::{ResponseSpec, Verdict};
 
 pub use route::Route;
-pub use routes::Routes;
+pub use route_cache::RouteCache;
 
-/// A checked answer.
+/// A decision that passed the check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum CheckedDecision {
     Connect(Arc<Route>),
     Respond(Arc<ResponseSpec>),
     Pass,
 }
 
-impl From<Verdict> for Answer {
-    fn from(verdict: Verdict) -> Answer {
+impl From<Verdict> for CheckedDecision {
+    fn from(verdict: Verdict) -> CheckedDecision {
         match verdict {
-            Verdict::Connect(spec) => Answer::Connect(Arc::new(Route::new(*spec))),
-            Verdict::Respond(response) => Answer::Respond(Arc::new(response)),
-            Verdict::Pass => Answer::Pass,
+            Verdict::Connect(spec) => CheckedDecision::Connect(Arc::new(Route::new(*spec))),
+            Verdict::Respond(response) => CheckedDecision::Respond(Arc::new(response)),
+            Verdict::Pass => CheckedDecision::Pass,
         }
     }
 }
 
-impl Answer {
-    /// Memory that it takes, about, in bytes.
+impl CheckedDecision {
+    /// Approximate memory that it takes, in bytes.
     pub fn bytes(&self) -> usize {
         match self {
-            Answer::Connect(route) => route.bytes(),
-            Answer::Respond(response) => response.bytes(),
-            Answer::Pass => 0,
+            CheckedDecision::Connect(route) => route.bytes(),
+            CheckedDecision::Respond(response) => response.bytes(),
+            CheckedDecision::Pass => 0,
         }
     }
 }

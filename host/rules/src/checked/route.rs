@@ -1,5 +1,5 @@
-//! A route that was decided on, with room for what a connector prepares for it: the next request that takes the same
-//! route gets a copy.
+//! A checked route, with a slot for the peer that a connector prepares for it: the next request that takes the same
+//! route gets a copy of that peer.
 
 use std::any::Any;
 use std::fmt;
@@ -11,9 +11,9 @@ use crate::check::{RouteSpec, Target};
 
 pub struct Route {
     spec: RouteSpec,
-    /// A cache has it.
+    /// Whether a cache holds this route.
     is_cached: AtomicBool,
-    /// The connector's own type: this crate knows none.
+    /// The prepared peer, in the connector's own type, which this crate does not know.
     prepared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -26,18 +26,18 @@ impl Route {
         &self.spec
     }
 
-    /// Called by whoever keeps it for other requests.
+    /// Called by a cache that keeps the route for other requests.
     pub fn note_cached(&self) {
         self.is_cached.store(true, Ordering::Relaxed);
     }
 
-    /// The peer that was prepared for it, if one was.
+    /// The peer that was prepared for this route, if there is one.
     pub fn prepared<P: Any>(&self) -> Option<&P> {
         self.prepared.get()?.downcast_ref()
     }
 
-    /// Keeps a peer for the next attempt on this route, unless nobody will take the route again, or its address, pool
-    /// key or connector is another one each time. It holds nothing of one attempt alone.
+    /// Keeps a peer for the next attempt on this route, unless the route is not cached, or its address, pool key or
+    /// connector differs each time. The peer must hold nothing that belongs to a single attempt.
     pub fn prepare<P: Any + Send + Sync + Clone>(&self, peer: &P) {
         let connection = &self.spec.peer.connection;
         let is_one_place = matches!(connection.target, Target::Socket(_) | Target::Unix(_));
@@ -46,7 +46,7 @@ impl Route {
             && connection.connect_proxy.is_none()
             && !self.spec.peer.timeouts.idle.is_zero()
         {
-            // Another thread may have been first: they are the same.
+            // Another thread may have been first; its peer is the same.
             let _ = self.prepared.set(Box::new(peer.clone()));
         }
     }
@@ -66,7 +66,7 @@ impl Deref for Route {
     }
 }
 
-/// Two requests that take equal routes are routed the same.
+/// Routes are equal if their specs are: they route a request in the same way.
 impl PartialEq for Route {
     fn eq(&self, other: &Route) -> bool {
         self.spec == other.spec

@@ -1,4 +1,4 @@
-//! `[admin]`
+//! Reads `[admin]`.
 
 use crate::config::claims::Claims;
 use crate::config::hostname::{self, BadHostname};
@@ -26,7 +26,7 @@ pub fn read(section: Option<Section<'_>>, claims: &mut Claims<'_>) -> Option<Adm
     Some(AdminConfig { socket, address: address.map(|address| address.value), token_file, hosts })
 }
 
-/// Names of the listener. What is none is reported and left out.
+/// The listener's hostnames. Invalid ones are reported and left out.
 fn hosts(section: &mut Section<'_>) -> Vec<String> {
     let (texts, findings) = (section.strings("hosts").unwrap_or_default(), section.findings());
     let names = texts.into_iter().filter_map(|text| {

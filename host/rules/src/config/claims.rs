@@ -1,5 +1,5 @@
-//! What may be claimed once in a configuration: names, addresses and hostnames. A second claim is reported with the
-//! place of the first, also where the rest of either table is wrong.
+//! Keeps names, addresses and hostnames unique in a configuration. A second claim is reported with the place of the
+//! first, even if the rest of either table is wrong.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,22 +26,22 @@ pub enum HasTls {
     No,
 }
 
-/// What no two tenants may have.
+/// A combination of listener, server name and hostname; no two tenants may have the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim<'t> {
-    /// None: all that nobody else has by name.
+    /// None: all listeners, except what other tenants claim on a named one.
     pub listener: Option<&'t str>,
-    /// None: with or without one.
+    /// None: with or without a server name.
     pub sni: Option<HostPattern>,
     pub hostname: HostPattern,
 }
 
-/// A tenant, as far as it is known.
+/// The tenant that makes a claim.
 #[derive(Debug, Clone)]
 pub struct Claimant<'t> {
-    /// None if the name is missing or wrong.
+    /// None if the name is missing or invalid.
     pub name: Option<&'t str>,
-    /// Its table.
+    /// The place of its table.
     pub place: Place,
 }
 
@@ -62,7 +62,7 @@ impl<'t> Claims<'t> {
         self.report_second(first.map(|(place, _)| place), &name.place, name.value);
     }
 
-    /// Whether a listener has TLS; one that there is not is reported.
+    /// Whether a listener has TLS. A listener that does not exist is reported.
     pub fn listener(&self, name: &Placed<&'t str>) -> Option<HasTls> {
         let found = self.listener_names.get(name.value);
         if found.is_none() {
@@ -80,12 +80,12 @@ impl<'t> Claims<'t> {
         self.listener_names.values().any(|(_, tls)| *tls == HasTls::Yes)
     }
 
-    /// Port 0 is any free port, so it may be claimed many times.
+    /// Claims an address. Port 0 means any free port, so it may be claimed many times.
     pub fn address(&mut self, address: &Placed<SocketAddr>) {
         if address.value.port() == 0 {
             return;
         }
-        // IPv4 in an IPv6 coat is the same address.
+        // An IPv4-mapped IPv6 address is the same address.
         let canonical = SocketAddr::new(address.value.ip().to_canonical(), address.value.port());
         let first = first_claim(&mut self.addresses, canonical, &address.place);
         self.report_second(first, &address.place, &canonical.to_string());
@@ -96,7 +96,7 @@ impl<'t> Claims<'t> {
         self.report_second(first, &name.place, name.value);
     }
 
-    /// Reports the grant of a credential that there is not.
+    /// Reports a grant whose credential does not exist.
     pub fn grant(&self, name: &Placed<&'t str>) {
         if !self.credential_names.contains_key(name.value) {
             let message = format!(
@@ -112,7 +112,7 @@ impl<'t> Claims<'t> {
         self.report_second(first, &name.place, name.value);
     }
 
-    /// Claims a hostname, which stands at `place`, for a tenant. Tells whether nobody else has it.
+    /// Claims the hostname at `place` for a tenant. Returns whether it was free.
     pub fn hostname(&mut self, claim: Claim<'t>, place: &Place, claimant: &Claimant<'t>) -> bool {
         let whose = (claimant.clone(), place.clone());
         let Some((owner, first)) = first_claim(&mut self.hostnames, claim.clone(), &whose) else { return true };
@@ -127,7 +127,7 @@ impl<'t> Claims<'t> {
         false
     }
 
-    /// A name that is unique among `names`, such as those of one tenant's groups.
+    /// Claims a name that must be unique among `names`, such as those of one tenant's groups.
     pub fn name_among(&self, names: &mut HashMap<&'t str, Place>, name: &Placed<&'t str>) {
         let first = first_claim(names, name.value, &name.place);
         self.report_second(first, &name.place, name.value);
@@ -160,7 +160,7 @@ impl Claimant<'_> {
     }
 }
 
-/// Who claimed this before, if anybody did; from now on it is claimed.
+/// Returns the earlier claim to this key, if there is one; otherwise records this claim.
 fn first_claim<K: Eq + Hash, V: Clone>(claims: &mut HashMap<K, V>, key: K, claim: &V) -> Option<V> {
     let first = claims.get(&key).cloned();
     if first.is_none() {

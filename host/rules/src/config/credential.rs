@@ -1,4 +1,4 @@
-//! `[[ca]]` and `[[client_cert]]`: what modules may name, where it is granted, and never see.
+//! Reads `[[ca]]` and `[[client_cert]]`: certificates that modules may name if they are granted, but never see.
 
 use crate::config::claims::Claims;
 use crate::config::section::Section;

@@ -1,4 +1,4 @@
-//! `[tenant.failure]` and what stands below it.
+//! Reads `[tenant.failure]` and the tables below it.
 
 use http::StatusCode;
 
@@ -26,7 +26,7 @@ pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Fallback {
     fallback
 }
 
-/// None if there is no address. Whether it may be connected to is judged at the start.
+/// None if there is no address. The egress policy judges the address at the start.
 fn peer<'t>(mut section: Section<'t>, claims: &Claims<'t>) -> Option<FallbackPeer> {
     section.require("address", "\"203.0.113.7:80\"");
     let address = section.string("address");

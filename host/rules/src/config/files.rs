@@ -1,4 +1,4 @@
-//! The files of a configuration: the main one, and those of tenants in the folder beside it.
+//! Finds and loads the files of a configuration: the main file, and the tenants' files in the folder next to it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,21 @@ use crate::config::problem::{Findings, Place};
 use crate::config::read::{self, Files, Text};
 use crate::config::{AdminConfig, Config, ConfigErrors};
 
-/// Beside the main file; each `.toml` in it has one tenant or more.
+/// Folder next to the main file; each `.toml` in it has one tenant or more.
 const TENANTS: &str = "tenants.d";
 
-/// The folder of tenants beside the main file, which may not be there.
+/// The folder of tenants next to the main file; it may not exist.
 pub fn folder_of_tenants(main: &Path) -> PathBuf {
     main.parent().unwrap_or(Path::new("")).join(TENANTS)
 }
 
-/// The files that `load` reads now.
+/// The files that `load` would read at this moment.
 pub fn files(main: &Path) -> Vec<PathBuf> {
     let tenants = tenant_files(&folder_of_tenants(main)).ok().flatten().unwrap_or_default();
     std::iter::once(main.to_owned()).chain(tenants).collect()
 }
 
-/// Reads a configuration: the file, and those of tenants beside it.
+/// Reads a configuration: the main file, and the tenants' files next to it.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let main = text(path)?;
     let (mut tenants, mut unreadable) = (None, Vec::new());
@@ -39,13 +39,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     }
 }
 
-/// Reads where the admin API is, and nothing else: whoever has to go back has no time to mend the rest of the file.
+/// Reads the address of the admin API and nothing else: an operator who must roll back has no time to repair the rest
+/// of the file.
 pub fn load_admin(path: &Path) -> Result<Option<AdminConfig>, ConfigErrors> {
     read::admin_of(&text(path)?)
 }
 
-/// The files of a folder in the order of their names; None if there is no such folder. What is hidden, or does not end
-/// in `.toml`, is left alone: editors and package managers keep their own files there.
+/// The files of a folder, sorted by name; None if there is no such folder. Files that are hidden or do not end in
+/// `.toml` are skipped: editors and package managers keep their own files there.
 fn tenant_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, ConfigErrors> {
     let unreadable = |error: std::io::Error| ConfigErrors::whole(folder, format!("cannot be read: {error}"));
     let entries = match fs::read_dir(folder) {

@@ -1,4 +1,4 @@
-//! `[listener.forwarded]`
+//! Reads `[listener.forwarded]`.
 
 use crate::config::ForwardedConfig;
 use crate::config::section::{Section, choose};

@@ -1,4 +1,4 @@
-//! `[tenant.grants]`
+//! Reads `[tenant.grants]`.
 
 use crate::config::Grants;
 use crate::config::claims::Claims;
@@ -25,7 +25,7 @@ pub fn read<'t>(section: Option<Section<'t>>, claims: &Claims<'t>) -> Grants {
     grants.networks = section.networks("networks");
     grants.ports = section.numbers("ports", 1..=u16::MAX);
     for path in section.strings("unix_sockets").unwrap_or_default() {
-        // Paths of modules are compared with these as text, so neither may have another spelling.
+        // The paths that modules name are compared with these as text, so each path may have only one spelling.
         if path.value.starts_with('/') && !path.value.split('/').any(|part| part == "." || part == "..") {
             grants.unix_sockets.push(path.value.to_owned());
         } else {

@@ -1,4 +1,4 @@
-//! `[[tenant.group]]` and `[tenant.group.health_check]`
+//! Reads `[[tenant.group]]` and `[tenant.group.health_check]`.
 
 use http::uri::PathAndQuery;
 
@@ -26,7 +26,7 @@ fn health_check(mut section: Section<'_>) -> HealthCheckConfig {
     if path.is_none() && host.is_some() {
         section.problem("host", "means nothing without `path`: then nothing is asked for");
     }
-    // An hour, and more probes than anybody waits for.
+    // The upper ends are an hour, and more probes than anybody waits for.
     let interval = section.milliseconds("interval_ms", 10..=3_600_000);
     let timeout = section.milliseconds("timeout_ms", 1..=60_000);
     let mut times = |key, default| section.number(key, 1..=1_000, Unit::Things).unwrap_or(default);

@@ -1,4 +1,4 @@
-//! Hostname patterns: `shop.example`, `*.shop.example`, `*`, or an IP address.
+//! Parses hostname patterns: `shop.example`, `*.shop.example`, `*`, or an IP address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::config::HostPattern;
 use crate::dns_name::{BadName, dns_name};
 
-/// Not a hostname pattern. A message follows the text that was found.
+/// Why a text is not a hostname pattern. The message is written to follow that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHostname {
     #[error("must not be empty: `*` takes any host")]
@@ -37,7 +37,7 @@ pub enum BadHostname {
     Character,
 }
 
-/// Reads a pattern. Upper case is lowered, a trailing dot is dropped, an IPv6 address may have brackets.
+/// Parses a pattern. Converts it to lower case and drops a trailing dot; an IPv6 address may have brackets.
 pub fn pattern(text: &str) -> Result<HostPattern, BadHostname> {
     if text == "*" {
         return Ok(HostPattern::Any);
@@ -56,7 +56,7 @@ pub fn pattern(text: &str) -> Result<HostPattern, BadHostname> {
     }
 }
 
-/// Reads a pattern for server names (SNI): as above, without addresses.
+/// Parses a pattern for server names (SNI): like [`pattern`], but addresses are refused.
 pub fn sni_pattern(text: &str) -> Result<HostPattern, BadHostname> {
     let pattern = pattern(text)?;
     match &pattern {
@@ -65,7 +65,7 @@ pub fn sni_pattern(text: &str) -> Result<HostPattern, BadHostname> {
     }
 }
 
-/// What follows the opening bracket.
+/// Parses the rest of an IPv6 address, after the opening bracket.
 fn bracketed(rest: &str) -> Result<HostPattern, BadHostname> {
     let (inside, after) = rest.split_once(']').ok_or(BadHostname::Brackets)?;
     let ip: Ipv6Addr = inside.parse().map_err(|_| BadHostname::Brackets)?;
@@ -76,7 +76,7 @@ fn bracketed(rest: &str) -> Result<HostPattern, BadHostname> {
 }
 
 fn name(text: &str) -> Result<String, BadHostname> {
-    // What people paste: told by what it is, not by its first odd character.
+    // Mistakes that people paste: the error names the mistake instead of the first invalid character.
     for (mark, error) in
         [('/', BadHostname::Url), ('@', BadHostname::Userinfo), (':', BadHostname::Port), ('*', BadHostname::Star)]
     {
@@ -94,7 +94,7 @@ fn name(text: &str) -> Result<String, BadHostname> {
     })
 }
 
-/// As it is written in a configuration.
+/// In the form that a configuration has.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! `[tenant.limits]`
+//! Reads `[tenant.limits]`, and holds its types and defaults.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::config::section::{Section, Unit};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What kind of module one is, told by what it needs at its start.
+/// The class of a module, recognized by what the module needs at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Compiled code and little else: C, Rust, Zig, AssemblyScript.
     Small,
-    /// It brings a language's runtime: Go, JavaScript, Python.
+    /// Compiled code with a language's runtime: Go, JavaScript, Python.
     Runtime,
 }
 
-/// `[tenant.limits]`: what one decision of a module may use, by the module's class.
+/// `[tenant.limits]`: the resources that one decision may use, by the module's class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantLimits {
     small: Limits,
@@ -32,7 +32,7 @@ impl Default for TenantLimits {
     }
 }
 
-/// The same for all classes.
+/// The same limits for all classes.
 impl From<Limits> for TenantLimits {
     fn from(limits: Limits) -> TenantLimits {
         TenantLimits { small: limits.clone(), runtime: limits }
@@ -47,7 +47,7 @@ impl TenantLimits {
         }
     }
 
-    /// For what is no class's own: attempts, and the body of a response.
+    /// Limits for values that do not depend on the class: attempts, and the body of a response.
     pub fn of_any(&self) -> &Limits {
         &self.small
     }
@@ -59,14 +59,14 @@ impl TenantLimits {
     }
 }
 
-/// What one decision may use.
+/// The resources that one decision may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// CPU time of a decision.
     pub decision: Duration,
     /// CPU time of `configure`.
     pub configure: Duration,
-    /// Linear memory, all memories of the module together, in bytes.
+    /// Linear memory in bytes, all memories of the module together.
     pub memory_bytes: usize,
     /// Elements of one table.
     pub table_elements: usize,
@@ -93,7 +93,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a module of this class may use where the operator says nothing.
+    /// The defaults for a module of this class.
     pub fn of(class: Class) -> Limits {
         let small = Limits {
             decision: Duration::from_millis(10),
@@ -110,7 +110,7 @@ impl Limits {
         };
         match class {
             Class::Small => small,
-            // Interpreted code is some tens of times slower, and a collector works in bursts.
+            // Interpreted code is tens of times slower, and a garbage collector works in bursts.
             Class::Runtime => Limits {
                 decision: Duration::from_millis(50),
                 configure: Duration::from_secs(10),
@@ -124,9 +124,9 @@ impl Limits {
     }
 }
 
-/// What is written holds for all of the tenant's modules, whatever their class.
+/// Reads the table. A limit that it sets applies to all of the tenant's modules, whatever their class.
 ///
-/// `memory_mib`, `table_elements` and `instances` end at the ceilings that the engine reserves room for; the other
+/// The ranges of `memory_mib`, `table_elements` and `instances` end at the maximum that the engine reserves; the other
 /// ranges end where one decision would be a burden to all tenants.
 pub fn read(section: Option<Section<'_>>) -> TenantLimits {
     let mut limits = TenantLimits::default();

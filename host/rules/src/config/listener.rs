@@ -1,4 +1,4 @@
-//! `[[listener]]`
+//! Reads `[[listener]]`.
 
 use crate::config::claims::{Claims, HasTls};
 use crate::config::section::{DAY_MS, Section, Unit};
@@ -24,13 +24,13 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
             .problem("h2c", "must be left out beside `tls`: it is HTTP/2 without TLS, and with TLS ALPN negotiates it");
     }
     let default_h2c = ListenerConfig::H2C && tls.is_none();
-    // Below the range, browsers' heads would not fit; above it, one head is a burden of its own.
+    // Below the range, the heads of browsers would not fit; above it, a single head is a burden.
     let max_head_bytes = section.number("max_head_bytes", 1024..=1_000_000, Unit::Bytes);
     let first_byte_timeout = section.milliseconds("first_byte_timeout_ms", 1..=DAY_MS);
     let head_timeout = section.milliseconds("head_timeout_ms", 1..=DAY_MS);
     let keepalive_timeout = section.milliseconds("keepalive_timeout_ms", 1..=DAY_MS);
     let body_timeout = section.milliseconds("body_timeout_ms", 1..=DAY_MS);
-    // Above it, a client on a slow line could not send at all.
+    // Above the range, a client on a slow line could not send at all.
     let body_rate = section.number("body_bytes_per_s", 0..=1_000_000_u64, Unit::Bytes);
     let send_timeout = section.milliseconds("send_timeout_ms", 1..=DAY_MS);
     let max_requests = section.number("max_requests", 1..=u64::from(u32::MAX), Unit::Things);
@@ -66,10 +66,11 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
 
 fn http2(section: &mut Section<'_>) -> Http2Config {
     let defaults = Http2Config::default();
-    // Browsers open dozens at once; above the range, one connection is a burden of its own.
+    // Browsers open dozens of streams at once; above the range, a single connection is a burden.
     let max_streams = section.number("h2_max_streams", 1..=1000, Unit::Things);
     let send_buffer = section.number("h2_send_buffer_bytes", 16_384..=16_777_216_usize, Unit::Bytes);
-    // Every stream and connection begins with 65,535 bytes (RFC 9113, section 6.9.2), which can't be taken back.
+    // Every stream and connection starts with a window of 65,535 bytes (RFC 9113, section 6.9.2), which can't be taken
+    // back.
     let stream_window = section.number("h2_stream_window_bytes", 65_535..=16_777_216, Unit::Bytes);
     let connection_window = section.number("h2_connection_window_bytes", 65_535..=268_435_456, Unit::Bytes);
     Http2Config {

@@ -1,4 +1,4 @@
-//! `[log]`
+//! Reads `[log]`.
 
 use toml::de::DeValue;
 

@@ -1,9 +1,9 @@
-//! The configuration: from TOML to checked types, every problem of its files told at once.
+//! Reads the configuration from TOML into checked types, and reports every problem of its files at once.
 //!
-//! Serde's derive stops at the first problem, so a small reader over TOML's spanned tree takes its place. Files that a
+//! Serde's derive stops at the first problem, so a small reader over TOML's spanned tree replaces it. Files that a
 //! configuration names (modules, certificates) are not opened here.
 
-// The whole, and its tables.
+// One file per table of the configuration.
 mod admin;
 mod failure;
 mod files;
@@ -22,7 +22,7 @@ mod resolver;
 mod tenant;
 mod upstream;
 
-// What they are made with.
+// Shared by the table readers.
 mod claims;
 mod credential;
 mod hostname;

@@ -1,4 +1,4 @@
-//! `[[tenant.module]]`
+//! Reads `[[tenant.module]]`.
 
 use serde_json::{Map, Number, Value};
 use toml::de::{DeInteger, DeValue};
@@ -29,10 +29,10 @@ fn config(section: &mut Section<'_>) -> Value {
     }
 }
 
-/// A TOML value as JSON. What JSON can't hold is reported and becomes null.
+/// Converts a TOML value to JSON. Values that JSON can't represent are reported and become null.
 fn json(value: &DeValue<'_>, place: &Place, depth: usize, findings: &Findings) -> Value {
-    /// Tables and arrays within each other. Half of what JSON readers in common use take; inline tables of dotted keys
-    /// reach thousands, which would use up the stack.
+    /// Deepest nesting of tables and arrays. Half of what common JSON parsers accept; inline tables of dotted keys
+    /// reach thousands of levels, which would overflow the stack.
     const DEEPEST: usize = 64;
     let problem = |message: String| {
         findings.add(place, message);
@@ -45,7 +45,7 @@ fn json(value: &DeValue<'_>, place: &Place, depth: usize, findings: &Findings) -
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(value) => Value::Bool(*value),
-        // JSON has no type for them. The form is RFC 3339's.
+        // JSON has no type for dates and times; they become strings in RFC 3339's form.
         DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
         DeValue::Integer(integer) => match to_i64(integer) {
             Some(number) => Value::from(number),

@@ -1,24 +1,24 @@
-//! Which known key or name somebody may have meant.
+//! Finds the known key or name that an unknown one was probably meant to be.
 
 /// The known word nearest to an unknown one, if any is near enough to be worth a suggestion.
 pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
-    /// Fewer letters than this begin too many words.
+    /// Shortest prefix that counts as a match, in bytes. Shorter ones begin too many words.
     const SHORTEST_START: usize = 3;
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let unknown = plain(unknown);
     let near = |known: &&str| {
         let known = plain(known);
         let begins = unknown.len() >= SHORTEST_START && (known.starts_with(&unknown) || unknown.starts_with(&known));
-        // A slip in every third letter is a typing error, more is another word.
+        // Up to one wrong letter in three is a typing error; more is another word.
         let distance = distance(&unknown, &known);
         (begins || distance <= known.len().div_ceil(3)).then_some(distance)
     };
     known.iter().copied().filter_map(|known| Some((near(&known)?, known))).min().map(|(_, known)| known)
 }
 
-/// Levenshtein's distance: how many letters to insert, delete or replace.
+/// Levenshtein distance: the number of letters to insert, delete or replace.
 fn distance(a: &str, b: &str) -> usize {
-    // The distances from the part of `a` that was seen so far to each start of `b`.
+    // The distances from the part of `a` that was seen so far to each prefix of `b`.
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (seen, letter) in a.chars().enumerate() {
         let mut left = seen.saturating_add(1);

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! Problems of a configuration and their places, collected for one report.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::text::printable_line;
 
-/// Every problem of a configuration: file by file, each in the order of its lines.
+/// Every problem of a configuration, sorted by file and then by line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
     problems: Vec<Problem>,
@@ -15,17 +15,17 @@ pub struct ConfigErrors {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     file: PathBuf,
-    /// None: the file as a whole.
+    /// None: the problem concerns the whole file.
     line: Option<usize>,
-    /// Empty: the line, or the file, as a whole.
+    /// Empty: the problem concerns the whole line or file.
     key: String,
     message: String,
 }
 
-/// Where a value stands.
+/// The place of a value in the configuration's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Which of the files, from 0.
+    /// Index of the file; the first is 0.
     pub file: usize,
     /// In bytes, from the start of the file.
     pub offset: usize,
@@ -33,15 +33,15 @@ pub struct Place {
     pub key: String,
 }
 
-/// What was found wrong with a configuration's files so far.
+/// The problems found so far in a configuration's files.
 #[derive(Debug)]
 pub struct Findings {
     files: Vec<Lines>,
-    /// With the files and byte offsets by which they are sorted. In a cell, since all sections add to it.
+    /// Each with the file index and byte offset to sort by. In a `RefCell`, since all sections add to it.
     found: RefCell<Vec<((usize, usize), Problem)>>,
 }
 
-/// A file's name, and where its lines are.
+/// A file's name and the positions of its lines.
 #[derive(Debug)]
 struct Lines {
     name: PathBuf,
@@ -50,7 +50,7 @@ struct Lines {
 }
 
 impl ConfigErrors {
-    /// A file that can't be read.
+    /// A problem of a whole file, such as one that can't be read.
     pub fn whole(file: &Path, message: String) -> ConfigErrors {
         let problem = Problem { file: file.to_owned(), line: None, key: String::new(), message };
         ConfigErrors { problems: vec![problem] }
@@ -62,14 +62,14 @@ impl ConfigErrors {
     }
 }
 
-/// One line a problem: `pointsman.toml:12: tenant[0].limits.attempts: must be from 1 to 16, found 0`.
+/// One line per problem: `pointsman.toml:12: tenant[0].limits.attempts: must be from 1 to 16, found 0`.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Problem { file, line, key, message }) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            // A key or a value may hold line breaks; a problem has one line.
+            // A key or a value may contain line breaks, but each problem gets one line.
             write!(f, "{}:", printable_line(&file.to_string_lossy()))?;
             if let Some(line) = line {
                 write!(f, "{line}:")?;
@@ -84,12 +84,12 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl Place {
-    /// A file from some byte on, without a key.
+    /// A byte offset in a file, without a key.
     pub fn of_file(file: usize, offset: usize) -> Place {
         Place { file, offset, key: String::new() }
     }
 
-    /// The place of a key in the table that stands here.
+    /// The place of a key in the table at this place.
     pub fn below(&self, key: &str, offset: usize) -> Place {
         let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let key = if bare { shown(key) } else { format!("{:?}", shown(key)) };
@@ -97,7 +97,7 @@ impl Place {
         Place { file: self.file, offset, key }
     }
 
-    /// The place of an item in the array that stands here.
+    /// The place of an item in the array at this place.
     pub fn item(&self, index: usize, offset: usize) -> Place {
         Place { file: self.file, offset, key: format!("{}[{index}]", self.key) }
     }
@@ -112,7 +112,7 @@ impl Findings {
         Findings { files: lines.collect(), found: RefCell::default() }
     }
 
-    /// How a message at one place refers to the line of another.
+    /// The words by which a message at `from` refers to the line of `place`.
     pub fn line(&self, place: &Place, from: &Place) -> String {
         let line = self.line_number(place);
         match self.files.get(place.file) {
@@ -138,16 +138,16 @@ impl Findings {
         ConfigErrors { problems: found.into_iter().map(|(_, problem)| problem).collect() }
     }
 
-    /// The first is 1.
+    /// The line of a place; the first is 1.
     fn line_number(&self, place: &Place) -> usize {
         let ends = self.files.get(place.file).map_or(&[][..], |file| &file.ends);
         ends.partition_point(|&end| end < place.offset).saturating_add(1)
     }
 }
 
-/// What a file says, short enough for a message.
+/// Text from a file, cut short for a message.
 pub fn shown(text: &str) -> String {
-    /// In characters; the longest value that makes sense, a hostname, has 253, and its start tells which it is.
+    /// In characters. The longest sensible value, a hostname, has 253, and its start is enough to recognize it.
     const LONGEST: usize = 64;
     match text.char_indices().nth(LONGEST).and_then(|(end, _)| text.get(..end)) {
         Some(start) => format!("{start}..."),
@@ -155,7 +155,7 @@ pub fn shown(text: &str) -> String {
     }
 }
 
-/// Alternatives, as a sentence has them.
+/// Joins alternatives for a sentence.
 pub fn either(choices: &[String]) -> String {
     match choices {
         [first @ .., before, last] => {

@@ -1,18 +1,18 @@
-//! `[proxy]`
+//! Reads `[proxy]`.
 
 use std::path::Path;
 
 use crate::config::section::{DAY_MS, Section, Unit};
 use crate::config::{AdminConfig, ListenerConfig, ProxyConfig};
 
-/// `listeners` and `admin` are what the process hands over in an upgrade.
+/// `listeners` and `admin` are handed over to the new process in an upgrade.
 pub fn read(section: Option<Section<'_>>, listeners: &[ListenerConfig], admin: Option<&AdminConfig>) -> ProxyConfig {
     let defaults = ProxyConfig::default();
     let Some(mut section) = section else { return defaults };
     let config = ProxyConfig {
-        // Each thread costs address space for module instances; no machine in sight has more cores.
+        // Each thread costs address space for module instances; no current machine has more cores.
         threads: section.number("threads", 1..=1024, Unit::Things).unwrap_or(defaults.threads),
-        // Far more connections than a process has file descriptors.
+        // The upper end is far more connections than a process has file descriptors.
         idle_connections: section
             .number("idle_connections", 1..=1_000_000, Unit::Things)
             .unwrap_or(defaults.idle_connections),

@@ -1,11 +1,11 @@
-//! `[tenant.quota]` and `[tenant.breaker]`
+//! Reads `[tenant.quota]` and `[tenant.breaker]`.
 
 use crate::config::section::{Section, Unit};
 use crate::config::{BreakerConfig, Quota};
 
 const GIB: usize = 1024 * 1024 * 1024;
 
-/// The ranges end where a number means "without limit" on any machine in sight.
+/// The ranges end where a number means "without limit" on any current machine.
 pub fn read(section: Option<Section<'_>>) -> Quota {
     let defaults = Quota::default();
     let Some(mut section) = section else { return defaults };
@@ -36,7 +36,7 @@ pub fn read_breaker(section: Option<Section<'_>>) -> BreakerConfig {
     let Some(mut section) = section else { return defaults };
     let breaker = BreakerConfig {
         failures: section.number("failures", 0..=1_000_000, Unit::Things).unwrap_or(defaults.failures),
-        // An hour: longer, and it is an operator who decides.
+        // At most an hour: modules that fail for longer need an operator's decision.
         open: section.milliseconds("open_ms", 1..=3_600_000).unwrap_or(defaults.open),
         probes: section.number("probes", 1..=1_000, Unit::Things).unwrap_or(defaults.probes),
     };

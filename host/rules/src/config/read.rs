@@ -1,4 +1,4 @@
-//! The entry: from the texts of all files to a configuration.
+//! Entry point of the reader: turns the texts of all files into a configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::config::{
     AdminConfig, Config, ConfigErrors, TenantConfig, admin, credential, listener, log, proxy, resolver, tenant,
 };
 
-/// A file.
+/// A file's path and text.
 pub struct Text {
     pub path: PathBuf,
     pub text: String,
@@ -20,7 +20,7 @@ pub struct Text {
 /// All files of a configuration.
 pub struct Files {
     pub main: Text,
-    /// None: there is no folder for them.
+    /// None: there is no folder for tenants.
     pub tenants: Option<Vec<Text>>,
 }
 
@@ -41,7 +41,7 @@ pub fn files(files: &Files) -> Result<Config, ConfigErrors> {
         tables.push(table);
     }
     if !findings.is_empty() {
-        // What is left of a broken file would be full of keys that only seem to be missing: it is not judged.
+        // The rest of a broken file is not checked: many of its keys would only seem to be missing.
         return Err(findings.into_errors());
     }
     let sections = all().zip(&tables).enumerate().map(|(index, (file, table))| {
@@ -55,7 +55,7 @@ pub fn files(files: &Files) -> Result<Config, ConfigErrors> {
     }
 }
 
-/// Reads `[admin]` alone: whatever else the text says is not judged, as long as it is TOML.
+/// Reads `[admin]` alone: the rest of the text is not checked, as long as it is TOML.
 pub fn admin_of(file: &Text) -> Result<Option<AdminConfig>, ConfigErrors> {
     let findings = Findings::new([(file.path.as_path(), file.text.as_str())]);
     let (table, errors) = DeTable::parse_recoverable(&file.text);
@@ -70,7 +70,7 @@ pub fn admin_of(file: &Text) -> Result<Option<AdminConfig>, ConfigErrors> {
     if findings.is_empty() { Ok(config) } else { Err(findings.into_errors()) }
 }
 
-/// A configuration, with holes if anything was found wrong. The first section is the main file.
+/// Reads all sections; the first is the main file. The configuration has gaps if there were findings.
 fn read<'t>(
     mut sections: impl Iterator<Item = Section<'t>>,
     findings: &'t Findings,
@@ -100,9 +100,10 @@ fn read<'t>(
     Some(Config { proxy, log, resolver, admin, listeners, credentials, tenants })
 }
 
-/// Reports errors of syntax in TOML's own words.
+/// Reports syntax errors with the TOML parser's own messages.
 fn syntax(file: usize, text: &str, mut errors: Vec<toml::de::Error>, findings: &Findings) {
-    /// A file of another kind has an error in every word; nobody reads on after as many as fit on a screen.
+    /// Most errors that are reported. A file that is not TOML has an error in every word; nobody reads more than a
+    /// screenful.
     const MOST: usize = 32;
     errors.sort_by_key(|error| error.span().map(|span| span.start));
     for (index, error) in errors.iter().enumerate() {
@@ -122,7 +123,7 @@ fn syntax(file: usize, text: &str, mut errors: Vec<toml::de::Error>, findings: &
     }
 }
 
-/// In characters; the first is 1.
+/// The column of a byte offset, in characters; the first is 1.
 pub fn column(text: &str, offset: usize) -> usize {
     let before = text.get(..offset).unwrap_or(text);
     before.chars().rev().take_while(|&character| character != '\n').count().saturating_add(1)

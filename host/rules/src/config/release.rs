@@ -1,4 +1,4 @@
-//! `[tenant.release]`
+//! Reads `[tenant.release]`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub fn read(section: Option<Section<'_>>) -> ReleaseConfig {
     let canary_percent = section.number("canary_percent", 0..=100, Unit::Things);
     let promote_after_time = section.milliseconds("promote_after_ms", 0..=7 * DAY_MS);
     let rollback_window = section.milliseconds("rollback_window_ms", 0..=7 * DAY_MS);
-    // Each is a compiled module or more in memory.
+    // Each version in the history keeps one or more compiled modules in memory.
     let history = section.number("history", 0..=100, Unit::Things);
     let mut number = |key, default| section.number(key, 0..=1_000_000_000, Unit::Things).unwrap_or(default);
     let config = ReleaseConfig {

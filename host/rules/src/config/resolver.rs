@@ -1,4 +1,4 @@
-//! `[resolver]`
+//! Reads `[resolver]`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,13 +8,13 @@ use crate::config::{Families, ResolverConfig};
 
 const FAMILIES: [(&str, Families); 3] = [("both", Families::Both), ("ipv4", Families::Ipv4), ("ipv6", Families::Ipv6)];
 
-/// Where name servers listen.
+/// The port on which name servers listen.
 const DNS_PORT: u16 = 53;
 
-/// A day, in seconds: no resolver is asked to believe an answer for longer.
+/// A day, in seconds: no answer is believed for longer.
 const DAY_S: u64 = 86_400;
 
-/// Between the bounds of a TTL, so that they never cross.
+/// A minute, in seconds: the boundary between the ranges of the least and the greatest TTL, so that they never cross.
 const MINUTE_S: u64 = 60;
 
 pub fn read(section: Option<Section<'_>>) -> ResolverConfig {
@@ -24,7 +24,7 @@ pub fn read(section: Option<Section<'_>>) -> ResolverConfig {
         servers: servers(&mut section),
         hosts_file: section.path("hosts_file"),
         families: section.choice("families", &FAMILIES).unwrap_or(defaults.families),
-        // A minute is far longer than any client waits.
+        // At most a minute, which is far longer than any client waits.
         timeout: section.milliseconds("timeout_ms", 1..=60_000).unwrap_or(defaults.timeout),
         cache_entries: section.number("cache_entries", 1..=1_000_000, Unit::Things).unwrap_or(defaults.cache_entries),
         min_ttl: section.seconds("min_ttl_s", 0..=MINUTE_S).unwrap_or(defaults.min_ttl),

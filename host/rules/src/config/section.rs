@@ -1,7 +1,7 @@
-//! A typed reader over one TOML table. It hands out keys by type and range, collects problems instead of stopping at
-//! the first, and at its end reports the keys that nobody asked for.
+//! A typed reader over one TOML table. It reads keys by type and range, collects problems instead of stopping at the
+//! first, and at its end reports the keys that were never read.
 //!
-//! A getter gives `None` for a key that is absent and for one that is wrong; the latter is reported by then.
+//! A getter returns `None` for a key that is absent and for one that is invalid; it has reported the latter.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +20,16 @@ use crate::config::problem::{Findings, Place, either, shown};
 /// A day, in milliseconds: the longest time of any key, as in the WIT record `timeouts`.
 pub const DAY_MS: u64 = 86_400_000;
 
-/// What all sections of a file share.
+/// Data that all sections of a configuration share.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'t> {
-    /// Of all files.
+    /// The findings of all files.
     pub findings: &'t Findings,
-    /// Where relative paths start.
+    /// The folder that relative paths start from.
     pub folder: &'t Path,
 }
 
-/// A table of the file. To be finished, or its unknown keys go unnoticed.
+/// A table of a file. Call [`Section::finish`] at the end, or its unknown keys go unnoticed.
 pub struct Section<'t> {
     source: Source<'t>,
     table: &'t DeTable<'t>,
@@ -37,14 +37,14 @@ pub struct Section<'t> {
     known: Vec<&'static str>,
 }
 
-/// A value with the place where it stands.
+/// A value with its place.
 #[derive(Debug, Clone)]
 pub struct Placed<T> {
     pub value: T,
     pub place: Place,
 }
 
-/// What an integer counts.
+/// The unit of an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     Things,
@@ -57,7 +57,7 @@ pub enum Unit {
 type Value<'t> = Spanned<DeValue<'t>>;
 
 impl<'t> Section<'t> {
-    /// A whole file, the `file`th.
+    /// The root table of the file with index `file`.
     pub fn root(table: &'t DeTable<'t>, file: usize, source: Source<'t>) -> Section<'t> {
         Section { source, table, place: Place::of_file(file, 0), known: Vec::new() }
     }
@@ -70,7 +70,7 @@ impl<'t> Section<'t> {
         &self.place
     }
 
-    /// Reports a key that is absent, with a value to put there, written in TOML.
+    /// Reports a key that is absent, with an example of a value, written in TOML.
     pub fn require(&mut self, key: &'static str, example: &str) {
         if self.get(key).is_none() {
             self.problem(key, format!("is missing: add it, for example `{key} = {example}`"));
@@ -82,7 +82,7 @@ impl<'t> Section<'t> {
         self.typed(value, self.place_of(key), "a string", DeValue::as_str)
     }
 
-    /// A list of strings. What is no string in it is reported and left out.
+    /// A list of strings. Items that are not strings are reported and left out.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<Placed<&'t str>>> {
         let value = self.get(key)?;
         let array = self.typed(value, self.place_of(key), "an array of strings", DeValue::as_array)?;
@@ -92,7 +92,7 @@ impl<'t> Section<'t> {
         Some(items.collect())
     }
 
-    /// A list of one string or more. What is no string in it is reported and left out.
+    /// A list of one string or more. Items that are not strings are reported and left out.
     pub fn required_strings(&mut self, key: &'static str, example: &str) -> Vec<Placed<&'t str>> {
         self.require(key, example);
         let empty = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|array| array.is_empty());
@@ -102,13 +102,13 @@ impl<'t> Section<'t> {
         self.strings(key).unwrap_or_default()
     }
 
-    /// One of a few strings.
+    /// One of a few strings, as the value that it means.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.string(key)?;
         choose(&text, choices, self.findings())
     }
 
-    /// A list of IP addresses and networks. What is none is reported and left out.
+    /// A list of IP addresses and networks. Other items are reported and left out.
     pub fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
         let findings = self.findings();
         let texts = self.strings(key).unwrap_or_default().into_iter();
@@ -137,7 +137,7 @@ impl<'t> Section<'t> {
         self.parse_address(text)
     }
 
-    /// A list of one address or more. What is none in it is reported and left out.
+    /// A list of one or more addresses with ports. Other items are reported and left out.
     pub fn required_addresses(&mut self, key: &'static str, example: &str) -> Vec<Placed<SocketAddr>> {
         let texts = self.required_strings(key, example);
         texts.into_iter().filter_map(|text| self.parse_address(text)).collect()
@@ -154,7 +154,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A string that a header can carry, and not an empty one. `must` begins the message if it is none.
+    /// A string that is not empty and is valid as a header value. `must` begins the message if it is not.
     pub fn header_value(&mut self, key: &'static str, must: &str) -> Option<String> {
         let text = self.string(key)?;
         if !text.value.is_empty() && HeaderValue::from_str(text.value).is_ok() {
@@ -177,7 +177,7 @@ impl<'t> Section<'t> {
         self.number_at(value, self.place_of(key), range, unit)
     }
 
-    /// A list of integers. What is none in it, or not within the range, is reported and left out.
+    /// A list of integers. Items that are not integers, or not within the range, are reported and left out.
     pub fn numbers<T>(&mut self, key: &'static str, range: RangeInclusive<T>) -> Vec<T>
     where
         T: TryFrom<i128> + PartialOrd + Display + Copy,
@@ -216,7 +216,7 @@ impl<'t> Section<'t> {
         self.number(key, range, Unit::Seconds).map(Duration::from_secs)
     }
 
-    /// The path of a file. A relative one starts from the folder of the configuration.
+    /// The path of a file. A relative path starts from the folder of the configuration.
     pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let path = self.string(key)?;
         if path.value.is_empty() {
@@ -230,19 +230,19 @@ impl<'t> Section<'t> {
         Some(self.source.folder.join(path.value))
     }
 
-    /// A file of this name in the folder of the configuration.
+    /// The path of a file of this name in the folder of the configuration.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.source.folder.join(name)
     }
 
-    /// A table, to be read and finished.
+    /// A table, which the caller must read and finish.
     pub fn table(&mut self, key: &'static str) -> Option<Section<'t>> {
         let value = self.get(key)?;
         let table = self.typed(value, self.place_of(key), "a table", DeValue::as_table)?;
         Some(self.below(table))
     }
 
-    /// Tables of which there must be one or more, each to be read and finished.
+    /// An array of one table or more, each of which the caller must read and finish.
     pub fn required_tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
         let place = self.place_of(key);
         let header = header(&place.key);
@@ -259,7 +259,7 @@ impl<'t> Section<'t> {
         self.tables_at(key, place, &format!("one or more tables, each written as `[[{header}]]`"))
     }
 
-    /// Tables of which there may be any number, each to be read and finished.
+    /// An array of any number of tables, each of which the caller must read and finish.
     pub fn tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
         let place = self.place_of(key);
         let expected = format!("tables, each written as `[[{}]]`", header(&place.key));
@@ -282,12 +282,12 @@ impl<'t> Section<'t> {
         Some(Placed { value: value.get_ref(), place: self.place_of(key) })
     }
 
-    /// Reports a problem of a key; one that is absent is told at the head of its table.
+    /// Reports a problem with a key. If the key is absent, the place is the head of its table.
     pub fn problem(&self, key: &'static str, message: impl Into<String>) {
         self.findings().add(&self.place_of(key), message);
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that were never read.
     pub fn finish(self) {
         for (key, _) in self.table.iter() {
             let name: &str = key.get_ref();
@@ -336,7 +336,7 @@ impl<'t> Section<'t> {
 }
 
 impl Unit {
-    /// What follows a range in a message.
+    /// The unit's name after a range in a message.
     fn remark(self) -> &'static str {
         match self {
             Unit::Things => "",
@@ -348,7 +348,7 @@ impl Unit {
     }
 }
 
-/// What one of a few strings stands for.
+/// Maps one of a few strings to its value; any other string is reported.
 pub fn choose<T: Copy>(text: &Placed<&str>, choices: &[(&str, T)], findings: &Findings) -> Option<T> {
     let chosen = choices.iter().find(|(choice, _)| *choice == text.value).map(|(_, value)| *value);
     if chosen.is_none() {
@@ -359,7 +359,7 @@ pub fn choose<T: Copy>(text: &Placed<&str>, choices: &[(&str, T)], findings: &Fi
     chosen
 }
 
-/// What a value is, as a message says it.
+/// The type of a value, in a message's words.
 pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -372,7 +372,7 @@ pub fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// How a file names the tables at a key: `tenant[0].module` is written as `tenant.module`.
+/// The header that a file uses for the tables at a key: `tenant[0].module` is written as `tenant.module`.
 fn header(key: &str) -> String {
     let names: Vec<&str> = key.split('.').map(|name| name.split_once('[').map_or(name, |(name, _)| name)).collect();
     names.join(".")

@@ -1,4 +1,4 @@
-//! `[[tenant]]`, and the smaller tables below it.
+//! Reads `[[tenant]]`, and the smaller tables below it.
 
 use std::collections::HashMap;
 
@@ -49,9 +49,9 @@ fn rewind(section: &mut Section<'_>, instance_calls: u32) -> Option<bool> {
     Some(rewind)
 }
 
-/// The name of a listener or a tenant. It stands in logs and metrics, so it is short and plain.
+/// The name of a listener or a tenant. It appears in logs and metrics, so it must be short and plain.
 pub fn name<'t>(section: &mut Section<'t>) -> Option<Placed<&'t str>> {
-    /// In bytes; as long as a DNS label, and one more.
+    /// In bytes; one more than a DNS label may have.
     const LONGEST: usize = 64;
     let name = section.string("name")?;
     let plain = name.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
@@ -63,7 +63,7 @@ pub fn name<'t>(section: &mut Section<'t>) -> Option<Placed<&'t str>> {
     None
 }
 
-/// Whose requests are this tenant's; each combination of listener, SNI and hostname is claimed.
+/// Reads which requests belong to this tenant, and claims each combination of listener, SNI and hostname.
 fn matching<'t>(section: &mut Section<'t>, claims: &mut Claims<'t>, claimant: &Claimant<'t>) -> Matching {
     let texts = section.required_strings("hostnames", "[\"shop.example\"]");
     let hostnames = patterns(texts, section.findings(), hostname::pattern);
@@ -115,7 +115,7 @@ fn patterns(
     patterns.collect()
 }
 
-/// A name stands for one group only.
+/// Reads the groups. Their names must be unique within the tenant.
 fn groups<'t>(section: &mut Section<'t>, claims: &Claims<'t>) -> Vec<GroupConfig> {
     let mut names = HashMap::new();
     let groups = section.tables("group").into_iter().filter_map(group::read);

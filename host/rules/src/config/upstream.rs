@@ -1,4 +1,4 @@
-//! `[tenant.upstream]`; ranges as in the WIT record `peer`.
+//! Reads `[tenant.upstream]`; ranges as in the WIT record `peer`.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub fn read(section: Option<Section<'_>>) -> UpstreamDefaults {
     upstream
 }
 
-/// The ranges are Linux's: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT.
+/// The ranges are those of Linux: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT.
 fn tcp_keepalive(mut section: Section<'_>) -> Option<TcpKeepalive> {
     section.require("idle_s", "60");
     section.require("interval_s", "5");

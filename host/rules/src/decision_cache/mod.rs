@@ -1,15 +1,15 @@
-//! Did the module answer the same before? A decision that depended on nothing but the request and the module's
-//! configuration is a function of what the module read: the next request in which it would read the same gets the same
-//! answer, and the module is not called.
+//! Caches the checked decisions of modules by the values that the modules read. A decision that depended on nothing but
+//! the request and the module's configuration is a function of its reads: the next request in which the reads give the
+//! same values gets the same decision, and the module is not called.
 //!
-//! What is remembered forms a tree: a node is what a module reads next, an edge what it saw there, a leaf the checked
-//! answer. Reads are deterministic, so walking the tree asks a request exactly what the module would have asked. It is
-//! kept flat, in one table whose keys are a node and what was seen, since a table can be bounded and swept as a whole.
-//! `docs/design/decision-cache.md` says why that is sound.
+//! The cache is a tree: a node lists the reads that a module makes next, an edge is the values that they gave, a leaf
+//! is the checked decision. Reads are deterministic, so a walk of the tree makes exactly the reads that the module
+//! would have made. The tree is stored in one table, by node and values, since a table can be bounded and swept as a
+//! whole. `docs/design/decision-cache.md` explains why that is sound.
 
+mod backoff;
+mod cache_key;
 mod node;
-mod pace;
-mod saw;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,116 +18,124 @@ use std::sync::{Arc, OnceLock};
 
 pub use node::Root;
 
-use crate::checked::{Answer, Routes};
+use crate::checked::{CheckedDecision, RouteCache};
 use crate::config::Quota;
+use crate::decision_cache::backoff::Backoff;
+use crate::decision_cache::cache_key::{CacheKey, is_constant};
 use crate::decision_cache::node::Node;
-use crate::decision_cache::pace::Pace;
-use crate::decision_cache::saw::{Saw, is_constant};
 use crate::decision_cache::table::{Step, Table};
 use crate::reads::{Read, Reads, Source};
 use crate::request::RequestHead;
 
-/// What one tenant's modules answered, as long as its configuration and its credentials stay the same.
+/// The cached decisions of one tenant's modules, valid while its configuration and its credentials stay the same.
 #[derive(Debug)]
-pub struct Recall {
+pub struct DecisionCache {
     entries: usize,
     bytes: u64,
-    /// Made with the first answer: most tenants of a large proxy are idle.
+    /// Allocated with the first decision: most tenants of a large proxy are idle.
     table: OnceLock<Table>,
-    pace: Pace,
+    backoff: Backoff,
 }
 
-/// What is known before a module is asked.
+/// The result of a lookup, before a module is called.
 #[derive(Debug)]
-pub enum Found {
-    Answer(Answer),
-    /// Nothing, or nothing any more.
-    Unknown,
-    /// It was not looked, since it did not pay of late.
-    NotLooked,
+pub enum Lookup {
+    Hit(CheckedDecision),
+    Miss,
+    /// Skipped: lookups back off while the hit rate is low.
+    Skipped,
 }
 
-/// Why an answer is not remembered.
+/// Why a decision is not cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
-    /// The module's instances decide more than once (`instance_calls`): they may have a memory of their own.
+pub enum Uncacheable {
+    /// The module's instances decide more than once (`instance_calls`), so they may keep state between decisions.
     Instance,
-    /// The module read what is not the request's.
+    /// The module read something that is not part of the request.
     Read(Source),
-    /// It logged something, which the next request would not.
+    /// The module logged a line; on a hit it would not.
     Log,
-    /// More reads than are noted, or too large a value.
+    /// The module made more reads than are recorded, or read too large a value.
     Size,
 }
 
-impl Unfit {
-    /// As the metrics call it.
+impl Uncacheable {
+    /// The value of the metric's label.
     pub fn name(self) -> &'static str {
         match self {
-            Unfit::Instance => "instance-calls",
-            Unfit::Read(source) => source.name(),
-            Unfit::Log => "log",
-            Unfit::Size => "size",
+            Uncacheable::Instance => "instance-calls",
+            Uncacheable::Read(source) => source.name(),
+            Uncacheable::Log => "log",
+            Uncacheable::Size => "size",
         }
     }
 }
 
-/// What the host observed of a decision.
+/// The facts that decide whether a decision can be cached.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
     pub reads: &'a Reads,
     pub has_logged: bool,
 }
 
-impl Recall {
-    pub fn new(quota: &Quota) -> Recall {
+impl DecisionCache {
+    pub fn new(quota: &Quota) -> DecisionCache {
         let bytes = u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX);
-        let bytes = bytes - Routes::share(quota);
-        Recall { entries: quota.cache_entries, bytes, table: OnceLock::new(), pace: Pace::default() }
+        let bytes = bytes - RouteCache::share(quota);
+        DecisionCache { entries: quota.cache_entries, bytes, table: OnceLock::new(), backoff: Backoff::default() }
     }
 
-    /// Whether anything is ever remembered.
+    /// Whether caching is enabled.
     pub fn is_on(&self) -> bool {
         self.entries > 0 && self.bytes > 0
     }
 
-    /// What the module with this tree answered when it read what it would read now.
-    pub fn find(&self, root: &Root, head: &RequestHead) -> Found {
-        if self.pace.rests() {
-            return Found::NotLooked;
+    /// Looks up the decision of the module with this tree.
+    pub fn lookup(&self, root: &Root, head: &RequestHead) -> Lookup {
+        if self.backoff.skips() {
+            return Lookup::Skipped;
         }
-        self.walk(root, head).map_or(Found::Unknown, Found::Answer)
+        self.walk(root, head).map_or(Lookup::Miss, Lookup::Hit)
     }
 
-    fn walk(&self, root: &Root, head: &RequestHead) -> Option<Answer> {
+    fn walk(&self, root: &Root, head: &RequestHead) -> Option<CheckedDecision> {
         let (table, first) = (self.table.get()?, root.node());
         let (mut node, mut next) = (first.as_deref()?, None);
         loop {
-            let saw = Saw::of(&node.reads, head).ok()?;
-            match table.get(node, &saw)? {
+            let key = CacheKey::of(&node.reads, head).ok()?;
+            match table.get(node, &key)? {
                 Step::Answer(answer) => return Some(answer),
                 Step::Read(read) => node = next.insert(read),
             }
         }
     }
 
-    /// Nothing was known, and so far `hits` answers were: sometimes that means not to look for a while.
-    pub fn missed(&self, hits: u64) {
-        self.pace.missed(hits);
+    /// Notes a miss; `hits` counts the hits so far. Where hits are rare, lookups back off.
+    pub fn note_miss(&self, hits: u64) {
+        self.backoff.note_miss(hits);
     }
 
-    /// Remembers what a fresh instance of a module answered to the first attempt of a request.
-    pub fn remember(&self, root: &Root, head: &RequestHead, seen: Observed<'_>, answer: &Answer) -> Result<(), Unfit> {
-        if seen.has_logged {
-            return Err(Unfit::Log);
+    /// Caches the decision that a fresh instance made for the first attempt of a request.
+    ///
+    /// # Errors
+    /// Why the decision cannot be cached.
+    pub fn insert(
+        &self,
+        root: &Root,
+        head: &RequestHead,
+        observed: Observed<'_>,
+        answer: &CheckedDecision,
+    ) -> Result<(), Uncacheable> {
+        if observed.has_logged {
+            return Err(Uncacheable::Log);
         }
-        if !seen.reads.is_complete() {
-            return Err(Unfit::Size);
+        if !observed.reads.is_complete() {
+            return Err(Uncacheable::Size);
         }
-        let reads: Vec<&Read> = seen.reads.list().iter().filter(|read| !is_constant(read)).collect();
-        // What is unfit is told, also while nothing is kept.
-        Saw::of(reads.iter().copied(), head)?;
-        if self.pace.rests_now() {
+        let reads: Vec<&Read> = observed.reads.list().iter().filter(|read| !is_constant(read)).collect();
+        // Before the check of the backoff, so that an uncacheable decision is reported even while nothing is inserted.
+        CacheKey::of(reads.iter().copied(), head)?;
+        if self.backoff.is_on() {
             return Ok(());
         }
         let table = self.table.get_or_init(|| Table::new(self.entries, self.bytes));
@@ -138,24 +146,24 @@ impl Recall {
         let mut rest = reads.as_slice();
         loop {
             let (these, after) = rest.split_at_checked(node.reads.len()).unwrap_or((rest, &[]));
-            let saw = Saw::of(these.iter().copied(), head)?;
+            let key = CacheKey::of(these.iter().copied(), head)?;
             if after.is_empty() {
-                if let Answer::Connect(route) = answer {
+                if let CheckedDecision::Connect(route) = answer {
                     route.note_cached();
                 }
-                table.put(&node, &saw, Step::Answer(answer.clone()));
+                table.put(&node, &key, Step::Answer(answer.clone()));
                 return Ok(());
             }
-            let there = match table.get(&node, &saw) {
+            let there = match table.get(&node, &key) {
                 Some(Step::Read(next)) => Some(next),
-                // What stands there is older than this answer, or was lost.
+                // An entry that leads to a decision is older than this one; none was evicted.
                 Some(Step::Answer(_)) | None => None,
             };
             node = match there {
                 Some(next) if next.leads(after) => next,
                 there => {
                     let next = Arc::new(Node::new(there.as_deref(), after));
-                    table.put(&node, &saw, Step::Read(next.clone()));
+                    table.put(&node, &key, Step::Read(next.clone()));
                     next
                 }
             };
@@ -163,7 +171,7 @@ impl Recall {
         }
     }
 
-    /// Steps that are remembered, and the bytes that are counted for them.
+    /// Entries, and the bytes that are counted for them.
     pub fn size(&self) -> (usize, u64) {
         self.table.get().map_or((0, 0), Table::size)
     }

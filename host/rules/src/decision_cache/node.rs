@@ -1,4 +1,4 @@
-//! A place in the tree of a module's reads.
+//! A node in the tree of a module's reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,27 +7,29 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use crate::reads::Read;
 
-/// What a module reads next, after everything that led here was seen: these all, whatever the first of them saw.
+/// The reads that a module makes next, after those that led here. It makes all of them, whatever value the first
+/// gives.
 #[derive(Debug)]
 pub struct Node {
-    /// No other node has it.
+    /// Unique among all nodes.
     pub number: u64,
     pub reads: Box<[Read]>,
 }
 
-/// Where the tree of a module begins. No two modules have the same one, nor one module with two configurations.
+/// The root of a module's tree. No two modules share one, nor does one module with two configurations.
 #[derive(Debug, Default)]
 pub struct Root(ArcSwapOption<Node>);
 
-/// Numbers nodes.
+/// The number of the next node.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// Most reads of one node: those of a root are counted nowhere.
+/// Most reads of one node: a root's reads do not count towards the bounds of the cache.
 const MOST_READS: usize = 16;
 
 impl Node {
-    /// In the place of one that may stand there and does not lead on: with the reads that it and these have in common.
-    /// If they have none, what stands there is older than these, and of no use any more.
+    /// Makes a node for these reads. `there` is the node to replace, if there is one; it does not [lead](Node::leads)
+    /// on. The new node has only the reads that both begin with. If they share none, the old node is outdated, and the
+    /// new one begins with `reads`.
     pub fn new(there: Option<&Node>, reads: &[&Read]) -> Node {
         let length = match there.map_or(0, |node| node.common(reads)) {
             0 => reads.len(),
@@ -37,7 +39,7 @@ impl Node {
         Node { number: NEXT.fetch_add(1, Ordering::Relaxed), reads }
     }
 
-    /// Whether these begin with its own.
+    /// Whether `reads` begin with the node's own reads.
     pub fn leads(&self, reads: &[&Read]) -> bool {
         self.common(reads) == self.reads.len()
     }
@@ -46,7 +48,7 @@ impl Node {
         self.reads.iter().zip(reads).take_while(|(own, read)| own == *read).count()
     }
 
-    /// Memory that it takes, in bytes.
+    /// The node's memory, in bytes.
     pub fn bytes(&self) -> usize {
         let reads = self.reads.iter().map(|read| size_of::<Read>().saturating_add(read.size()));
         reads.fold(size_of::<Node>(), usize::saturating_add)

@@ -1,4 +1,5 @@
-//! The table of steps. A value that comes once does not push out one that comes often.
+//! The table that holds the cache's tree, one entry per step. A value that comes once does not evict one that comes
+//! often.
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -6,39 +7,39 @@ use std::sync::Arc;
 use quick_cache::{Equivalent, Weighter};
 
 use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
-use crate::checked::Answer;
+use crate::checked::CheckedDecision;
+use crate::decision_cache::cache_key::CacheKey;
 use crate::decision_cache::node::Node;
-use crate::decision_cache::saw::Saw;
 
-/// What comes next.
+/// The result of a step: further reads, or the decision.
 #[derive(Debug, Clone)]
 pub enum Step {
     Read(Arc<Node>),
-    Answer(Answer),
+    Answer(CheckedDecision),
 }
 
-/// The number of a node, and what its reads saw.
+/// Key of a step: the number of a node, and the values of its reads.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     node: u64,
-    saw: Box<[u8]>,
+    key: Box<[u8]>,
 }
 
-/// A key as it is looked for.
+/// A borrowed [`Key`], for lookups.
 #[derive(Hash)]
 struct Asked<'a> {
     node: u64,
-    saw: &'a [u8],
+    key: &'a [u8],
 }
 
 impl Equivalent<Key> for Asked<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.node == key.node && *self.saw == *key.saw
+        self.node == key.node && *self.key == *key.key
     }
 }
 
 pub struct Table {
-    /// Keys are hashed with a secret: a client can't make them collide.
+    /// Keys are hashed with a secret, so a client can't make them collide.
     steps: Bounded<Key, Step, RandomState>,
 }
 
@@ -47,12 +48,12 @@ impl Table {
         Table { steps: bounded(entries, bytes, RandomState::new()) }
     }
 
-    pub fn get(&self, node: &Node, saw: &Saw) -> Option<Step> {
-        self.steps.get(&Asked { node: node.number, saw: saw.bytes() })
+    pub fn get(&self, node: &Node, key: &CacheKey) -> Option<Step> {
+        self.steps.get(&Asked { node: node.number, key: key.bytes() })
     }
 
-    pub fn put(&self, node: &Node, saw: &Saw, step: Step) {
-        self.steps.insert(Key { node: node.number, saw: saw.bytes().into() }, step);
+    pub fn put(&self, node: &Node, key: &CacheKey, step: Step) {
+        self.steps.insert(Key { node: node.number, key: key.bytes().into() }, step);
     }
 
     pub fn size(&self) -> (usize, u64) {
@@ -66,13 +67,13 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// As if no answer was shared: what one takes must not depend on which others are still there.
+/// Weighs each entry as if no decision was shared: its weight must not depend on which other entries still exist.
 impl Weighter<Key, Step> for Weight {
     fn weight(&self, key: &Key, step: &Step) -> u64 {
         let step = match step {
             Step::Read(node) => node.bytes(),
             Step::Answer(answer) => answer.bytes().saturating_add(PEER_BYTES),
         };
-        self.of(key.saw.len().saturating_add(step))
+        self.of(key.key.len().saturating_add(step))
     }
 }

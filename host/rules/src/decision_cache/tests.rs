@@ -1,7 +1,7 @@
-//! Remembered answers are those that the module would give: random modules, random requests, small tables.
+//! Tests that cached decisions are those that the module would make: random modules, random requests, small tables.
 //!
-//! A module is a random tree here, walked as a real one would walk it: what it reads next depends on what it saw. It
-//! sees what `Read::seen` shows, which is not what the table's keys are made of.
+//! A module is a random tree here: as with a real one, its next read depends on the values that it saw. These come from
+//! `Read::seen`, which the cache keys do not use, so the tests compare two independent paths.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::check::check;
-use crate::checked::Answer;
+use crate::checked::CheckedDecision;
 use crate::config::{Grants, Quota};
 use crate::contract;
-use crate::decision_cache::{Found, Observed, Recall, Root, Unfit};
+use crate::decision_cache::{DecisionCache, Lookup, Observed, Root, Uncacheable};
 use crate::reads::{Read, Reads};
 use crate::request::{Arrival, DownstreamTls, RequestHead};
 use crate::settings::ModuleSettings;
 use crate::strategies::with_policy;
 
-/// What a module does.
+/// The behaviour of a module.
 #[derive(Debug, Clone)]
 enum Tree {
     Read(Read, Vec<Tree>),
@@ -96,7 +96,7 @@ fn quiet(reads: &Reads) -> Observed<'_> {
     Observed { reads, has_logged: false }
 }
 
-fn answer(number: u8) -> Answer {
+fn answer(number: u8) -> CheckedDecision {
     let decision = match number % 8 {
         0 => contract::Decision::Pass,
         1 => contract::Decision::Respond(contract::Response {
@@ -107,11 +107,11 @@ fn answer(number: u8) -> Answer {
         _ => contract::Decision::Connect(contract::Route::to(&format!("1.1.1.{number}:80"))),
     };
     let checked = with_policy(&Grants::default(), None, |policy| check(decision, policy));
-    checked.map_or_else(|refusal| panic!("{refusal}"), Answer::from)
+    checked.map_or_else(|refusal| panic!("{refusal}"), CheckedDecision::from)
 }
 
-/// Asks a module as a fresh instance would answer.
-fn ask(tree: &Tree, head: &RequestHead) -> (Answer, Reads) {
+/// Evaluates a module as a fresh instance would.
+fn ask(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
     let (mut here, mut reads) = (tree, Reads::default());
     let settings = ModuleSettings::new(json!({"a": 1}));
     loop {
@@ -127,22 +127,22 @@ fn ask(tree: &Tree, head: &RequestHead) -> (Answer, Reads) {
     }
 }
 
-fn said(answer: &Answer) -> String {
+fn said(answer: &CheckedDecision) -> String {
     match answer {
-        Answer::Connect(route) => route.peer.connection.target.to_string(),
-        Answer::Respond(response) => response.status.to_string(),
-        Answer::Pass => "pass".to_owned(),
+        CheckedDecision::Connect(route) => route.peer.connection.target.to_string(),
+        CheckedDecision::Respond(response) => response.status.to_string(),
+        CheckedDecision::Pass => "pass".to_owned(),
     }
 }
 
-fn recall(entries: usize, bytes: usize) -> Recall {
-    Recall::new(&Quota { cache_entries: entries, cache_bytes: bytes, ..Quota::default() })
+fn cache(entries: usize, bytes: usize) -> DecisionCache {
+    DecisionCache::new(&Quota { cache_entries: entries, cache_bytes: bytes, ..Quota::default() })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Two modules of one tenant, a new version of the first half way, and a table that may be too small for all.
+    /// Two modules of one tenant, a new version of the first half-way through, and a table that may be too small.
     #[test]
     fn remembered_answers_are_those_of_the_module(
         trees in [tree(), tree(), tree()],
@@ -151,32 +151,32 @@ proptest! {
         large in any::<bool>(),
     ) {
         let (entries, bytes) = if large { (10_000, 16 << 20) } else { (12, 40_000) };
-        let recall = recall(entries, bytes);
+        let cache = cache(entries, bytes);
         let roots: [Root; 3] = Default::default();
         for (turn, (head, second)) in order.into_iter().enumerate() {
             let head = &heads[head % heads.len()];
             let module = if second { 2 } else { usize::from(turn > 100) };
             let (would, reads) = ask(&trees[module], head);
-            match recall.find(&roots[module], head) {
-                Found::Answer(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
-                Found::Unknown => recall.remember(&roots[module], head, quiet(&reads), &would).expect("fit"),
-                Found::NotLooked => prop_assert!(false, "it rests after a few misses"),
+            match cache.lookup(&roots[module], head) {
+                Lookup::Hit(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
+                Lookup::Miss => cache.insert(&roots[module], head, quiet(&reads), &would).expect("fit"),
+                Lookup::Skipped => prop_assert!(false, "it rests after a few misses"),
             }
-            let (steps, counted) = recall.size();
+            let (steps, counted) = cache.size();
             prop_assert!(steps <= entries && u64::try_from(bytes).is_ok_and(|bytes| counted <= bytes), "{steps} steps, {counted} bytes");
         }
     }
 
-    /// Where reads depend on what was seen before, the tree branches, and then each request has its place in it.
+    /// Where reads depend on earlier values, the tree branches, until every request has its place in it.
     #[test]
     fn what_is_asked_again_and_again_is_remembered(tree in tree(), heads in vec(head(), 1..30)) {
-        let (recall, module) = (recall(10_000, 16 << 20), Root::default());
+        let (cache, module) = (cache(10_000, 16 << 20), Root::default());
         let all_known = (0..20).any(|_| {
-            let unknown = heads.iter().filter(|head| match recall.find(&module, head) {
-                Found::Answer(_) => false,
-                Found::Unknown | Found::NotLooked => {
+            let unknown = heads.iter().filter(|head| match cache.lookup(&module, head) {
+                Lookup::Hit(_) => false,
+                Lookup::Miss | Lookup::Skipped => {
                     let (would, reads) = ask(&tree, head);
-                    recall.remember(&module, head, quiet(&reads), &would).expect("fit");
+                    cache.insert(&module, head, quiet(&reads), &would).expect("fit");
                     true
                 }
             });
@@ -187,10 +187,10 @@ proptest! {
 
     #[test]
     fn equal_request_is_remembered(tree in tree(), head in head()) {
-        let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+        let (cache, module) = (cache(1_000, 1 << 20), Root::default());
         let (would, reads) = ask(&tree, &head);
-        recall.remember(&module, &head, quiet(&reads), &would).expect("fit");
-        let Found::Answer(remembered) = recall.find(&module, &head) else { panic!("nothing is remembered") };
+        cache.insert(&module, &head, quiet(&reads), &would).expect("fit");
+        let Lookup::Hit(remembered) = cache.lookup(&module, &head) else { panic!("nothing is remembered") };
         prop_assert_eq!(said(&remembered), said(&would));
     }
 }
@@ -213,43 +213,43 @@ fn by_cookie() -> Tree {
     Tree::Read(Read::Header(HeaderName::from_static("cookie")), (2..8).map(Tree::Answer).collect())
 }
 
-/// Asks unless it is remembered; whether it was.
-fn request(recall: &Recall, module: &Root, head: &RequestHead) -> bool {
-    match recall.find(module, head) {
-        Found::Answer(_) => true,
-        Found::Unknown | Found::NotLooked => {
+/// Evaluates and caches on a miss; returns whether it was a hit.
+fn request(cache: &DecisionCache, module: &Root, head: &RequestHead) -> bool {
+    match cache.lookup(module, head) {
+        Lookup::Hit(_) => true,
+        Lookup::Miss | Lookup::Skipped => {
             let (answer, reads) = ask(&by_cookie(), head);
-            recall.remember(module, head, quiet(&reads), &answer).expect("fit");
+            cache.insert(module, head, quiet(&reads), &answer).expect("fit");
             false
         }
     }
 }
 
-/// A flood of values that come once each.
+/// A flood of values that come once each does not evict the values that come often.
 #[test]
 fn values_that_come_once_push_none_out_that_come_often() {
-    let (recall, module) = (recall(1_000, 4 << 20), Root::default());
+    let (cache, module) = (cache(1_000, 4 << 20), Root::default());
     let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
     for _ in 0..20 {
         for head in &often {
-            request(&recall, &module, head);
+            request(&cache, &module, head);
         }
     }
     for number in 0..50_000 {
-        request(&recall, &module, &with_cookie(&format!("flood={number}")));
-        request(&recall, &module, &often[number % often.len()]);
+        request(&cache, &module, &with_cookie(&format!("flood={number}")));
+        request(&cache, &module, &often[number % often.len()]);
     }
-    let kept = often.iter().filter(|head| request(&recall, &module, head)).count();
+    let kept = often.iter().filter(|head| request(&cache, &module, head)).count();
     assert!(kept >= 90, "{kept} of 100");
-    let (steps, bytes) = recall.size();
+    let (steps, bytes) = cache.size();
     assert!(steps <= 1_000 && bytes <= 4 << 20, "{steps} steps, {bytes} bytes");
 }
 
 #[test]
 fn what_is_not_the_requests_is_not_remembered() {
-    let recall = recall(1_000, 1 << 20);
+    let cache = cache(1_000, 1 << 20);
     let head = with_cookie(&"x".repeat(9_000));
-    let unfit = |seen: Observed<'_>| recall.remember(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
+    let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -264,34 +264,34 @@ fn what_is_not_the_requests_is_not_remembered() {
         (Read::Group { name: "a".to_owned(), members: None }, "upstreams"),
     ] {
         let unfit = unfit(quiet(&reading(read)));
-        assert!(matches!(unfit, Unfit::Read(_)) && unfit.name() == part, "{unfit:?}");
+        assert!(matches!(unfit, Uncacheable::Read(_)) && unfit.name() == part, "{unfit:?}");
     }
-    assert_eq!(unfit(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Unfit::Size);
-    assert_eq!(unfit(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Unfit::Size);
+    assert_eq!(unfit(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
+    assert_eq!(unfit(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
     let reads = Reads::default();
-    assert_eq!(unfit(Observed { reads: &reads, has_logged: true }), Unfit::Log);
-    assert_eq!(recall.size(), (0, 0));
+    assert_eq!(unfit(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
+    assert_eq!(cache.size(), (0, 0));
 }
 
-/// One step for each answer, as long as a module always reads the same.
+/// A module that always makes the same reads needs one step per decision.
 #[test]
 fn reads_that_do_not_depend_on_each_other_are_one_step() {
-    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
+    let (cache, module) = (cache(1_000, 1 << 20), Root::default());
     let reads = [Read::Path, Read::Header(HeaderName::from_static("cookie")), Read::Authority];
     let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
     for number in 1..=10 {
         let head = with_cookie(&number.to_string());
         let (answer, reads) = ask(&tree, &head);
-        recall.remember(&module, &head, quiet(&reads), &answer).expect("fit");
-        assert_eq!(recall.size().0, number);
+        cache.insert(&module, &head, quiet(&reads), &answer).expect("fit");
+        assert_eq!(cache.size().0, number);
     }
 }
 
-/// A client that sends a long header costs no more than its length up to there.
+/// A long header is a miss, and costs no more than reading it up to the limit.
 #[test]
 fn long_value_is_asked_about() {
-    let (recall, module) = (recall(1_000, 1 << 20), Root::default());
-    assert!(!request(&recall, &module, &with_cookie("a")));
-    assert!(request(&recall, &module, &with_cookie("a")));
-    assert!(matches!(recall.find(&module, &with_cookie(&"x".repeat(9_000))), Found::Unknown));
+    let (cache, module) = (cache(1_000, 1 << 20), Root::default());
+    assert!(!request(&cache, &module, &with_cookie("a")));
+    assert!(request(&cache, &module, &with_cookie("a")));
+    assert!(matches!(cache.lookup(&module, &with_cookie(&"x".repeat(9_000))), Lookup::Miss));
 }

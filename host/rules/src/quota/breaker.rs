@@ -1,5 +1,5 @@
-//! Whether a tenant's modules are asked at all. After many failures in a row they are left alone for a while; then a
-//! few decisions are tried, one at a time, and when these succeed all are asked for again.
+//! Circuit breaker for a tenant's modules. After many consecutive failures it opens, and no module is called for a
+//! while; then it lets a few probes through, one at a time, and closes when they succeed.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -11,18 +11,18 @@ use crate::config::BreakerConfig;
 #[derive(Debug)]
 pub struct Breaker {
     config: BreakerConfig,
-    /// Failures in a row while it is closed; `OPEN` while it is not.
+    /// Consecutive failures while the breaker is closed; `OPEN` while it is not.
     failures: AtomicU32,
     tripped: Mutex<Tripped>,
 }
 
-/// Above any number of failures that opens it.
+/// Greater than any number of failures that opens the breaker.
 const OPEN: u32 = u32::MAX;
 
-/// What matters only while it is not closed.
+/// State that matters only while the breaker is not closed.
 #[derive(Debug, Default)]
 struct Tripped {
-    /// None: closed.
+    /// End of the open state. None: closed.
     until: Option<Instant>,
     probing: bool,
     succeeded: u32,
@@ -31,16 +31,25 @@ struct Tripped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Closed,
-    /// Decisions are tried, one at a time.
+    /// Probes are let through, one at a time.
     HalfOpen,
     Open,
 }
 
-/// Leave to ask; what came of it is to be told.
+/// Permission to call the modules. The caller reports the outcome with [`Admission::note`]; a probe that is dropped
+/// without one says nothing, and the next caller may probe.
+#[derive(Debug)]
+pub struct Admission<'a> {
+    breaker: &'a Breaker,
+    kind: Kind,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+enum Kind {
     Ordinary,
     Probe,
+    /// The outcome is noted.
+    Noted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +58,7 @@ pub enum Outcome {
     Failure,
 }
 
-/// What the operator should hear of.
+/// A change of state that the operator should know of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Opened,
@@ -61,49 +70,44 @@ impl Breaker {
         Breaker { config, failures: AtomicU32::new(0), tripped: Mutex::default() }
     }
 
-    /// None: the modules are not to be asked now.
-    pub fn admit(&self, now: Instant) -> Option<Admission> {
+    /// None: the modules must not be called now.
+    pub fn admit(&self, now: Instant) -> Option<Admission<'_>> {
+        self.kind(now).map(|kind| Admission { breaker: self, kind })
+    }
+
+    fn kind(&self, now: Instant) -> Option<Kind> {
         if self.failures.load(Ordering::Relaxed) != OPEN {
-            return Some(Admission::Ordinary);
+            return Some(Kind::Ordinary);
         }
         let mut tripped = self.tripped.lock();
         match tripped.until {
-            None => Some(Admission::Ordinary),
+            None => Some(Kind::Ordinary),
             Some(until) if now < until || tripped.probing => None,
             Some(_) => {
                 tripped.probing = true;
-                Some(Admission::Probe)
+                Some(Kind::Probe)
             }
         }
     }
 
-    pub fn note(&self, admission: Admission, outcome: Outcome, now: Instant) -> Option<Change> {
-        match (admission, outcome) {
-            (Admission::Ordinary, Outcome::Success) => {
-                let before = self.failures.load(Ordering::Relaxed);
-                if before != 0 && before != OPEN {
-                    // If it opens at this very moment, it stays open.
-                    let _ = self.failures.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
-                }
-                None
-            }
-            (Admission::Ordinary, Outcome::Failure) => self.count_failure(now),
-            (Admission::Probe, Outcome::Success) => {
-                let mut tripped = self.tripped.lock();
-                tripped.probing = false;
-                tripped.succeeded = tripped.succeeded.saturating_add(1);
-                if tripped.succeeded < self.config.probes {
-                    return None;
-                }
-                *tripped = Tripped::default();
-                self.failures.store(0, Ordering::Relaxed);
-                Some(Change::Closed)
-            }
-            (Admission::Probe, Outcome::Failure) => {
-                *self.tripped.lock() = self.open_from(now);
-                None
-            }
+    fn note_success(&self) {
+        let before = self.failures.load(Ordering::Relaxed);
+        if before != 0 && before != OPEN {
+            // If the breaker opens concurrently, it stays open.
+            let _ = self.failures.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
+    }
+
+    fn note_probe(&self) -> Option<Change> {
+        let mut tripped = self.tripped.lock();
+        tripped.probing = false;
+        tripped.succeeded = tripped.succeeded.saturating_add(1);
+        if tripped.succeeded < self.config.probes {
+            return None;
+        }
+        *tripped = Tripped::default();
+        self.failures.store(0, Ordering::Relaxed);
+        Some(Change::Closed)
     }
 
     pub fn state(&self, now: Instant) -> State {
@@ -133,9 +137,42 @@ impl Breaker {
     }
 
     fn open_from(&self, now: Instant) -> Tripped {
-        // An end that no clock can tell is no end.
+        // An end that the clock can't represent is replaced by `now`, so that the breaker does not stay open forever.
         let until = now.checked_add(self.config.open).unwrap_or(now);
         Tripped { until: Some(until), probing: false, succeeded: 0 }
+    }
+}
+
+impl Admission<'_> {
+    /// Whether it is a probe of a breaker that is half open.
+    pub fn is_probe(&self) -> bool {
+        self.kind == Kind::Probe
+    }
+
+    /// Reports the outcome of the calls.
+    pub fn note(mut self, outcome: Outcome, now: Instant) -> Option<Change> {
+        let breaker = self.breaker;
+        match (std::mem::replace(&mut self.kind, Kind::Noted), outcome) {
+            (Kind::Ordinary, Outcome::Success) => {
+                breaker.note_success();
+                None
+            }
+            (Kind::Ordinary, Outcome::Failure) => breaker.count_failure(now),
+            (Kind::Probe, Outcome::Success) => breaker.note_probe(),
+            (Kind::Probe, Outcome::Failure) => {
+                *breaker.tripped.lock() = breaker.open_from(now);
+                None
+            }
+            (Kind::Noted, _) => None,
+        }
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if self.kind == Kind::Probe {
+            self.breaker.tripped.lock().probing = false;
+        }
     }
 }
 
@@ -152,13 +189,11 @@ mod tests {
     }
 
     fn fail(breaker: &Breaker, now: Instant) -> Option<Change> {
-        let admission = breaker.admit(now).expect("leave to ask");
-        breaker.note(admission, Outcome::Failure, now)
+        breaker.admit(now).expect("it is admitted").note(Outcome::Failure, now)
     }
 
     fn succeed(breaker: &Breaker, now: Instant) -> Option<Change> {
-        let admission = breaker.admit(now).expect("leave to ask");
-        breaker.note(admission, Outcome::Success, now)
+        breaker.admit(now).expect("it is admitted").note(Outcome::Success, now)
     }
 
     #[test]
@@ -169,21 +204,22 @@ mod tests {
         assert_eq!([fail(&breaker, now), fail(&breaker, now)], [None, None]);
         assert_eq!(breaker.state(now), State::Closed);
         assert_eq!(fail(&breaker, now), Some(Change::Opened));
-        assert_eq!((breaker.state(now), breaker.admit(now)), (State::Open, None));
+        assert_eq!((breaker.state(now), breaker.admit(now).is_none()), (State::Open, true));
     }
 
     #[test]
     fn it_is_probed_one_at_a_time_and_closes() {
         let (breaker, start) = breaker(1);
         assert_eq!(fail(&breaker, start), Some(Change::Opened));
-        assert_eq!(breaker.admit(start + OPEN_FOR - Duration::from_nanos(1)), None);
+        assert!(breaker.admit(start + OPEN_FOR - Duration::from_nanos(1)).is_none());
         let now = start + OPEN_FOR;
         assert_eq!(breaker.state(now), State::HalfOpen);
-        assert_eq!(breaker.admit(now), Some(Admission::Probe));
-        assert_eq!(breaker.admit(now), None, "one at a time");
-        assert_eq!(breaker.note(Admission::Probe, Outcome::Success, now), None);
+        let probe = breaker.admit(now).expect("it is admitted");
+        assert!(probe.is_probe() && breaker.admit(now).is_none(), "one at a time");
+        assert_eq!(probe.note(Outcome::Success, now), None);
         assert_eq!(succeed(&breaker, now), Some(Change::Closed));
-        assert_eq!((breaker.state(now), breaker.admit(now)), (State::Closed, Some(Admission::Ordinary)));
+        assert_eq!(breaker.state(now), State::Closed);
+        assert!(breaker.admit(now).is_some_and(|admission| !admission.is_probe()));
         assert_eq!(fail(&breaker, now), Some(Change::Opened), "it counts from the start");
     }
 
@@ -194,19 +230,31 @@ mod tests {
         let now = start + OPEN_FOR;
         assert_eq!(succeed(&breaker, now), None);
         assert_eq!(fail(&breaker, now), None);
-        assert_eq!(breaker.admit(now), None);
+        assert!(breaker.admit(now).is_none());
         let now = now + OPEN_FOR;
         assert_eq!([succeed(&breaker, now), succeed(&breaker, now)], [None, Some(Change::Closed)]);
+    }
+
+    /// Whoever probed is gone: a client that leaves must not block a tenant.
+    #[test]
+    fn probe_that_is_dropped_makes_room_for_the_next() {
+        let (breaker, start) = breaker(1);
+        fail(&breaker, start);
+        let now = start + OPEN_FOR;
+        drop(breaker.admit(now).expect("it is admitted"));
+        assert!(breaker.admit(now).is_some_and(|admission| admission.is_probe()));
+        assert_eq!(breaker.state(now), State::HalfOpen);
     }
 
     #[test]
     fn what_was_admitted_before_it_opened_changes_nothing() {
         let (breaker, now) = breaker(2);
-        let late = breaker.admit(now).expect("leave to ask");
+        let late = [(); 2].map(|()| breaker.admit(now).expect("it is admitted"));
         fail(&breaker, now);
         fail(&breaker, now);
-        assert_eq!(breaker.note(late, Outcome::Failure, now + Duration::from_secs(1)), None);
-        assert_eq!(breaker.note(late, Outcome::Success, now + Duration::from_secs(1)), None);
+        for (late, outcome) in late.into_iter().zip([Outcome::Failure, Outcome::Success]) {
+            assert_eq!(late.note(outcome, now + Duration::from_secs(1)), None);
+        }
         assert_eq!(breaker.state(now + OPEN_FOR - Duration::from_nanos(1)), State::Open);
     }
 

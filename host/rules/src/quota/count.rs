@@ -1,13 +1,13 @@
-//! How many there are now, and how many there may be.
+//! Counts live things, such as requests in flight, and bounds their number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Things that are counted for as long as they live.
+/// The number of [`Counted`] values that are alive.
 #[derive(Debug, Clone, Default)]
 pub struct Count(Arc<AtomicUsize>);
 
-/// One of them.
+/// Keeps its [`Count`] one higher until it is dropped.
 #[derive(Debug)]
 pub struct Counted(Count);
 
@@ -16,7 +16,7 @@ impl Count {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One more, if there are fewer than `most`.
+    /// Counts one more if there are fewer than `most`.
     pub fn enter(&self, most: usize) -> Option<Counted> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(self.clone());

@@ -1,5 +1,5 @@
-//! What a tenant may use over time, whatever its modules do: shares, rates and counts that all its requests draw on,
-//! and the breaker that stops asking modules which keep failing.
+//! Bounds a tenant's use of resources over time, whatever its modules do: shares, rates and counts that all its
+//! requests draw on, and the breaker that stops calling modules which keep failing.
 //!
 //! Everything here is plain data and takes the time as an argument.
 

@@ -1,17 +1,17 @@
-//! So many units a second, with some in reserve.
+//! A rate limit in units per second, with a reserve for bursts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A rate that may be overdrawn, since what something costs is known only when it is done: whoever is over waits until
-/// it is paid for.
+/// A rate that may be overdrawn, since the cost of an operation is known only when it is done: after an overdraft, the
+/// caller waits until it is paid off.
 #[derive(Debug)]
 pub struct Rate {
     start: Instant,
     per_second: u64,
-    /// How much may be spent at once after a time of rest: what comes in this time, in nanoseconds.
+    /// Burst that is available after idle time: the units that accrue in this time, in nanoseconds.
     reserve: u64,
-    /// When all that was spent is paid for, in nanoseconds from the start (generic cell rate algorithm).
+    /// Time at which everything spent is paid off, in nanoseconds from the start (generic cell rate algorithm).
     paid_at: AtomicU64,
 }
 
@@ -38,7 +38,7 @@ impl Rate {
     }
 
     fn at(&self, now: Instant) -> u64 {
-        // The reserve is there from the start.
+        // The reserve is available from the start.
         let since = now.saturating_duration_since(self.start).saturating_add(Duration::from_nanos(self.reserve));
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }

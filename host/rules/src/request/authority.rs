@@ -1,7 +1,7 @@
-//! The one grammar of authorities in requests: `Host`, `:authority`, an absolute request target, and server names.
+//! Parses the authorities of requests by one grammar: `Host`, `:authority`, an absolute request target, server names.
 //!
-//! Stricter than RFC 3986, section 3.2.2: a registered name must be a DNS name, since nothing else can belong to a
-//! tenant and every other spelling is read differently by some server.
+//! Stricter than RFC 3986, section 3.2.2: a registered name must be a DNS name, since no other name can belong to a
+//! tenant, and some server reads any other spelling differently.
 
 use std::net::Ipv6Addr;
 
@@ -12,7 +12,7 @@ use crate::request::refusal::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authority<'a> {
     pub host: Host<'a>,
-    /// None also for a port that is left empty (RFC 3986, section 3.2.3).
+    /// None also for an empty port (RFC 3986, section 3.2.3).
     pub port: Option<u16>,
 }
 
@@ -20,7 +20,7 @@ pub struct Authority<'a> {
 pub enum Host<'a> {
     /// In brackets.
     Ipv6(Ipv6Addr),
-    /// A DNS name, or an IPv4 address, as it is written.
+    /// A DNS name, or an IPv4 address, as written.
     Name(&'a str),
 }
 
@@ -32,7 +32,7 @@ pub fn check_host(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Reads `host` or `host:port`. None: it is neither.
+/// Parses `host` or `host:port`. None: the bytes are neither.
 pub fn parse_authority(bytes: &[u8]) -> Option<Authority<'_>> {
     let text = str::from_utf8(bytes).ok()?;
     let (host, port) = match text.strip_prefix('[') {

@@ -1,7 +1,7 @@
-//! The head of a request as routing sees it: what every accessor of the WIT interface `request` answers.
+//! The head of a request as routing sees it: the data behind every accessor of the WIT interface `request`.
 //!
-//! Taken once per request, after the head was read and bounded. It owns what it holds, so that a decision can outlive
-//! the phase of the proxy in which it was made; header values are shared, not copied.
+//! Made once per request, after the head was read and bounded. It owns its data, so that a decision can outlive the
+//! proxy phase in which it was made; header values are shared, not copied.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ pub struct RequestHead {
     scheme: Scheme,
     authority: String,
     path_and_query: String,
-    /// Where the path ends: at the `?` in front of the query, if there is one.
+    /// End of the path: the index of the `?` before the query, or the length if there is no query.
     path_end: usize,
     headers: HeaderMap,
     client_ip: Option<IpAddr>,
@@ -43,13 +43,13 @@ pub struct DownstreamTls {
     pub client_cert_sha256: Option<Vec<u8>>,
 }
 
-/// What a request head is made from.
+/// The data that a request head is made from.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub method: Method,
-    /// The request target's bytes in origin form: from between method and version in HTTP/1, from `:path` in HTTP/2.
+    /// The request target's bytes: between method and version in HTTP/1, `:path` in HTTP/2.
     pub target: Vec<u8>,
-    /// As `authority` below made it.
+    /// The result of [`authority()`].
     pub authority: String,
     pub headers: HeaderMap,
     pub client_ip: Option<IpAddr>,
@@ -111,7 +111,7 @@ impl RequestHead {
         self.headers.iter()
     }
 
-    /// Empty if the client has no IP address (a Unix socket).
+    /// None if the client has no IP address (a Unix socket).
     pub fn client_ip_address(&self) -> Option<IpAddr> {
         self.client_ip
     }
@@ -129,8 +129,8 @@ impl RequestHead {
     }
 }
 
-/// The authority of a request: from the target's own authority (`:authority`, or an absolute request target), else from
-/// `host`. In lower case; empty if there is none.
+/// The authority of a request: that of the target (`:authority`, or an absolute request target), else that of `host`.
+/// In lower case; empty if there is none.
 pub fn authority(uri: &Uri, headers: &HeaderMap) -> String {
     let named = match uri.authority() {
         Some(authority) => authority.as_str(),
@@ -139,11 +139,11 @@ pub fn authority(uri: &Uri, headers: &HeaderMap) -> String {
     named.trim().to_ascii_lowercase()
 }
 
-/// A request target in origin form as text: an absolute target loses scheme and authority, bytes outside ASCII become
-/// percent-encoded.
+/// A request target as text in origin form: drops scheme and authority of an absolute target, and percent-encodes
+/// bytes outside ASCII.
 fn readable_target(target: Vec<u8>) -> String {
     let whole = match String::from_utf8(target) {
-        // As nearly all are.
+        // Fast path: nearly all targets are of this kind.
         Ok(text) if text.is_ascii() && text.starts_with('/') => return text,
         Ok(text) => text.into_bytes(),
         Err(error) => error.into_bytes(),
@@ -173,7 +173,7 @@ fn origin_form(target: &[u8]) -> &[u8] {
     }
 }
 
-/// One `cookie` header, as HTTP/1.1 has it (RFC 9113, section 8.2.3).
+/// Joins the `cookie` headers into one, as in HTTP/1.1 (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut cookies = headers.get_all(COOKIE).iter();
     if cookies.next().is_none() || cookies.next().is_none() {

@@ -1,4 +1,4 @@
-//! The head of an HTTP/2 request: what RFC 9113 calls malformed and the HTTP/2 library lets through.
+//! Checks the head of an HTTP/2 request for defects that RFC 9113 calls malformed but the HTTP/2 library lets through.
 
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Uri};
@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Uri};
 use crate::request::authority::check_host;
 use crate::request::refusal::Refusal;
 
-/// Checks a head; `target` is `:path` as it came.
+/// Checks a head; `target` is the received `:path`.
 pub fn check_http2_head(method: &Method, uri: &Uri, target: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
     let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
     for authority in authority.into_iter().chain(headers.get_all(HOST).iter().map(|host| host.as_bytes())) {

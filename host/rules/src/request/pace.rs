@@ -1,15 +1,15 @@
-//! How slow a client may be: the time that it kept the proxy waiting, against the bytes that it moved meanwhile.
+//! Limits how slow a client may be: weighs the time that it kept the proxy waiting against the bytes that it moved.
 
 use std::time::{Duration, Instant};
 
-/// A least rate with a grace period, as a bucket of time: waiting for the client takes from it, bytes that move put
-/// back what they may take at the least rate. So a client that was fast for long is dropped as soon as any other once
-/// it stops.
+/// A least rate with a grace period, as a bucket of time: waiting for the client takes time out, and bytes that move
+/// put back the time that they may take at the least rate. The bucket is bounded, so a client that was fast for long is
+/// dropped as soon as any other once it stops.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// What the bucket holds.
+    /// Size of the bucket.
     grace: Duration,
-    /// Bytes a second; 0: any rate will do.
+    /// Least rate, in bytes per second; 0: any rate is accepted.
     rate: u64,
     left: Duration,
     waiting_since: Option<Instant>,
@@ -20,8 +20,8 @@ impl Pace {
         Pace { grace, rate, left: grace, waiting_since: None }
     }
 
-    /// The proxy waits for the client from now on, unless it does already. When the client will have been too slow, if
-    /// nothing comes until then; None: never.
+    /// Notes that the proxy waits for the client from now on, unless it waits already. Returns the time at which the
+    /// client is too slow if nothing moves until then; None: never.
     pub fn wait(&mut self, now: Instant) -> Option<Instant> {
         let since = *self.waiting_since.get_or_insert(now);
         if self.rate == 0 {
@@ -30,7 +30,7 @@ impl Pace {
         since.checked_add(self.left)
     }
 
-    /// Bytes moved.
+    /// Notes that bytes moved.
     pub fn moved(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         if let Some(since) = self.waiting_since.take() {
             self.left = self.left.saturating_sub(now().saturating_duration_since(since));
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(pace.wait(start), Some(start + 20 * SECOND));
         assert_eq!(pace.wait(start + SECOND), Some(start + 20 * SECOND), "it waits already");
         pace.moved(1000, || start + 5 * SECOND);
-        // 5 of 22 seconds are over.
+        // 5 of 22 seconds are used up.
         assert_eq!(pace.wait(start + 60 * SECOND), Some(start + 77 * SECOND));
         pace.moved(1_000_000, || start + 61 * SECOND);
         assert_eq!(pace.wait(start + 61 * SECOND), Some(start + 81 * SECOND), "no more than the grace period");

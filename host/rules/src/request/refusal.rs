@@ -1,4 +1,4 @@
-//! Reasons for which the door refuses a request before Pingora sees it, and the response to each.
+//! The reasons for which the door refuses a request before Pingora sees it, and the response to each.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use chrono::Utc;
 use http::StatusCode;
 use serde_json::json;
 
-/// A request that is not taken. The message is the cause in the access log.
+/// The reason why a request is refused. The message is the cause in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("request line: {0}")]
@@ -52,7 +52,7 @@ impl Refusal {
         self.answer().1
     }
 
-    /// The label of the metric.
+    /// The value of the metric's label.
     pub fn reason(self) -> &'static str {
         self.answer().2
     }
@@ -81,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// The whole HTTP/1.1 answer, after which the connection closes.
+    /// The whole HTTP/1.1 response, after which the connection closes.
     pub fn response(self, form: AnswerForm, body: Body) -> Vec<u8> {
         let (status, code) = (self.status(), self.code());
         let text = match form {
@@ -117,11 +117,11 @@ pub enum AnswerForm {
     Code,
     /// `proxy.error_header = false`
     StatusOnly,
-    /// As the errors of the admin API.
+    /// In the form of the admin API's errors.
     Json,
 }
 
-/// Whether the answer's body is sent: not to HEAD.
+/// Whether the response has its body: the response to HEAD has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
     Sent,
@@ -129,7 +129,7 @@ pub enum Body {
 }
 
 impl Refusal {
-    /// One of each kind, for tests that hold the documentation to the code.
+    /// One of each kind, for tests that compare the documentation with the code.
     pub const ALL: [Refusal; 15] = [
         Refusal::RequestLine(""),
         Refusal::Target(""),

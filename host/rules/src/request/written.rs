@@ -1,4 +1,4 @@
-//! The head of a request that no client sent: `pointsman decide` and a tenant's tests make them.
+//! Makes the heads of requests that no client sent, for `pointsman decide` and a tenant's tests.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::contract;
 use crate::request::{Arrival, DownstreamTls, RequestHead, authority};
 
-/// What such a request is made from.
+/// The parts of an offline request.
 #[derive(Debug, Clone)]
 pub struct OfflineRequest<'a> {
     pub method: Method,
-    /// Absolute.
+    /// Absolute, with scheme http or https.
     pub url: &'a Uri,
     pub headers: Vec<(&'a str, &'a str)>,
     pub client_ip: IpAddr,
     pub listener: &'a str,
 }
 
-/// The same, as written in a file.
+/// An offline request as a file contains it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WrittenRequest {
@@ -33,7 +33,7 @@ pub struct WrittenRequest {
     pub client_ip: IpAddr,
     #[serde(default = "listener")]
     pub listener: String,
-    /// Attempts that failed before, oldest first: see `attempt`.
+    /// Earlier failed attempts, oldest first; [`attempts`] has the format.
     #[serde(default)]
     pub failed: Vec<String>,
 }
@@ -50,7 +50,7 @@ fn localhost() -> IpAddr {
     Ipv4Addr::LOCALHOST.into()
 }
 
-/// A request that can't be made.
+/// Why a request can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
     #[error("`url`: {0}")]
@@ -68,7 +68,7 @@ pub enum OfflineError {
 }
 
 impl WrittenRequest {
-    /// `GET` of this URL, with what the others are if they are left out.
+    /// `GET` of this URL, with the defaults for all other fields.
     pub fn get(url: &str) -> WrittenRequest {
         let (headers, failed) = (Vec::new(), Vec::new());
         WrittenRequest {
@@ -97,8 +97,8 @@ impl WrittenRequest {
     }
 }
 
-/// Attempts that failed, each as `192.0.2.1:80=connect/refused`, with the stage that it reached and what happened there
-/// by their names in the WIT.
+/// Parses failed attempts, each as `192.0.2.1:80=connect/refused`: the address, the stage that the attempt reached and
+/// the failure there, with their names in the WIT package.
 pub fn attempts(written: &[String]) -> Result<Arc<[contract::Attempt]>, OfflineError> {
     (1..).zip(written).map(|(number, text)| attempt(number, text)).collect()
 }

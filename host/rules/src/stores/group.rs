@@ -1,11 +1,11 @@
-//! Groups of upstreams, and the health of their members as checks find it.
+//! Groups of upstreams, and the health of their members as health checks find it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::check::Target;
 use crate::contract::Health;
 
-/// Upstreams of one name.
+/// A named group of upstreams.
 #[derive(Debug)]
 pub struct Group {
     name: String,
@@ -19,7 +19,7 @@ struct Member {
 }
 
 impl Group {
-    /// A group of which nothing is known yet.
+    /// A group whose members' health is unknown.
     pub fn new(name: &str, targets: impl IntoIterator<Item = Target>) -> Group {
         let member = |target| Member { target, health: AtomicU8::new(number(Health::Unknown)) };
         Group { name: name.to_owned(), members: targets.into_iter().map(member).collect() }
@@ -29,12 +29,12 @@ impl Group {
         &self.name
     }
 
-    /// Its members, in the configuration's order.
+    /// The members, in the configuration's order.
     pub fn members(&self) -> impl Iterator<Item = (&Target, Health)> {
         self.members.iter().map(|member| (&member.target, health(member.health.load(Ordering::Relaxed))))
     }
 
-    /// Keeps what a check found of the member at this place.
+    /// Records the health that a check found for the member at this index.
     pub fn set_health(&self, place: usize, health: Health) {
         if let Some(member) = self.members.get(place) {
             member.health.store(number(health), Ordering::Relaxed);

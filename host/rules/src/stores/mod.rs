@@ -1,5 +1,5 @@
-//! Data of a tenant that outlives a decision: the entries of its modules (`shared`), and what the proxy observed of its
-//! upstreams. Each tenant has its own.
+//! Data of a tenant that outlives a decision: the entries of its modules (`shared`), and the proxy's observations of
+//! its upstreams. Each tenant has its own.
 
 mod group;
 mod shared;
@@ -27,7 +27,7 @@ impl Stores {
         self.groups.iter().find(|group| group.name() == name).map(|group| &**group)
     }
 
-    /// For decisions that are to have no effect: they keep their entries to themselves.
+    /// Stores for decisions that must have no effect, such as a shadow's: their entries are separate.
     pub fn to_try_out(&self, quota: &Quota) -> Arc<Stores> {
         Arc::new(Stores {
             shared: Arc::new(Shared::new(quota.shared_bytes)),

@@ -14,14 +14,14 @@ use crate::contract::SharedError;
 pub struct Shared {
     most_bytes: usize,
     entries: Mutex<Entries>,
-    /// What there was no room for, since it was last asked.
+    /// Writes refused for lack of room since the last [`Shared::take_refused`].
     refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
     by_key: HashMap<Arc<str>, Entry>,
-    /// Those that end, the next one first.
+    /// Entries that expire, the next one first.
     ends: BTreeSet<(Instant, Arc<str>)>,
     bytes: usize,
 }
@@ -42,7 +42,7 @@ enum Content {
 const LONGEST_KEY: usize = 256;
 const LONGEST_VALUE: usize = 16 * 1024;
 
-/// What an entry takes beside its key and value: about what the maps need for it.
+/// Approximate overhead of an entry in the maps, in addition to its key and value, in bytes.
 const OVERHEAD: usize = 128;
 
 impl Shared {
@@ -118,7 +118,7 @@ impl Shared {
         self.entries.lock().remove(key);
     }
 
-    /// How often there was no room, since this was last asked.
+    /// Number of writes refused for lack of room since the last call.
     pub fn take_refused(&self) -> u64 {
         match self.refused.load(Ordering::Relaxed) {
             0 => 0,
@@ -133,7 +133,7 @@ impl Shared {
         done
     }
 
-    /// What all entries take, in bytes.
+    /// Memory of all entries, in bytes.
     #[cfg(test)]
     fn bytes(&self) -> usize {
         self.entries.lock().bytes
@@ -141,7 +141,7 @@ impl Shared {
 }
 
 impl Entries {
-    /// Each entry is forgotten once, so this costs no more than to have made it.
+    /// Removes expired entries. Each is removed once, so this costs no more than inserting it did.
     fn forget_ended(&mut self, now: Instant) {
         while self.ends.first().is_some_and(|(end, _)| *end <= now) {
             let Some((_, key)) = self.ends.pop_first() else { return };
@@ -159,7 +159,7 @@ impl Entries {
         self.put(key, Entry { content: Content::Value(value), end }, most_bytes)
     }
 
-    /// Makes or replaces an entry, if there is room.
+    /// Inserts or replaces an entry, if there is room.
     fn put(&mut self, key: &str, entry: Entry, most_bytes: usize) -> Result<(), SharedError> {
         if key.len() > LONGEST_KEY {
             return Err(SharedError::TooLong);
@@ -196,7 +196,7 @@ fn size(key: &str, entry: &Entry) -> usize {
     key.len() + content + OVERHEAD
 }
 
-/// An end that no clock can tell is none.
+/// The time at which an entry expires. None: never, also if the clock can't represent the time.
 fn end(ttl: Option<Duration>, now: Instant) -> Option<Instant> {
     now.checked_add(ttl?)
 }

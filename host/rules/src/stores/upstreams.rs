@@ -1,4 +1,5 @@
-//! What attempts showed of the addresses that they went to. Plain data that takes the time as an argument.
+//! Observations of upstream addresses from attempts: load, latency, failures. Plain data that takes the time as an
+//! argument.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +10,12 @@ use parking_lot::Mutex;
 
 use crate::check::Target;
 
-/// Figures by address, of one tenant.
+/// One tenant's figures by address.
 #[derive(Debug)]
 pub struct Upstreams {
     start: Instant,
-    /// Addresses that are kept. A module that makes up more starts the table anew; attempts under way keep their own.
+    /// Most addresses that are kept. If a module makes up more, the table is cleared; attempts in flight keep their own
+    /// figures.
     most: usize,
     by_target: Mutex<HashMap<Target, Arc<Figures>>>,
 }
@@ -21,14 +23,14 @@ pub struct Upstreams {
 #[derive(Debug, Default)]
 struct Figures {
     in_flight: AtomicU32,
-    /// 0: none yet.
+    /// 0: no response yet.
     latency_us: AtomicU32,
     failures: AtomicU32,
     /// In milliseconds from the start.
     last_failure: AtomicU64,
 }
 
-/// What is known of an address.
+/// The observations of an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Known {
     pub in_flight: u32,
@@ -36,17 +38,17 @@ pub struct Known {
     pub failures: u32,
 }
 
-/// An attempt: in flight for as long as it lives.
+/// An attempt, counted as in flight until it is dropped.
 #[derive(Debug)]
 pub struct UnderWay {
     figures: Arc<Figures>,
     start: Instant,
 }
 
-/// How long failures are remembered.
+/// Time without a failure after which earlier failures no longer count.
 const MEMORY: Duration = Duration::from_secs(30);
 
-/// What a response counts for in the average: one in so many.
+/// Weight of a new response in the moving average of the latency: one in `WEIGHT`.
 const WEIGHT: u32 = 8;
 
 impl Upstreams {
@@ -54,7 +56,7 @@ impl Upstreams {
         Upstreams { start, most, by_target: Mutex::default() }
     }
 
-    /// An attempt begins.
+    /// Notes the begin of an attempt.
     pub fn begin(&self, target: &Target, now: Instant) -> UnderWay {
         let mut by_target = self.by_target.lock();
         if by_target.len() >= self.most && !by_target.contains_key(target) {
@@ -101,7 +103,7 @@ impl Figures {
 }
 
 impl UnderWay {
-    /// The head of a response came.
+    /// Notes that the head of a response arrived.
     pub fn answered(&self, now: Instant) {
         let micros = u32::try_from(now.saturating_duration_since(self.start).as_micros()).unwrap_or(u32::MAX).max(1);
         let average = |before: u32| {

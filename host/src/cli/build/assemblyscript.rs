@@ -1,4 +1,4 @@
-//! AssemblyScript: its compiler, with the SDK's transform, which gives the exports their names.
+//! Builds AssemblyScript routers: its compiler, with the SDK's transform, which names the exports.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     Ok(Built::Core(made(&core)?))
 }
 
-/// A folder in which the SDK is called `pointsman`: the compiler finds packages by their folder's name.
+/// A folder that contains the SDK as `pointsman`: the compiler finds packages by the name of their folder.
 fn beside_sdk(project: &Project) -> anyhow::Result<PathBuf> {
     if let Some(parent) = project.sdk.parent().filter(|_| project.sdk.ends_with("pointsman")) {
         return Ok(parent.to_owned());

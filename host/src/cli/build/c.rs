@@ -1,4 +1,4 @@
-//! C and C++: Zig's compiler, which brings the C and C++ libraries for Wasm.
+//! Builds C and C++ routers: Zig's compiler, which brings the C and C++ libraries for Wasm.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::sdk::Language;
 
 const TARGET: [&str; 3] = ["-target", "wasm32-wasi", "-Oz"];
 
-/// A module is called, it is not a program; a stack of 32 KiB keeps its memory at 64 KiB.
+/// A module is a library, not a program; a stack of 32 KiB keeps its memory at 64 KiB.
 const LINK: [&str; 4] = ["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=32768"];
 
 const WARNINGS: [&str; 2] = ["-Wall", "-Wextra"];
@@ -41,7 +41,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         )?;
     } else {
         project.source("router.cpp")?;
-        // Apart, since C and C++ have each their own `-std`.
+        // Compiled separately, since C and C++ each need their own `-std`.
         let object = |source: &Path, name: &str| -> anyhow::Result<PathBuf> {
             let object = project.between(name);
             run(compiler("cc")?.args(["-std=c11", "-c"]).arg(source).arg("-o").arg(&object))?;
@@ -60,7 +60,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     Ok(Built::Core(made(&core)?))
 }
 
-/// The project's source files, but for those of its native tests, in order.
+/// The project's source files in order, without those of its native tests.
 fn sources(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let is_source = |path: &PathBuf| {

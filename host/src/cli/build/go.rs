@@ -1,4 +1,4 @@
-//! Go: the stock compiler, with a stand-in for the WASI that its runtime imports.
+//! Builds Go routers: the stock compiler, with a stand-in for the WASI that its runtime imports.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     let go = || -> anyhow::Result<Command> {
         let mut go = tools.command(&GO)?;
         go.current_dir(&project.folder)
-            // The SDK lies in the project: no server is asked.
+            // The SDK is inside the project, so no module proxy is needed.
             .env("GOPROXY", "off")
             .env("GOTOOLCHAIN", "local")
             .env("GOWORK", "off")
@@ -34,7 +34,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .args(["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w", "-o"])
         .arg(&core)
         .arg("."))?;
-    // Go leaves one data segment for each few bytes; a snapshot of so many makes instances slow to start.
+    // Go emits a data segment for every few bytes; a snapshot with that many makes instances slow to start.
     run(go()?.args(["run", "pointsman/cmd/merge-data"]).arg(&core))?;
     Ok(Built::CoreWithWasi { core: made(&core)?, wasi: made(&project.sdk.join("wasi/preview1.wasm"))? })
 }

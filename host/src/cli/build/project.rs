@@ -1,4 +1,4 @@
-//! A folder that is to be built, what is needed beside it, and the commands that are run for it.
+//! A project's folder, the files that its build needs, and the commands that the build runs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ pub struct Project {
     pub sdk: PathBuf,
     /// The WIT package.
     pub wit: PathBuf,
-    /// For what lies between the steps. Removed at the end.
+    /// A folder for intermediate files. Removed at the end.
     work: tempfile::TempDir,
 }
 
@@ -43,12 +43,12 @@ impl Project {
         Ok(Project { folder, language, sdk, wit, work })
     }
 
-    /// A file that a step makes for the next.
+    /// The path of an intermediate file.
     pub fn between(&self, name: &str) -> PathBuf {
         self.work.path().join(name)
     }
 
-    /// A source file that must be there.
+    /// A source file that must exist.
     pub fn source(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(name);
         match path.is_file() {
@@ -62,7 +62,7 @@ impl Project {
     }
 }
 
-/// The language of a folder, by the file that a module in it begins with.
+/// Detects the language of a project by the file that its module starts with.
 pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
     const FIRST_FILES: [(&str, Language); 9] = [
         ("Cargo.toml", Language::Rust),
@@ -90,7 +90,7 @@ pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
     }
 }
 
-/// Runs a step. What it says is shown if it fails.
+/// Runs a build step. Its output is shown if it fails.
 pub fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;

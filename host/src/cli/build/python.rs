@@ -1,4 +1,4 @@
-//! Python: componentize-py, which brings CPython for Wasm, and the glue that is in the SDK.
+//! Builds Python routers: componentize-py, which brings CPython for Wasm, and glue code from the SDK.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ const COMPONENTIZE: Tool = Tool {
     home: "https://github.com/bytecodealliance/componentize-py",
 };
 
-/// What binds the router to the contract.
+/// The Python module that binds the router to the contract.
 const GLUE: &str = "pointsman.component";
 
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
@@ -28,7 +28,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     run(tools
         .command(&COMPONENTIZE)?
         .current_dir(&project.folder)
-        // Packages of whatever environment this runs in are not the module's.
+        // The module must not pick up packages of the environment that this runs in.
         .env_remove("VIRTUAL_ENV")
         .env_remove("PYTHONPATH")
         .arg("-d")
@@ -42,7 +42,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     Ok(Built::Component(made(&component)?))
 }
 
-/// The folder in which Python finds the package `pointsman`: the SDK is that package, or has it.
+/// The folder in which Python finds the package `pointsman`: the SDK is that package, or contains it.
 fn beside_package(sdk: &Path) -> anyhow::Result<&Path> {
     match sdk.parent() {
         Some(parent) if sdk.ends_with("pointsman") && sdk.join("__init__.py").is_file() => Ok(parent),
@@ -51,8 +51,8 @@ fn beside_package(sdk: &Path) -> anyhow::Result<&Path> {
     }
 }
 
-/// Whether a router has `configure` at its top level: as a function, a variable, or an import. The glue refuses the
-/// module if this is mistaken.
+/// Whether a router defines `configure` at its top level: as a function, a variable, or an import. The glue refuses the
+/// module if this guess is wrong.
 fn defines_configure(text: &str) -> bool {
     text.lines().any(|line| {
         let imported = || {

@@ -1,4 +1,4 @@
-//! Rust: cargo, with rustup's target or with Debian's compiler.
+//! Builds Rust routers: cargo, with rustup's target or Debian's compiler.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::cli::build::{Built, made};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// 128 KiB of memory at the start, in place of 1.1 MiB.
+/// Starts with 128 KiB of memory, instead of 1.1 MiB.
 const SMALL_STACK: &str = "-Clink-arg=-zstack-size=65536";
 
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
@@ -24,10 +24,10 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     cargo
         .current_dir(&project.folder)
         .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
-        // A target folder of its own: the compiler may be another one, and two that share a folder rebuild each other's
-        // work.
+        // A separate target folder: the compiler may be a different one, and two that share a folder rebuild each
+        // other's output.
         .args(["--target-dir", "target/module"])
-        // A first build takes minutes: its author wants to see it go on.
+        // A first build takes minutes, so its author wants to see progress.
         .stderr(Stdio::inherit())
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", SMALL_STACK);
     let debian = tools.debian_rust();
@@ -38,7 +38,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
                  run `.ci/setup guest` of the Pointsman repository once"
             );
         }
-        // It builds the standard library too: unstable, so it has to be unlocked.
+        // This also builds the standard library, which is unstable and needs to be unlocked.
         cargo
             .env("RUSTC", debian.join("rustc"))
             .env("RUSTC_BOOTSTRAP", "1")
@@ -57,7 +57,7 @@ fn target_is_installed() -> anyhow::Result<bool> {
     Ok(files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))))
 }
 
-/// The one `.wasm` file that cargo tells of.
+/// The one `.wasm` file that cargo reports.
 fn module_of(messages: &str) -> anyhow::Result<String> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let files = messages.filter_map(|message| message.get("filenames")?.as_array().cloned()).flatten();

@@ -1,7 +1,7 @@
-//! The programs of toolchains: where they are, and how to get those that are missing.
+//! The programs of toolchains: where they are, and how to get missing ones.
 //!
-//! What `--get-tools` gets lies in the user's cache folder, in versions that are known to work, and is preferred to
-//! what is in PATH. A program that is too old counts as missing.
+//! `--get-tools` installs known-good versions in the user's cache folder; those are preferred to programs in PATH. A
+//! program that is too old counts as missing.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,15 +14,15 @@ use anyhow::{Context as _, anyhow, bail};
 
 use crate::cli::build::project::run;
 
-/// A program, and where it comes from.
+/// A program and its source.
 #[derive(Clone, Copy)]
 pub struct Tool {
     pub program: &'static str,
     pub from: Registry,
-    /// Packages, each with its version.
+    /// Packages, each with a version.
     pub packages: &'static [&'static str],
     pub oldest: Option<Oldest>,
-    /// For who gets it by other means.
+    /// The project's website, for users who install the tool by other means.
     pub home: &'static str,
 }
 
@@ -30,7 +30,7 @@ pub struct Tool {
 #[derive(Clone, Copy)]
 pub struct Oldest {
     pub version: Version,
-    /// The argument with which the program prints its version.
+    /// The argument that makes the program print its version.
     pub argument: &'static str,
 }
 
@@ -40,7 +40,7 @@ pub struct Version(pub u32, pub u32);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Registry {
-    /// A virtual environment of Python.
+    /// A Python virtual environment.
     Pip,
     /// A folder with `node_modules`.
     Npm,
@@ -88,7 +88,7 @@ impl Tools {
         )
     }
 
-    /// Makes sure of a tool that a script finds by itself: in the cache folder, or in the project's `node_modules`.
+    /// Ensures that a tool that a script finds by itself exists: in the cache folder or the project's `node_modules`.
     pub fn provide(&self, tool: &Tool, project: &Path) -> anyhow::Result<()> {
         let is_there =
             || [&*self.folder(tool.from), project].into_iter().any(|folder| program_below(folder, tool).is_file());
@@ -98,7 +98,7 @@ impl Tools {
         if is_there() { Ok(()) } else { Err(self.missing(tool)) }
     }
 
-    /// Where Debian's compiler for Wasm is unpacked, on machines to which rustup can't bring one.
+    /// The folder for Debian's Wasm compiler, on machines for which rustup has none.
     pub fn debian_rust(&self) -> PathBuf {
         self.cache.join("rust-web")
     }
@@ -117,7 +117,7 @@ impl Tools {
         })
     }
 
-    /// Command lines that would run the tool, the preferred one first.
+    /// Command lines that would run the tool, in order of preference.
     fn candidates(&self, tool: &Tool) -> Vec<Vec<OsString>> {
         let folder = self.folder(tool.from);
         let mut candidates: Vec<Vec<OsString>> = Vec::new();
@@ -125,7 +125,7 @@ impl Tools {
         if kept.is_file() {
             candidates.push(vec![kept.into()]);
         }
-        // The package brings no program of that name, but a module that is one.
+        // The package has no program of that name, but a Python module that works as one.
         if tool.program == "zig" && ziglang(&folder) {
             candidates.push(vec![folder.join("bin/python").into(), "-m".into(), "ziglang".into()]);
         }
@@ -161,7 +161,7 @@ impl Tools {
         Ok(())
     }
 
-    /// What `get` does, for who does it by hand.
+    /// The commands that `get` would run, for users who run them themselves.
     fn steps(&self, tool: &Tool) -> Vec<String> {
         let folder = self.folder(tool.from);
         let (folder, packages) = (folder.display(), tool.packages.join(" "));
@@ -188,7 +188,7 @@ fn ziglang(folder: &Path) -> bool {
     versions.flatten().any(|version| version.path().join("site-packages/ziglang").is_dir())
 }
 
-/// The program of this name in PATH.
+/// Finds a program in PATH.
 pub fn in_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
@@ -200,7 +200,7 @@ fn command_of(line: &[OsString]) -> Command {
 }
 
 impl Oldest {
-    /// Whether the program that a command line runs is recent enough.
+    /// Checks that the program of a command line is recent enough.
     pub fn check(self, line: &[OsString]) -> anyhow::Result<()> {
         let shown = line.join(OsStr::new(" ")).display().to_string();
         let said = run(command_of(line).arg(self.argument))
@@ -215,7 +215,7 @@ impl Oldest {
 }
 
 impl Version {
-    /// The first number with a point and another number in what a program says of itself.
+    /// The first `major.minor` number in a program's version output.
     fn within(text: &str) -> Option<Version> {
         let words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
         words.into_iter().find_map(|word| {

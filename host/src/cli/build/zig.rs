@@ -1,10 +1,10 @@
-//! Zig: the SDK's module calls the project's.
+//! Builds Zig routers: the SDK's module calls the project's.
 
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
 
-/// For Zig, C and C++.
+/// The compiler for Zig, C and C++.
 pub const ZIG: Tool = Tool {
     program: "zig",
     from: Registry::Pip,
@@ -21,7 +21,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .args(["build-exe", "-target", "wasm32-freestanding", "-O", "safe", "-fstrip", "-fno-entry", "-rdynamic"])
         .args(["--stack", "65536"])
         .arg(format!("-femit-bin={}", core.display()))
-        // Each `--dep` belongs to the module that follows it.
+        // Each `--dep` applies to the `-M` module that follows it.
         .args(["--dep", "router", "--dep", "pointsman", &module("root", &sdk.join("module.zig"))])
         .args(["--dep", "pointsman", &module("router", &router)])
         .arg(module("pointsman", &sdk.join("pointsman.zig")));

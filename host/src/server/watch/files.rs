@@ -1,4 +1,4 @@
-//! Which files are watched, what they were when they were loaded, and what is to be loaded again.
+//! Which files are watched, their state when they were loaded, and which targets to load again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,81 +9,87 @@ use std::time::{Duration, Instant};
 use pointsman_rules::config::{self, Config, TenantConfig};
 
 use crate::release::tests_beside;
+use crate::server::watch::event_queue::{Change, EventQueue};
 use crate::server::watch::folders::Folders;
 use crate::server::watch::points;
-use crate::server::watch::told::{Change, Told};
 use crate::tenant::Tenant;
 
-/// A file that did not change for so long is whole, if the system does not tell: a little less than a look takes to
-/// come again.
+/// Without an event, a file counts as complete once it has not changed for this long: slightly less than the interval
+/// between two scans.
 const STEADY: Duration = Duration::from_millis(900);
 
-/// How often a way is followed that changes meanwhile, before the next look is waited for.
+/// How often to resolve a path again that changes meanwhile, before leaving it to the next scan.
 const FOLLOWED: usize = 3;
 
-/// What tells one content of a file from another, without reading it. None: there is no file.
+/// Device, inode, size, modification and change time: tells one content of a file from another without reading it.
+/// None: there is no file.
 pub type Mark = Option<(u64, u64, u64, i64, i64)>;
 
-/// The files of a configuration's modules, and its own if it is given; to be taken before they are loaded.
+/// The state of a configuration's module files, and of its own files if `own` is given. Taken before they are loaded.
 pub fn marks(config: &Config, own: Option<&Path>) -> HashMap<PathBuf, Mark> {
     let own = own.map(config::files).unwrap_or_default();
     config.tenants.iter().flat_map(files_of).chain(own).map(|path| (path.clone(), mark(&path))).collect()
 }
 
-/// What makes a new version of a tenant when it changes.
+/// The files that make a new version of a tenant when they change.
 fn files_of(tenant: &TenantConfig) -> impl Iterator<Item = PathBuf> {
     tenant.modules.iter().flat_map(|module| [module.path.clone(), tests_beside(&module.path)])
 }
 
-/// What is loaded as a whole.
+/// A unit that is loaded as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum WatchTarget {
     Config,
-    /// By its name.
+    /// A tenant, by name.
     Tenant(String),
 }
 
 pub struct Files {
-    told: Arc<Told>,
+    told: Arc<EventQueue>,
     folders: Folders,
     files: BTreeMap<PathBuf, File>,
-    /// The files of each, and what was loaded of them, or is being loaded.
-    subjects: BTreeMap<Subject, BTreeMap<PathBuf, Mark>>,
-    /// Files that it was not looked at yet, as they were before they were loaded.
+    /// The files of each target, and the state in which each was loaded or is being loaded.
+    subjects: BTreeMap<WatchTarget, BTreeMap<PathBuf, Mark>>,
+    /// The state before loading of files that no scan has reached yet.
     at_start: HashMap<PathBuf, Mark>,
-    /// The configuration, if it is watched as well.
+    /// The main configuration file, if the configuration is watched too.
     config: Option<PathBuf>,
-    /// Those whose files these are.
+    /// The tenants that the watched files belong to.
     tenants: Weak<BTreeMap<String, Arc<Tenant>>>,
 }
 
 struct File {
-    subjects: BTreeSet<Subject>,
-    /// On what it depends which file this is.
+    subjects: BTreeSet<WatchTarget>,
+    /// The paths that determine which file this is.
     points: BTreeSet<PathBuf>,
-    /// What was there when it was looked last, and since when.
+    /// The state at the last check, and when it was first seen.
     seen: Mark,
     since: Instant,
-    /// Whether that is all that was to be written.
+    /// Whether the file is completely written.
     whole: bool,
 }
 
 impl Files {
-    pub fn new(told: Arc<Told>, folders: Folders, at_start: HashMap<PathBuf, Mark>, config: Option<PathBuf>) -> Files {
+    pub fn new(
+        told: Arc<EventQueue>,
+        folders: Folders,
+        at_start: HashMap<PathBuf, Mark>,
+        config: Option<PathBuf>,
+    ) -> Files {
         let (files, subjects) = (BTreeMap::new(), BTreeMap::new());
         Files { told, folders, files, subjects, at_start, config, tenants: Weak::new() }
     }
 
-    /// Watches the files of these tenants, and no others.
+    /// Watches the files of these tenants and no others.
     pub fn set_tenants(&mut self, tenants: &Arc<BTreeMap<String, Arc<Tenant>>>) {
         if self.tenants.ptr_eq(&Arc::downgrade(tenants)) {
             return;
         }
         self.tenants = Arc::downgrade(tenants);
-        let before: Vec<_> = self.subjects.keys().filter(|subject| **subject != Subject::Config).cloned().collect();
+        let before: Vec<_> = self.subjects.keys().filter(|subject| **subject != WatchTarget::Config).cloned().collect();
         let mut subjects: BTreeMap<_, BTreeSet<_>> = before.into_iter().map(|gone| (gone, BTreeSet::new())).collect();
         for (name, tenant) in tenants.iter() {
-            subjects.insert(Subject::Tenant(name.clone()), files_of(&tenant.config).collect());
+            subjects.insert(WatchTarget::Tenant(name.clone()), files_of(&tenant.config).collect());
         }
         let mut new = BTreeSet::new();
         for (subject, files) in subjects {
@@ -92,17 +98,17 @@ impl Files {
         self.watch(&new);
     }
 
-    /// Has the system tell of all folders anew, from the next look on.
+    /// Registers all folders again at the next scan.
     pub fn watch_anew(&mut self) {
         self.folders.forget(Path::new("/"));
     }
 
-    /// Looks at the files that this may have changed; what is to be loaded for it.
-    pub fn told(&mut self, changes: &BTreeMap<PathBuf, Change>) -> Vec<Subject> {
+    /// Checks the files that these events may concern, and returns the targets to load.
+    pub fn told(&mut self, changes: &BTreeMap<PathBuf, Change>) -> Vec<WatchTarget> {
         if changes.is_empty() {
             return Vec::new();
         }
-        // It may be a folder, in whose place there is another one.
+        // The path may be a folder that another one has replaced.
         changes.keys().for_each(|path| self.folders.forget(path));
         self.list_config();
         let mut concerned: BTreeMap<PathBuf, Change> = BTreeMap::new();
@@ -122,7 +128,7 @@ impl Files {
             file.whole |= *change == Change::Done;
             subjects.extend(file.subjects.iter().cloned());
         }
-        // All files of a subject are read: none of them may be half written.
+        // All files of a target are loaded together: none of them may be half written.
         let others: BTreeSet<_> = subjects.iter().filter_map(|subject| self.subjects.get(subject)).flatten().collect();
         for (path, _) in others {
             if let Some(file) = self.files.get_mut(path) {
@@ -132,8 +138,8 @@ impl Files {
         self.ready(subjects)
     }
 
-    /// Looks at all files; what is to be loaded, and did not change since the last look.
-    pub fn look(&mut self) -> Vec<Subject> {
+    /// Checks all files, and returns the targets to load: those that changed, but not since the previous scan.
+    pub fn look(&mut self) -> Vec<WatchTarget> {
         self.list_config();
         self.folders.forget_replaced();
         let mut changed = BTreeSet::new();
@@ -148,8 +154,8 @@ impl Files {
         self.ready(self.subjects.keys().cloned().collect())
     }
 
-    /// Those of which a file changed, and none is half written.
-    fn ready(&mut self, subjects: BTreeSet<Subject>) -> Vec<Subject> {
+    /// The targets of which a file changed and no file is half written.
+    fn ready(&mut self, subjects: BTreeSet<WatchTarget>) -> Vec<WatchTarget> {
         let files = &self.files;
         let mut found = Vec::new();
         for subject in subjects {
@@ -157,8 +163,8 @@ impl Files {
             let changed = loaded.iter_mut().filter_map(|(path, loaded)| {
                 let file = files.get(path)?;
                 let is_main = self.config.as_ref() == Some(path);
-                // A module that is gone, or the main file, could only be refused; a tenant may go.
-                let counts = file.seen.is_some() || subject == Subject::Config && !is_main;
+                // A missing module or main file could only be refused; a tenant's file may be removed.
+                let counts = file.seen.is_some() || subject == WatchTarget::Config && !is_main;
                 (counts && file.seen != *loaded).then_some((loaded, file))
             });
             let changed: Vec<_> = changed.collect();
@@ -172,18 +178,18 @@ impl Files {
         found
     }
 
-    /// The files of the configuration may come and go.
+    /// Updates the list of the configuration's files, which may come and go.
     fn list_config(&mut self) {
         let Some(main) = &self.config else { return };
         let folder = config::folder_of_tenants(main);
         let mut files: BTreeSet<PathBuf> = config::files(main).into_iter().collect();
-        // One that is gone stays until that was loaded.
-        let known = self.subjects.get(&Subject::Config).into_iter().flatten();
+        // A file that is gone stays listed until its removal has been loaded.
+        let known = self.subjects.get(&WatchTarget::Config).into_iter().flatten();
         files.extend(known.filter(|(_, loaded)| loaded.is_some()).map(|(path, _)| path.clone()));
         let tenants = folder.canonicalize().ok();
         let moved = self.told.index(|index| std::mem::replace(&mut index.tenants, tenants.clone()) != tenants);
-        let mut new: BTreeSet<_> = self.set(Subject::Config, files).into_iter().collect();
-        // The folder itself is none of them, but another one may take its place.
+        let mut new: BTreeSet<_> = self.set(WatchTarget::Config, files).into_iter().collect();
+        // The folder itself is not one of the files, but another one may replace it.
         new.extend((!self.files.contains_key(&folder)).then_some(folder));
         self.watch(&new);
         if moved {
@@ -191,8 +197,8 @@ impl Files {
         }
     }
 
-    /// Has a subject consist of these files; those of them that nobody watches yet.
-    fn set(&mut self, subject: Subject, now: BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    /// Sets the files of a target, and returns those that were not watched before.
+    fn set(&mut self, subject: WatchTarget, now: BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let before = self.subjects.remove(&subject).unwrap_or_default();
         for gone in before.keys().filter(|path| !now.contains(*path)) {
             let Some(file) = self.files.get_mut(gone) else { continue };
@@ -215,7 +221,7 @@ impl Files {
             }
             let mark = match before.get(&path) {
                 Some(loaded) => *loaded,
-                // Without a mark its digest will tell whether it changed since it was loaded.
+                // Without a state from before loading, the digest shows whether the file changed since it was loaded.
                 None => self.at_start.remove(&path).flatten(),
             };
             loaded.insert(path, mark);
@@ -226,13 +232,13 @@ impl Files {
         new
     }
 
-    /// Has the system tell of these from now on.
+    /// Starts watching these files.
     fn watch(&mut self, new: &BTreeSet<PathBuf>) {
         for path in new {
             self.files.entry(path.clone()).or_insert_with(|| File::of(None));
         }
         self.follow(new);
-        // Only now, that all changes from here on are told.
+        // Checked only now that all further changes are reported.
         for path in new {
             if let Some(file) = self.files.get_mut(path) {
                 file.look(path);
@@ -240,7 +246,7 @@ impl Files {
         }
     }
 
-    /// Finds out again on what these files depend, and has the system tell of it.
+    /// Resolves these paths again, and watches the paths that they depend on.
     fn follow(&mut self, paths: &BTreeSet<PathBuf>) {
         for _ in 0..FOLLOWED {
             let mut changed = false;
@@ -259,7 +265,7 @@ impl Files {
             if changed || !self.folders.complete {
                 self.watch_folders();
             }
-            // What was not told of yet may have changed before it was.
+            // A path may have changed before it was watched, so resolve it once more.
             if !changed {
                 return;
             }
@@ -273,12 +279,12 @@ impl Files {
 }
 
 impl File {
-    fn of(subject: Option<Subject>) -> File {
+    fn of(subject: Option<WatchTarget>) -> File {
         let points = BTreeSet::new();
         File { subjects: subject.into_iter().collect(), points, seen: None, since: Instant::now(), whole: false }
     }
 
-    /// Whether it is another one than it was.
+    /// Updates the state of the file, and returns whether it changed.
     fn look(&mut self, path: &Path) -> bool {
         let now = mark(path);
         let changed = now != self.seen;

@@ -1,8 +1,8 @@
-//! The folders that the system tells of.
+//! The folders that the system watches.
 //!
-//! It watches what a folder's path led to once. Where that is deleted, or another folder takes its place, the new one
-//! is to be watched anew; what the system tells of its end is heard by the folder above, and what it does not tell is
-//! found by looking.
+//! The system watches the folder that a path led to when it was registered. When that folder is deleted or replaced,
+//! the new one must be registered again. The watch on the folder above reports most replacements; a scan finds the
+//! rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -12,16 +12,16 @@ use std::time::SystemTime;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// What tells a folder from another that took its place: a number alone is soon given to the next one.
+/// Device, inode and creation time. Tells a folder from its replacement: an inode alone is soon reused.
 type Identity = (u64, u64, Option<SystemTime>);
 
 pub struct Folders {
-    /// None: the system can't watch files.
+    /// None: the system cannot watch files.
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
-    /// Whether somebody was told that a folder can't be watched.
+    /// Whether a warning about a folder that cannot be watched was logged.
     told: bool,
-    /// Whether those folders are watched that should be, and no others.
+    /// Whether exactly the wanted folders are watched.
     pub complete: bool,
 }
 
@@ -33,15 +33,15 @@ impl Folders {
         Folders { watcher: watcher.ok(), watched: BTreeMap::new(), told: false, complete: false }
     }
 
-    /// Watches these folders, and no others. They are paths without symlinks, so that none is watched by two names:
-    /// the system would tell of it by one of them only.
+    /// Watches these folders and no others. The paths contain no symlinks, so that no folder is watched under two
+    /// names: the system would report its events under only one of them.
     pub fn keep(&mut self, wanted: &BTreeSet<PathBuf>) {
         self.complete = true;
         let Some(watcher) = &mut self.watcher else { return };
         self.watched.retain(|folder, _| {
             let keep = wanted.contains(folder);
             if !keep {
-                // It may have ended with its folder.
+                // The watch may have ended with its folder.
                 let _ = watcher.unwatch(folder);
             }
             keep
@@ -50,11 +50,11 @@ impl Folders {
             if self.watched.contains_key(folder) {
                 continue;
             }
-            // What takes its place after this was asked is found by the next look.
+            // Taken before the watch starts: the next scan detects a folder that is replaced after this.
             let identity = identity(folder);
             match (watcher.watch(folder, RecursiveMode::NonRecursive), identity) {
                 (Ok(()), Some(identity)) => drop(self.watched.insert(folder.clone(), identity)),
-                // It came, or went, at this moment.
+                // The folder appeared or vanished at this moment.
                 (_, None) => self.complete = false,
                 (Err(error), Some(_)) => {
                     self.complete = false;
@@ -67,7 +67,7 @@ impl Folders {
         }
     }
 
-    /// Lets go of a folder and all in it, to be watched anew.
+    /// Drops the watches on a folder and everything in it, so that they are registered again.
     pub fn forget(&mut self, path: &Path) {
         let from = self.watched.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
         let lost = from.map(|(folder, _)| folder).take_while(|folder| folder.starts_with(path));
@@ -80,7 +80,7 @@ impl Folders {
         }
     }
 
-    /// Lets go of folders in whose place there is something else now, or nothing.
+    /// Drops the watches on folders that were replaced or removed.
     pub fn forget_replaced(&mut self) {
         let replaced: Vec<PathBuf> = self
             .watched
@@ -114,7 +114,7 @@ mod tests {
         (Folders::new(RecommendedWatcher::new(told, notify::Config::default())), events)
     }
 
-    /// Waits until something is told of this path.
+    /// Waits for an event about this path.
     #[track_caller]
     fn tells(events: &Receiver<Event>, path: &Path) {
         while !events.recv_timeout(Duration::from_secs(20)).expect("an event").paths.iter().any(|told| told == path) {}

@@ -1,13 +1,13 @@
-//! Watches module files and the tests beside them, and has what changed loaded, off the threads that serve.
+//! Watches module files and the tests next to them, and loads the changed ones, off the threads that serve.
 //!
-//! A file counts as changed when it was put in its place (a rename, a symlink that points elsewhere) or closed by who
-//! wrote it; a file that is still being written is waited for. Whatever the system does not tell of, as on network file
-//! systems, is found by looking, about two seconds later.
+//! A file counts as changed when it was moved into place (a rename, a symlink that points elsewhere) or closed by its
+//! writer; a file that is still being written is left alone until then. A scan about two seconds later finds changes
+//! that the system does not report, as on network file systems.
 
 mod files;
 mod folders;
 mod points;
-mod told;
+mod event_queue;
 mod workers;
 
 pub use files::{Mark, marks};
@@ -23,26 +23,26 @@ use notify::{RecommendedWatcher, Watcher as _};
 
 use crate::release::Asked;
 use crate::server::control::Control;
-use crate::server::watch::files::{Files, Subject};
+use crate::server::watch::event_queue::EventQueue;
+use crate::server::watch::files::{Files, WatchTarget};
 use crate::server::watch::folders::Folders;
-use crate::server::watch::told::Told;
 use crate::server::watch::workers::Workers;
 
-/// How often it is looked at all files, and at what is due with time.
+/// Interval between scans of all files, and between checks for work that is due by time.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Between two looks at all files where the system lost what it had to tell: whoever changes files faster than it tells
-/// does not have us look without a pause.
+/// Minimum pause between two scans when the system lost events, so that files that change faster than the system can
+/// report do not cause scans without a pause.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Versions that are prepared at the same time. One that is slow to build leaves the other thread to all others, and no
-/// number of changes takes more cores than this from what serves.
+/// Targets that are loaded at the same time. A slow build leaves the other thread to all other targets, and no number
+/// of changes takes more cores than this from live traffic.
 const RELEASES: usize = 2;
 
-/// Starts the threads. They end when the proxy does.
+/// Starts the threads. They end with the proxy.
 pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, config: bool) -> std::io::Result<()> {
     let config = control.file().filter(|_| config).map(Path::to_owned);
-    let (told, woken) = Told::new();
+    let (told, woken) = EventQueue::new();
     let watch = match files {
         Some(at_start) => {
             let weak = Arc::downgrade(control);
@@ -52,7 +52,7 @@ pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, conf
             let watcher = RecommendedWatcher::new(move |event| hears.hear(event), notify::Config::default());
             let files = Files::new(told.clone(), Folders::new(watcher), at_start, config);
             let mut watch = Watch { told, files, releases, looked: heard };
-            // What changes from now on is told: whoever sees that the proxy serves may change a file at once.
+            // Events are collected from now on, since whoever sees that the proxy serves may change a file at once.
             watch.look(control);
             Some(watch)
         }
@@ -84,17 +84,17 @@ fn run(control: &Weak<Control>, woken: &Receiver<()>, mut watch: Option<Watch>) 
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            // Nobody tells of files then.
+            // Nothing sends file events in this case.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
         }
     }
 }
 
 struct Watch {
-    told: Arc<Told>,
+    told: Arc<EventQueue>,
     files: Files,
-    releases: Workers<Subject>,
-    /// When it was looked at all files.
+    releases: Workers<WatchTarget>,
+    /// When the last scan began.
     looked: Instant,
 }
 
@@ -105,11 +105,11 @@ enum Next {
 }
 
 impl Watch {
-    /// Takes what the system told, and has loaded what it was about: nothing else, which may be half written.
+    /// Takes the queued events and loads only the targets that they concern: any other file may be half written.
     fn listen(&mut self) -> Next {
         let news = self.told.take();
         if news.any {
-            // Folders may have gone as well, and others come in their places.
+            // Folders may have been removed as well, and replaced by others.
             self.files.watch_anew();
         }
         for subject in self.files.told(&news.changes) {
@@ -118,7 +118,7 @@ impl Watch {
         if news.any { Next::LookSoon } else { Next::Wait }
     }
 
-    /// Looks at all files: the tenants may have changed, and the system may not have told.
+    /// Scans all files: the tenants may have changed, and the system may have missed a change.
     fn look(&mut self, control: &Control) {
         self.looked = Instant::now();
         self.files.set_tenants(&control.tenants());
@@ -128,10 +128,9 @@ impl Watch {
     }
 }
 
-/// Loads what changed, as it is now: it may have changed again, or be gone, since it was given.
-fn load(control: &Weak<Control>, subject: &Subject) {
-    // Nothing may change while another process takes this one's place: it waits for the end of that, or of this
-    // process.
+/// Loads a target in its current state: it may have changed again, or be gone, since it was queued.
+fn load(control: &Weak<Control>, subject: &WatchTarget) {
+    // Nothing may change while another process takes this one's place: this waits for that, or this process, to end.
     let control = loop {
         let Some(control) = control.upgrade() else { return };
         if control.change().is_ok() {
@@ -140,9 +139,9 @@ fn load(control: &Weak<Control>, subject: &Subject) {
         drop(control);
         thread::sleep(LOOK);
     };
-    // What comes of either is logged, and listed by the admin API.
+    // The results of both are logged, and the admin API lists them.
     match subject {
-        Subject::Tenant(name) => _ = control.release_files(name, Asked::ByWatch),
-        Subject::Config => _ = control.reload(),
+        WatchTarget::Tenant(name) => _ = control.release_files(name, Asked::ByWatch),
+        WatchTarget::Config => _ = control.reload(),
     }
 }

@@ -1,4 +1,4 @@
-//! On which paths it depends what a file is.
+//! Which paths determine the file that a path leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use pointsman_rules::config;
 
-/// As many symlinks as the kernel follows.
+/// Maximum number of symlinks to follow, as in the kernel.
 const LINKS: usize = 40;
 
-/// Where a change may make a path lead to another file: at its end, at each symlink on the way and behind it, and at
-/// the folders that hold those, which may be replaced as a whole. Where the way ends too early, at what is missing.
+/// The paths at which a change may make `path` lead to another file: its final target, each symlink on the way, and the
+/// folders that hold those, which may be replaced as a whole. If a component is missing, it ends the list.
 ///
-/// None of these paths leads through a symlink, so that they are what the system tells of.
+/// None of these paths leads through a symlink, so they match the paths in the system's events.
 pub fn of(path: &Path) -> BTreeSet<PathBuf> {
     let mut points = BTreeSet::new();
     let mut at = PathBuf::from("/");
@@ -34,7 +34,7 @@ pub fn of(path: &Path) -> BTreeSet<PathBuf> {
                     at = here;
                     continue;
                 }
-                // The root has no folder, and is never replaced.
+                // The root has no parent and is never replaced.
                 points.extend(at.parent().map(|_| at.clone()));
                 points.insert(here);
                 match link {
@@ -48,11 +48,11 @@ pub fn of(path: &Path) -> BTreeSet<PathBuf> {
     points
 }
 
-/// The files that each path concerns.
+/// The watched files that each path concerns.
 #[derive(Debug, Default)]
 pub struct Index {
     files: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
-    /// A folder, without symlinks, in which configurations of tenants may appear.
+    /// A folder, without symlinks in its path, in which tenant configurations may appear.
     pub tenants: Option<PathBuf>,
 }
 
@@ -74,7 +74,7 @@ impl Index {
         }
     }
 
-    /// The files that a change of this path concerns: it may be a folder that holds all else.
+    /// The files that a change of this path concerns; it may be a folder that contains them.
     pub fn concerned(&self, path: &Path) -> impl Iterator<Item = &PathBuf> {
         let from = self
             .files
@@ -83,16 +83,16 @@ impl Index {
         from.flat_map(|(_, files)| files)
     }
 
-    /// Whether a change of this path concerns a file, or is of one that nobody knows yet.
+    /// Whether a change of this path concerns a watched file, or a tenant configuration that is new.
     pub fn is_of_interest(&self, path: &Path) -> bool {
         let appears = || self.tenants.is_some() && path.parent() == self.tenants.as_deref();
         self.concerned(path).next().is_some() || appears() && config::is_of_tenants(path)
     }
 
-    /// The folders to be told of.
+    /// The folders to watch.
     pub fn folders(&self) -> BTreeSet<PathBuf> {
         let folders = self.files.keys().filter_map(|point| point.parent()).chain(self.tenants.as_deref());
-        // Most files are in the same few.
+        // Most files share a few folders.
         folders.collect::<BTreeSet<_>>().into_iter().map(Path::to_owned).collect()
     }
 }
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// What a path in this folder depends on, seen from there.
+    /// Checks the paths that a path in this folder depends on, relative to the folder.
     #[track_caller]
     fn check(folder: &Path, path: &str, expected: &[&str]) {
         let points = of(&folder.join(path));

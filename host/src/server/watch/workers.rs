@@ -1,7 +1,7 @@
-//! A fixed number of threads for work that has a name, such as loading a tenant's modules.
+//! A fixed number of threads for work that is identified by a name, such as loading a tenant's modules.
 //!
-//! However often a name is given, it waits once, and no two threads work on it at the same time: whoever saves a file
-//! in a loop has no more than one thread, and what is given meanwhile is done once more afterwards.
+//! A name waits at most once however often it is added, and no two threads work on it at the same time: a file that is
+//! saved in a loop occupies only one thread, and a name added while its work runs is run once more afterwards.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Dropped, it lets the work end that has begun, without waiting for it, and begins no other.
+/// Dropping it lets work in progress end, without waiting for it, and starts no more.
 pub struct Workers<Name> {
     shared: Arc<Shared<Name>>,
 }
@@ -22,23 +22,23 @@ struct Shared<Name> {
 }
 
 struct Work<Name> {
-    /// In the order in which they were given.
+    /// In the order in which they were added.
     waiting: VecDeque<Name>,
-    /// The same names, to find them.
+    /// The waiting names again, for fast lookup.
     named: BTreeSet<Name>,
     begun: BTreeSet<Name>,
     over: bool,
 }
 
 impl<Name: Ord + Clone + Debug + Send + 'static> Workers<Name> {
-    /// Starts so many threads, which call `work` with each name.
+    /// Starts `threads` threads, which call `work` with each name.
     pub fn start(
         thread_name: &str,
         threads: usize,
         work: impl Fn(&Name) + Send + Sync + 'static,
     ) -> std::io::Result<Workers<Name>> {
         let none = Work { waiting: VecDeque::new(), named: BTreeSet::new(), begun: BTreeSet::new(), over: false };
-        // Made first: if a thread cannot be started, the others end with it.
+        // Created first: if a thread cannot be started, dropping this ends the others.
         let workers = Workers { shared: Arc::new(Shared { work: Mutex::new(none), changed: Condvar::new() }) };
         let work = Arc::new(work);
         for _ in 0..threads {
@@ -48,7 +48,7 @@ impl<Name: Ord + Clone + Debug + Send + 'static> Workers<Name> {
         Ok(workers)
     }
 
-    /// Has this done, unless it waits to be done already.
+    /// Queues a name, unless it is waiting already.
     pub fn add(&self, name: Name) {
         let mut work = self.shared.work.lock();
         if work.named.insert(name.clone()) {
@@ -68,17 +68,17 @@ impl<Name> Drop for Workers<Name> {
 impl<Name: Ord + Clone + Debug> Shared<Name> {
     fn run(&self, work: &impl Fn(&Name)) {
         while let Some(name) = self.next() {
-            // One thread less would be missed for as long as the proxy runs.
+            // A panic must not cost the pool a thread for the rest of the process.
             if catch_unwind(AssertUnwindSafe(|| work(&name))).is_err() {
                 tracing::error!(?name, "loading it panicked");
             }
             self.work.lock().begun.remove(&name);
-            // It may have been given once more, and left waiting by all others.
+            // The name may have been added again, and skipped by all other threads.
             self.changed.notify_one();
         }
     }
 
-    /// The first name that nobody works on; none if it is over.
+    /// Takes the first name that no thread works on. None: the pool has been dropped.
     fn next(&self) -> Option<Name> {
         let mut work = self.work.lock();
         loop {
@@ -103,10 +103,10 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than anything takes here.
+    /// Far longer than anything takes in these tests.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Two workers that tell which name they begin, and end it when they are told to.
+    /// Two workers that report each name that they begin, and end its work when the test lets them.
     struct Steered {
         workers: Option<Workers<&'static str>>,
         begins: Receiver<(&'static str, Sender<()>)>,
@@ -116,7 +116,7 @@ mod tests {
         let (sender, begins) = channel();
         let workers = Workers::start("test", 2, move |name: &&'static str| {
             let (end, ended) = channel();
-            // The test may be over.
+            // The test may have ended already.
             let _ = sender.send((*name, end));
             let _ = ended.recv();
             assert_ne!(*name, "panics");
@@ -129,7 +129,7 @@ mod tests {
             names.iter().for_each(|name| self.workers.as_ref().expect("workers").add(name));
         }
 
-        /// The next name that is begun; dropped, the result lets it end.
+        /// Expects this name to be begun next. Dropping the result ends its work.
         #[track_caller]
         fn begins(&self, expected: &str) -> Sender<()> {
             let (name, end) = self.begins.recv_timeout(PATIENCE).expect("some work is begun");
@@ -143,7 +143,7 @@ mod tests {
         let steered = steered();
         steered.add(&["a"]);
         let first = steered.begins("a");
-        // One thread is free, and leaves `a` waiting while the other has it.
+        // One thread is free, but leaves `a` waiting while the other one works on it.
         steered.add(&["a", "a", "b", "a", "c"]);
         let b = steered.begins("b");
         assert!(steered.begins.try_recv().is_err());
@@ -186,7 +186,7 @@ mod tests {
         let ends = (steered.begins("a"), steered.begins("b"));
         drop(steered.workers.take());
         drop(ends);
-        // Disconnected: both threads are gone, and `c` was not begun.
+        // Disconnected: both threads have ended, and `c` was not begun.
         let error = steered.begins.recv_timeout(PATIENCE).err();
         assert_eq!(error, Some(std::sync::mpsc::RecvTimeoutError::Disconnected));
     }

@@ -1,8 +1,8 @@
-//! The contract with modules: a room for each version of the WIT package, with the generated bindings, the host's
+//! The contract with modules: a submodule for each version of the WIT package, with the generated bindings, the host's
 //! implementation of the interfaces, and the conversions to the contract's plain types. A call goes through the version
 //! that the module was built for.
 
-mod layout;
+mod canonical_abi;
 pub mod v0_1;
 
-pub(crate) use layout::Layout;
+pub(crate) use canonical_abi::Layout;

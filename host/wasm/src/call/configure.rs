@@ -1,4 +1,4 @@
-//! `configure`: what a module does once with its configuration, so that no decision has to.
+//! Calls `configure`, in which a module processes its configuration once, so that no decision has to.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,10 +15,10 @@ use wasmtime::{AsContextMut, Store};
 use crate::call::CallError;
 use crate::state::{Call, LogLine, State};
 
-/// Bytes that are kept of a module's reason not to take its configuration.
+/// Most bytes that are kept of a module's reason for refusing its configuration.
 const LONGEST_REASON: usize = 1024;
 
-/// A store in which `configure` may run: without a request, and without what outlives it.
+/// A store in which `configure` may run: without a request, and without the stores that outlive a call.
 pub fn store_to_configure(engine: &wasmtime::Engine, settings: Arc<ModuleSettings>, limits: &Limits) -> Store<State> {
     let head = Arc::new(RequestHead::new(Arrival {
         method: Method::GET,
@@ -37,7 +37,7 @@ pub fn store_to_configure(engine: &wasmtime::Engine, settings: Arc<ModuleSetting
     store
 }
 
-/// Calls `configure` of an instance.
+/// Calls an instance's `configure`.
 pub fn configure(
     store: &mut impl AsContextMut<Data = State>,
     instance: &Instance,
@@ -49,7 +49,7 @@ pub fn configure(
     let answer = instance
         .get_typed_func::<(&str,), (Result<(), String>,)>(&mut store, configure)
         .and_then(|function| function.call(&mut store, (json.as_str(),)));
-    // What it printed is not to run into what a decision prints.
+    // Unfinished output of `configure` must not run into the output of a decision.
     store.data_mut().finish_output();
     match answer {
         Ok((Ok(()),)) => Ok(()),
@@ -58,7 +58,7 @@ pub fn configure(
     }
 }
 
-/// What was logged so far.
+/// Takes the lines that were logged so far.
 pub fn take_lines(store: &mut Store<State>) -> Vec<LogLine> {
     std::mem::take(&mut store.data_mut().lines).into_lines()
 }

@@ -1,4 +1,4 @@
-//! One decision, from store to answer.
+//! Runs one decision, from store to answer.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -12,32 +12,32 @@ use pointsman_rules::text::printable;
 
 use crate::abi::v0_1::{Answer, Entry};
 use crate::call::configure::configure;
-use crate::call::instances::Live;
+use crate::call::instances::PooledInstance;
 use crate::call::{CallError, Callee};
 use crate::state::{Call, Limiter, LogLine, State};
 
-/// Bytes that are kept of a module's reason not to decide; it goes to the log.
+/// Most bytes that are kept of a module's reason for declining to decide; it goes to the log.
 const LONGEST_REASON: usize = 1024;
 
-/// What the host noted of a decision, whatever came of it.
+/// The host's notes on a decision, whether it succeeded or failed.
 #[derive(Debug)]
-pub struct Decided {
-    /// What the module said: `connect`, `respond`, `pass`; None: nothing.
+pub struct CallReport {
+    /// The kind of answer: `connect`, `respond`, `pass`. None: the module gave no answer.
     pub said: Option<&'static str>,
     pub reads: Reads,
     pub lines: Vec<LogLine>,
-    /// Whether it wanted to log more than it may.
+    /// Whether the module tried to log more than it may.
     pub log_cut: bool,
     /// Wall time, from the empty store to the answer.
     pub elapsed: Duration,
     pub end: Instant,
-    /// Linear memory that the instance had at its end, in bytes.
+    /// Linear memory of the instance at the end of the decision, in bytes.
     pub memory_bytes: usize,
-    pub instance: Made,
+    pub instance: InstanceOrigin,
 }
 
-impl Decided {
-    /// What decides whether the answer may be cached.
+impl CallReport {
+    /// The observations that decide whether the answer may be cached.
     pub fn observed(&self) -> Observed<'_> {
         Observed { reads: &self.reads, has_logged: !self.lines.is_empty() || self.log_cut }
     }
@@ -45,16 +45,16 @@ impl Decided {
 
 /// Where the instance of a decision came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum InstanceOrigin {
     New,
-    /// It had decided, and was put back to the state in which it began.
+    /// It had decided before, and was put back to the state in which it began.
     Rewound,
-    /// It had decided, and remembers (`instance_calls`).
+    /// It had decided before, and kept its state (`instance_calls`).
     Reused,
 }
 
-/// Asks a module, in a fresh instance or in one that may be used again.
-pub fn decide(callee: &Callee, call: Call<'_>) -> (Result<contract::Decision, CallError>, Decided) {
+/// Calls a module's `select-peer`, in a new instance or in one that may be reused.
+pub fn decide(callee: &Callee, call: Call<'_>) -> (Result<contract::Decision, CallError>, CallReport) {
     let (said, decided) = decide_with::<Infallible>(callee, call, |_| None);
     let decision = said.map(|said| match said {
         RawAnswer::Known(never) => match never {},
@@ -63,12 +63,12 @@ pub fn decide(callee: &Callee, call: Call<'_>) -> (Result<contract::Decision, Ca
     (decision, decided)
 }
 
-/// The same, but an answer that is `known` by its bytes is not made again.
+/// The same, but an answer whose bytes are `known` is not lifted again.
 pub fn decide_with<K>(
     callee: &Callee,
     call: Call<'_>,
     known: impl FnOnce(&[u8]) -> Option<K>,
-) -> (Result<RawAnswer<K>, CallError>, Decided) {
+) -> (Result<RawAnswer<K>, CallError>, CallReport) {
     let (limits, start) = (call.limits, Instant::now());
     let _running = callee.program.pulse.enter();
     let (mut live, instance, answer) = ask(callee, call, start, known);
@@ -79,14 +79,15 @@ pub fn decide_with<K>(
     let reads = std::mem::take(&mut state.reads);
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();
-    // Whatever failed, and however: what an instance remembers of it is not to be met again.
+    // After any failure, even a refusal to decide, an instance is dropped unless it is rewound: no later decision may
+    // meet the state that the failure left.
     if let Instance::Alive(live) = live
         && (answer.is_ok() || callee.rewinder().is_some())
     {
         callee.instances.keep(live, most_kept(callee, limits));
     }
     let end = Instant::now();
-    let decided = Decided {
+    let decided = CallReport {
         said,
         reads,
         log_cut: lines.is_cut(),
@@ -99,7 +100,7 @@ pub fn decide_with<K>(
     (answer, decided)
 }
 
-/// What the module said, or why it said nothing.
+/// The module's answer, or the error that says why there is none.
 pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -> Result<T, CallError> {
     match answer {
         Ok(Ok(said)) => Ok(said),
@@ -108,16 +109,16 @@ pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -
     }
 }
 
-/// Linear memory up to which an instance decides again, in bytes: half of what it may grow by. One that leaks is
-/// replaced by a new one long before it would fail.
+/// Linear memory up to which an instance is kept to decide again, in bytes: its memory at the start, and half of what
+/// it may grow by. An instance that leaks is replaced by a new one long before it would fail.
 fn most_kept(callee: &Callee, limits: &Limits) -> usize {
     let start = usize::try_from(callee.program.memory_bytes).unwrap_or(usize::MAX);
     start.saturating_add(limits.memory_bytes.saturating_sub(start) / 2)
 }
 
-/// What is left of a call: an instance that answered, or the store of one that did not.
+/// The instance after a call: alive if it answered, otherwise only its store.
 enum Instance {
-    Alive(Live),
+    Alive(PooledInstance),
     Dead(RewindableStore<State>),
 }
 
@@ -130,7 +131,7 @@ impl Instance {
     }
 }
 
-/// An instance that is configured, if it is to be: by its snapshot, or here. And whether it can be rewound.
+/// Creates an instance, and calls `configure` if that is not in its snapshot. Also returns whether it can be rewound.
 fn instantiate(
     callee: &Callee,
     store: &mut RewindableStore<State>,
@@ -158,10 +159,10 @@ fn ask<K>(
     call: Call<'_>,
     now: Instant,
     known: impl FnOnce(&[u8]) -> Option<K>,
-) -> (Instance, Made, Answer<RawAnswer<K>>) {
+) -> (Instance, InstanceOrigin, Answer<RawAnswer<K>>) {
     let (mut live, made) = match used(callee, call, now).map_or_else(|| new(callee, call, now), Ok) {
         Ok(found) => found,
-        Err((store, error)) => return (Instance::Dead(store), Made::New, Err(error)),
+        Err((store, error)) => return (Instance::Dead(store), InstanceOrigin::New, Err(error)),
     };
     match live.entry.ask(&mut live.store, live.rewindable, known) {
         Ok(answer) => {
@@ -172,14 +173,14 @@ fn ask<K>(
     }
 }
 
-/// An instance that has decided before: rewound, or as it is.
-fn used(callee: &Callee, call: Call<'_>, now: Instant) -> Option<(Live, Made)> {
+/// Takes an instance that has decided before: rewound, or as it is.
+fn used(callee: &Callee, call: Call<'_>, now: Instant) -> Option<(PooledInstance, InstanceOrigin)> {
     let mut live = callee.instances.take()?;
     live.store.data_mut().renew(call, now);
     State::start_budget_of(&mut live.store, call.limits.decision);
     match callee.rewinder() {
-        Some(rewinder) => rewinder.rewind(&mut live.store).then_some((live, Made::Rewound)),
-        None => Some((live, Made::Reused)),
+        Some(rewinder) => rewinder.rewind(&mut live.store).then_some((live, InstanceOrigin::Rewound)),
+        None => Some((live, InstanceOrigin::Reused)),
     }
 }
 
@@ -187,15 +188,18 @@ fn new(
     callee: &Callee,
     call: Call<'_>,
     now: Instant,
-) -> Result<(Live, Made), (RewindableStore<State>, wasmtime::Error)> {
+) -> Result<(PooledInstance, InstanceOrigin), (RewindableStore<State>, wasmtime::Error)> {
     let state = State::new(callee.settings.clone(), call, now);
     let mut store = RewindableStore::new(&callee.program.engine, state, |store| State::set_up(store, call.limits));
-    // All limits stand before the first guest instruction: instantiation runs start functions.
+    // All limits are in place before the first guest instruction: instantiation runs start functions.
     State::start_budget_of(&mut store, call.limits.decision);
     match instantiate(callee, &mut store, call.limits) {
         Ok((entry, rewindable)) => {
             let memory_bytes = store.data().limiter.memory_granted();
-            Ok((Live { store, entry, calls: 0, rewindable, memory_bytes, place: None }, Made::New))
+            Ok((
+                PooledInstance { store, entry, calls: 0, rewindable, memory_bytes, reservation: None },
+                InstanceOrigin::New,
+            ))
         }
         Err(error) => Err((store, error)),
     }

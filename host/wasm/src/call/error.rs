@@ -1,4 +1,4 @@
-//! Why a module gave no answer.
+//! Errors of a call: why a module gave no answer.
 
 use pointsman_rules::config::Limits;
 use pointsman_rules::exhausted::Exhausted;
@@ -56,7 +56,7 @@ impl CallError {
         }
     }
 
-    /// The key in `[tenant.limits]` of the limit that was met, if one was.
+    /// The key in `[tenant.limits]` of the limit that was reached, if one was.
     pub fn limit_key(&self) -> Option<&'static str> {
         match self {
             CallError::Budget { .. } => Some("decision_ms"),
@@ -74,7 +74,8 @@ impl CallError {
         }
     }
 
-    /// Tells what ended a decision from Wasmtime's error and from what the limiter refused before.
+    /// Derives the cause of a failed decision from Wasmtime's error and from the growth that the limiter refused
+    /// before.
     pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
         if error.is::<BudgetSpent>() {
             return CallError::Budget { budget_ms: limits.decision.as_millis() };
@@ -94,7 +95,7 @@ impl CallError {
         if let Some(exhausted) = Exhausted::of_any(error.chain()) {
             return CallError::Exhausted(exhausted);
         }
-        // Whatever the module did next, it did because it was refused memory or table elements.
+        // Once memory or table elements were refused, that is the cause of whatever the module did next.
         match limiter.refused() {
             Some(Refused::Memory) => return CallError::Memory { limit: limits.memory_bytes },
             Some(Refused::Table) => return CallError::Table { limit: limits.table_elements },
@@ -104,7 +105,7 @@ impl CallError {
             return CallError::StackOverflow;
         }
         let message = error.root_cause().to_string();
-        // Wasmtime has no types for these two errors; the suite `hostile` holds their words.
+        // Wasmtime has no types for these two errors; the test suite `hostile` checks their wording.
         if message.contains("store handle limit exceeded") {
             return CallError::Handles { limit: limits.handles };
         }
@@ -124,7 +125,7 @@ fn describe(error: &wasmtime::Error, cause: &str) -> String {
         .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect())
         .unwrap_or_default();
     let text = if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) };
-    // Names are the module's own.
+    // The names come from the module.
     printable(&text, LONGEST).0
 }
 
@@ -149,7 +150,7 @@ mod tests {
         ] {
             assert_eq!(of(errno.into()), CallError::Exhausted(exhausted));
             assert_eq!(of(std::io::Error::from(errno).into()), CallError::Exhausted(exhausted));
-            // As Wasmtime reports a memory image that it could not make.
+            // As Wasmtime reports a memory image that it could not create.
             let image = MemoryImage(errno.into());
             assert_eq!(of(wasmtime::Error::from(image).context("an instance")), CallError::Exhausted(exhausted));
         }

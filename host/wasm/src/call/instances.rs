@@ -1,4 +1,4 @@
-//! Instances that decide more than once. Each belongs to one module of one tenant.
+//! Keeps instances that decide more than once. Each belongs to one module of one tenant.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,106 +8,106 @@ use parking_lot::Mutex;
 use pointsman_rewind::RewindableStore;
 
 use crate::abi::v0_1::Entry;
-use crate::call::piles::{Pile, Place};
+use crate::call::pool::{InstancePool, Reservation};
 use crate::state::State;
 
-/// What becomes of a module's instances when they have decided.
+/// Keeps or drops a module's instances after they have decided, by a policy.
 pub struct Instances {
-    after: After,
-    /// Whether the module serves: whatever comes back otherwise is let go.
+    after: ReusePolicy,
+    /// Whether the module serves. If not, instances that come back are dropped.
     serves: AtomicBool,
 }
 
-enum After {
-    /// Each decides so many times, with what it remembers, where the operator wants that for a tenant
+enum ReusePolicy {
+    /// Each decides up to `most_calls` times and keeps its state, if the operator wants that for a tenant
     /// (`instance_calls`). At most one is idle for each thread, since a decision holds its thread.
     AsTheyAre {
         most_calls: u32,
-        idle: Mutex<Vec<Live>>,
+        idle: Mutex<Vec<PooledInstance>>,
     },
     /// They are put back to the state in which they began.
-    Rewound(Arc<Pile>),
+    Rewound(Arc<InstancePool>),
     Never,
 }
 
-/// An instance, and how often it decided.
-pub(super) struct Live {
+/// An instance, and the number of its decisions.
+pub(super) struct PooledInstance {
     pub store: RewindableStore<State>,
     pub entry: Entry,
     pub calls: u32,
-    /// Whether it is to be rewound, so that each decision begins by setting its globals back.
+    /// Whether it is rewound, so that each decision begins by restoring its globals.
     pub rewindable: bool,
     /// Linear memory that it began with, in bytes.
     pub memory_bytes: usize,
-    /// Among those that are kept to be rewound, once it is one of them.
-    pub place: Option<Place>,
+    /// Its share of the pools' budget, once it is pooled to be rewound.
+    pub reservation: Option<Reservation>,
 }
 
 impl Instances {
     /// Each decides once.
     pub fn fresh() -> Instances {
-        Instances::new(After::Never)
+        Instances::new(ReusePolicy::Never)
     }
 
-    /// Each decides so many times.
+    /// Each decides up to `most_calls` times.
     pub fn reused(most_calls: u32) -> Instances {
-        Instances::new(After::AsTheyAre { most_calls, idle: Mutex::default() })
+        Instances::new(ReusePolicy::AsTheyAre { most_calls, idle: Mutex::default() })
     }
 
-    /// Each decides once, and is rewound then.
-    pub fn rewound(pile: Pile) -> Instances {
-        Instances::new(After::Rewound(Arc::new(pile)))
+    /// Each is rewound before it decides again.
+    pub fn rewound(pool: InstancePool) -> Instances {
+        Instances::new(ReusePolicy::Rewound(Arc::new(pool)))
     }
 
-    fn new(after: After) -> Instances {
+    fn new(after: ReusePolicy) -> Instances {
         Instances { after, serves: AtomicBool::new(true) }
     }
 
-    /// Whether any may remember an earlier decision.
+    /// Whether an instance may remember an earlier decision.
     pub fn remember(&self) -> bool {
-        matches!(self.after, After::AsTheyAre { .. })
+        matches!(self.after, ReusePolicy::AsTheyAre { .. })
     }
 
-    /// Whether one that is taken is to be rewound first.
+    /// Whether an instance is rewound before it decides again.
     pub fn are_rewound(&self) -> bool {
-        matches!(self.after, After::Rewound(_))
+        matches!(self.after, ReusePolicy::Rewound(_))
     }
 
-    pub(super) fn take(&self) -> Option<Live> {
+    pub(super) fn take(&self) -> Option<PooledInstance> {
         match &self.after {
-            After::AsTheyAre { idle, .. } => idle.lock().pop(),
-            After::Rewound(pile) => pile.take(),
-            After::Never => None,
+            ReusePolicy::AsTheyAre { idle, .. } => idle.lock().pop(),
+            ReusePolicy::Rewound(pool) => pool.take(),
+            ReusePolicy::Never => None,
         }
     }
 
     /// Keeps an instance that decided without a trap, if it may decide again.
-    pub(super) fn keep(&self, live: Live, most_memory: usize) {
+    pub(super) fn keep(&self, live: PooledInstance, most_memory: usize) {
         if !self.serves.load(Ordering::SeqCst) {
             return;
         }
         let memory_bytes = live.store.data().limiter.memory_granted();
         match &self.after {
-            After::AsTheyAre { most_calls, idle } => {
+            ReusePolicy::AsTheyAre { most_calls, idle } => {
                 if live.calls < *most_calls && memory_bytes <= most_memory {
                     idle.lock().push(live);
                 }
             }
-            After::Rewound(pile) => {
-                // Neither a memory that grew nor a handle can be taken back.
+            ReusePolicy::Rewound(pool) => {
+                // Neither grown memory nor a handle can be taken back.
                 if live.rewindable && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
-                    pile.keep(live);
+                    pool.keep(live);
                 }
             }
-            After::Never => {}
+            ReusePolicy::Never => {}
         }
-        // Told meanwhile that the module does not serve, and the list was empty then.
+        // The module may have stopped serving meanwhile, before this instance was in the list.
         if !self.serves.load(Ordering::SeqCst) {
             self.let_go();
         }
     }
 
-    /// Keeps none from now on, and lets go of those that wait; or keeps them again.
+    /// Keeps instances from now on; or drops those that wait, and keeps none.
     pub fn keep_any(&self, keep: bool) {
         self.serves.store(keep, Ordering::SeqCst);
         if !keep {
@@ -117,13 +117,13 @@ impl Instances {
 
     fn let_go(&self) {
         match &self.after {
-            After::AsTheyAre { idle, .. } => {
+            ReusePolicy::AsTheyAre { idle, .. } => {
                 let lives = std::mem::take(&mut *idle.lock());
-                // Without the lock: it takes system calls.
+                // Dropped without the lock, since it takes system calls.
                 drop(lives);
             }
-            After::Rewound(pile) => pile.let_go(),
-            After::Never => {}
+            ReusePolicy::Rewound(pool) => pool.let_go(),
+            ReusePolicy::Never => {}
         }
     }
 }
@@ -137,9 +137,9 @@ impl Drop for Instances {
 impl fmt::Debug for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.after {
-            After::AsTheyAre { .. } => "Instances(reused)",
-            After::Rewound(_) => "Instances(rewound)",
-            After::Never => "Instances(fresh)",
+            ReusePolicy::AsTheyAre { .. } => "Instances(reused)",
+            ReusePolicy::Rewound(_) => "Instances(rewound)",
+            ReusePolicy::Never => "Instances(fresh)",
         })
     }
 }

@@ -1,13 +1,13 @@
-//! What does the module answer? One decision: an instance, fresh by default, within its budget, its reads noted.
+//! Calls a module for one decision: in an instance, fresh by default, within its budget, with its reads noted.
 //!
-//! The room knows nothing of tenants or upstreams. It is given a module, a request head and limits, and gives back what
-//! the module said (`contract::Decision`, unchecked), what it read, what it logged and what that cost.
+//! It knows nothing of tenants or upstreams. It takes a module, a request head and limits, and returns the module's
+//! answer (`contract::Decision`, unchecked), its reads, its log lines and the cost.
 
 mod configure;
 mod decide;
 mod error;
 mod instances;
-mod piles;
+mod pool;
 mod program;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -15,11 +15,11 @@ mod ticker;
 mod warming;
 
 pub(crate) use configure::{configure, store_to_configure, take_lines};
-pub use decide::{Decided, Made, decide, decide_with};
+pub use decide::{CallReport, InstanceOrigin, decide, decide_with};
 pub use error::CallError;
 pub use instances::Instances;
-pub(crate) use piles::{Pile, Piles};
+pub(crate) use pool::{InstancePool, PoolBudget};
 pub use program::Callee;
 pub(crate) use program::Program;
 pub use ticker::{Pulse, Ticker};
-pub(crate) use warming::{Foreign, Together, Told, Warming};
+pub(crate) use warming::{ReadScope, SharedBudget, WarmUpReport, Warming};

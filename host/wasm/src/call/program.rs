@@ -1,4 +1,4 @@
-//! What a call needs of a module: the compiled component, and its instances.
+//! The parts of a module that a call needs: the compiled component, and its instances.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ pub(crate) struct Program {
     pub select_peer: ComponentExportIndex,
     /// The functions that instrumenting added.
     pub added: Option<Arc<Added>>,
-    /// None: its instances are not rewound.
+    /// None: its instances can't be rewound.
     pub rewinder: Option<Rewinder>,
-    /// `configure`, where each instance must be configured.
+    /// `configure`, if each instance must be configured.
     pub configure: Option<ComponentExportIndex>,
     /// Linear memory of a fresh instance, in bytes.
     pub memory_bytes: u64,
-    /// Of the engine's ticker.
+    /// That of the engine's ticker.
     pub pulse: Arc<Pulse>,
 }
 
-/// A program with the settings and the instances of one tenant's module: what a call is made to.
+/// A program with the settings and the instances of one tenant's module: the target of a call.
 #[derive(Clone)]
 pub struct Callee {
     pub(crate) program: Arc<Program>,
@@ -38,7 +38,7 @@ pub struct Callee {
 }
 
 impl Callee {
-    /// What puts its instances back, if they are to be.
+    /// Rewinds its instances, if they are rewound.
     pub(crate) fn rewinder(&self) -> Option<&Rewinder> {
         self.program.rewinder.as_ref().filter(|_| self.instances.are_rewound())
     }

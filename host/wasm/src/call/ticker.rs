@@ -1,10 +1,10 @@
-//! The ticker of the time budget: see `state::Budget`.
+//! Advances the engine's epoch for the time budget.
 //!
-//! A ticker thread advances the engine's epoch. Compiled code checks the epoch and, at the first tick after its start,
-//! calls back here; the callback reads the thread's CPU clock and traps only when the budget is truly spent. On a busy
-//! machine a decision that merely lost its core is not cut off. A decision that ends before its first tick, as nearly
-//! all do, never reads the clock at all. The price is exactness: a decision may run over its budget by the time until
-//! its first tick, and a tick more.
+//! A ticker thread advances the epoch. Compiled code checks it and, at the first tick after its start, calls back into
+//! `state::Budget`; the callback reads the thread's CPU clock and traps only when the budget is truly spent. So a
+//! decision that merely lost its core on a busy machine is not cut off. A decision that ends before its first tick, as
+//! nearly all do, never reads the clock at all. The price is precision: a decision may exceed its budget by the time
+//! until its first tick, and one tick more.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,23 +13,23 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// Time between epochs from when a tick finds a decision under way until one finds none.
+/// Time between epochs once a tick has found a decision running, until a tick finds none.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Time between epochs otherwise. Decisions are short, so most ticks find none, and each tick takes the core from a
 /// thread that serves.
 const CALM_TICK: Duration = Duration::from_millis(4);
 
-/// Ticks in a row that find no decision after which the ticker rests. Waking it costs a decision a few microseconds.
+/// Consecutive ticks without a decision after which the ticker rests. Waking it costs a decision a few microseconds.
 const IDLE_TICKS: u32 = 25;
 
-/// Advances the epoch of an engine for as long as it lives, but only while there is something to bound.
+/// Advances the epoch of an engine for as long as it exists, but only while guest code runs.
 pub struct Ticker {
     pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What decisions tell the ticker.
+/// State that decisions share with the ticker.
 #[derive(Debug, Default)]
 pub struct Pulse {
     /// Decisions and builds under way.
@@ -39,7 +39,7 @@ pub struct Pulse {
     ticker: OnceLock<Thread>,
 }
 
-/// Guest code may run as long as this lives, and the epoch advances.
+/// Guest code may run while this exists: the epoch advances.
 #[derive(Debug)]
 pub struct Running<'a>(&'a Pulse);
 
@@ -57,9 +57,9 @@ impl Ticker {
 }
 
 impl Pulse {
-    /// To be called before guest code runs, and kept until it has ended.
+    /// Must be called before guest code runs, and the result kept until that has ended.
     pub fn enter(&self) -> Running<'_> {
-        // In this order, as `tick` has it the other way round: one of the two sees the other.
+        // `rest` does these in the opposite order, so one of the two sees the other.
         self.running.fetch_add(1, Ordering::SeqCst);
         if self.rests.load(Ordering::SeqCst) {
             self.wake();
@@ -74,7 +74,7 @@ impl Pulse {
     }
 
     fn tick(&self, engine: &Engine) {
-        // Set once, here.
+        // Set once, only here.
         let _ = self.ticker.set(std::thread::current());
         let mut idle = 0_u32;
         while !self.stop.load(Ordering::SeqCst) {

@@ -1,5 +1,5 @@
-//! One instance that decides again and again while a module is built, so that the state which that leaves can be kept.
-//! What is in that state is in every later decision, so what it was made from is noted.
+//! Runs several decisions in one instance while a module is built, so that the resulting state can be kept. Every later
+//! decision starts from that state, so everything that went into it is noted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,21 +28,21 @@ struct Alive {
     router: Router,
 }
 
-/// All that one decision shows of itself.
+/// Everything that one decision shows of itself.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct WarmUpReport {
     pub answer: Result<contract::Decision, CallError>,
     reads: Reads,
     lines: Vec<LogLine>,
 }
 
-/// What a decision read beside the request and the module's configuration.
+/// How far the reads of a decision went beyond the request and the module's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Foreign {
+pub(crate) enum ReadScope {
     Nothing,
     /// The clock, or `random`.
     Moment,
-    /// What outlives a decision, or more than is noted.
+    /// State that outlives a decision, or more reads than are noted.
     Stores,
 }
 
@@ -51,8 +51,9 @@ impl Warming {
         Warming { settings, alive: None }
     }
 
-    /// Decides, the first time in a fresh instance. After an error that is no answer there is no instance any more.
-    pub fn decide(&mut self, pre: &RouterPre<State>, call: Call<'_>) -> Told {
+    /// Decides, the first time in a fresh instance. After an error other than a refusal to decide, the instance is
+    /// gone.
+    pub fn decide(&mut self, pre: &RouterPre<State>, call: Call<'_>) -> WarmUpReport {
         let now = Instant::now();
         let (mut store, made) = match self.alive.take() {
             Some(Alive { mut store, instance, router }) => {
@@ -77,7 +78,7 @@ impl Warming {
             Err(error) => (Err(error), None),
         };
         let state = store.data_mut();
-        let told = Told {
+        let told = WarmUpReport {
             answer: judged(answer, &state.limiter, call.limits),
             reads: std::mem::take(&mut state.reads),
             lines: std::mem::take(&mut state.lines).into_lines(),
@@ -86,7 +87,7 @@ impl Warming {
         told
     }
 
-    /// What is left to be looked at.
+    /// The store and the instance, unless the last decision ended them.
     pub fn into_parts(self) -> Option<(Store<State>, Instance)> {
         self.alive.map(|Alive { store, instance, .. }| (store, instance))
     }
@@ -98,26 +99,26 @@ fn instantiate(pre: &RouterPre<State>, store: &mut Store<State>) -> wasmtime::Re
     Ok((instance, router))
 }
 
-impl Told {
-    /// Whether it came to an answer, be it that the module declines.
+impl WarmUpReport {
+    /// Whether the module answered; declining is an answer as well.
     pub fn is_answer(&self) -> bool {
         matches!(self.answer, Ok(_) | Err(CallError::Declined(_)))
     }
 
-    pub fn foreign(&self) -> Foreign {
-        let noted = self.reads.list().iter().map(foreign).max().unwrap_or(Foreign::Nothing);
-        if self.reads.is_complete() { noted } else { Foreign::Stores }
+    pub fn foreign(&self) -> ReadScope {
+        let noted = self.reads.list().iter().map(foreign).max().unwrap_or(ReadScope::Nothing);
+        if self.reads.is_complete() { noted } else { ReadScope::Stores }
     }
 
     /// Whether it read the clock or `random`, as far as that is known.
     pub fn sees_the_moment(&self) -> bool {
-        !self.reads.is_complete() || self.reads.list().iter().any(|read| foreign(read) == Foreign::Moment)
+        !self.reads.is_complete() || self.reads.list().iter().any(|read| foreign(read) == ReadScope::Moment)
     }
 
-    /// Where another decision about the same request differs.
-    pub fn difference(&self, other: &Told) -> Option<&'static str> {
+    /// The difference of another decision about the same request, if there is one.
+    pub fn difference(&self, other: &WarmUpReport) -> Option<&'static str> {
         let is_same = match (&self.answer, &other.answer) {
-            // How a trap is told depends on the names of functions, which a snapshot does not keep.
+            // The message of a trap depends on the names of functions, which a snapshot does not keep.
             (Err(one), Err(two)) if !self.is_answer() => one.label() == two.label(),
             (one, two) => one == two,
         };
@@ -127,37 +128,37 @@ impl Told {
         if self.lines != other.lines {
             return Some("other log lines");
         }
-        // What the module remembers of an earlier request it does not read again.
+        // A module that remembers something of an earlier request does not read it again.
         (of_request(&self.reads) != of_request(&other.reads)).then_some("other reads of the request")
     }
 }
 
-/// What is read of the configuration is left out: it is the same for all decisions, so a module may well remember it.
+/// Reads of the configuration are left out: it is the same for all decisions, so a module may well remember it.
 fn of_request(reads: &Reads) -> Vec<&Read> {
     reads.list().iter().filter(|read| read.source() == Source::Request).collect()
 }
 
-fn foreign(read: &Read) -> Foreign {
+fn foreign(read: &Read) -> ReadScope {
     match read.source() {
-        Source::Request | Source::Config => Foreign::Nothing,
-        Source::Clock | Source::Random => Foreign::Moment,
-        Source::Shared | Source::Upstreams => Foreign::Stores,
+        Source::Request | Source::Config => ReadScope::Nothing,
+        Source::Clock | Source::Random => ReadScope::Moment,
+        Source::Shared | Source::Upstreams => ReadScope::Stores,
     }
 }
 
-/// A budget that a row of decisions has together.
+/// A CPU budget that a series of decisions shares.
 #[derive(Debug)]
-pub(crate) struct Together {
+pub(crate) struct SharedBudget {
     limits: Limits,
     end: Duration,
 }
 
-impl Together {
-    pub fn new(limits: &Limits) -> Together {
-        Together { limits: limits.clone(), end: thread_cpu_time().saturating_add(limits.configure) }
+impl SharedBudget {
+    pub fn new(limits: &Limits) -> SharedBudget {
+        SharedBudget { limits: limits.clone(), end: thread_cpu_time().saturating_add(limits.configure) }
     }
 
-    /// The limits of the next of them; None: nothing is left.
+    /// The limits of the next decision. None: the budget is spent.
     pub fn left(&mut self) -> Option<&Limits> {
         let left = self.end.checked_sub(thread_cpu_time()).filter(|left| !left.is_zero())?;
         self.limits.decision = left;

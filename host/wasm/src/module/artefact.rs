@@ -1,4 +1,4 @@
-//! What building a module gives: machine code that can be kept, and what is to be known of it.
+//! The result of building a module: machine code that can be kept, and facts about it.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -19,27 +19,27 @@ pub struct Artefact {
     code: Vec<u8>,
 }
 
-/// What is to be known of a built module beside its code.
+/// Facts about a built module, in addition to its code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Of the module as its author made it.
     pub class: Class,
-    /// Of what was compiled: a snapshot's memory is what `configure` made of it.
+    /// Of the component that was compiled: a snapshot has the memory that `configure` left.
     pub needs: Needs,
     pub configure: Configure,
     pub warmth: Warmth,
     pub rewinding: Rewinding,
-    /// What the module logged in `configure`.
+    /// Lines that the module logged in `configure`.
     pub log: Vec<String>,
 }
 
-/// How a module's `configure` is dealt with.
+/// How a module's `configure` is handled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Configure {
-    /// It exports none.
+    /// The module does not export it.
     Absent,
-    /// It was called: an instance starts with the state that it left.
+    /// It was called in the build: an instance starts with the state that it left.
     Snapshot,
     /// It is called in each instance, since no snapshot can be made.
     EachInstance { because: String },
@@ -50,11 +50,11 @@ pub enum Configure {
 #[serde(rename_all = "kebab-case")]
 pub enum Warmth {
     NotWanted,
-    /// So many requests were decided before.
+    /// This many requests were decided before.
     Warm {
         requests: usize,
     },
-    /// It was tried.
+    /// Warming up was tried, without success.
     Cold {
         because: String,
     },
@@ -64,7 +64,7 @@ pub enum Warmth {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rewinding {
-    /// Before it is compiled.
+    /// The component is not compiled yet.
     #[default]
     NotTried,
     Possible,
@@ -74,18 +74,19 @@ pub enum Rewinding {
 }
 
 impl Rewinding {
-    /// Whether an import or export of the compiled component is not its author's.
+    /// Whether instrumentation added this import or export to the compiled component.
     pub fn added(&self, name: &str) -> bool {
         *self == Rewinding::Possible && [HOST, SELECT_PEER, SAID].contains(&name)
     }
 }
 
-/// The component whose code a file begins with, for an engine with the settings of the one that it was compiled for.
+/// Loads the component whose code a file begins with, for an engine with the settings of the one that it was compiled
+/// for.
 ///
-/// The code is run where it is, mapped into memory, so the file must be ours alone, be what it was when it was checked,
-/// and stay so: see `Cache`.
+/// The code is run where it is mapped, so the file must belong to this user alone, be unchanged since it was checked,
+/// and stay unchanged: see `Cache`.
 pub fn component_of_file(engine: &Engine, file: &File) -> Result<Component, LoadError> {
-    // By its descriptor: what has its name by now may be another file.
+    // By its descriptor: its name may lead to another file by now.
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
     let component = unsafe { Component::deserialize_file(engine, path) };
@@ -104,7 +105,7 @@ impl Facts {
 }
 
 impl Artefact {
-    /// Compiles a component, made rewindable where that can be done.
+    /// Compiles a component, instrumented for rewinding if that is possible.
     pub fn compile(engine: &Engine, component: &[u8], facts: Facts) -> Result<Artefact, LoadError> {
         let instrumented = match &facts.configure {
             Configure::Absent | Configure::Snapshot => instrument(component).map_err(|not| not.to_string()),
@@ -120,10 +121,10 @@ impl Artefact {
         Ok(Artefact { facts: Facts { rewinding, ..facts }, code })
     }
 
-    /// The component, for an engine with the settings of the one that it was compiled for.
+    /// Loads the component, for an engine with the settings of the one that it was compiled for.
     ///
     /// The code is run as it is, so an artefact must come from here: from this process, or from a file or a process
-    /// that is ours alone (`Cache`, `Builder`).
+    /// that is ours alone (`Cache`, `build_in_child`).
     pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
         #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
         let component = unsafe { Component::deserialize(engine, &self.code) };

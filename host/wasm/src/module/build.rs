@@ -1,5 +1,5 @@
-//! From the bytes of a file to an artefact: validate, encode, `configure`, warm up, compile. All of it is a function of
-//! what it is given, so that it can be done once, kept, and done elsewhere.
+//! Builds an artefact from the bytes of a file: validate, encode, `configure`, warm up, compile. The result depends on
+//! the arguments alone, so a build can be done once, cached, and done in another process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use crate::wasi;
 /// The optional export that takes a module's configuration.
 pub const CONFIGURE: &str = "configure";
 
-/// What is to be built, and for whom.
+/// The module to build, with its tenant's settings and limits.
 pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub settings: &'a Arc<ModuleSettings>,
     pub limits: &'a TenantLimits,
-    /// With what its instances are to be warmed up, if they are.
+    /// The requests that warm up its instances, if they are to be warm.
     pub warm_up: Option<&'a WarmUp>,
 }
 
-/// Everything that a module is linked with.
+/// The linker for all modules, with the interfaces of `pointsman:router`.
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
-/// What one component is linked with: the same, what it imports of WASI, and what was added to it. Its author's own
-/// import of that is not to be had.
+/// The linker for one component: it adds the WASI that the component imports, and the import that instrumentation
+/// added. An author's own import of that name is not linked.
 pub fn linker_for(
     linker: &Linker<State>,
     component: &Component,
@@ -54,7 +54,7 @@ pub fn linker_for(
     Ok(linker)
 }
 
-/// Builds a module. The engine's epoch must advance, or a `configure` without an end would have none.
+/// Builds a module. The engine's epoch must advance, or a `configure` that never ends would never be stopped.
 pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Result<Artefact, LoadError> {
     let component = component_bytes(source.bytes)?;
     let needs = Needs::of(&component);
@@ -85,11 +85,11 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
     Ok(artefact)
 }
 
-/// Why there is no snapshot, where wizer panics.
+/// Why there is no snapshot if wizer panics.
 const UNKNOWN: &str = "it has a form that wizer does not know";
 
-/// Whether a file's component has the export; of a core module the export has the same name. What is not valid exports
-/// nothing.
+/// Whether a file exports `configure`; the export of a core module has the same name as that of a component. An invalid
+/// file exports nothing.
 pub fn exports_configure(bytes: &[u8]) -> bool {
     use wasmparser::{Parser, Payload};
     let mut depth = 0_usize;
@@ -114,7 +114,7 @@ pub fn exports_configure(bytes: &[u8]) -> bool {
     false
 }
 
-/// Whether a component is a router, by the names of what it imports and exports.
+/// Checks that a component is a router, by the names of its imports and exports.
 fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
     let component = artefact.component(engine)?;
     let ty = component.component_type();
@@ -125,7 +125,7 @@ fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
     )
 }
 
-/// What a component needs to be asked while it is built.
+/// The context in which a component runs while it is built.
 #[derive(Clone, Copy)]
 pub struct Builds<'a> {
     pub engine: &'a Engine,
@@ -134,7 +134,7 @@ pub struct Builds<'a> {
     pub limits: &'a Limits,
 }
 
-/// A module that has `configure`.
+/// A module that exports `configure`.
 struct Configuring<'a> {
     builds: Builds<'a>,
     needs: Needs,
@@ -144,7 +144,7 @@ struct Configuring<'a> {
 enum NoSnapshot {
     /// The module is at fault.
     Refused(LoadError),
-    /// It is of a form that can't be taken.
+    /// No snapshot can be made of a component of this form, or of its state.
     Impossible(String),
 }
 
@@ -155,7 +155,7 @@ impl From<LoadError> for NoSnapshot {
 }
 
 impl Configuring<'_> {
-    /// The component to serve, what became of `configure`, and what it logged.
+    /// The component to serve, how `configure` is handled, and the lines that it logged.
     fn made(&self, component: Vec<u8>) -> Result<(Vec<u8>, Configure, Vec<String>), LoadError> {
         let because = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
             Ok(Ok((component, log))) => return Ok((component, Configure::Snapshot, log)),

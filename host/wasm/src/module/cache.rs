@@ -1,5 +1,5 @@
-//! Built modules on disk. Their code is run as it is, so the folder and every file in it must be ours alone; what is
-//! not is refused, never repaired.
+//! Caches built modules on disk. Their code is run as it is, so the folder and every file in it must belong to this
+//! user alone; anything else is refused, never repaired.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -18,7 +18,7 @@ use wasmtime::component::Component;
 use crate::module::artefact::{Artefact, Facts, component_of_file};
 use crate::module::{Digest, LoadError};
 
-/// What files end with. It changes with the form of an artefact.
+/// The last bytes of every file. They change with the format of an artefact.
 const MAGIC: &[u8; 16] = b"pointsman-mod-5\n";
 
 /// Bytes of SHA-256.
@@ -26,24 +26,24 @@ const SUM: usize = 32;
 
 const ENDING: &str = "built";
 
-/// A folder of artefacts, each under a name that everything goes into which they depend on.
+/// A folder of artefacts. The name of each is a hash of everything that it depends on.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
     most_bytes: u64,
-    /// This program's version and every setting of its engine.
+    /// Hash of this program's version and of every setting of its engine.
     host: u64,
 }
 
-/// What an artefact was built from.
+/// The input from which an artefact was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub module: Digest,
-    /// Settings, limits and what it is warmed up with, if its state depends on them.
+    /// Digest of the settings, the limits and the warm-up, if the module's state depends on them.
     pub configured: Option<Digest>,
 }
 
-/// A folder that can't be the cache.
+/// Why a folder can't be the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     #[error("cannot use it: {0}")]
@@ -58,7 +58,7 @@ pub enum CacheError {
     Mode { mode: u32 },
 }
 
-/// Whether a folder can be the cache, or can be made.
+/// Checks that a folder can be the cache, or can be created.
 pub fn check(folder: &Path) -> Result<(), CacheError> {
     match std::fs::symlink_metadata(folder) {
         Ok(about) if !about.is_dir() => Err(CacheError::NoFolder),
@@ -68,7 +68,7 @@ pub fn check(folder: &Path) -> Result<(), CacheError> {
 }
 
 impl Cache {
-    /// Opens a folder, or makes it. It may grow to so many bytes.
+    /// Opens a folder, or creates it. It may grow to `most_bytes`.
     pub fn open(folder: &Path, most_bytes: u64, engine: &Engine) -> Result<Cache, CacheError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         check(folder)?;
@@ -78,13 +78,14 @@ impl Cache {
         Ok(Cache { folder: folder.to_owned(), most_bytes, host: host.finish() })
     }
 
-    /// What is kept for a key. A file that is damaged or not ours is as good as none, and said to be so.
+    /// Returns the artefact of a key. A file that is damaged, or not this user's alone, counts as a miss, and is
+    /// logged.
     pub fn get(&self, key: &Key) -> Option<Kept> {
         let path = self.path(key);
         match read(&path) {
             Ok(None) => None,
             Ok(Some(kept)) => {
-                // Which were used last is known by their time; if it can't be set, one may go sooner.
+                // The modification time is that of the last use; if it can't be set, the file may be evicted sooner.
                 let _ = kept.file.set_modified(SystemTime::now());
                 Some(kept)
             }
@@ -95,13 +96,13 @@ impl Cache {
         }
     }
 
-    /// Keeps an artefact, and lets go of those that were not used for longest if they are too many.
+    /// Stores an artefact, and evicts the least recently used ones if all together take too many bytes.
     pub fn put(&self, key: &Key, artefact: &Artefact) -> std::io::Result<Kept> {
         let mut file = tempfile::Builder::new().prefix(".").tempfile_in(&self.folder)?;
         let (code, facts) = (artefact.code(), artefact.facts.to_bytes());
         let length = u64::try_from(facts.len()).unwrap_or(u64::MAX).to_le_bytes();
         let sum = Sha256::new().chain_update(code).chain_update(&facts).finalize();
-        // The code first: a file is mapped from its start.
+        // The code comes first: a file is mapped from its start.
         for part in [code, &facts, &length, &sum, MAGIC] {
             file.write_all(part)?;
         }
@@ -149,13 +150,14 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The component, whose code is the file's: it takes no memory of its own but for what is changed in it.
+    /// The component, with its code mapped from the file: it takes no memory of its own except for pages that are
+    /// changed.
     pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
         component_of_file(engine, &self.file)
     }
 }
 
-/// None: there is no such file.
+/// Reads and checks a file. None: there is no such file.
 fn read(path: &Path) -> Result<Option<Kept>, String> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {

@@ -1,5 +1,5 @@
-//! Building in a process of its own: what a module makes the compiler do is bounded in time and memory, and ends that
-//! process at worst.
+//! Builds a module in a child process: whatever the module makes the compiler do is bounded in time and memory, and at
+//! worst ends that process.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -22,7 +22,7 @@ use crate::module::{LoadError, LoadStep, WarmUp};
 /// The subcommand that the child runs.
 pub const COMMAND: &str = "build-module";
 
-/// CPU time of a build. A CPython module of 18 MB takes 7 to 36 s.
+/// CPU time that a build may use. A CPython module of 18 MB takes 7 to 36 s.
 const CPU_SECONDS: u64 = 120;
 
 /// Memory that a build may write to, in bytes. A module of 18 MB takes about 1 GiB.
@@ -31,29 +31,30 @@ const MEMORY_BYTES: u64 = 3 * 1024 * 1024 * 1024;
 /// A module of this size compiles for long enough that traffic would feel it.
 const LARGE: usize = 1024 * 1024;
 
-/// Of a scheduler's 20 steps: a large build gets a tenth of a core that is wanted otherwise.
+/// Nice value of a large build, of 20 steps: it gets a tenth of a core that other work wants.
 const NICE: i32 = 10;
 
-/// How the child tells at which step it refused the module.
+/// Exit statuses by which the child reports the step at which it refused the module.
 const REFUSED_AT: [(i32, LoadStep); 4] =
     [(3, LoadStep::Build), (4, LoadStep::Configure), (5, LoadStep::Limits), (6, LoadStep::Read)];
 
-/// What the child is told before the module's bytes.
+/// The order that the child reads before the module's bytes.
 #[derive(Serialize, Deserialize)]
 struct Order {
     settings: serde_json::Value,
     limits: TenantLimits,
     warm_up: Option<WarmUp>,
-    /// The process that wants the build.
+    /// The id of the process that wants the build.
     wanted_by: u32,
 }
 
-/// Builds in a child.
+/// Builds a module in a child process.
 pub fn build_in_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     warm_or_cold(source, build_in_one_child)
 }
 
-/// To be warm is worth a try, in which a module is compiled up to four times. It must never be what refuses one.
+/// Builds warm, if that is wanted, which compiles a module up to four times; if that runs out of time or memory or the
+/// builder fails, builds cold. Warming up must never be the reason why a module is refused.
 fn warm_or_cold(
     source: &Source<'_>,
     build: impl Fn(&Source<'_>) -> Result<Artefact, LoadError>,
@@ -74,10 +75,10 @@ fn warm_or_cold(
 
 fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
-    // Even if the program was replaced on disk meanwhile, this is the one that runs.
+    // The program that runs now, even if it was replaced on disk meanwhile.
     let mut child = Command::new("/proc/self/exe")
         .arg(COMMAND)
-        // What a terminal, or a script, sends to the proxy's process group is not meant for it.
+        // Signals that a terminal or a script sends to the proxy's process group are not meant for the child.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -93,7 +94,7 @@ fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
     let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
     if let Some(mut stdin) = child.stdin.take() {
         let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
-        // A child that ended early has said why, or its status tells.
+        // If the child ended early, its standard error or its status says why.
         let _ = [length.as_slice(), &order, source.bytes].into_iter().try_for_each(|part| stdin.write_all(part));
     }
     let output = child.wait_with_output().map_err(failed)?;
@@ -120,12 +121,14 @@ fn last_line(text: &str) -> &str {
     text.trim_end().lines().next_back().unwrap_or_default()
 }
 
-/// What the child does: reads an order from standard input, writes an artefact to standard output.
+/// The child's side: reads an order from standard input, writes an artefact to standard output. Returns the exit
+/// status.
 pub fn serve_build() -> anyhow::Result<i32> {
     leave_orders_to_the_proxy()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    // The first second over it is told by a signal of its own; the system's killing for want of memory is another.
+    // At the limit the kernel sends a signal of its own (SIGXCPU), and kills a second later: so running out of time
+    // differs from being killed for lack of memory.
     setrlimit(Resource::Cpu, Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS + 1) })?;
     limit(Resource::Data, MEMORY_BYTES)?;
     limit(Resource::Core, 0)?;
@@ -142,7 +145,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let order: Order = serde_json::from_slice(order)?;
     let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
     if parent != Some(order.wanted_by) {
-        // It ended before this one could ask to end with it.
+        // The parent ended before this process could ask to be killed with it.
         anyhow::bail!("nobody wants this build any more");
     }
     let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
@@ -164,13 +167,13 @@ pub fn serve_build() -> anyhow::Result<i32> {
     }
 }
 
-/// What a signal to all processes of the service asks of the proxy is not meant for a build: unhandled, it would end
-/// it, and the module would be refused.
+/// Handles signals that somebody sends to all processes of the service as orders to the proxy: unhandled, they would
+/// end the build, and the module would be refused.
 fn leave_orders_to_the_proxy() -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();
     for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
-        // It stays handled when this is dropped.
+        // The signal stays handled when this is dropped.
         drop(signal(kind)?);
     }
     Ok(())

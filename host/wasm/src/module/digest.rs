@@ -1,4 +1,4 @@
-//! What tells one file from another.
+//! Identifies a file by the SHA-256 digest of its content.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! From what a compiler leaves to a component: the component type is put in, and what no module needs is left out.
+//! Turns a compiler's core module into a component: adds the component type, and drops custom sections, which no module
+//! needs.
 
 use wasm_encoder::RawSection;
 use wasmparser::{Parser, Payload};
@@ -11,8 +12,8 @@ use crate::module::build::exports_configure;
 use crate::module::encode::{encoded, invalid};
 
 /// Makes a component of a core module. Its component type is the one that it carries; without one, it is that of the
-/// world `router`, or of `configured-router` if the module exports `configure`. `wasi` stands in for the older WASI, if
-/// the module imports that; without one, Wasmtime's adapter does.
+/// world `router`, or of `configured-router` if the module exports `configure`. `wasi` is the adapter for the older
+/// WASI, if the module imports that; None: Wasmtime's adapter.
 pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadError> {
     if !Parser::is_core_wasm(core) {
         return Err(LoadError::NotWasm);
@@ -25,7 +26,7 @@ pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadErr
     encoded(&core.bytes, wasi)
 }
 
-/// A core module without custom sections, but for its component type.
+/// A core module without custom sections, except for its component type.
 struct Stripped {
     bytes: Vec<u8>,
     has_component_type: bool,
@@ -69,7 +70,7 @@ fn embed(core: &mut Vec<u8>, world: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// A core module as a compiler without a bindings generator leaves it.
+    /// A core module as a compiler without a bindings generator emits it.
     const CORE: &str = r#"(module
         (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
         (memory (export "memory") 1)

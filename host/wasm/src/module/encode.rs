@@ -1,5 +1,5 @@
-//! From the bytes of a file to those of a component. A core module that imports the older WASI
-//! (`wasi_snapshot_preview1`) gets Wasmtime's adapter beside it, which makes WASI 0.2 of that.
+//! Turns the bytes of a file into those of a component. A core module that imports the older WASI
+//! (`wasi_snapshot_preview1`) gets an adapter, Wasmtime's by default, which implements that on top of WASI 0.2.
 
 use pointsman_rules::text::printable;
 use wasi_preview1_component_adapter_provider::{
@@ -23,9 +23,10 @@ pub(super) fn component_bytes(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     encoded(bytes, None)
 }
 
-/// A component of a core module that carries its component type, with an adapter for the older WASI.
+/// Makes a component of a core module that carries its component type. `adapter` implements the older WASI; None:
+/// Wasmtime's adapter does.
 pub(super) fn encoded(core: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, LoadError> {
-    // First of all: what it finds may end the encoder badly.
+    // First of all: the mistakes that this finds may crash the encoder.
     let wasi = check_core(core)?;
     let encoder = wit_component::ComponentEncoder::default().validate(true).module(core);
     let adapted = match wasi {
@@ -40,13 +41,14 @@ pub(super) fn encoded(core: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, Lo
         .map_err(|error| LoadError::Encode { message: format!("{error:#}") })
 }
 
-/// What a core module imports of WASI.
+/// The WASI that a core module imports.
 enum Wasi {
     None,
     Preview1,
 }
 
-/// Mistakes in a core module that would otherwise show as an odd encoding error.
+/// Finds mistakes in a core module that would otherwise show as an odd encoding error. Returns the WASI that it
+/// imports.
 fn check_core(bytes: &[u8]) -> Result<Wasi, LoadError> {
     let (mut typed, mut wasi, mut packages) = (false, Wasi::None, Dependencies::default());
     for payload in Parser::new(0).parse_all(bytes) {

@@ -1,4 +1,4 @@
-//! Why a module can't be loaded. Each message says what to do.
+//! Errors of loading a module. Each message says what to do.
 
 use std::path::PathBuf;
 
@@ -61,23 +61,23 @@ pub enum LoadError {
     BuildDied { signal: i32, memory_mib: u64 },
     #[error("the build could not be run: {message}")]
     Builder { message: String },
-    /// What the process said that built it.
+    /// The error that the build process reported.
     #[error("{message}")]
     Told { step: LoadStep, message: String },
 }
 
-/// A step of the way from a file to a module that can be asked.
+/// A step from a file to a module that can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadStep {
     Read,
     Build,
-    /// What an instance needs at its start.
+    /// Checking what an instance needs at its start against the limits.
     Limits,
     Configure,
 }
 
 impl LoadError {
-    /// What came of a `configure` that failed.
+    /// The error for a `configure` that failed.
     pub(super) fn of_configure(error: CallError, limits: &Limits) -> LoadError {
         match error {
             CallError::Declined(reason) => LoadError::ConfigureDeclined(reason),
@@ -142,7 +142,7 @@ mod tests {
         rows.filter_map(|row| row.trim_matches('|').split('|').next()).map(str::trim).collect()
     }
 
-    /// Whether a message is of a form in which `...` stands for anything.
+    /// Whether a message matches a form in which `...` matches anything.
     fn is_of(form: &str, message: &str) -> bool {
         let mut parts = form.split("...").map(str::trim);
         let Some(mut rest) = parts.next().and_then(|start| message.strip_prefix(start)) else { return false };
@@ -153,7 +153,7 @@ mod tests {
         true
     }
 
-    /// One of each kind. A new kind does not compile until it has its place in `has_a_row`.
+    /// One error of each variant. A new variant does not compile until `has_a_row` lists it.
     fn samples() -> Vec<LoadError> {
         let text = || "x".to_owned();
         vec![
@@ -206,7 +206,7 @@ mod tests {
             | LoadError::BuildTime { .. }
             | LoadError::BuildDied { .. }
             | LoadError::Builder { .. } => true,
-            // One of the others, told by another process.
+            // One of the others, reported by another process.
             LoadError::Told { .. } => false,
         }
     }

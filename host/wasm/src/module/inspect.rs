@@ -1,4 +1,4 @@
-//! What a module is made of, for its author: imports, exports, sizes, and what would refuse it.
+//! Reports to its author what a module consists of: imports, exports, sizes, and the reason why it would be refused.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::module::encode::component_bytes;
 use crate::module::load::{needs_host, read};
 use crate::module::{Digest, LoadError, LoadStep, Loader, Needs, Rewinding};
 
-/// A module, taken apart.
+/// The findings about a module.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     pub sha256: String,
@@ -20,13 +20,13 @@ pub struct Inspection {
     pub kind: Option<&'static str>,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
-    /// What it takes at its start.
+    /// Resources that an instance takes at its start.
     pub needs: Option<Needs>,
-    /// Which limits hold for it: `small`, or `runtime` for one with a language's runtime.
+    /// The class whose limits hold for it: `small`, or `runtime` for one with a language runtime.
     pub class: Option<Class>,
-    /// What the limits of its class let it have.
+    /// The limits of its class.
     pub granted: Option<Granted>,
-    /// Whether an instance that has decided can be put back as it was, in place of making one for each decision.
+    /// Whether an instance that has decided can be rewound, instead of creating one for each decision.
     pub rewinding: Option<Rewinding>,
     /// Compiled code and data, in bytes.
     pub compiled_bytes: Option<usize>,
@@ -34,7 +34,7 @@ pub struct Inspection {
     pub refused: Option<String>,
 }
 
-/// The limits that `Needs` has to fit, and what a decision may grow to.
+/// The limits that [`Needs`] has to fit, and up to which a decision may grow.
 #[derive(Debug, Serialize)]
 pub struct Granted {
     pub memories: u32,
@@ -44,12 +44,12 @@ pub struct Granted {
     pub core_instances: usize,
 }
 
-/// Looks at a module file. Only a file that can't be read is an error: all else is a finding.
+/// Inspects a module file. Only a file that can't be read is an error: everything else is a finding.
 pub fn inspect(loader: &Loader, path: &Path, limits: &TenantLimits) -> Result<Inspection, LoadError> {
     Ok(inspect_bytes(loader, &read(path)?, limits))
 }
 
-/// Looks at a module in memory.
+/// Inspects a module in memory.
 pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> Inspection {
     let engine = loader.engine();
     let loaded = loader.load(bytes, serde_json::json!({}), limits);
@@ -65,7 +65,7 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
         rewinding: loaded.as_ref().ok().map(|module| module.rewinding().clone()),
         compiled_bytes: None,
         refused: match &loaded {
-            // What `configure` needs is in the configuration of a tenant.
+            // `configure` may fail for want of a tenant's configuration, which is not known here.
             Ok(_) => None,
             Err(error) if error.step() == LoadStep::Configure => None,
             Err(error) => Some(error.to_string()),

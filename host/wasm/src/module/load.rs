@@ -1,5 +1,5 @@
-//! From a module file to a module that can be asked. Building is the slow step: it is done once for all tenants with
-//! the same file, kept on disk, and never done with a request.
+//! Loads a module file: builds it, links it, and shares it between tenants. Building is the slow step: it is done once
+//! for all tenants with the same file, cached on disk, and never done in a request.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,18 +19,18 @@ use wasmtime::component::{Component, Linker};
 
 use crate::abi::Layout;
 use crate::abi::v0_1::{Added, RouterPre};
-use crate::call::{Callee, Instances, Pile, Piles, Program, Ticker};
+use crate::call::{Callee, InstancePool, Instances, PoolBudget, Program, Ticker};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, Kept, Key};
 use crate::module::child::build_in_child;
-use crate::module::packed::Packed;
-use crate::module::vma_limit::Mappings;
+use crate::module::packed::CompressedModule;
+use crate::module::vma_limit::VmaLimit;
 use crate::module::{CacheError, Digest, LoadError, Needs, WarmUp, world};
 use crate::state::State;
 
-/// Largest module file, in bytes. The largest of the known toolchains, CPython, makes 18 MB.
+/// Largest module file, in bytes. The largest that a known toolchain makes, CPython's, has 18 MB.
 pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
 /// A module that is ready to decide.
@@ -38,12 +38,12 @@ pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 pub struct Module {
     compiled: Arc<Compiled>,
     callee: Callee,
-    /// Where what it answered is remembered.
+    /// The root of its cached decisions.
     root: Arc<Root>,
 }
 
-/// What tenants share that have the same module file and, if its state depends on them, the same configuration and
-/// requests to warm up with.
+/// The part of a module that tenants share if they have the same module file and, if its state depends on them, the
+/// same configuration, limits and warm-up requests.
 struct Compiled {
     about: FileFacts,
     program: Arc<Program>,
@@ -52,10 +52,10 @@ struct Compiled {
     needs: Needs,
     warmth: Warmth,
     rewinding: Rewinding,
-    file: Arc<Packed>,
+    file: Arc<CompressedModule>,
 }
 
-/// What is known of a module's file.
+/// Facts about a module's file.
 #[derive(Clone, Copy)]
 struct FileFacts {
     digest: Digest,
@@ -65,13 +65,13 @@ struct FileFacts {
 /// Where modules are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildIn {
-    /// For one's own modules: nothing bounds a build.
+    /// For your own modules: nothing bounds a build.
     ThisProcess,
     /// This program must be `pointsman` itself.
     ChildProcess,
 }
 
-/// Loads modules for one engine. What two tenants share is built once.
+/// Loads modules for one engine. A module that tenants share is built once.
 pub struct Loader {
     engine: FixedMemoryEngine,
     linker: Linker<State>,
@@ -80,30 +80,30 @@ pub struct Loader {
     /// Modules that are in use somewhere.
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
     ticker: Ticker,
-    /// Instances to be rewound, of all modules.
-    piles: Arc<Piles>,
-    mappings: Mappings,
-    /// Of answers; known since the first module.
+    /// The budget of pooled instances, of all modules.
+    budget: Arc<PoolBudget>,
+    mappings: VmaLimit,
+    /// Layout of answers; known from the first instrumented module on.
     layout: OnceLock<Arc<Layout>>,
 }
 
 impl Loader {
-    /// A loader with an engine of its own, for modules of which `threads` may decide at the same time. Beside those, so
-    /// many instances may be kept to decide again.
+    /// A loader with an engine of its own, for modules of which `threads` instances may decide at the same time. In
+    /// addition, `kept` instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
         let engine = engine(threads, kept)?;
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
-        let (piles, mappings, layout) = (Arc::default(), Mappings::of_system(), OnceLock::new());
-        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, piles, mappings, layout })
+        let (budget, mappings, layout) = (Arc::default(), VmaLimit::of_system(), OnceLock::new());
+        Ok(Loader { engine, linker, build_in, cache: None, known, ticker, budget, mappings, layout })
     }
 
     pub fn build_in(self, build_in: BuildIn) -> Loader {
         Loader { build_in, ..self }
     }
 
-    /// Keeps what it builds in this folder, which may grow to so many bytes.
+    /// Caches the modules that it builds in this folder, which may grow to `most_bytes`.
     pub fn with_cache(self, folder: &Path, most_bytes: u64) -> Result<Loader, CacheError> {
         Ok(Loader { cache: Some(Cache::open(folder, most_bytes, &self.engine)?), ..self })
     }
@@ -127,7 +127,7 @@ impl Loader {
         self.load_warm(bytes, settings, limits, None)
     }
 
-    /// Loads a module whose instances are to start with the state that these requests leave, where that is sound.
+    /// Loads a module whose instances start with the state that these requests leave, if that is sound.
     pub fn load_warm(
         &self,
         bytes: &[u8],
@@ -152,7 +152,7 @@ impl Loader {
         self.known_or_built(compiled.about, file, settings, limits, warm_up)
     }
 
-    /// What is in use somewhere is taken as it is: its `file` is not looked at.
+    /// Takes a module that is in use somewhere as it is, without reading `file`, and builds any other.
     fn known_or_built<'a>(
         &self,
         about: FileFacts,
@@ -180,17 +180,17 @@ impl Loader {
                 compiled
             }
         };
-        Module::new(compiled, settings, limits, &self.piles)
+        Module::new(compiled, settings, limits, &self.budget)
     }
 
     fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<Compiled, LoadError> {
-        // Once, however often it is linked.
-        let file = Arc::new(Packed::of(source.bytes));
+        // Compressed once, however often the module is linked.
+        let file = Arc::new(CompressedModule::of(source.bytes));
         let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
         if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(about, &kept, &file).ok()) {
             return Ok(compiled);
         }
-        // A build may run the module: `configure`, and what warms it.
+        // A build may run the module: to call `configure`, and to warm it up.
         let _running = self.ticker.pulse().enter();
         let artefact = match self.build_in {
             BuildIn::ThisProcess => build(&self.engine, &self.linker, source)?,
@@ -214,7 +214,7 @@ impl Loader {
         }
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),
-            // From the file, which others have in memory too.
+            // Linked to the file, whose pages in memory are shared with others that map it.
             Some(Ok(kept)) => Ok(self.linked_to_file(about, &kept, &file).unwrap_or(compiled)),
             Some(Err(error)) => {
                 tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
@@ -223,7 +223,12 @@ impl Loader {
         }
     }
 
-    fn linked_to_file(&self, about: FileFacts, kept: &Kept, file: &Arc<Packed>) -> Result<Compiled, LoadError> {
+    fn linked_to_file(
+        &self,
+        about: FileFacts,
+        kept: &Kept,
+        file: &Arc<CompressedModule>,
+    ) -> Result<Compiled, LoadError> {
         self.linked(about, &kept.facts, kept.component(&self.engine)?, file)
     }
 
@@ -232,7 +237,7 @@ impl Loader {
         about: FileFacts,
         facts: &Facts,
         component: Component,
-        file: &Arc<Packed>,
+        file: &Arc<CompressedModule>,
     ) -> Result<Compiled, LoadError> {
         let watches_upstreams =
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
@@ -244,7 +249,7 @@ impl Loader {
         let router = linker.instantiate_pre(&component).and_then(RouterPre::new).map_err(wrong_type)?;
         let select_peer = export_of(&component, world::EXPORT)?;
         let added = Added::to(&component, || self.layout(&component)).map(Arc::new);
-        // To what nothing was added, it was not made rewindable.
+        // A component without added functions was not made rewindable.
         let rewinder = added.as_ref().and_then(|_| Rewinder::new());
         let file = file.clone();
         let Facts { class, needs, warmth, rewinding, .. } = facts.clone();
@@ -261,7 +266,7 @@ impl Loader {
         Ok(Compiled { about, program: Arc::new(program), watches_upstreams, class, needs, warmth, rewinding, file })
     }
 
-    /// How answers lie in memory. The component's type is the one that it must have.
+    /// The layout of answers in memory. Every component's answers have the same type, so one layout serves them all.
     fn layout(&self, component: &Component) -> Option<Arc<Layout>> {
         if let Some(layout) = self.layout.get() {
             return Some(layout.clone());
@@ -279,7 +284,7 @@ fn no_memory(error: std::io::Error) -> LoadError {
     LoadError::Builder { message: format!("there is no memory for the module's file ({error})") }
 }
 
-/// All that the state in a snapshot may depend on beside the module.
+/// Digest of everything other than the module on which the state in a snapshot may depend.
 fn what_configures(settings: &ModuleSettings, limits: &TenantLimits, warm_up: Option<&WarmUp>) -> Digest {
     Digest::of(format!("{limits:?}\n{}\n{warm_up:?}", settings.json()).as_bytes())
 }
@@ -289,7 +294,7 @@ impl Module {
         compiled: Arc<Compiled>,
         settings: Arc<ModuleSettings>,
         limits: &TenantLimits,
-        piles: &Arc<Piles>,
+        budget: &Arc<PoolBudget>,
     ) -> Result<Module, LoadError> {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
@@ -304,19 +309,19 @@ impl Module {
             );
         }
         let instances = match &compiled.program.rewinder {
-            Some(_) => Instances::rewound(Pile::new(piles, needs.memories, needs.tables)),
+            Some(_) => Instances::rewound(InstancePool::new(budget, needs.memories, needs.tables)),
             None => Instances::fresh(),
         };
         let callee = Callee { program: compiled.program.clone(), settings, instances: Arc::new(instances) };
         Ok(Module { compiled, callee, root: Arc::default() })
     }
 
-    /// Which of a tenant's limits hold for it.
+    /// The class that selects which of a tenant's limits hold for it.
     pub fn class(&self) -> Class {
         self.compiled.class
     }
 
-    /// What an instance takes at its start.
+    /// Resources that an instance takes at its start.
     pub fn needs(&self) -> Needs {
         self.compiled.needs
     }
@@ -334,7 +339,7 @@ impl Module {
         self.callee.instances.remember()
     }
 
-    /// Lets each of its instances decide so many times, with what it remembers. With 1 it remembers nothing.
+    /// Lets each of its instances decide `calls` times, with its state kept in between. With 1 it keeps none.
     pub fn with_instance_calls(self, calls: u32) -> Module {
         match calls {
             0 | 1 => self,
@@ -342,7 +347,7 @@ impl Module {
         }
     }
 
-    /// Makes a new instance for each decision, where else one might be rewound.
+    /// Creates a new instance for each decision, even if one could be rewound.
     pub fn without_rewinding(self) -> Module {
         self.with_instances(Instances::fresh())
     }
@@ -351,7 +356,8 @@ impl Module {
         Module { callee: Callee { instances: Arc::new(instances), ..self.callee }, ..self }
     }
 
-    /// Whether instances are kept to decide again, where the tenant's configuration has it so.
+    /// Keeps instances to decide again, if the tenant's configuration allows that; or drops those that wait and keeps
+    /// none.
     pub fn keep_instances(&self, keep: bool) {
         self.callee.instances.keep_any(keep);
     }
@@ -370,7 +376,7 @@ impl Module {
         &self.compiled.rewinding
     }
 
-    /// Whether it may ask what was seen of upstreams.
+    /// Whether it imports `upstreams`, the observations of upstreams.
     pub fn watches_upstreams(&self) -> bool {
         self.compiled.watches_upstreams
     }
@@ -379,12 +385,12 @@ impl Module {
         self.callee.program.router.instance_pre().component()
     }
 
-    /// What a decision is asked of.
+    /// The target of its calls.
     pub fn callee(&self) -> &Callee {
         &self.callee
     }
 
-    /// The tenant's configuration of it.
+    /// The tenant's configuration of the module.
     pub fn settings(&self) -> &ModuleSettings {
         &self.callee.settings
     }
@@ -396,7 +402,7 @@ impl fmt::Debug for Module {
     }
 }
 
-/// Reads a module file, but never more than a module may have.
+/// Reads a module file of at most [`LARGEST_FILE`] bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     read_at_most(path, LARGEST_FILE).map_err(|error| match error {
         ReadError::Io(source) => LoadError::Read { path: path.to_owned(), source },
@@ -404,8 +410,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     })
 }
 
-/// Imported types are declarations of what `use` brings into the world; only instances and functions come from the
-/// host.
+/// Whether the host has to provide an import. Imported types only declare what `use` brings into the world; only
+/// instances and functions come from the host.
 pub(super) fn needs_host(item: &ComponentItem) -> bool {
     !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
 }

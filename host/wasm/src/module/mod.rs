@@ -1,4 +1,4 @@
-//! A tenant's Wasm module: from a file to something that can be asked, or a message that says why not.
+//! Loads a tenant's Wasm module: from a file to a module that can decide, or to an error that says why not.
 
 mod artefact;
 mod build;

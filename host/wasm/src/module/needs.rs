@@ -1,4 +1,4 @@
-//! What one instance of a component takes at its start, read off the component itself; and what kind of module that is.
+//! Reads from a component what one instance takes at its start, and derives the class of the module.
 
 use pointsman_rules::config::{Class, Limits};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,9 @@ use crate::module::LoadError;
 
 const PAGE_BYTES: u64 = 65_536;
 
-/// A module that is above one of these has a language's runtime in it. What C, Rust, Zig and AssemblyScript make has
-/// one memory of 1 MiB, two tables of less than 100 elements and 4 core instances, with WASI's adapter and all.
+/// Limits of a small module: one that is above any of these contains a language runtime. Modules from C, Rust, Zig and
+/// AssemblyScript have one memory of 1 MiB, two tables of fewer than 100 elements and 4 core instances, WASI's adapter
+/// included.
 mod small {
     /// QuickJS has 3.
     pub const MEMORIES: u32 = 1;
@@ -25,11 +26,11 @@ mod small {
     pub const CORE_INSTANCES: u64 = 8;
 }
 
-/// What one instance takes at its start.
+/// The resources that one instance takes at its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     pub memories: u32,
-    /// All memories together.
+    /// Of all memories together.
     pub memory_bytes: u64,
     pub tables: u32,
     /// Of the largest table.
@@ -38,8 +39,8 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Of a component's bytes. What they take from elsewhere (core modules that are imported) is not counted: no known
-    /// toolchain makes that, and the store's limits hold all the same.
+    /// Reads a component's bytes. Core modules that it imports are not counted: no known toolchain produces such a
+    /// component, and the store's limits hold anyway.
     pub fn of(component: &[u8]) -> Needs {
         let mut frames = vec![Frame::default()];
         for payload in Parser::new(0).parse_all(component) {
@@ -57,7 +58,7 @@ impl Needs {
         if is_small { Class::Small } else { Class::Runtime }
     }
 
-    /// They must fit the tenant's limits: better told at load than with each request.
+    /// Checks that they fit the tenant's limits: an error at load is better than one for each request.
     pub fn check(&self, limits: &Limits) -> Result<(), LoadError> {
         let within = |what, needed: u64, limit: u64, key| match needed > limit {
             true => Err(LoadError::NeedsTooMuch { what, needed, limit, key }),
@@ -81,7 +82,7 @@ impl Needs {
     }
 }
 
-/// A component, or a core module, that is being read. What is defined in it can be instantiated by its number.
+/// A component, or a core module, that is being read. The modules and components in it are instantiated by their index.
 #[derive(Default)]
 struct Frame {
     is_module: bool,
@@ -152,7 +153,7 @@ fn read(frames: &mut Vec<Frame>, payload: Payload<'_>) {
                 }
             }
         }
-        // What is exported gets another number.
+        // An export gets an index of its own.
         Payload::ComponentExportSection(exports) => {
             for export in exports.into_iter().flatten() {
                 match export.kind {
@@ -184,7 +185,7 @@ fn read_alias(frames: &mut [Frame], alias: &ComponentAlias<'_>) {
     }
 }
 
-/// The frame so many steps out; 0 is the innermost.
+/// The frame `count` steps out; 0 is the innermost.
 fn around(frames: &[Frame], count: u32) -> Option<&Frame> {
     frames.iter().rev().nth(usize::try_from(count).ok()?)
 }

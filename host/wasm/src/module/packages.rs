@@ -1,5 +1,5 @@
-//! Which packages a module's component type names, and how they depend on each other. wit-parser follows dependencies
-//! until none is left: a circle of packages, which no toolchain makes, would end in its stack and with it the process.
+//! Finds circles among the packages that a module's component type names. wit-parser follows dependencies until none is
+//! left: a circle of packages, which no toolchain produces, would overflow its stack and end the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ type Packages = BTreeSet<String>;
 #[derive(Debug, Default)]
 pub struct Dependencies(BTreeMap<String, Packages>);
 
-/// What a type index stands for.
+/// The type at a type index.
 #[derive(Debug, Default, Clone)]
 struct Known {
     /// The packages that it comes from, or that its definition refers to.
@@ -23,7 +23,8 @@ struct Known {
 }
 
 impl Dependencies {
-    /// Adds what a `component-type` section says. What can't be read is left to wit-component, which tells it.
+    /// Adds the packages in a `component-type` section. Anything that can't be read is left to wit-component, which
+    /// reports it.
     pub fn add(&mut self, section: &[u8]) {
         for payload in Parser::new(0).parse_all(section) {
             let Ok(Payload::ComponentTypeSection(types)) = payload else { continue };
@@ -49,7 +50,7 @@ impl Dependencies {
         }
     }
 
-    /// A component type: a world, or what encloses one. Gives the packages that it names.
+    /// Reads a component type: a world, or the type that encloses one. Returns the packages that it names.
     fn component(&mut self, declarations: &[ComponentTypeDeclaration<'_>]) -> Packages {
         let (mut types, mut instances, mut used) = (Vec::<Known>::new(), Vec::<Option<String>>::new(), Packages::new());
         for declaration in declarations {
@@ -91,7 +92,7 @@ impl Dependencies {
         used
     }
 
-    /// An import or an export: its package needs those that its type refers to.
+    /// Reads an import or an export: its package needs those that its type refers to.
     fn external(
         &mut self,
         name: &str,
@@ -120,7 +121,7 @@ impl Dependencies {
     }
 }
 
-/// The packages whose types an instance type takes from around it.
+/// The packages whose types an instance type takes from its outer scope.
 fn referred_to(declarations: &[InstanceTypeDeclaration<'_>], types: &[Known]) -> Packages {
     let mut packages = Packages::new();
     for declaration in declarations {

@@ -1,4 +1,4 @@
-//! A component of the state that an instance of another one has.
+//! Makes a snapshot: a component whose instances start with the state of an instance of another component.
 
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::Store;
@@ -8,16 +8,17 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use crate::module::build::CONFIGURE;
 use crate::state::State;
 
-/// A component with functions that tell its state.
+/// A component with added functions that expose its state.
 pub struct Instrumented<'a> {
     wizer: Wizer,
     context: ComponentContext<'a>,
-    /// What to make an instance of.
+    /// The component to instantiate.
     pub component: Vec<u8>,
 }
 
 impl<'a> Instrumented<'a> {
-    /// Of a component; or why its state can't be kept. Wizer also panics on forms that it does not know.
+    /// Instruments a component; the error says why its state can't be kept. Wizer also panics on forms that it does not
+    /// know.
     pub fn new(component: &'a [u8]) -> Result<Instrumented<'a>, String> {
         if has_hidden_state(component) {
             return Err("it has a core module with state and without exports".to_owned());
@@ -31,10 +32,11 @@ impl<'a> Instrumented<'a> {
     /// The component with the state of this instance, which must be of `component`.
     pub fn snapshot(&self, mut store: Store<State>, instance: Instance) -> Result<Vec<u8>, String> {
         if store.data().wasi_handles > 0 {
-            // The numbers of handles would be in its memory, and an instance made of it has not the handles.
+            // The numbers of handles would be in its memory, but an instance of the snapshot would not have the
+            // handles.
             return Err("it holds handles of WASI, such as an open standard output".to_owned());
         }
-        // Reading memories is our own doing, not the module's.
+        // The host reads the memories, not the module, so the module's limits do not apply.
         store.set_hostcall_fuel(usize::MAX);
         store.set_epoch_deadline(u64::MAX / 2);
         let mut state = InstanceState { store, instance, failed: None };
@@ -46,7 +48,8 @@ impl<'a> Instrumented<'a> {
     }
 }
 
-/// Whether there is state that wizer does not see: it looks through exports, which it adds to those that there are.
+/// Whether a core module has state that wizer does not see: wizer reads state through exports, which it adds only to an
+/// export section that exists.
 fn has_hidden_state(component: &[u8]) -> bool {
     let (mut state, mut exports) = (false, false);
     for payload in Parser::new(0).parse_all(component) {
@@ -59,7 +62,7 @@ fn has_hidden_state(component: &[u8]) -> bool {
             Ok(Payload::ExportSection(_)) => exports = true,
             Ok(Payload::End(_)) if state && !exports => return true,
             Ok(_) => {}
-            // Wizer finds the same, and says what it is.
+            // Wizer finds the same error, and reports it.
             Err(_) => return false,
         }
     }
@@ -70,7 +73,7 @@ fn has_hidden_state(component: &[u8]) -> bool {
 struct InstanceState {
     store: Store<State>,
     instance: Instance,
-    /// What went wrong first; the values read from then on mean nothing.
+    /// The first error; the values read after it are meaningless.
     failed: Option<wasmtime::Error>,
 }
 

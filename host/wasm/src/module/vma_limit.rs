@@ -1,39 +1,40 @@
-//! The kernel gives a process only so many memory mappings, and each module takes some of them.
+//! Warns when the loaded modules may need more memory mappings than the kernel allows a process. Each module takes
+//! some.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::MOST_MAPPINGS;
 
-/// What a module takes whose code is mapped.
+/// Mappings of a module whose code is mapped.
 const OF_MODULE: usize = 3;
 
-/// All else: libraries, threads, what the allocator has.
+/// Mappings of everything else: libraries, threads, the allocator.
 const OF_PROCESS: usize = 2048;
 
-/// How many modules there is room for.
-pub struct Mappings {
+/// The number of modules for which there are mappings.
+pub struct VmaLimit {
     most_modules: usize,
     is_told: AtomicBool,
 }
 
-impl Mappings {
-    /// As the kernel has it (`vm.max_map_count`); where it does not tell, there is room for all.
-    pub fn of_system() -> Mappings {
+impl VmaLimit {
+    /// From the kernel's `vm.max_map_count`; if that can't be read, there is room for any number.
+    pub fn of_system() -> VmaLimit {
         let told = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-        Mappings::of(told.and_then(|most| most.trim().parse().ok()).unwrap_or(usize::MAX))
+        VmaLimit::of(told.and_then(|most| most.trim().parse().ok()).unwrap_or(usize::MAX))
     }
 
-    fn of(most: usize) -> Mappings {
+    fn of(most: usize) -> VmaLimit {
         let most_modules = most.saturating_sub(MOST_MAPPINGS.saturating_add(OF_PROCESS)) / OF_MODULE;
-        Mappings { most_modules, is_told: AtomicBool::new(false) }
+        VmaLimit { most_modules, is_told: AtomicBool::new(false) }
     }
 
-    /// Whether there is room for so many.
+    /// Whether there is room for this many modules.
     pub fn suffice(&self, modules: usize) -> bool {
         modules <= self.most_modules
     }
 
-    /// Says so, once, where there is no room for so many.
+    /// Logs a warning, once, if there is no room for this many modules.
     pub fn warn(&self, modules: usize) {
         if self.is_due(modules) {
             let most = self.most_modules;
@@ -55,10 +56,10 @@ mod tests {
 
     #[test]
     fn it_is_told_once_when_there_is_no_room_for_more() {
-        let mappings = Mappings::of(65_530);
+        let mappings = VmaLimit::of(65_530);
         assert!((14_000..17_000).contains(&mappings.most_modules), "{}", mappings.most_modules);
         let due = [1, 14_000, 17_000, 17_000].map(|modules| mappings.is_due(modules));
         assert_eq!(due, [false, false, true, false]);
-        assert!(Mappings::of(0).is_due(1) && !Mappings::of(usize::MAX).is_due(1_000_000));
+        assert!(VmaLimit::of(0).is_due(1) && !VmaLimit::of(usize::MAX).is_due(1_000_000));
     }
 }

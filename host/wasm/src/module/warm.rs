@@ -1,5 +1,5 @@
-//! Warm snapshots: what a runtime does in its first decision is done once, when the module is built. What that may
-//! change and how it is checked is in `docs/design/warm-snapshots.md`.
+//! Warm snapshots: the work that a language runtime does in its first decision is done once, when the module is built.
+//! `docs/design/warm-snapshots.md` says what that may change and how it is checked.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
 use crate::abi::v0_1::RouterPre;
-use crate::call::{CallError, Foreign, Together, Told, Warming};
+use crate::call::{CallError, ReadScope, SharedBudget, WarmUpReport, Warming};
 use crate::module::Needs;
 use crate::module::artefact::{Artefact, Facts, Warmth};
 use crate::module::build::{Builds, linker_for};
 use crate::module::snapshot::Instrumented;
 use crate::state::{Call, State};
 
-/// Requests that a module is to decide before its state is kept.
+/// Requests that a module decides before its state is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmUp {
     pub requests: Vec<WrittenRequest>,
     pub moment: Moment,
 }
 
-/// What the module saw of the clock and of `random` meanwhile: whether it may stay in the state.
+/// Whether the values that the module read from the clock and from `random` meanwhile may stay in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
@@ -36,14 +36,14 @@ pub enum Moment {
 }
 
 impl WarmUp {
-    /// Most requests that are of use: each is decided three times, and the first does nearly all that is done once.
+    /// Most requests that are useful: each is decided three times, and the first does nearly all of the one-time work.
     pub const MOST: usize = 32;
 }
 
-/// A request, and what came of it in a fresh instance.
+/// A request, and the report of its decision in a fresh instance.
 struct Decided {
     asked: Asked,
-    told: Told,
+    told: WarmUpReport,
 }
 
 struct Asked {
@@ -52,8 +52,8 @@ struct Asked {
 }
 
 impl Decided {
-    /// Whether the same comes of it in another instance.
-    fn agrees(&self, again: &Told, where_: &str) -> Result<(), String> {
+    /// Checks that another decision about the same request has the same result.
+    fn agrees(&self, again: &WarmUpReport, where_: &str) -> Result<(), String> {
         match self.told.difference(again) {
             None => Ok(()),
             Some(difference) => {
@@ -64,33 +64,33 @@ impl Decided {
     }
 }
 
-/// Bytes of a request's method and path that are told.
+/// Most bytes of a request's method, and of its path, in a reason.
 const SHOWN: usize = 256;
 
-/// What is left when requests have been decided, with these facts about the rest; or why the module is better served
-/// without.
+/// Builds a warm artefact: its instances start with the state that the requests of `warm_up` leave. `facts` are those
+/// of the cold component. The error says why the module is better served without.
 pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Facts) -> Result<Artefact, String> {
     let instrumented = Instrumented::new(component)?;
     let compiled = Component::new(builds.engine, &instrumented.component).map_err(|error| format!("{error:#}"))?;
     let cold = Prepared::new(builds, &compiled, facts)?;
 
-    let mut budget = Together::new(builds.limits);
+    let mut budget = SharedBudget::new(builds.limits);
     let mut all = Vec::new();
     for request in &warm_up.requests {
-        // Running the tests tells of a request that can't be made.
+        // Running the tests reports a request that can't be made.
         let (Ok(head), Ok(attempts)) = (request.head(), request.attempts()) else { continue };
         let asked = Asked { head: Arc::new(head), attempts };
         let told = cold.decide(&mut cold.instance(), &asked, budget.left().ok_or_else(|| cold.spent())?);
         all.push(Decided { asked, told });
     }
     let most = match warm_up.moment {
-        Moment::MayStay => Foreign::Moment,
-        Moment::MustNot => Foreign::Nothing,
+        Moment::MayStay => ReadScope::Moment,
+        Moment::MustNot => ReadScope::Nothing,
     };
     let chosen = || all.iter().filter(|decided| decided.told.is_answer() && decided.told.foreign() <= most);
     let Some(first) = chosen().next() else { return Err(none_of(&all)) };
 
-    let mut budget = Together::new(builds.limits);
+    let mut budget = SharedBudget::new(builds.limits);
     let mut instance = cold.instance();
     for decided in chosen() {
         let again = cold.decide(&mut instance, &decided.asked, budget.left().ok_or_else(|| cold.spent())?);
@@ -99,8 +99,8 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
             return Err("it reads more in an instance that has decided before".to_owned());
         }
     }
-    // Handles live in the host, not in the memory that is kept. With room for one, the request's own, a decision fails
-    // where the module holds any.
+    // Handles live in the host, not in the memory that is kept. With a limit of one, the request's own, a decision
+    // fails if the module holds any other.
     let limits = Limits { handles: 1, ..budget.left().ok_or_else(|| cold.spent())?.clone() };
     let alone = cold.decide(&mut instance, &first.asked, &limits);
     if let Err(CallError::Handles { .. }) = alone.answer {
@@ -117,7 +117,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let warm = Prepared::new(builds, &component, &artefact.facts)?;
     for decided in &all {
         let again = warm.decide(&mut warm.instance(), &decided.asked, builds.limits);
-        // What depends on the moment may differ from one instance to the next, snapshot or not.
+        // A decision that depends on the moment may differ between any two instances, snapshot or not.
         let is_comparable = decided.told.foreign() <= most || !decided.told.sees_the_moment();
         match is_comparable {
             true => decided.agrees(&again, FROM_SNAPSHOT)?,
@@ -143,7 +143,7 @@ fn none_of(all: &[Decided]) -> String {
     because.to_owned()
 }
 
-/// A component that can be asked.
+/// A component that can decide.
 struct Prepared<'a> {
     pre: RouterPre<State>,
     builds: Builds<'a>,
@@ -161,8 +161,8 @@ impl<'a> Prepared<'a> {
         Warming::new(self.builds.settings.clone())
     }
 
-    /// Every decision has stores of its own, in which there is nothing.
-    fn decide(&self, instance: &mut Warming, asked: &Asked, limits: &Limits) -> Told {
+    /// Each decision gets empty stores of its own.
+    fn decide(&self, instance: &mut Warming, asked: &Asked, limits: &Limits) -> WarmUpReport {
         let Quota { shared_bytes, peers, .. } = Quota::default();
         let stores = Arc::new(Stores {
             shared: Arc::new(Shared::new(shared_bytes)),

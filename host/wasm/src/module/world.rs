@@ -1,10 +1,10 @@
-//! Is a component a router? Names first, so that each mistake has a message of its own; types are Wasmtime's to
-//! compare.
+//! Checks by names that a component is a router, so that each mistake has a message of its own. Wasmtime compares the
+//! types.
 
 use crate::module::LoadError;
 use crate::wasi;
 
-/// Versions of the package `pointsman:router` that this host speaks.
+/// Versions of the package `pointsman:router` that this host supports.
 pub const SUPPORTED: [&str; 1] = ["0.1.0"];
 
 /// Interfaces that a module may import.
@@ -15,7 +15,7 @@ pub const EXPORT: &str = pointsman_rewind::DECIDES;
 
 const PACKAGE: &str = "pointsman:router/";
 
-/// Whether an import is what tells of upstreams.
+/// Whether an import is the interface `upstreams`.
 pub fn is_upstreams(import: &str) -> bool {
     let name = import.strip_prefix(PACKAGE).unwrap_or_default();
     name.split('@').next() == Some("upstreams")
@@ -60,8 +60,8 @@ fn check_import(import: &str) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Whether a module built against `version` runs on `supported`: 0.1.x are compatible with each other, as semantic
-/// versioning has it and as Wasmtime links them.
+/// Whether a module built against `version` runs on `supported`: versions 0.1.x are compatible with each other, by
+/// semantic versioning and by Wasmtime's linking.
 fn same_track(supported: &str, version: &str) -> bool {
     let minor = |version: &str| version.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
     minor(supported) == minor(version) && version.split('.').count() == 3

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Store, UpdateDeadline};
 
-/// What is left of a decision's CPU time, as far as ticks show it.
+/// The CPU time that a decision may use, counted from its first tick.
 #[derive(Debug, Default)]
 pub struct Budget {
     limit: Duration,
@@ -17,7 +17,7 @@ pub struct Budget {
     first_seen: Option<Duration>,
 }
 
-/// The budget was spent; the trap that ends the decision.
+/// The trap that ends a decision whose budget is spent.
 #[derive(Debug, thiserror::Error)]
 #[error("the decision's time budget is spent")]
 pub struct BudgetSpent;
@@ -28,8 +28,8 @@ impl Budget {
         store.epoch_deadline_callback(move |mut store| budget(store.data_mut()).check());
     }
 
-    /// A budget that begins at the next tick: a store has it before its first guest instruction, start functions
-    /// included, with an epoch deadline of one tick, and the engine's ticker runs (`call::Pulse::enter`).
+    /// A budget that begins at the next tick. A store must have it, and an epoch deadline of one tick, before its first
+    /// guest instruction, start functions included, and the engine's ticker must run (`call::Pulse::enter`).
     pub fn new(limit: Duration) -> Budget {
         Budget { limit, first_seen: None }
     }

@@ -1,4 +1,4 @@
-//! The question that a decision answers.
+//! The input of a decision.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use pointsman_rules::contract;
 use pointsman_rules::request::RequestHead;
 use pointsman_rules::stores::Stores;
 
-/// What a module is asked about, and what it may use for that.
+/// The request that a module decides, and the stores and limits that it has for that.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     pub head: &'a Arc<RequestHead>,

@@ -17,7 +17,7 @@ impl State {
     }
 }
 
-/// A clock before 1970 is at 1970.
+/// Milliseconds since 1970; 0 if the clock is before that.
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

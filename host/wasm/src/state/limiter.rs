@@ -1,16 +1,16 @@
-//! Memory, tables and instances of one decision.
+//! Limits memory, tables and instances of one decision.
 
 use pointsman_rules::config::Limits;
 use wasmtime::ResourceLimiter;
 
-/// Grants growth up to the tenant's limits and remembers what was asked and refused, so that the trap which usually
-/// follows can be told from others.
+/// Grants growth up to the tenant's limits and remembers a refusal, so that the trap which usually follows can be told
+/// from others.
 #[derive(Debug)]
 pub struct Limiter {
     memory_bytes: usize,
     table_elements: usize,
     instances: usize,
-    /// Granted so far, all memories together. Memories never shrink, so this is also the peak.
+    /// Bytes granted so far, for all memories together. Memories never shrink, so this is also the peak.
     granted: usize,
     refused: Option<Refused>,
 }
@@ -33,7 +33,7 @@ impl Limiter {
         }
     }
 
-    /// Goes on with the memory that was granted before.
+    /// Continues from the memory that was granted before.
     pub fn inherit(&mut self, before: &Limiter) {
         self.granted = before.granted;
     }
@@ -68,7 +68,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        // And the one that sees to rewinding.
+        // Plus the core instance that instrumentation adds for rewinding.
         self.instances.saturating_add(1)
     }
 }

@@ -1,4 +1,4 @@
-//! Lines that a module writes, kept until the decision ends and bounded.
+//! Collects the lines that a module writes, within a limit, until the decision ends.
 
 use pointsman_rules::contract::Level;
 use pointsman_rules::text::printable;
@@ -18,7 +18,7 @@ pub struct LogLines {
     cut: bool,
 }
 
-/// What an empty line costs of the byte limit, so that a flood of empty lines ends as well.
+/// Bytes of the limit that a line costs in addition to its text, so that a flood of empty lines ends as well.
 const LINE_COST: usize = 32;
 
 const CUT: &str = " [cut: limits.log_bytes]";
@@ -37,7 +37,7 @@ impl LogLines {
         self.lines
     }
 
-    /// Bytes that a line may have, about.
+    /// About how many bytes a line may have.
     pub fn room(&self) -> usize {
         self.bytes_left
     }

@@ -1,4 +1,4 @@
-//! What a store holds while a decision runs: the one request that it is about, and the notes that the host takes.
+//! The data of a store while a decision runs: the one request that it is about, and the host's notes.
 
 mod budget;
 mod call;
@@ -35,9 +35,9 @@ pub struct State {
     pub stores: Option<Arc<Stores>>,
     /// When the decision began: the host's own clock for it, such as for TTLs.
     pub now: Instant,
-    /// The same by the wall's clock, once it was asked for.
+    /// The wall clock at the decision's first read of it, in milliseconds since 1970.
     pub wall_ms: Option<u64>,
-    /// What an earlier decision of the same instance saw: time never goes back for it.
+    /// The time that an earlier decision of the same instance saw: its clock never goes back.
     pub not_before_ms: u64,
     pub reads: Reads,
     pub lines: LogLines,
@@ -46,27 +46,27 @@ pub struct State {
     pub wasi_random: Randomness,
     /// Handles of WASI's resources that the module holds.
     pub wasi_handles: usize,
-    /// Whether it got any, now or earlier in this decision.
+    /// Whether the module got any in this decision, even if it dropped them.
     pub had_handles: bool,
     pub budget: Budget,
-    /// Those of its instance, if it can be rewound.
+    /// The memories of its instance, if that can be rewound.
     memories: Memories,
     /// Calls of the host's functions that are left.
     calls_left: usize,
 }
 
-/// The module called the host too often; the trap that ends the decision.
+/// The trap that ends a decision whose module called the host too often.
 #[derive(Debug, thiserror::Error)]
 #[error("the decision's calls of the host are spent")]
 pub struct CallsSpent;
 
-/// Called in `configure`: what outlives a decision is not to be had there.
+/// The trap for a call in `configure` that needs state which outlives a decision.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not to be called in `configure`: its state is made once and used by every decision")]
 pub struct NotInConfigure(&'static str);
 
 impl State {
-    /// A store's limits, but for the time budget, which starts with each call.
+    /// Sets a store's limits, except for the time budget, which starts with each call.
     pub fn set_up(store: &mut Store<State>, limits: &Limits) {
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(limits.handles);
@@ -80,7 +80,7 @@ impl State {
         store.set_epoch_deadline(1);
     }
 
-    /// The same in a store that is rewound.
+    /// The same in a store that can be rewound.
     pub fn start_budget_of(store: &mut RewindableStore<State>, limit: Duration) {
         store.data_mut().budget = Budget::new(limit);
         store.set_epoch_deadline(1);
@@ -108,7 +108,7 @@ impl State {
         }
     }
 
-    /// For the next call of the same instance, which has the memory that it has.
+    /// Prepares for the next call of the same instance, which keeps its memory.
     pub fn renew(&mut self, call: Call<'_>, now: Instant) {
         let mut next = State::new(self.settings.clone(), call, now);
         next.limiter.inherit(&self.limiter);
@@ -117,20 +117,20 @@ impl State {
         *self = next;
     }
 
-    /// To be called first by every function that the host offers.
+    /// Must be called first by every function that the host offers.
     pub fn count_call(&mut self) -> wasmtime::Result<()> {
         self.calls_left = self.calls_left.checked_sub(1).ok_or(CallsSpent)?;
         Ok(())
     }
 
-    /// Counts a call of the function of this name, and returns what outlives a decision. A call beyond the limit fails
-    /// here, before it has an effect.
+    /// Counts a call of the function of this name, and returns the stores that outlive a decision. A call beyond the
+    /// limit fails here, before it has an effect.
     pub fn stores(&mut self, function: &'static str) -> wasmtime::Result<&Stores> {
         self.count_call()?;
         Ok(self.stores.as_deref().ok_or(NotInConfigure(function))?)
     }
 
-    /// Counts a call that only reads something, and keeps what it read.
+    /// Counts a call that only reads something, and notes what it read.
     pub fn note(&mut self, read: Read) -> wasmtime::Result<()> {
         self.count_call()?;
         self.reads.note(read);

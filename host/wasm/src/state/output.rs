@@ -1,4 +1,4 @@
-//! Standard output and error of a module, until their lines end.
+//! Buffers a module's standard output and error until a line ends.
 
 use pointsman_rules::contract::Level;
 
@@ -18,7 +18,7 @@ impl Output {
 }
 
 impl State {
-    /// Logs the lines that were not ended when the module was done.
+    /// Logs the lines that were unfinished when the module ended.
     pub fn finish_output(&mut self) {
         let Output { stdout, stderr } = std::mem::take(&mut self.wasi_output);
         for (unfinished, level) in [(stdout, Level::Info), (stderr, Level::Warn)] {

@@ -1,4 +1,4 @@
-//! Randomness of a decision.
+//! The random numbers of a decision.
 
 use pointsman_rules::reads::Read;
 use rand::SeedableRng as _;
@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 
 use crate::state::State;
 
-/// The generator of a decision, once it was asked for.
+/// The generator of a decision, once the module asked for it.
 #[derive(Default)]
 pub struct Randomness(Option<Box<StdRng>>);
 

@@ -1,5 +1,5 @@
-//! `wasi:clocks`: both clocks show the moment of the decision's first read, as the WIT interface `clock` does, and
-//! stand still. The monotonic one counts from 1970 too, so that one recorded value tells both.
+//! `wasi:clocks`: both clocks show the moment of the decision's first read, as the WIT interface `clock` does, and do
+//! not advance. The monotonic one counts from 1970 too, so that one recorded value covers both.
 
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower};
 

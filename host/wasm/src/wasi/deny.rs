@@ -1,5 +1,5 @@
-//! Denying a function by its type: an error where it has one, else nothing (`none`, an empty list), so that a
-//! toolchain's runtime takes the way that it has for that. Only what has neither traps.
+//! Denies a function by its type: returns an error if the type has one, otherwise an empty value (`none`, an empty
+//! list), so that a toolchain's runtime handles the denial in its own way. A function whose type has neither traps.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::types::{Case, ComponentFunc, Type};
@@ -10,10 +10,10 @@ use crate::state::State;
 /// Error cases that fit, best first: `wasi:filesystem` and `wasi:sockets` name them differently.
 const ERRORS: [&str; 5] = ["access", "access-denied", "not-permitted", "not-supported", "closed"];
 
-/// Parts that an answer may be made of. WASI's own have 12 at most.
+/// Most parts of a returned value. WASI's own have at most 12.
 const MOST_PARTS: usize = 64;
 
-/// A module called a function that can't be denied but by a trap.
+/// A module called a function that can only be denied by a trap.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not offered to modules")]
 struct NotOffered(String);
@@ -41,7 +41,8 @@ pub fn add(
     })
 }
 
-/// A handle that a function was lent has to be given back before it ends, and one that it was given is its own to drop.
+/// Drops the handles in a parameter: a borrowed one must be returned before the function ends, and an owned one is the
+/// function's to drop.
 fn let_go(store: &mut StoreContextMut<'_, State>, value: &Val) -> wasmtime::Result<()> {
     match value {
         Val::Resource(resource) => resource.resource_drop(store),
@@ -53,7 +54,7 @@ fn let_go(store: &mut StoreContextMut<'_, State>, value: &Val) -> wasmtime::Resu
     }
 }
 
-/// The value of this type that says no. `parts` are left for it: types can be nested to any size.
+/// The value of this type that denies. `parts` is how many it may still have: types can be nested to any size.
 fn denial(ty: &Type, parts: &mut usize) -> Option<Val> {
     *parts = parts.checked_sub(1)?;
     match ty {
@@ -80,7 +81,7 @@ fn denial(ty: &Type, parts: &mut usize) -> Option<Val> {
             .map(Val::Record),
         Type::Tuple(tuple) => tuple.types().map(|ty| denial(&ty, parts)).collect::<Option<_>>().map(Val::Tuple),
         Type::Flags(_) => Some(Val::Flags(Vec::new())),
-        // Resources, and what WASI 0.2 has nowhere.
+        // Resources, and types that WASI 0.2 does not use.
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use wasmtime::component::LinkerInstance;
 
 use crate::state::State;
 
-/// What ends a decision whose module exits.
+/// The trap that ends a decision whose module exits.
 #[derive(Debug, thiserror::Error)]
 #[error("the module exited, with status {status}")]
 pub struct Exited {

@@ -1,9 +1,9 @@
-//! What of WASI a module may import, by name; and what to do about the rest.
+//! Lists the interfaces of WASI that a module may import, by name, and the remedies for all others.
 
-/// Packages that are here as an empty world (`call::wasi`), in any version 0.2.x.
+/// Packages that the host offers as an empty world (`crate::wasi`), in any version 0.2.x.
 const PACKAGES: [&str; 6] = ["io", "clocks", "random", "cli", "filesystem", "sockets"];
 
-/// The same for a message.
+/// The same, for a message.
 pub const OFFERED: &str = "0.2 of io, clocks, random, cli, filesystem and sockets, in an empty world";
 
 /// `wasi:io/streams@0.2.3` is `io/streams`. None if it is not offered.
@@ -15,7 +15,7 @@ pub fn interface(import: &str) -> Option<&str> {
     (is_release && PACKAGES.contains(&package)).then_some(interface)
 }
 
-/// What to do about an import of WASI that is not offered. None if it is not of WASI.
+/// The remedy for an import of WASI that is not offered. None if it is not of WASI.
 pub fn remedy(import: &str) -> Option<&'static str> {
     let name = import.strip_prefix("wasi:")?;
     let (interface, version) = name.split_once('@').unwrap_or((name, ""));
@@ -37,7 +37,7 @@ pub fn remedy(import: &str) -> Option<&'static str> {
     })
 }
 
-/// The same of what a core module imports from, the WASI that there is an adapter for aside.
+/// The same for a module that a core module imports from, except for the WASI that has an adapter.
 pub fn core_remedy(module: &str) -> Option<&'static str> {
     if module.starts_with("wasix_") {
         return Some("build without WASIX");

@@ -1,9 +1,9 @@
 //! WASI 0.2 as an empty world, for modules whose toolchain imports it: no files, sockets, environment or arguments.
-//! Standard output and error are lines of the tenant's log, clocks and randomness are the host's recorded ones. What
-//! else a module tries is denied in the way that its type has for that.
+//! Standard output and error go to the tenant's log; clocks and randomness are the host's recorded ones. Any other call
+//! is denied with a value of the function's type.
 //!
 //! Nothing here waits, opens or keeps anything. Every interface of a known package is defined from the component's own
-//! types: a handful of functions are real, the rest are denied by what they return. So a module may name any 0.2.x.
+//! types: a handful of functions are real, the rest return a denial. So a module may name any 0.2.x.
 
 mod clocks;
 mod deny;
@@ -26,7 +26,7 @@ use crate::state::State;
 /// WASI has about 200 functions; a file that names more than this is no toolchain's.
 const MOST_FUNCTIONS: usize = 1_000;
 
-/// Defines what a component imports of WASI.
+/// Defines the functions and resources of WASI that a component imports.
 pub fn add_to_linker(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let (engine, ty) = (linker.engine().clone(), component.component_type());
     let (mut resources, mut functions) = (resources::Resources::default(), 0_usize);
@@ -54,7 +54,7 @@ pub fn add_to_linker(linker: &mut Linker<State>, component: &Component) -> wasmt
     Ok(())
 }
 
-/// Defines a function that does something; false if it is none of these.
+/// Defines a function that does something; false if this one does nothing.
 fn add_real(linked: &mut LinkerInstance<'_, State>, interface: &str, function: &str) -> wasmtime::Result<bool> {
     match interface {
         "io/streams" => streams::add(linked, function),

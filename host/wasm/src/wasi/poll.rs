@@ -1,12 +1,12 @@
-//! `wasi:io/poll`: everything is ready at once. Time stands still while a decision runs, so waiting would have no end;
-//! what a module "sleeps" takes no time.
+//! `wasi:io/poll`: everything is ready at once. Time does not pass while a decision runs, so waiting would never end; a
+//! module's sleep takes no time.
 
 use wasmtime::component::{LinkerInstance, Resource};
 
 use crate::state::State;
 use crate::wasi::resources::Pollable;
 
-/// To wait for nothing has no end, so WASI has it trap.
+/// Waiting for nothing would never end, so WASI requires a trap.
 #[derive(Debug, thiserror::Error)]
 #[error("`wasi:io/poll#poll` of nothing")]
 struct Nothing;

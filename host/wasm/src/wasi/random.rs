@@ -1,12 +1,12 @@
 //! `wasi:random`: all of a decision's bytes follow from one seed of 256 bits that nobody can foresee. So one noted read
-//! tells them all, however many a runtime takes to salt its hash tables.
+//! covers them all, however many a runtime takes to salt its hash tables.
 
 use rand::Rng as _;
 use wasmtime::component::LinkerInstance;
 
 use crate::state::State;
 
-/// Bytes of one call. Runtimes take 2,500 at most, for a generator of their own.
+/// Most bytes of one call. Runtimes take at most 2,500, for a generator of their own.
 const MOST_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]

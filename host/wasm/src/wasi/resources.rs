@@ -1,5 +1,5 @@
-//! The resources of WASI. Few are ever handed out, and none has anything behind it: what a handle stands for is its
-//! number, so there is no table to fill.
+//! The resources of WASI. Few are ever handed out, and none has any data: a handle is only its number, so there is no
+//! table to fill.
 
 use wasmtime::component::types::ResourceType;
 use wasmtime::component::{self, LinkerInstance, Resource};
@@ -20,7 +20,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Defines a resource where it is named first; elsewhere it is the same one.
+    /// Defines a resource the first time it is named; elsewhere it is the same one.
     pub fn define(
         &mut self,
         linked: &mut LinkerInstance<'_, State>,

@@ -1,5 +1,5 @@
-//! `wasi:sockets/instance-network`: a network on which every function is denied. Runtimes take it first and expect no
-//! failure there.
+//! `wasi:sockets/instance-network`: a network on which every function is denied. Runtimes ask for it first and expect
+//! no failure there.
 
 use wasmtime::component::LinkerInstance;
 

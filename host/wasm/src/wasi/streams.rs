@@ -1,5 +1,5 @@
-//! `wasi:io/streams` and the standard streams: what is written goes line by line to the tenant's log, standard output
-//! at level `info`, standard error at `warn`. Standard input is at its end, and so is any other stream (`deny`).
+//! `wasi:io/streams` and the standard streams: output goes line by line to the tenant's log, standard output at level
+//! `info`, standard error at `warn`. Standard input is at its end, and so is any other stream (`deny`).
 
 use pointsman_rules::contract::Level;
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource};
@@ -10,10 +10,10 @@ use crate::wasi::resources::{InputStream, IoError, OutputStream, Pollable};
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
 
-/// What a stream says it takes at once. It takes anything that `limits.host_call_bytes` lets through.
+/// Bytes that a stream offers to take at once. It takes anything that `limits.host_call_bytes` lets through.
 const WRITABLE: u64 = 64 * 1024;
 
-/// More zeroes than a log has room for tell nobody anything.
+/// Most zeroes that are written: nobody learns anything from more than a log has room for.
 const MOST_ZEROES: u64 = 1024;
 
 #[derive(ComponentType, Lift, Lower)]
@@ -42,7 +42,7 @@ impl State {
         };
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             if lines.is_full() {
-                // One more marks the cut; a megabyte of empty lines need not be gone through.
+                // One more line marks the cut; the rest, possibly a megabyte of empty lines, is skipped.
                 unfinished.clear();
                 lines.push(level, "");
                 return;
@@ -57,7 +57,7 @@ impl State {
     }
 }
 
-/// Adds to a line what the log may have room for, and one byte more, which tells that it was cut.
+/// Adds to a line as many bytes as the log may have room for, and one more, which shows that the line was cut.
 fn keep(unfinished: &mut Vec<u8>, bytes: &[u8], room: usize) {
     let room = room.saturating_add(1).saturating_sub(unfinished.len());
     unfinished.extend(bytes.iter().take(room));

@@ -1,4 +1,4 @@
-//! Numbers and lengths at both ends of their ranges: the last that passes, the first that does not.
+//! Tests numbers and lengths at both ends of their ranges: the last value that passes, the first that does not.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const DAY: u32 = 86_400_000;
 
 type Change = fn(&mut contract::Route, u32);
 
-/// The range of a number that a field of an HTTP/2 peer takes.
+/// Checks the range of a numeric field of an HTTP/2 peer.
 #[track_caller]
 fn range(field: &str, least: u32, most: u32, change: Change) {
     let with = |value| {

@@ -1,4 +1,4 @@
-//! Header lists, in all the places where a module gives one.
+//! Tests header lists in every place where a module sets one.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn host_is_not_set_as_a_header() {
     refused(|route| route.rewrite.set_headers = vec![header("HOST", "x")], why);
 }
 
-/// They are end-to-end as far as RFC 9110 is concerned, and an upstream may be a proxy.
+/// RFC 9110 does not count proxy credentials as hop-by-hop, and an upstream may be a proxy.
 #[test]
 fn proxy_credentials_may_be_set_and_removed() {
     passes(|route| {
@@ -30,7 +30,7 @@ fn framing_and_hop_by_hop_headers_of_a_response_are_the_hosts_to_set() {
 
 #[test]
 fn list_of_headers_has_at_most_64_kib() {
-    // Eight values of 8 KiB, their names, and what is missing or too much.
+    // Eight headers of up to 8 KiB, and a ninth that either fills the limit exactly or exceeds it.
     let list = |more: usize| {
         let mut list = vec![header("x", &"y".repeat(8 * 1024)); 7];
         list.push(header("x", &"y".repeat(8 * 1024 - 8 - 2)));
@@ -54,7 +54,7 @@ fn list_and_value_may_be_as_long_as_is_allowed() {
     passes(|route| route.rewrite.set_headers = vec![header("x", &"y".repeat(8192)), header("z", "")]);
 }
 
-/// It may be a credential, and a refusal goes to the log.
+/// The value may be a credential, and a refusal goes to the log.
 #[test]
 fn refused_value_is_not_shown() {
     refused(

@@ -1,4 +1,4 @@
-//! Where a connection goes, by which way, and what makes it the one it is.
+//! Tests a peer's target and next hop, and the attributes that tell connections apart.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ fn local(address: &str) -> Option<contract::BindTo> {
     Some(contract::BindTo { address: Some(to(address)), port_range: None, fallback: false })
 }
 
-/// A route of a tenant whose defaults are not those of the program.
+/// A route of a tenant whose upstream defaults differ from the program's.
 fn under(upstream: &UpstreamDefaults, change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
@@ -128,7 +128,7 @@ fn local_address_is_of_the_family_that_the_host_connects_to() {
         "`peer.bind-to.address`: it has another family than the address to connect to",
     );
     passes(through("1.1.1.7:80", None, "::ffff:192.0.2.1"));
-    // The addresses of a name are known later.
+    // The addresses of a name are not known yet.
     passes(through("origin.example:80", None, "2001:db8::2"));
     passes(through("1.1.1.7:80", Some("proxy.example:3128"), "2001:db8::2"));
     refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
@@ -160,7 +160,7 @@ fn tcp_options_mean_nothing_for_a_unix_socket() {
     assert_eq!(under(&upstream, |route| route.peer.address = to(SOCKET)).peer.connection.tcp_keepalive, None);
 }
 
-/// What only looks like a name or an address is no server name, whether or not it would be checked.
+/// Text that only looks like a name or an address is no server name, whether or not it would be checked.
 #[test]
 fn server_name_is_a_name_at_each_level_of_verification() {
     for verify in [Verify::Full, Verify::ChainOnly, Verify::None] {
@@ -211,7 +211,7 @@ fn refusal_shows_what_a_module_wrote_escaped_and_cut() {
     refused(|route| route.peer.tls = Some(contract::Tls { ca, ..tls() }), &why);
 }
 
-/// Connections differ if and only if an attribute other than a timeout does.
+/// Connections differ if and only if an attribute other than a timeout differs.
 #[test]
 fn every_attribute_but_a_timeout_tells_connections_apart() {
     fn start(route: &mut contract::Route) {

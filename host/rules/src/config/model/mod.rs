@@ -1,6 +1,6 @@
-//! What the program works with once the configuration is checked: addresses parsed, times as `Duration`, names unique.
+//! The types of a checked configuration: addresses parsed, times as `Duration`, names unique.
 //!
-//! Nothing here reads TOML (that is `read`), and every default but those of limits is a constant of these files, which
+//! Nothing here reads TOML (`read` does), and every default except those of limits is a constant of these files, which
 //! `docs/configuration.md` repeats and a test compares.
 
 mod tenant;
@@ -32,23 +32,23 @@ pub struct Config {
 }
 
 impl Config {
-    /// Where the proxy is to listen, the admin listener included.
+    /// The addresses that the proxy listens on, the admin listener's included.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let listeners = self.listeners.iter().map(|listener| listener.address);
         listeners.chain(self.admin.iter().filter_map(|admin| admin.address)).collect()
     }
 
-    /// Unix sockets of the proxy itself.
+    /// The Unix sockets of the proxy itself.
     pub fn sockets(&self) -> Vec<PathBuf> {
         let admin = self.admin.as_ref().and_then(|admin| admin.socket.clone());
         admin.into_iter().chain(self.proxy.upgrade_socket.clone()).collect()
     }
 }
 
-/// `[proxy]`: what the whole process shares.
+/// `[proxy]`: settings of the whole process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyConfig {
-    /// Worker threads. Default: one a core.
+    /// Worker threads. Default: one per core.
     pub threads: usize,
     /// Idle upstream connections kept for reuse, all tenants together.
     pub idle_connections: usize,
@@ -58,20 +58,21 @@ pub struct ProxyConfig {
     pub error_header: bool,
     /// How long requests in flight may go on after SIGTERM or SIGQUIT.
     pub shutdown_timeout: Duration,
-    /// Whether module files are watched, and loaded when they change.
+    /// Whether module files are watched, and reloaded when they change.
     pub watch: bool,
-    /// Where built modules are kept. None: nowhere.
+    /// Folder in which compiled modules are kept. None: they are not kept.
     pub cache_dir: Option<PathBuf>,
-    /// What they may take there, in bytes.
+    /// Most bytes that compiled modules may take in `cache_dir`.
     pub cache_bytes: u64,
-    /// Where it is kept which version served each tenant last. None: nowhere.
+    /// Folder that records which version served each tenant last. None: not recorded.
     pub state_dir: Option<PathBuf>,
-    /// Where a process hands its listeners to the one that takes its place; at most `UPGRADE_SOCKET_BYTES` long.
+    /// Socket over which a process hands its listeners to the one that replaces it. Its path has at most
+    /// `UPGRADE_SOCKET_BYTES` bytes.
     pub upgrade_socket: Option<PathBuf>,
-    /// Connections of clients at the same time. None: what the limit of file descriptors leaves room for.
+    /// Most concurrent client connections. None: as many as the limit of file descriptors leaves room for.
     pub max_connections: Option<usize>,
-    /// Memory of the process above which new work is refused, in bytes. None: four fifths of what the machine, or the
-    /// container, has.
+    /// Memory of the process above which new work is refused, in bytes. None: four fifths of the memory of the machine
+    /// or the container.
     pub memory: Option<u64>,
 }
 
@@ -100,9 +101,9 @@ impl ProxyConfig {
     pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
     pub const WATCH: bool = true;
     pub const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
-    /// What the address of a Unix socket holds.
+    /// Longest address of a Unix socket.
     pub const UPGRADE_SOCKET_BYTES: usize = 107;
-    /// Listeners that Pingora hands over at once, and the bytes it has for their names with a space between them.
+    /// Most listeners that Pingora hands over, and the bytes that it has for their names, separated by spaces.
     pub const HANDED_OVER: usize = 32;
     pub const HANDED_OVER_NAME_BYTES: usize = 2048;
 }
@@ -136,7 +137,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where the access log goes. Diagnostics go to standard error, always.
+/// Destination of the access log. Diagnostics always go to standard error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
     Off,
@@ -144,24 +145,24 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
-/// `[resolver]`: how names in peer records become addresses.
+/// `[resolver]`: how names in peer records are resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolverConfig {
     /// Name servers. None: those of `/etc/resolv.conf`.
     pub servers: Vec<SocketAddr>,
-    /// Asked before any name server. None: `/etc/hosts`, if it is there.
+    /// Consulted before any name server. None: `/etc/hosts`, if it exists.
     pub hosts_file: Option<PathBuf>,
     pub families: Families,
-    /// Longest time for all that it takes to resolve a name.
+    /// Longest time to resolve a name, all queries together.
     pub timeout: Duration,
-    /// Names whose answers are kept.
+    /// Most names whose answers are cached.
     pub cache_entries: u64,
-    /// Bounds for how long an answer is kept, whatever TTL it has.
+    /// Bounds for how long an answer is cached, whatever its TTL.
     pub min_ttl: Duration,
     pub max_ttl: Duration,
-    /// Longest time that "there is no such name" is kept.
+    /// Longest time that a negative answer ("no such name") is cached.
     pub negative_ttl: Duration,
-    /// How long an answer may be used beyond its time while the name servers fail. Zero: not at all.
+    /// How long an expired answer may be used while the name servers fail. Zero: not at all.
     pub stale: Duration,
 }
 
@@ -189,23 +190,23 @@ pub enum Families {
     Ipv6,
 }
 
-/// `[admin]`: where the proxy is watched and told what to do.
+/// `[admin]`: the listener for metrics and the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
-    /// A Unix socket, which only the user may open whom the proxy runs as.
+    /// A Unix socket that only the user whom the proxy runs as may open.
     pub socket: Option<PathBuf>,
-    /// Metrics for everybody, and the API for those who have the token.
+    /// Serves metrics to everybody, and the API to clients that have the token.
     pub address: Option<SocketAddr>,
     /// A file with the token. None: the API is on the socket only.
     pub token_file: Option<PathBuf>,
-    /// Names by which `address` is reached, in lower case.
+    /// Hostnames by which clients reach `address`, in lower case.
     pub hosts: Vec<String>,
 }
 
 impl AdminConfig {
-    /// The socket if neither it nor an address is given, beside the configuration.
+    /// The socket if neither a socket nor an address is given, next to the configuration file.
     pub const SOCKET: &str = "pointsman.sock";
-    /// What the listener on `address` is called. No `[[listener]]` can have this name.
+    /// Name of the listener on `address`. No `[[listener]]` can have this name.
     pub const LISTENER: &str = "(admin)";
 }
 
@@ -217,7 +218,7 @@ pub struct ListenerConfig {
     /// Port 0: any free port; the log names it.
     pub address: SocketAddr,
     pub tls: Option<ListenerTls>,
-    /// Whether HTTP/2 without TLS (prior knowledge) is taken. Meaningless, and refused, beside `tls`.
+    /// Whether HTTP/2 without TLS (prior knowledge) is accepted. Meaningless together with `tls`, and refused.
     pub h2c: bool,
     /// Largest request head, in bytes: request line and headers.
     pub max_head_bytes: usize,
@@ -227,21 +228,21 @@ pub struct ListenerConfig {
     pub head_timeout: Duration,
     /// Longest time that a connection may be idle between requests.
     pub keepalive_timeout: Duration,
-    /// How long the proxy waits for a request's body, beyond what `body_rate` gives back.
+    /// How long the proxy waits for a request's body, not counting the time that bytes earn back at `body_rate`.
     pub body_timeout: Duration,
-    /// Least rate of a request's body, in bytes a second. 0: none.
+    /// Least rate of a request's body, in bytes per second. 0: none.
     pub body_rate: u64,
     /// How long the proxy waits for a client that does not read.
     pub send_timeout: Duration,
-    /// Requests on one connection.
+    /// Most requests on one connection.
     pub max_requests: u64,
-    /// Age at which a connection ends, after the request that it is at.
+    /// Age at which a connection closes, after its current request.
     pub max_age: Duration,
-    /// How long a client may go on sending after the proxy has closed. Zero: not at all.
+    /// How long a client may go on sending after the proxy closed its side. Zero: not at all.
     pub linger: Duration,
-    /// Connections at the same time. None: as many as the process may have.
+    /// Most concurrent connections. None: as many as the process may have.
     pub max_connections: Option<usize>,
-    /// Connections at the same time of one client: an IPv4 address, or an IPv6 network of 64 bits. None: half of the
+    /// Most concurrent connections of one client: an IPv4 address, or an IPv6 network of 64 bits. None: half of the
     /// process's.
     pub max_connections_per_client: Option<usize>,
     pub http2: Http2Config,
@@ -261,7 +262,7 @@ impl ListenerConfig {
     pub const MAX_AGE: Duration = Duration::from_secs(3600);
     pub const LINGER: Duration = Duration::from_secs(5);
 
-    /// A listener with nothing but defaults, without TLS.
+    /// A listener with the defaults, without TLS.
     pub fn new(name: String, address: SocketAddr) -> ListenerConfig {
         ListenerConfig {
             name,
@@ -289,13 +290,13 @@ impl ListenerConfig {
 /// HTTP/2 towards clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http2Config {
-    /// Streams of one connection at the same time.
+    /// Most concurrent streams of one connection.
     pub max_streams: u32,
-    /// Bytes of a response that one stream keeps for a client that does not read.
+    /// Bytes of a response that one stream buffers for a client that does not read.
     pub send_buffer_bytes: usize,
     /// Bytes of a request's body that a client may send before the proxy has read any.
     pub stream_window_bytes: u32,
-    /// The same for all streams of a connection.
+    /// Like `stream_window_bytes`, for all streams of a connection together.
     pub connection_window_bytes: u32,
 }
 
@@ -310,10 +311,10 @@ impl Default for Http2Config {
     }
 }
 
-/// `[listener.forwarded]`: what upstreams are told about the client.
+/// `[listener.forwarded]`: the headers that tell upstreams about the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedConfig {
-    /// Proxies before this one, whose `x-forwarded-*` and `forwarded` headers are believed.
+    /// Proxies in front of this one, whose `x-forwarded-*` and `forwarded` headers are trusted.
     pub trusted: Vec<IpNet>,
     /// Whether `x-forwarded-for`, `-host` and `-proto` are set.
     pub x_forwarded: bool,
@@ -334,7 +335,7 @@ impl Default for ForwardedConfig {
 pub struct ListenerTls {
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// For a whole handshake.
+    /// Longest time for a whole handshake.
     pub handshake_timeout: Duration,
 }
 
@@ -342,7 +343,7 @@ impl ListenerTls {
     pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
-/// `[[ca]]` or `[[client_cert]]`: certificates that modules may name, where they are granted, and never see.
+/// `[[ca]]` or `[[client_cert]]`: certificates that modules may name if they are granted, but never see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialConfig {
     /// Unique.
@@ -355,6 +356,6 @@ pub struct CredentialConfig {
 pub enum CredentialFiles {
     /// Trust roots for upstream certificates.
     Ca(PathBuf),
-    /// What the proxy shows to upstreams: a certificate chain, the leaf first, and its key.
+    /// The proxy's client certificate for upstreams: a certificate chain, the leaf first, and its key.
     Client { certificate: PathBuf, key: PathBuf },
 }

@@ -1,4 +1,4 @@
-//! `[[tenant]]` and all that is below it.
+//! The types of a checked `[[tenant]]` and the tables below it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ pub struct TenantConfig {
     /// Unique: letters, digits, `-`, `_` and `.`, at most 64 bytes.
     pub name: String,
     pub matching: Matching,
-    /// Asked in order until one does not pass.
+    /// Called in order until one returns a decision other than `pass`.
     pub modules: Vec<ModuleConfig>,
-    /// Decisions that one instance of a module may make. 1: each decision has a fresh one.
+    /// Decisions that one instance of a module may make. 1: each decision gets a fresh instance.
     pub instance_calls: u32,
-    /// Whether an instance that has decided may be put back to the state in which it began, and used again.
+    /// Whether an instance may be rewound to its initial state after a decision, and reused.
     pub rewind: bool,
     pub limits: TenantLimits,
     pub quota: Quota,
@@ -32,24 +32,24 @@ pub struct TenantConfig {
     pub release: ReleaseConfig,
 }
 
-/// `[tenant.release]`: how far a new version is let, and what brings the old one back.
+/// `[tenant.release]`: the rollout of a new version, and the conditions for a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseConfig {
-    /// Where a version that passed its tests begins.
+    /// First stage of a version that passed its tests.
     pub stage: Stage,
-    /// Share of the clients that a canary serves. 0: a candidate goes from shadow to live.
+    /// Share of the clients that a canary serves, in per cent. 0: a candidate goes from shadow straight to live.
     pub canary_percent: u32,
-    /// Good decisions after which a candidate goes one stage on. 0: their number promotes nothing.
+    /// Good decisions after which a candidate is promoted by one stage. 0: their number promotes nothing.
     pub promote_after: u64,
-    /// Time after which it does, if it made any. Zero: time promotes nothing.
+    /// Time after which a candidate is promoted, if it made any good decision. Zero: time promotes nothing.
     pub promote_after_time: Duration,
-    /// Failed decisions that end a candidate's trial. 0: none do.
+    /// Failed decisions that abort a candidate. 0: none do.
     pub abort_failures: u64,
-    /// Failed decisions of a version that is new that bring back the one before. 0: none do.
+    /// Failed decisions of a new version that roll back to the previous one. 0: none do.
     pub rollback_failures: u64,
-    /// For how long it is new.
+    /// How long a version counts as new.
     pub rollback_window: Duration,
-    /// Versions that are kept, compiled, beside those that serve.
+    /// Compiled versions that are kept in addition to those that serve.
     pub history: usize,
 }
 
@@ -68,15 +68,15 @@ impl Default for ReleaseConfig {
     }
 }
 
-/// How far a version is let.
+/// Stage of a version's rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// It decides beside the live version, without effect.
+    /// It decides in parallel with the live version, without effect.
     Shadow,
     /// It serves a share of the clients.
     Canary,
-    /// It serves all.
+    /// It serves all clients.
     Live,
 }
 
@@ -97,14 +97,14 @@ impl TenantConfig {
     pub const REWIND: bool = true;
 }
 
-/// Whose requests are a tenant's. No two tenants have a combination of the three in common.
+/// Selects a tenant's requests. No two tenants have a combination of the three fields in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matching {
     /// Exact names, wildcards (`*.shop.example`: one label or more in place of the star) and `*` (any other).
     pub hostnames: Vec<HostPattern>,
-    /// The same for the server name of the client's TLS connection. Empty: with or without one.
+    /// The same kinds of pattern, for the server name (SNI) of the client's TLS connection. Empty: with or without one.
     pub sni: Vec<HostPattern>,
-    /// Names of listeners. Empty: all, but for what other tenants have by name.
+    /// Names of listeners. Empty: all, except what other tenants claim on a named listener.
     pub listeners: Vec<String>,
 }
 
@@ -129,43 +129,44 @@ pub struct ModuleConfig {
     pub warm: Warm,
 }
 
-/// Whether a module's instances start with the state that its first decisions leave.
+/// Whether a module's instances start from the state that its first decisions leave behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Warm {
-    /// Those of a large module with tests beside it, where nothing of the clock or of `random` gets into that state.
+    /// Instances of a large module with tests next to it do, if no value of the clock or of `random` gets into that
+    /// state.
     #[default]
     Auto,
-    /// Those of any module, and what it saw of the clock and of `random` may stay.
+    /// Instances of any module do, and values of the clock and of `random` may stay in that state.
     Always,
     Never,
 }
 
-/// `[tenant.quota]`: what all requests of a tenant together may use.
+/// `[tenant.quota]`: the resources that all requests of a tenant together may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
-    /// Time of the worker threads for decisions, in per cent. None: it depends on how many tenants there are.
+    /// Share of the worker threads' time for decisions, in per cent. None: depends on the number of tenants.
     pub cpu_percent: Option<u32>,
-    /// Decisions at the same time. None: as many as there are threads, or half of that while they are slow.
+    /// Most concurrent decisions. None: as many as there are threads, or half as many while decisions are slow.
     pub concurrent_decisions: Option<usize>,
-    /// Requests in flight.
+    /// Most requests in flight.
     pub concurrent_requests: usize,
-    /// Upstream connections, in use or idle, that are kept for reuse. None: it depends on how many tenants there are.
+    /// Upstream connections, in use or idle, that are kept for reuse. None: depends on the number of tenants.
     pub connections: Option<usize>,
-    /// Distinct peers whose connections are told apart.
+    /// Most distinct peers whose connections are kept apart.
     pub peers: usize,
-    /// Names that the resolver looks up for the tenant in a second.
+    /// Names that the resolver looks up for the tenant per second.
     pub lookups_per_s: u64,
-    /// Bytes that the modules may log in a second.
+    /// Bytes that the modules may log per second.
     pub log_bytes_per_s: u64,
-    /// What the modules may keep in `shared`.
+    /// Bytes that the modules may keep in `shared`.
     pub shared_bytes: usize,
-    /// Steps of remembered decisions. 0: none is remembered.
+    /// Most entries of the decision cache, one per step of a cached decision. 0: no decision is cached.
     pub cache_entries: usize,
-    /// Bytes that they may take together. 0: none is remembered.
+    /// Bytes that cached decisions and routes may take together. 0: none is cached.
     pub cache_bytes: usize,
 }
 
-/// What a quota leaves open: a tenant's share of what all of them use.
+/// A tenant's share of resources that all tenants use, for values that its quota leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub cpu_percent: u32,
@@ -173,7 +174,7 @@ pub struct Share {
     pub while_slow: WhileSlow,
 }
 
-/// Threads that may decide at the same time for a tenant whose decisions are slow.
+/// Threads that may decide concurrently for a tenant whose decisions are slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhileSlow {
     All,
@@ -181,9 +182,9 @@ pub enum WhileSlow {
 }
 
 impl Share {
-    /// Of a tenant that has the proxy for itself.
+    /// The share of a tenant that has the proxy to itself.
     pub const ALL: Share = Share { cpu_percent: 100, connections: usize::MAX, while_slow: WhileSlow::All };
-    /// Of one among others. Connections: half of what the pool keeps by default.
+    /// The share of a tenant among others. Connections: half of the pool's default size.
     pub const AMONG_OTHERS: Share =
         Share { cpu_percent: 50, connections: ProxyConfig::IDLE_CONNECTIONS / 2, while_slow: WhileSlow::Half };
 }
@@ -205,14 +206,14 @@ impl Default for Quota {
     }
 }
 
-/// `[tenant.breaker]`: when the modules are not asked any more.
+/// `[tenant.breaker]`: when the modules are no longer called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// Failed decisions in a row that open it. 0: it never opens.
+    /// Consecutive failed decisions that open the breaker. 0: it never opens.
     pub failures: u32,
-    /// How long the modules are left alone then.
+    /// How long the breaker stays open, so that no module is called.
     pub open: Duration,
-    /// Decisions in a row that must succeed, one at a time, before all are asked for again.
+    /// Consecutive decisions that must succeed, one at a time, before the breaker closes.
     pub probes: u32,
 }
 
@@ -222,16 +223,16 @@ impl Default for BreakerConfig {
     }
 }
 
-/// `[tenant.upstream]`: what a peer record leaves open.
+/// `[tenant.upstream]`: defaults for fields that a peer record leaves open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamDefaults {
     pub connect_timeout: Duration,
     pub total_connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
-    /// For all attempts of a request, until one of them answers.
+    /// Longest time for all attempts of a request, until one of them answers.
     pub overall_timeout: Duration,
-    /// Zero: connections are not kept.
+    /// Zero: connections are not kept for reuse.
     pub idle_timeout: Duration,
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub max_h2_streams: u32,
@@ -262,16 +263,16 @@ pub struct TcpKeepalive {
     pub user_timeout: Duration,
 }
 
-/// `[tenant.failure]`: what happens, in turn, when no module decided.
+/// `[tenant.failure]`: the fallbacks, in this order, when no module decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fallback {
-    /// Asked in the place of the tenant's modules.
+    /// Called in place of the tenant's modules.
     pub modules: Vec<ModuleConfig>,
     pub peer: Option<FallbackPeer>,
     pub answer: FailureAnswer,
 }
 
-/// `[tenant.failure.peer]`: where requests go without a decision.
+/// `[tenant.failure.peer]`: the peer for requests without a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FallbackPeer {
     /// As in the WIT record `peer`.
@@ -282,7 +283,7 @@ pub struct FallbackPeer {
     pub ca: Option<String>,
 }
 
-/// What the client gets when no module decided.
+/// The response that the client gets when no module decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureAnswer {
     /// None: the status of the failure itself (see `docs/errors.md`).
@@ -303,7 +304,7 @@ pub struct GroupConfig {
     /// Unique within the tenant.
     pub name: String,
     pub addresses: Vec<SocketAddr>,
-    /// None: their health is what requests find.
+    /// None: no probes are sent, and the members' health is unknown.
     pub health_check: Option<HealthCheckConfig>,
 }
 
@@ -313,7 +314,7 @@ pub struct HealthCheckConfig {
     pub probe: Probe,
     pub interval: Duration,
     pub timeout: Duration,
-    /// Probes in a row after which an address changes its state.
+    /// Consecutive probes after which an address changes its state.
     pub successes: u32,
     pub failures: u32,
 }
@@ -325,12 +326,12 @@ impl HealthCheckConfig {
     pub const FAILURES: u32 = 2;
 }
 
-/// What a health check tries.
+/// The kind of probe that a health check sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// To connect.
+    /// Opens a connection.
     Tcp,
-    /// To get this path, which must answer 200.
+    /// Requests this path with GET; the answer must be 200.
     Http {
         path: String,
         /// None: the address.
@@ -338,20 +339,20 @@ pub enum Probe {
     },
 }
 
-/// `[tenant.grants]`: what the operator allows beyond the safe default.
+/// `[tenant.grants]`: permissions beyond the safe default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     /// `verify = ["chain-only"]`: certificates may be accepted for any name.
     pub verify_chain_only: bool,
-    /// `verify = ["none"]`: certificates may go unchecked.
+    /// `verify = ["none"]`: certificates may be left unchecked.
     pub verify_none: bool,
     /// `bind_to = true`: the local address may be chosen.
     pub bind_to: bool,
     /// Addresses beyond the public internet that may be connected to.
     pub networks: Vec<IpNet>,
-    /// Ports of other protocols than HTTP that may be connected to.
+    /// Ports of protocols other than HTTP that may be connected to.
     pub ports: Vec<u16>,
-    /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all below.
+    /// Unix sockets that may be connected to: absolute paths, or folders with a `/` at the end for all sockets below.
     pub unix_sockets: Vec<String>,
     /// Names of credentials that may be used.
     pub credentials: Vec<String>,

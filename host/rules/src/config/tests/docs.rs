@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is held to the code: its keys, defaults, ranges and choices are tried on the reader.
+//! Checks `docs/configuration.md` against the code: tries its keys, defaults, ranges and choices on the reader.
 //!
 //! A table of keys has the header `| key | value | default | meaning |` and belongs to the section that the heading
 //! above it names.
@@ -9,7 +9,7 @@ use super::*;
 
 const DOCS: &str = include_str!("../../../../../docs/configuration.md");
 
-/// The least of every section, with the keys that it requires.
+/// Every section with the minimum: only the keys that it requires.
 const SECTIONS: [(&str, &str); 23] = [
     ("[proxy]", ""),
     ("[log]", ""),
@@ -67,11 +67,11 @@ fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// A good file in which this line stands for this key, or none does.
+/// The minimal file with `line` in this section, in place of the key's required line if there is one.
 fn file(section: &str, key: &str, line: &str) -> String {
     let mut text = String::new();
     for (header, required) in SECTIONS {
-        // A listener's own keys are tried on one without TLS.
+        // A listener's own keys are tried on a listener without TLS.
         if header == "[listener.tls]" && section == "[[listener]]" {
             continue;
         }
@@ -102,7 +102,7 @@ fn documented_keys_are_the_known_ones() {
     for (section, _) in SECTIONS {
         let complaint = complaints(&file(section, "", "zzzzzzzzzzzzzzzz = 1"));
         let known = complaint.split_once("unknown key; known here: ").unwrap_or_else(|| panic!("{section}")).1;
-        // Tables within the section have a heading of their own.
+        // Tables within the section have their own heading.
         let path = section.trim_matches(['[', ']']);
         let is_table =
             |key: &&str| SECTIONS.iter().any(|(other, _)| other.trim_matches(['[', ']']) == format!("{path}.{key}"));
@@ -149,7 +149,7 @@ fn documented_ranges_are_the_real_ones() {
         let (low, high) = range.split_once(" to ").unwrap();
         let bound = |text: &str| text.split(' ').next().unwrap().replace(',', "").parse::<i64>().unwrap();
         let (low, high) = (bound(low), bound(high));
-        // Ends differ, so the key is not just checked and forgotten.
+        // Both ends give different configurations, so the reader uses the value and does not just check it.
         assert_ne!(good(&with(&row, &low.to_string())), good(&with(&row, &high.to_string())), "{}", row.key);
         for outside in [low - 1, high + 1] {
             let complaint = complaints(&with(&row, &outside.to_string()));

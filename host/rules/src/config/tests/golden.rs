@@ -1,10 +1,10 @@
-//! Bad files, each beside the exact text that a user sees.
+//! Golden tests: invalid files, each with the exact text that a user sees.
 
 use super::complaints;
 
 macro_rules! golden {
     ($($sentence:ident: $name:literal;)*) => {
-        /// The files' texts.
+        /// The texts of the files.
         pub const FILES: &[&str] = &[$(include_str!(concat!("../golden/", $name, ".toml"))),*];
 
         $(

@@ -1,10 +1,10 @@
-//! Whatever stands in a file, it ends in a configuration or in messages: broken copies of the golden files, made with
+//! Tests that any file gives a configuration or messages, never a panic: broken copies of the golden files, made with
 //! a fixed seed.
 
 use super::complaints;
 use super::golden::FILES;
 
-/// Values that a value of a file is exchanged for: empty, huge, of another type, deep.
+/// Values that replace a value of a file: empty, huge, of another type, deeply nested.
 const ODD_VALUES: [&str; 16] = [
     "0",
     "-1",
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// Every complaint is one line that names the file, and lines come in order.
+/// Checks that every complaint is one line that names the file, and that they are in line order.
 #[track_caller]
 fn check(text: &str) {
     let complaints = complaints(text);
@@ -104,10 +104,10 @@ fn shuffled_lines_do_not_panic() {
 
 #[test]
 fn deep_values_do_not_use_up_the_stack() {
-    /// In bytes: the main thread's, on Linux. Unoptimised, the deepest tree that TOML lets a file have needs half of
-    /// it.
+    /// In bytes: the main thread's stack on Linux. The deepest tree that TOML allows in a file needs half of it in an
+    /// unoptimised build.
     const STACK: usize = 8 * 1024 * 1024;
-    // Dotted keys within inline tables: 5,600 levels.
+    // Dotted keys within inline tables reach 5,600 levels.
     let deep = (0..75).fold("1".to_owned(), |inner, _| format!("{{ {}a = {inner} }}", "a.".repeat(75)));
     let good = FILES.iter().find(|text| complaints(text).is_empty()).unwrap();
     let text = good.replace("config = { percent", &format!("config = {{ abyss = {deep}, percent"));

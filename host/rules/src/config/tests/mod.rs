@@ -1,4 +1,4 @@
-//! Whole files.
+//! Tests of whole configuration files.
 
 mod docs;
 mod golden;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::*;
 
-/// What a user sees of a file that is called `pointsman.toml`; an empty string if there is nothing to complain of.
+/// The messages that a user gets about a file named `pointsman.toml`; empty if the file is valid.
 fn complaints(text: &str) -> String {
     parse(text, Path::new("pointsman.toml")).map_or_else(|errors| errors.to_string(), |_| String::new())
 }

@@ -1,8 +1,8 @@
-//! Tenants in files of their own, and what tenants claim.
+//! Tests of tenants in their own files, and of tenants' claims.
 
 use super::*;
 
-/// A folder with these files, for as long as it is held.
+/// A folder with these files, which exists until the value is dropped.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("tenants.d")).unwrap();
@@ -12,7 +12,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// What a user sees of such a folder, in which the files are named from.
+/// The messages that a user gets about such a folder, with file names relative to it.
 fn complaints_of(files: &[(&str, &str)]) -> String {
     let folder = folder(files);
     let errors =
@@ -81,7 +81,7 @@ fn files_of_tenants_that_cannot_be_read_are_told() {
         ("tenants.d/1.toml", "[[tenant]\n"),
         ("tenants.d/2.toml", "colour = 1"),
     ]);
-    // A file that is no TOML keeps the others from being judged.
+    // While one file is not valid TOML, the others are not checked.
     assert!(found.starts_with("tenants.d/1.toml:1: not valid TOML, at column 10"), "{found}");
     assert_eq!(found.lines().count(), 1, "{found}");
 

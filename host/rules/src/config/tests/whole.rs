@@ -1,4 +1,4 @@
-//! What becomes of files: values, defaults, paths, and files that can't be read.
+//! Tests of the configuration that a file gives: values, defaults, paths, and files that can't be read.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

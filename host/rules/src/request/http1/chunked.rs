@@ -1,13 +1,13 @@
-//! The chunked coding (RFC 9112, section 7.1), read strictly. Extensions and trailers are checked and left out: no part
+//! Parses the chunked coding (RFC 9112, section 7.1) strictly. Extensions and trailers are checked and removed: no part
 //! of the proxy reads them, and other servers disagree about them.
 
 use crate::request::refusal::Refusal;
 use crate::text::is_token;
 
-/// Extensions and trailers of one body, in bytes. As much as a small header section.
+/// Most bytes of extensions and trailers in one body: as much as a small header section.
 const MOST_LEFT_OUT: usize = 16 * 1024;
 
-/// Digits of a chunk's size: more would not fit, leading zeros included.
+/// Most digits of a chunk's size, leading zeros included: 16 hexadecimal digits are 64 bits.
 const MOST_DIGITS: u8 = 16;
 
 /// Position of the next byte in a chunked body.
@@ -46,7 +46,7 @@ enum At {
 #[derive(Debug)]
 pub struct Chunked {
     at: At,
-    /// Of the current chunk: its size as far as it was read, then the bytes that are left of it.
+    /// The current chunk's size as far as it was parsed; then the number of bytes that remain of the chunk.
     left: u64,
     left_out: usize,
 }
@@ -60,8 +60,8 @@ impl Chunked {
         self.at == At::Done
     }
 
-    /// Reads as much of `bytes` as belongs to the body, and moves what is handed on to the front. How many bytes were
-    /// read, and how many are handed on.
+    /// Reads the part of `bytes` that belongs to the body, and moves the bytes to forward to the front. Returns how
+    /// many bytes were read, and how many are to be forwarded.
     pub fn advance(&mut self, bytes: &mut [u8]) -> Result<(usize, usize), Refusal> {
         let (mut read, mut kept) = (0_usize, 0_usize);
         while !self.is_done() {
@@ -95,7 +95,7 @@ impl Chunked {
         Ok((read, kept))
     }
 
-    /// One byte outside of a chunk's data: whether it is handed on.
+    /// Reads one byte outside of a chunk's data; returns whether it is forwarded.
     fn step(&mut self, byte: u8) -> Result<bool, Refusal> {
         const SIZE: Refusal = Refusal::Chunk("a size is not a hexadecimal number and CR LF");
         const EXTENSION: Refusal = Refusal::Chunk("an extension is malformed (RFC 9112, section 7.1.1)");
@@ -171,7 +171,7 @@ impl Chunked {
     }
 }
 
-/// What may stand in a field's value or in quotes (RFC 9110, section 5.5).
+/// Whether a byte is allowed in a field value or in quotes (RFC 9110, section 5.5).
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -182,7 +182,8 @@ mod tests {
 
     use super::*;
 
-    /// What is handed on of a body, and how many bytes of the text are the body, given in pieces of `piece` bytes.
+    /// Reads `text` in pieces of `piece` bytes. Returns the forwarded bytes, how many bytes of the text are the body,
+    /// and whether the body is complete.
     fn read(text: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), Refusal> {
         let (mut chunked, mut out, mut consumed) = (Chunked::new(), Vec::new(), 0);
         for part in text.chunks(piece) {

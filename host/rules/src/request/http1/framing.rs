@@ -1,23 +1,23 @@
-//! Where the body of an HTTP/1 request ends, so that no byte of the next request is read with it.
+//! Finds the end of an HTTP/1 request's body, so that no byte of the next request is read with it.
 
 use crate::request::http1::chunked::Chunked;
 use crate::request::http1::grammar::Framing;
 use crate::request::refusal::Refusal;
 
-/// Follows one body.
+/// Tracks the progress of one body.
 #[derive(Debug)]
 pub enum Framer {
-    /// Bytes that are left.
+    /// Remaining bytes.
     Length(u64),
     Chunked(Chunked),
 }
 
-/// What became of some bytes.
+/// The result of reading some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Advance {
     /// Bytes from the front that belong to the body.
     pub consumed: usize,
-    /// Bytes at the front that are handed on.
+    /// Bytes at the front that are forwarded.
     pub kept: usize,
 }
 
@@ -38,7 +38,7 @@ impl Framer {
         }
     }
 
-    /// Reads bytes as they arrive; what is handed on is moved to the front of `bytes`.
+    /// Reads bytes as they arrive, and moves those to forward to the front of `bytes`.
     pub fn advance(&mut self, bytes: &mut [u8]) -> Result<Advance, Refusal> {
         match self {
             Framer::Length(left) => {

@@ -1,5 +1,5 @@
-//! The head of an HTTP/1 request: what RFC 9112 says must be refused is refused, and what may be taken is brought into
-//! one form (origin form, version 1.0 or 1.1) before anybody reads it.
+//! Checks the head of an HTTP/1 request: refuses whatever RFC 9112 says must be refused, and normalizes the rest to one
+//! form (origin form, version 1.0 or 1.1) before any other code reads it.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 use crate::request::authority::{check_host, parse_authority};
 use crate::request::refusal::Refusal;
 
-/// Header fields of one request; Pingora parses no more.
+/// Most header fields of one request; Pingora parses no more.
 pub const MOST_FIELDS: usize = 256;
 
 /// How the body that follows a head is delimited (RFC 9112, section 6.3).
@@ -24,15 +24,15 @@ pub enum Framing {
 /// Finds the end of a head in bytes that arrive piece by piece.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HeadScanner {
-    /// Bytes that were looked at.
+    /// Number of bytes that were scanned.
     scanned: usize,
-    /// Where the current line starts.
+    /// Start of the current line.
     line: usize,
 }
 
 impl HeadScanner {
-    /// The head's length, its empty line included, once `bytes` has all of it. `bytes` starts with the head and grows
-    /// from call to call.
+    /// Returns the head's length, its empty line included, once `bytes` contains all of it. `bytes` starts with the
+    /// head and grows from call to call.
     pub fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
         while let Some(rest) = bytes.get(self.scanned..)
             && let Some(found) = memchr(b'\n', rest)
@@ -52,7 +52,7 @@ impl HeadScanner {
         Ok(None)
     }
 
-    /// Whether nothing was looked at yet.
+    /// Whether no byte was scanned yet.
     pub fn is_new(&self) -> bool {
         self.scanned == 0
     }
@@ -63,11 +63,12 @@ impl HeadScanner {
     }
 }
 
-/// A head that may be taken.
+/// A head that passed the check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CheckedHead {
     pub framing: Framing,
-    /// What is handed on in its place, if that differs: an absolute target in origin form.
+    /// The head to forward instead, if it differs: with an absolute target in origin form, or with bytes outside ASCII
+    /// percent-encoded.
     pub rewritten: Option<Vec<u8>>,
 }
 
@@ -115,7 +116,7 @@ enum Version {
     Http11,
 }
 
-/// An absolute target: the authority, and what follows it.
+/// An absolute target: the authority, and the rest in origin form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Absolute<'a> {
     authority: &'a str,
@@ -142,7 +143,7 @@ impl Absolute<'_> {
     }
 }
 
-/// What the header fields say about the message as a whole.
+/// The header fields that concern the message as a whole.
 #[derive(Default)]
 struct Facts<'a> {
     host: Option<&'a [u8]>,
@@ -155,7 +156,7 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn note(&mut self, field: &httparse::Header<'a>) -> Result<(), Refusal> {
-        // Of the three names that matter each has its own length.
+        // The three names that matter differ in length.
         match field.name.len() {
             4 if field.name.eq_ignore_ascii_case("host") => {
                 self.hosts = self.hosts.saturating_add(1);
@@ -185,7 +186,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// RFC 9112, section 6: no message that two servers could delimit in two ways is passed on.
+    /// RFC 9112, section 6: refuses a message that two servers could delimit in two ways.
     fn framing(&self, version: Version) -> Result<Framing, Refusal> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Framing::None),
@@ -202,7 +203,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// One number (RFC 9110, section 8.6), no larger than what a signed number holds.
+/// Parses one number (RFC 9110, section 8.6), no larger than the greatest signed 64-bit integer.
 fn length(value: &[u8]) -> Result<Framing, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::ContentLength("is not one decimal number (RFC 9110, section 8.6)"));
@@ -214,7 +215,7 @@ fn length(value: &[u8]) -> Result<Framing, Refusal> {
     }
 }
 
-/// A list of codings that is not just `chunked`.
+/// The refusal of a list of codings that is not just `chunked`.
 fn coding(value: &[u8]) -> Refusal {
     let codings: Vec<&[u8]> = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
     let is_chunked = |coding: &&&[u8]| coding.eq_ignore_ascii_case(b"chunked");
@@ -244,7 +245,7 @@ fn refusal_of(error: httparse::Error) -> Refusal {
     }
 }
 
-/// HTTP/1.2 and later are read as HTTP/1.1; another major version is not.
+/// Changes HTTP/1.2 and later to HTTP/1.1 in place; refuses another major version.
 fn lower_minor_version(head: &mut [u8]) -> Result<(), Refusal> {
     let Some(end) = memchr(b'\r', head) else { return Err(Refusal::RequestLine("it has no end")) };
     let Some([.., b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) = head.get_mut(..end) else {
@@ -261,7 +262,7 @@ fn lower_minor_version(head: &mut [u8]) -> Result<(), Refusal> {
     }
 }
 
-/// The forms of RFC 9112, section 3.2. Some if the target is absolute.
+/// Checks the forms of a target (RFC 9112, section 3.2). Some if the target is absolute.
 fn check_target<'t>(method: &str, target: &'t str) -> Result<Option<Absolute<'t>>, Refusal> {
     if method == "CONNECT" {
         return Err(Refusal::Connect);
@@ -291,14 +292,15 @@ fn check_target<'t>(method: &str, target: &'t str) -> Result<Option<Absolute<'t>
     Ok(Some(Absolute { authority, origin }))
 }
 
-/// A target in ASCII alone (RFC 3986, section 2.1).
+/// Percent-encodes the bytes of a target that are not ASCII (RFC 3986, section 2.1).
 fn encoded(target: &str) -> Cow<'_, str> {
-    /// Nothing but what is not ASCII.
+    /// No ASCII character is encoded.
     const NOTHING: &AsciiSet = &AsciiSet::EMPTY;
     utf8_percent_encode(target, NOTHING).into()
 }
 
-/// The same head with another target, and with the authority of an absolute one as its host (RFC 9112, section 3.2.2).
+/// Writes the head with another target, and with the authority of an absolute target as its host (RFC 9112, section
+/// 3.2.2).
 fn rewritten(
     (method, target, version): (&str, &str, Version),
     fields: &[httparse::Header<'_>],
@@ -355,7 +357,7 @@ mod tests {
         }
     }
 
-    /// A request with these header lines beside `host`.
+    /// A request with these header lines in addition to `host`.
     fn with(lines: &str) -> String {
         format!("POST /a HTTP/1.1\r\nhost: a.test\r\n{lines}\r\n")
     }
@@ -549,7 +551,7 @@ mod tests {
             prop_assert_eq!(found, Some(38));
         }
 
-        /// Nothing passes that a second, lenient reader could take for two requests.
+        /// No input passes that a second, lenient parser could read as two requests.
         #[test]
         fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(Some(end)) = HeadScanner::default().end(&bytes) {

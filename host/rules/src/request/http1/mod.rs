@@ -1,7 +1,7 @@
-//! HTTP/1 as the door reads it: where a message ends, and whether it may be taken at all.
+//! HTTP/1 as the door reads it: finds where a message ends, and whether to accept it at all.
 //!
-//! Pingora parses again what passes here. It is lenient where RFC 9112 is not, and a proxy must not pass on what two
-//! servers may read in two ways.
+//! Pingora parses accepted messages again. It is lenient where RFC 9112 is not, and a proxy must not forward a message
+//! that two servers may read in two ways.
 
 mod chunked;
 mod framing;

@@ -1,4 +1,4 @@
-//! From the types that are generated from `wit/0.1` to the contract's plain types, and back where the host answers.
+//! Converts the types generated from `wit/0.1` to the contract's plain types, and back for the host's answers.
 
 use pointsman_rules::contract;
 use pointsman_rules::request::DownstreamTls;
@@ -125,7 +125,7 @@ impl From<types::HttpOptions> for contract::HttpOptions {
     }
 }
 
-/// Each flag of this version, and of the contract.
+/// Each flag of this version, with that of the contract.
 const QUIRKS: [(types::Quirks, contract::Quirks); 4] = [
     (types::Quirks::KEEP_HOP_BY_HOP, contract::Quirks::KEEP_HOP_BY_HOP),
     (types::Quirks::KEEP_CONNECTION_NOMINATED, contract::Quirks::KEEP_CONNECTION_NOMINATED),
@@ -177,7 +177,7 @@ fn list(headers: Vec<types::Header>) -> Vec<contract::Header> {
     headers.into_iter().map(Into::into).collect()
 }
 
-// What the host answers.
+// The host's answers.
 
 impl From<&contract::Attempt> for types::Attempt {
     fn from(attempt: &contract::Attempt) -> types::Attempt {

@@ -1,5 +1,5 @@
-//! How an instance is asked, and how its answer is had: by the module's own function, or by those that were added to
-//! it.
+//! Calls an instance's `select-peer` and reads its result: through the module's own function, or through those that
+//! instrumentation added.
 
 use std::sync::Arc;
 
@@ -8,42 +8,42 @@ use pointsman_rules::contract::RawAnswer;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Resource, TypedFunc};
 
 use crate::abi::Layout;
-use crate::abi::layout::Record;
+use crate::abi::canonical_abi::AnswerKey;
 use crate::abi::v0_1::Subject;
 use crate::abi::v0_1::bindings::pointsman::router::types;
 use crate::state::State;
 
-/// The functions that were added to a component, which leave the answer where it is.
+/// The functions that instrumentation added to a component. They leave the answer in the module's memory.
 pub(crate) struct Added {
     select_peer: ComponentExportIndex,
     said: ComponentExportIndex,
     layout: Arc<Layout>,
 }
 
-/// Where an instance is entered to decide.
+/// The functions through which an instance is called to decide.
 pub(crate) struct Entry {
     instance: Instance,
     select_peer: SelectPeer,
-    /// Of what was added, once it was called.
+    /// The added function that returns the answer, once it was called.
     said: Option<TypedFunc<(), (Result<types::Decision, String>,)>>,
 }
 
 enum SelectPeer {
     Own(TypedFunc<(Resource<Subject>,), (Result<types::Decision, String>,)>),
-    /// It is told whether to begin with the globals of the start, and tells where the answer lies.
+    /// Its second parameter says whether to restore the globals of the start; it returns the address of the answer.
     Added(TypedFunc<(Resource<Subject>, bool), (u32,)>, Arc<Added>),
 }
 
-/// What comes of asking: a trap, the module's reason not to decide, or what it said.
+/// The result of a call: a trap, the module's reason for declining, or its answer.
 pub(crate) type Answer<T> = wasmtime::Result<Result<T, String>>;
 
-fn raw_answer<K>(decision: types::Decision, record: Option<&Record>) -> RawAnswer<K> {
+fn raw_answer<K>(decision: types::Decision, record: Option<&AnswerKey>) -> RawAnswer<K> {
     let record = record.map(|record| record.as_slice().into());
     RawAnswer::Decision { decision: Box::new(decision.into()), record }
 }
 
 impl Added {
-    /// Of a component to which they were added.
+    /// Finds them in a component. None: nothing was added to it.
     pub fn to(component: &Component, layout: impl FnOnce() -> Option<Arc<Layout>>) -> Option<Added> {
         let index = |name| component.get_export_index(None, name);
         Some(Added { select_peer: index(SELECT_PEER)?, said: index(SAID)?, layout: layout()? })
@@ -51,7 +51,7 @@ impl Added {
 }
 
 impl Entry {
-    /// By what was `added`, or else by the module's `own` function.
+    /// Uses the functions that were `added`, or else the module's `own`.
     pub fn of(
         instance: Instance,
         store: &mut RewindableStore<State>,
@@ -65,8 +65,8 @@ impl Entry {
         Ok(Entry { instance, select_peer, said: None })
     }
 
-    /// Asks, with the globals of the start if it is to `rewind`. An answer that is `known` by its bytes is not made
-    /// again.
+    /// Calls `select-peer`, with the globals of the start if `rewind` says so. An answer whose bytes are `known` is not
+    /// lifted again.
     pub fn ask<K>(
         &mut self,
         store: &mut RewindableStore<State>,
@@ -83,7 +83,7 @@ impl Entry {
             SelectPeer::Added(select_peer, added) => (select_peer, added),
         };
         let (place,) = store.call(*select_peer, (request, rewind))?;
-        let mut record = Record::new();
+        let mut record = AnswerKey::new();
         let is_read = store.answers().is_some_and(|memory| {
             let place = usize::try_from(place).unwrap_or(usize::MAX);
             added.layout.read(memory, place, &mut record).is_ok()
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn answer_that_is_known_is_not_made_again() {
         let loader = Loader::new(1, 0).unwrap();
-        // It connects to its path.
+        // The module connects to its path.
         let load = || router(&loader, 2056, 4096, "", "(i32.const 2048)");
         for module in [load(), load().without_rewinding(), load().with_instance_calls(100)] {
             let RawAnswer::Decision { decision, record: Some(known) } = said(&module, "/a", b"") else {

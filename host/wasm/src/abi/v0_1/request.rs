@@ -1,4 +1,4 @@
-//! The WIT interface `request`: accessors of the request that is being decided. Each notes its read.
+//! The WIT interface `request`: accessors of the request that is being decided. Each access is noted as a read.
 
 use http::HeaderName;
 use http::header::HeaderValue;
@@ -98,7 +98,7 @@ impl HostRequest for State {
 }
 
 impl State {
-    /// An invalid name can't be among the headers, so asking for it is no read.
+    /// An invalid name can't be among the headers, so asking for it is not a read.
     fn field_name(&mut self, name: &str) -> wasmtime::Result<Option<HeaderName>> {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();
         if name.is_none() {

@@ -1,4 +1,5 @@
 //! The resource `request`.
 
-/// The request behind a handle. A store is about one request only, so the handle carries nothing: `State` has it all.
+/// The request behind a handle. A store serves one request only, so the handle carries nothing: all of it is in
+/// `State`.
 pub struct Subject;

@@ -1,4 +1,4 @@
-//! The WIT interface `upstreams`: what the proxy saw of them.
+//! The WIT interface `upstreams`: the proxy's observations of them.
 
 use std::time::Instant;
 

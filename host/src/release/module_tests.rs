@@ -1,5 +1,5 @@
-//! A tenant's own tests: requests, and what its modules are to decide. They stand in a file beside the module, and a
-//! version that fails one does not go live.
+//! A tenant's own tests: requests, and the decisions that its modules must make. They are in a file next to the
+//! module; a version that fails one does not go live.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use pointsman_wasm::module::{Digest, Module};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::ask::{Question, ask};
+use crate::evaluate::{Question, evaluate};
 use crate::outcome::Outcome;
 use crate::tenant::Tenant;
 
@@ -22,11 +22,11 @@ use crate::tenant::Tenant;
 struct Test {
     name: String,
     request: WrittenRequest,
-    /// What `pointsman decide` prints as `outcome`, or part of it.
+    /// The `outcome` that `pointsman decide` prints, or part of it.
     expect: Map<String, Value>,
 }
 
-/// Tests that did not pass, or could not be run.
+/// Tests that failed or could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
     #[error("`{path}` cannot be read: {source}")]
@@ -47,18 +47,18 @@ fn more(others: &usize) -> String {
     if *others > 0 { format!("; {others} more failed") } else { String::new() }
 }
 
-/// Largest file of tests, in bytes.
+/// Maximum size of a test file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Time that all tests of a file may take: they decide beside the traffic.
+/// Maximum time for all tests of a file, since they run next to live traffic.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The file of tests that belongs to a module: `router.tests.json` to `router.wasm`.
+/// The path of a module's test file: `router.tests.json` for `router.wasm`.
 pub fn tests_beside(module: &Path) -> PathBuf {
     module.with_extension("tests.json")
 }
 
-/// A file of tests, as it was read.
+/// The content of a test file.
 #[derive(Debug)]
 pub struct Tests {
     path: PathBuf,
@@ -66,7 +66,7 @@ pub struct Tests {
 }
 
 impl Tests {
-    /// The tests that belong to a module, if there are any.
+    /// Reads the tests of a module, if there are any.
     pub fn beside(module: &Path) -> Result<Option<Tests>, TestError> {
         let path = tests_beside(module);
         match read_at_most(&path, LARGEST) {
@@ -81,15 +81,15 @@ impl Tests {
         Digest::of(&self.text)
     }
 
-    /// The first requests of them, so many at most. There are none in a file that is not a list of tests: running the
-    /// tests tells of that.
+    /// The requests of the first `most` tests. Empty if the file is not a list of tests: running the tests reports
+    /// that.
     pub fn requests(&self, most: usize) -> Vec<WrittenRequest> {
         let tests: Vec<Test> = serde_json::from_slice(&self.text).unwrap_or_default();
         tests.into_iter().take(most).map(|test| test.request).collect()
     }
 }
 
-/// Runs the tests of one file. Tells how many there were.
+/// Runs the tests of one file and returns how many there were.
 pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
     let path = &tests.path;
     let tests: Vec<Test> = serde_json::from_slice(&tests.text)
@@ -119,9 +119,9 @@ fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &A
     let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
     let terms = tenant.terms();
     let attempts = test.request.attempts().map_err(|error| wrong(error.to_string()))?;
-    let question = Question { tenant, modules, stores, terms: &terms, head: &head, attempts: &attempts, recall: None };
-    let wanted = ask(question, &mut 0, |_, _, _| {});
-    let found = Outcome::new(&wanted, &tenant.config.failure.answer).json();
+    let question = Question { tenant, modules, stores, terms: &terms, head: &head, attempts: &attempts, cache: None };
+    let action = evaluate(question, &mut 0, |_, _, _| {});
+    let found = Outcome::new(&action, &tenant.config.failure.answer).json();
     match difference("", &Value::Object(test.expect.clone()), &found) {
         None => Ok(()),
         Some((key, expected, found)) => Err(TestError::Failed {
@@ -133,14 +133,14 @@ fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &A
     }
 }
 
-/// Where `found` lacks something of `expected`, or has something else: the key, what was expected, what was found.
+/// The first place where `found` lacks or contradicts part of `expected`: the key, the expected and the found value.
 fn difference(key: &str, expected: &Value, found: &Value) -> Option<(String, String, String)> {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => expected.iter().find_map(|(name, expected)| {
             let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
             let inner = match found.get(name) {
                 Some(inner) => inner,
-                // Told as a whole: what is there instead says more than that something is not.
+                // Reports the whole value: it says more than the name of the missing key would.
                 None if !key.contains('.') => {
                     return Some((
                         name.clone(),

@@ -1,5 +1,6 @@
-//! Routes that were checked before. A module answers with the same few records again and again, also where its
-//! decisions can't be remembered, and the check of a record is a function of it and of the tenant's terms.
+//! Caches checked routes by the records that modules returned. A module returns the same few records again and again,
+//! even where its decisions can't be cached, and the result of a check depends only on the record and on the tenant's
+//! policy.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,58 +11,58 @@ use quick_cache::Weighter;
 
 use crate::bounded::{Bounded, PEER_BYTES, Weight, bounded};
 use crate::check::{Policy, Refusal, check};
-use crate::checked::{Answer, Route};
+use crate::checked::{CheckedDecision, Route};
 use crate::config::Quota;
 use crate::contract::RawAnswer;
 
-/// The routes of one tenant, on the terms by which they were checked.
+/// The cached routes of one tenant, checked under one policy.
 #[derive(Debug)]
-pub struct Routes {
+pub struct RouteCache {
     bytes: u64,
-    /// Made with the first route: most tenants of a large proxy are idle.
+    /// Allocated with the first route: most tenants of a large proxy are idle.
     table: OnceLock<Table>,
 }
 
 struct Table {
-    /// By the records that led to them.
+    /// Routes by the records that they were checked from.
     routes: Bounded<Box<[u8]>, Arc<Route>, RandomState>,
     hasher: RandomState,
-    /// Hashes of records that are not in the table, each in one of a few places. Those that never come again do not
-    /// cost what it takes to keep one.
+    /// Hashes of recent records that are not in the table, each in one of a few slots. So a record that comes only once
+    /// does not cost an insertion.
     once: [AtomicU64; PLACES],
 }
 
-/// Routes that are kept at most.
+/// Most routes that are cached.
 const MOST: usize = 4096;
 
 const PLACES: usize = 64;
 
-/// Of `quota.cache_bytes`, the part that is for routes.
+/// The routes' share of `quota.cache_bytes`, as a divisor.
 const PART: u64 = 8;
 
-impl Routes {
-    pub fn new(quota: &Quota) -> Routes {
-        Routes { bytes: Routes::share(quota), table: OnceLock::new() }
+impl RouteCache {
+    pub fn new(quota: &Quota) -> RouteCache {
+        RouteCache { bytes: RouteCache::share(quota), table: OnceLock::new() }
     }
 
-    /// Of what a tenant's answers may take in memory, that which its routes may take; in bytes.
+    /// The routes' share of the memory of a tenant's caches, in bytes.
     pub fn share(quota: &Quota) -> u64 {
         u64::try_from(quota.cache_bytes).unwrap_or(u64::MAX) / PART
     }
 
-    /// The route that an answer with this record came to.
+    /// Looks up the route for this record.
     pub fn find(&self, record: &[u8]) -> Option<Arc<Route>> {
         self.table.get()?.routes.get(record)
     }
 
-    /// Checks what a module said, if it was not found. The policy must be the same each time.
-    pub fn check(&self, said: RawAnswer<Arc<Route>>, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+    /// Checks a module's answer, unless it is a known route. The policy must be the same in every call.
+    pub fn check(&self, said: RawAnswer<Arc<Route>>, policy: &Policy<'_>) -> Result<CheckedDecision, Refusal> {
         let (decision, record) = match said {
-            RawAnswer::Known(route) => return Ok(Answer::Connect(route)),
+            RawAnswer::Known(route) => return Ok(CheckedDecision::Connect(route)),
             RawAnswer::Decision { decision, record } => (decision, record),
         };
-        let answer = Answer::from(check(*decision, policy)?);
-        if let (Some(record), Answer::Connect(route)) = (record, &answer)
+        let answer = CheckedDecision::from(check(*decision, policy)?);
+        if let (Some(record), CheckedDecision::Connect(route)) = (record, &answer)
             && self.bytes > 0
         {
             self.table.get_or_init(|| Table::new(self.bytes)).note(record, route);
@@ -69,7 +70,7 @@ impl Routes {
         Ok(answer)
     }
 
-    /// Bytes that are counted for them.
+    /// Bytes that are counted for the cached routes.
     pub fn size(&self) -> u64 {
         self.table.get().map_or(0, |table| table.routes.weight())
     }
@@ -81,8 +82,8 @@ impl Table {
         Table { routes: bounded(MOST, bytes, hasher.clone()), hasher, once: [const { AtomicU64::new(0) }; PLACES] }
     }
 
-    /// Keeps a route whose record came before, of late. Another record with the same hash does no harm: it is kept, and
-    /// found by nothing but itself.
+    /// Caches a route whose record came before, recently. A different record with the same hash does no harm: the new
+    /// record is cached a little early, and only an equal record finds it.
     fn note(&self, record: Box<[u8]>, route: &Arc<Route>) {
         let hash = self.hasher.hash_one(&record);
         let place = usize::try_from(hash).unwrap_or_default() % PLACES;
@@ -114,8 +115,12 @@ mod tests {
     use crate::contract;
     use crate::strategies::{decision, with_policy};
 
-    /// As a decision goes, with a record that stands for the answer as well as the real one does.
-    fn come(routes: &Routes, decision: contract::Decision, policy: &Policy<'_>) -> Result<Answer, Refusal> {
+    /// Looks up and checks a decision as the host does, with a record that identifies it as well as the real one does.
+    fn come(
+        routes: &RouteCache,
+        decision: contract::Decision,
+        policy: &Policy<'_>,
+    ) -> Result<CheckedDecision, Refusal> {
         let record = format!("{decision:?}").into_bytes();
         let said = routes.find(&record).map_or(
             RawAnswer::Decision { decision: Box::new(decision), record: Some(record.into()) },
@@ -124,10 +129,10 @@ mod tests {
         routes.check(said, policy)
     }
 
-    fn route(routes: &Routes, record: contract::Route) -> Arc<Route> {
+    fn route(routes: &RouteCache, record: contract::Route) -> Arc<Route> {
         match with_policy(&Grants::default(), None, |policy| come(routes, contract::Decision::Connect(record), policy))
         {
-            Ok(Answer::Connect(route)) => route,
+            Ok(CheckedDecision::Connect(route)) => route,
             other => panic!("{other:?}"),
         }
     }
@@ -135,14 +140,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The second time it is kept, the third time it is found.
+        /// Each decision comes three times: the second time it is cached, the third time it is found.
         #[test]
         fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
-            let routes = Routes::new(&Quota::default());
+            let routes = RouteCache::new(&Quota::default());
             let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
             for said in decisions.iter().cycle().take(3 * decisions.len()) {
                 let (found, fresh) = with_policy(&grants, None, |policy| {
-                    (come(&routes, said.clone(), policy), check(said.clone(), policy).map(Answer::from))
+                    (come(&routes, said.clone(), policy), check(said.clone(), policy).map(CheckedDecision::from))
                 });
                 prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
             }
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_route_that_comes_again_is_kept_once() {
-        let routes = Routes::new(&Quota::default());
+        let routes = RouteCache::new(&Quota::default());
         let to = |address: &str, note: &str| {
             route(&routes, contract::Route { note: Some(note.to_owned()), ..contract::Route::to(address) })
         };
@@ -168,15 +173,15 @@ mod tests {
     #[test]
     fn routes_are_bounded() {
         let quota = Quota { cache_bytes: 1 << 19, ..Quota::default() };
-        let routes = Routes::new(&quota);
+        let routes = RouteCache::new(&quota);
         for number in 0..2000_u32 {
             let port = 20_000 + number;
             for _ in 0..3 {
                 route(&routes, contract::Route::to(&format!("1.1.1.7:{port}")));
             }
         }
-        assert!(routes.size() > 0 && routes.size() <= Routes::share(&quota), "{} bytes", routes.size());
-        let none = Routes::new(&Quota { cache_bytes: 0, ..Quota::default() });
+        assert!(routes.size() > 0 && routes.size() <= RouteCache::share(&quota), "{} bytes", routes.size());
+        let none = RouteCache::new(&Quota { cache_bytes: 0, ..Quota::default() });
         let again = || route(&none, contract::Route::to("1.1.1.7:80"));
         assert!(!Arc::ptr_eq(&again(), &again()) && !Arc::ptr_eq(&again(), &again()));
     }

@@ -1,19 +1,19 @@
-//! The lines that modules log, as diagnostics.
+//! Writes the lines that modules log to the diagnostics.
 
 use pointsman_rules::contract;
-use pointsman_wasm::call::Decided;
+use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::Module;
 
 use crate::tenant::Tenant;
 
-/// Writes what a module logged to the diagnostics, as fast as the tenant may.
-pub fn tell(tenant: &Tenant, module: &Module, decided: &Decided) {
-    for line in &decided.lines {
+/// Writes the lines that a module logged to the diagnostics, within the tenant's `quota.log_bytes_per_s`.
+pub fn tell(tenant: &Tenant, module: &Module, report: &CallReport) {
+    for line in &report.lines {
         if !is_shown(line.level) {
             continue;
         }
         let name = &*tenant.name;
-        let Some(dropped) = tenant.usage.may_log(line.message.len(), decided.end) else {
+        let Some(dropped) = tenant.usage.may_log(line.message.len(), report.end) else {
             tenant.metrics.over_budget("log_bytes_per_s");
             continue;
         };

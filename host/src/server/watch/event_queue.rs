@@ -1,6 +1,6 @@
-//! What the system tells of files, until the thread that watches them has taken it.
+//! Bounded queue of file-system events for the watch thread.
 //!
-//! It tells more than anybody asked for, and as fast as who writes files likes. What is kept is bounded: the paths on
+//! The system reports more events than the watch needs, as fast as files are written. The queue keeps only the paths on
 //! which a watched file depends, each once.
 
 use std::collections::BTreeMap;
@@ -14,59 +14,59 @@ use parking_lot::Mutex;
 
 use crate::server::watch::points::Index;
 
-/// Paths that are kept. More than this at once, and all files are looked at.
+/// Maximum number of queued paths. Beyond it, the watch scans all files.
 const MOST: usize = 4_096;
 
-/// What happened at a path.
+/// The kind of change at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// It is gone, or a folder that may be filled now.
+    /// The path was removed, or is a folder that may still be filling.
     Begun,
-    /// What is there now is whole: it was put there at once, or closed by who wrote it.
+    /// The content is complete: it was moved into place, or its writer closed it.
     Done,
 }
 
-/// Since it was asked last.
+/// The events since the last [`EventQueue::take`].
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Events {
     pub changes: BTreeMap<PathBuf, Change>,
-    /// Something was lost: any file may have changed.
+    /// Events were lost: any file may have changed.
     pub any: bool,
 }
 
-pub struct Told {
+pub struct EventQueue {
     state: Mutex<State>,
     wake: SyncSender<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What is of interest.
+    /// The paths of interest.
     index: Index,
-    news: News,
+    news: Events,
 }
 
-impl Told {
-    /// With what wakes the thread that is to take what was told.
-    pub fn new() -> (Told, Receiver<()>) {
-        // One is enough: who is woken takes all that there is.
+impl EventQueue {
+    /// Creates a queue, and the receiver that wakes the thread that takes its events.
+    pub fn new() -> (EventQueue, Receiver<()>) {
+        // One slot is enough: the woken thread takes all queued events.
         let (wake, woken) = sync_channel(1);
-        (Told { state: Mutex::default(), wake }, woken)
+        (EventQueue { state: Mutex::default(), wake }, woken)
     }
 
-    /// What was told, and is not told again.
-    pub fn take(&self) -> News {
+    /// Takes all queued events.
+    pub fn take(&self) -> Events {
         std::mem::take(&mut self.state.lock().news)
     }
 
-    /// Changes what is of interest, or asks for it.
+    /// Reads or updates the paths of interest.
     pub fn index<R>(&self, work: impl FnOnce(&mut Index) -> R) -> R {
         work(&mut self.state.lock().index)
     }
 
-    /// Called for each event, on a thread that must not wait: what it does not take soon, the system loses.
+    /// Called for each event, on a thread that must not block: the system drops events that it does not take soon.
     pub fn hear(&self, event: notify::Result<Event>) {
-        // An error, or the system's own queue was full.
+        // An error, or the system's own queue overflowed.
         let Some(event) = event.ok().filter(|event| !event.need_rescan()) else {
             self.state.lock().news.any = true;
             self.wake();
@@ -82,14 +82,14 @@ impl Told {
     }
 
     fn wake(&self) {
-        // Full, it is about to be woken; disconnected, it is gone.
+        // Full: the thread is about to wake. Disconnected: the thread has ended.
         let _ = self.wake.try_send(());
     }
 }
 
 impl State {
     fn note(&mut self, path: &Path, change: Change) {
-        let News { changes, any } = &mut self.news;
+        let Events { changes, any } = &mut self.news;
         if let Some(noted) = changes.get_mut(path) {
             *noted = (*noted).max(change);
         } else if changes.len() < MOST {
@@ -100,11 +100,11 @@ impl State {
     }
 }
 
-/// What an event says of a path. None: nothing, or another one will.
+/// The change that an event means for a path. None: no change, or another event follows that says so.
 fn change(kind: EventKind, path: &Path) -> Option<Change> {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Change::Done),
-        // Both ends are told one by one as well.
+        // The system also sends one event for each end of the rename.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Some(Change::Begun),
         EventKind::Modify(ModifyKind::Name(_)) => Some(Change::Done),
@@ -112,7 +112,7 @@ fn change(kind: EventKind, path: &Path) -> Option<Change> {
             let about = std::fs::symlink_metadata(path).ok()?;
             match about.is_dir() {
                 true => Some(Change::Begun),
-                // A file that is created is closed later; one that has another name already may never be.
+                // A new file is closed later; a file with another hard link already may never be.
                 false => (about.is_symlink() || about.nlink() > 1).then_some(Change::Done),
             }
         }
@@ -128,9 +128,9 @@ mod tests {
 
     use super::*;
 
-    /// Of interest: the file `/mods/a`, and tenants in `/tenants.d`.
-    fn told() -> (Told, Receiver<()>) {
-        let (told, woken) = Told::new();
+    /// A queue with two interests: the file `/mods/a`, and tenants in `/tenants.d`.
+    fn told() -> (EventQueue, Receiver<()>) {
+        let (told, woken) = EventQueue::new();
         let points = BTreeSet::from(["/mods".into(), "/mods/a".into()]);
         told.index(|index| {
             index.add(Path::new("a"), &points);
@@ -169,7 +169,7 @@ mod tests {
         check(EventKind::Remove(RemoveKind::Any), "/mods", Some(Change::Begun));
         check(EventKind::Modify(ModifyKind::Data(DataChange::Any)), "/mods/a", None);
         check(EventKind::Access(AccessKind::Open(AccessMode::Any)), "/mods/a", None);
-        // It is not there.
+        // The file does not exist.
         check(EventKind::Create(CreateKind::File), "/mods/a", None);
         check(CLOSED, "/tenants.d/new.toml", Some(Change::Done));
         check(CLOSED, "/tenants.d/new.toml~", None);

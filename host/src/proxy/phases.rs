@@ -1,4 +1,4 @@
-//! Pingora's phases, each taking the steps that belong to it.
+//! Implements Pingora's phases, each of which runs the steps that belong to it.
 
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pointsman_rules::retry::{self, Progress};
 
 use crate::answer::Failure;
-use crate::ask::Wanted;
 use crate::door::{CONNECTION, Phase};
+use crate::evaluate::Action;
 use crate::proxy::context::{Context, Next};
 use crate::proxy::failed::{final_status, note_attempt, progress, question, try_next_address};
 use crate::proxy::response::{self, Afterwards};
 use crate::proxy::steps::{Proxy, announce_close};
-use crate::proxy::{attempt, forwarded, max_forwards, record, rewrite, write};
+use crate::proxy::{access_record, attempt, forwarded, max_forwards, rewrite, write};
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -30,7 +30,7 @@ impl ProxyHttp for Proxy {
 
     /// Called when a request's head is complete.
     fn new_ctx(&self) -> Context {
-        // Counted here before it is not counted as a head any more.
+        // Counted as in flight before `Phase::Request` ends its count as a head, so that no shutdown misses it.
         let in_flight = self.in_flight.enter();
         let connection = CONNECTION.try_with(Clone::clone).ok();
         if let Some(phase) = connection.as_ref().and_then(|connection| connection.phase()) {
@@ -39,12 +39,12 @@ impl ProxyHttp for Proxy {
         Context::new(connection, in_flight)
     }
 
-    /// No downstream modules: what they do costs every request.
+    /// No downstream modules: their work would cost every request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         if session.req_header().version == Version::HTTP_10 {
-            // It has no interim responses (RFC 9110, section 15.2).
+            // HTTP/1.0 has no interim responses (RFC 9110, section 15.2).
             session.as_downstream_mut().set_ignore_info_resp(true);
         }
         match self.admit(session, ctx) {
@@ -70,20 +70,20 @@ impl ProxyHttp for Proxy {
         }
     }
 
-    /// The first decision, one step before `upstream_peer`: here an answer leaves the client's connection open, while
-    /// Pingora closes it when `upstream_peer` gives no peer.
+    /// Makes the first decision, one phase before `upstream_peer`: here an answer leaves the client's connection open,
+    /// while Pingora closes it when `upstream_peer` returns no peer.
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         let decided = match self.begin(ctx).await {
             Ok(()) => self.decide(ctx).await,
             Err(failure) => Err(failure),
         };
         match decided {
-            Ok(Wanted::Connect(route)) => {
+            Ok(Action::Connect(route)) => {
                 ctx.route = Some(route);
                 ctx.next = Next::Route;
                 Ok(true)
             }
-            Ok(Wanted::Respond(response)) => {
+            Ok(Action::Respond(response)) => {
                 ctx.answered = true;
                 write::response(session, &response).await?;
                 Ok(false)
@@ -95,7 +95,8 @@ impl ProxyHttp for Proxy {
         }
     }
 
-    /// Asks the module which peer the next attempt goes to; for the first attempt it was asked just before.
+    /// Returns the peer of the next attempt. For the first attempt, `proxy_upstream_filter` has already decided; for
+    /// later ones, the modules are called here.
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         match self.next_peer(session, ctx).await {
             Ok(Some(peer)) => Ok(peer),
@@ -126,7 +127,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         if session.req_header().version == Version::HTTP_2 {
-            // Its client has sent the body already, see `request_filter`.
+            // The client is already sending the body, see `request_filter`.
             request.remove_header(&EXPECT);
         }
         rewrite::name_host(request, ctx.route.as_deref())?;
@@ -155,7 +156,7 @@ impl ProxyHttp for Proxy {
             return Ok(());
         }
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            // Pingora would write a last chunk for it, and then another one.
+            // Pingora would write a last chunk for the empty piece, and then another one.
             *body = None;
         }
         ctx.body_pieces = ctx.body_pieces.saturating_add(1);
@@ -189,7 +190,7 @@ impl ProxyHttp for Proxy {
             return error;
         }
         if *error.etype() == ErrorType::ReadTimedout && waits_for_client(session, ctx) {
-            // The upstream had nothing to answer yet: its client is who is late.
+            // The upstream could not answer an incomplete request: the client is late.
             ctx.failure = Some(Failure::RequestTimeout);
             error.set_retry(false);
             return error;
@@ -201,7 +202,7 @@ impl ProxyHttp for Proxy {
         error
     }
 
-    /// A status that the route counts as a failed attempt becomes an error, if another attempt may follow.
+    /// Turns a status that the route counts as a failed attempt into an error, if another attempt may follow.
     async fn upstream_response_filter(
         &self,
         session: &mut Session,
@@ -213,7 +214,7 @@ impl ProxyHttp for Proxy {
         }
         let status = response.status.as_u16();
         if response.status.is_informational() && status != 101 {
-            // It comes before the response.
+            // An interim response: the final one is still to come.
             return Ok(());
         }
         let route = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status));
@@ -232,7 +233,7 @@ impl ProxyHttp for Proxy {
         Err(Error::explain(ErrorType::HTTPStatus(status), "the route retries on this status").into_up())
     }
 
-    /// What the client gets of a response's head.
+    /// Prepares a response's head for the client.
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -271,7 +272,7 @@ impl ProxyHttp for Proxy {
         let refusal = ctx.connection.as_ref().and_then(|connection| connection.refusal());
         let cause = || refusal.map_or_else(|| attempt::elsewhere(error), Failure::Door);
         let status = match final_status(session) {
-            // The client has (part of) an answer already; nothing else can be said to it.
+            // The client already has an answer, or part of one; no other can be sent.
             Some(status) => status,
             None => {
                 let failure = ctx.failure.take().unwrap_or_else(cause);
@@ -296,37 +297,38 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         self.count(session, ctx);
         if self.access.is_on() {
-            record::write(&self.access, session, ctx);
+            access_record::write(&self.access, session, ctx);
         }
     }
 
-    /// The access log has every failure, with its cause.
+    /// Suppressed: the access log has every failure, with its cause.
     fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
         true
     }
 
-    /// The access log has every failed attempt.
+    /// Suppressed: the access log has every failed attempt.
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 }
 
-/// Whether the upstream could not answer yet, since its client has not sent the whole request.
+/// Whether the upstream could not answer yet, because the client has not sent the whole request.
 fn waits_for_client(session: &mut Session, ctx: &Context) -> bool {
-    /// Pieces that wait between client and upstream at the most: fewer are with the upstream, so it takes them.
+    /// Most pieces that are queued between client and upstream. If fewer were forwarded, the queue is not full, so the
+    /// upstream does not block.
     const QUEUED: usize = 4;
     if session.as_downstream_mut().is_body_done() {
         return false;
     }
     match ctx.connection.as_ref().and_then(|connection| connection.phase()) {
         Some(phase) => phase.awaits_body(),
-        // Over HTTP/2 nobody can tell a client that stopped from an upstream that takes no more.
+        // Over HTTP/2, a client that stopped sending looks the same as an upstream that stopped reading.
         None => ctx.body_pieces < QUEUED,
     }
 }
 
 /// Longest wait for the body of a request over HTTP/2 whose client expects 100 (RFC 9110, section 10.1.1). Chosen: well
-/// beyond the second after which curl sends its body without an answer.
+/// above the one second after which curl sends its body without a response.
 const EXPECTATION: Duration = Duration::from_secs(3);
 
 fn is_expecting_over_http2(session: &Session) -> bool {
@@ -334,22 +336,22 @@ fn is_expecting_over_http2(session: &Session) -> bool {
     request.version == Version::HTTP_2 && request.headers.contains_key(EXPECT)
 }
 
-/// Whether a client that announced a body begins to send it. What is read stays in the buffer for retries, from which
-/// each attempt begins.
+/// Whether a client that announced a body begins to send it. The bytes read stay in the retry buffer, which each
+/// attempt sends first.
 async fn first_piece_comes(session: &mut Session) -> bool {
     session.as_downstream_mut().enable_retry_buffering();
     let piece = session.as_downstream_mut().read_request_body();
     matches!(tokio::time::timeout(EXPECTATION, piece).await, Ok(Ok(_)))
 }
 
-/// `close` may be in any line of `connection`; Pingora reads the first.
+/// Whether `connection` contains `close` after its first line, which is the only one that Pingora reads.
 fn asks_to_close(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::CONNECTION).iter().skip(1);
     let mut tokens = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// Ends Pingora's loop over attempts; `Context` holds what the client is told.
+/// Ends Pingora's loop over attempts; `Context` holds the failure that the client gets.
 fn stop() -> Box<Error> {
     Error::explain(ErrorType::Custom("pointsman"), "no further attempt").into_in()
 }

@@ -1,48 +1,48 @@
-//! What reads see in a request, as bytes that can be hashed and compared: two requests have the same bytes exactly if
-//! the module sees the same.
+//! Encodes the values of a request's reads as bytes that can be hashed and compared: two requests have the same bytes
+//! if and only if the module reads the same values.
 
 use smallvec::SmallVec;
 
-use crate::decision_cache::Unfit;
+use crate::decision_cache::Uncacheable;
 use crate::reads::{Read, Source};
 use crate::request::RequestHead;
 
-/// What some reads see, one after the other: each value with its length before it.
-pub struct Saw(SmallVec<[u8; 256]>);
+/// The values of several reads in a row, each prefixed with its length.
+pub struct CacheKey(SmallVec<[u8; 256]>);
 
-/// Longest that is remembered, in bytes. Hashing it costs each request that has it.
+/// Longest key that is cached, in bytes. Every request with such a key pays for hashing it.
 const LONGEST: usize = 8192;
 
-/// Whether a read sees the same in all first attempts of one module.
+/// Whether a read gives the same value in all first attempts with one module.
 pub fn is_constant(read: &Read) -> bool {
     *read == Read::Attempts || read.source() == Source::Config
 }
 
-impl Saw {
-    pub fn of<'a>(reads: impl IntoIterator<Item = &'a Read>, head: &RequestHead) -> Result<Saw, Unfit> {
-        let mut saw = Saw(SmallVec::new());
+impl CacheKey {
+    pub fn of<'a>(reads: impl IntoIterator<Item = &'a Read>, head: &RequestHead) -> Result<CacheKey, Uncacheable> {
+        let mut key = CacheKey(SmallVec::new());
         for read in reads {
-            saw.see(read, head).ok_or_else(|| Unfit::Read(read.source()))?;
-            if saw.0.len() > LONGEST {
-                return Err(Unfit::Size);
+            key.append(read, head).ok_or_else(|| Uncacheable::Read(read.source()))?;
+            if key.0.len() > LONGEST {
+                return Err(Uncacheable::Size);
             }
         }
-        Ok(saw)
+        Ok(key)
     }
 
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// None: what it sees is not the request's.
-    fn see(&mut self, read: &Read, head: &RequestHead) -> Option<()> {
+    /// Appends the value of one read. None: the value is not part of the request.
+    fn append(&mut self, read: &Read, head: &RequestHead) -> Option<()> {
         match read {
             Read::Method => self.text(head.method()),
             Read::Scheme => self.text(head.scheme()),
             Read::Authority => self.text(head.authority()),
             Read::Path => self.text(head.path()),
             Read::Query => self.value(head.query().map(str::as_bytes)),
-            // As text it is a function of its bytes.
+            // The text of a header is a function of its bytes.
             Read::Header(name) | Read::HeaderText(name) => self.value(head.header(name).map(|value| value.as_bytes())),
             Read::HeaderValues(name) => self.list(head.header_values(name).map(|value| Some(value.as_bytes()))),
             Read::Headers => {
@@ -84,15 +84,15 @@ impl Saw {
         self.value(Some(text.as_bytes()));
     }
 
-    /// None: there is no such thing in the request.
+    /// Appends one value. None: the request has no such value.
     fn value(&mut self, value: Option<&[u8]>) {
         self.0.extend_from_slice(&length(value.map(<[u8]>::len)));
-        // No more of a long one than tells that it is too long.
+        // Of a long value, only enough bytes to exceed the limit.
         let value = value.unwrap_or_default();
         self.0.extend_from_slice(value.get(..=LONGEST).unwrap_or(value));
     }
 
-    /// One value of several.
+    /// Appends several values as one.
     fn list<'a>(&mut self, values: impl Iterator<Item = Option<&'a [u8]>>) {
         let start = self.0.len();
         self.0.extend_from_slice(&length(None));
@@ -107,7 +107,7 @@ impl Saw {
     }
 }
 
-/// A head is far below 4 GiB.
+/// The length prefix: 0 for no value, else the length plus 1. A head is far below 4 GiB, so no length saturates.
 fn length(length: Option<usize>) -> [u8; 4] {
     let length = length.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
     length.map_or(0, |length| length.saturating_add(1)).to_le_bytes()

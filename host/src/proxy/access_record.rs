@@ -1,4 +1,4 @@
-//! From a finished request to its line in the access log.
+//! Writes a finished request's line in the access log.
 
 use chrono::{SecondsFormat, Utc};
 use http::Version;
@@ -8,12 +8,12 @@ use pointsman_rules::contract::Failure;
 use pointsman_rules::request;
 
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
-use crate::metrics::Rung;
+use crate::metrics::FallbackLevel;
 use crate::proxy::context::Context;
 use crate::proxy::failed::final_status;
 use crate::resolve::Hop;
 
-/// Writes the line of a request.
+/// Writes the access log line of a request.
 pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
     let request = session.req_header();
     let (served, elapsed) = (ctx.served.as_ref(), ctx.start.elapsed());
@@ -39,11 +39,13 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
         cached: ctx.decision.as_ref().is_some_and(|decision| decision.recalled),
         decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
-        // That the client got the answer, and why, is told by `error`.
-        fallback: ctx.fallback.as_ref().filter(|fallen| fallen.rung != Rung::Answer).map(|fallen| FallbackRecord {
-            rung: fallen.rung.name(),
-            code: fallen.because.answer().code,
-            cause: fallen.because.to_string(),
+        // `error` already says that the client got the failure answer, and why.
+        fallback: ctx.fallback.as_ref().filter(|taken| taken.level != FallbackLevel::Answer).map(|taken| {
+            FallbackRecord {
+                level: taken.level.name(),
+                code: taken.because.answer().code,
+                cause: taken.because.to_string(),
+            }
         }),
         note: ctx.route.as_ref().and_then(|route| route.note.as_deref()),
         upstream: ctx.route.as_ref().map(|route| route.peer.connection.target.to_string()),

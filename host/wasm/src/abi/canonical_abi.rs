@@ -1,11 +1,12 @@
-//! An answer read where the module left it, as the bytes that tell it from any other. What is read so is compared,
-//! never believed: only Wasmtime makes a `contract::Decision` of what a module says.
+//! Reads an answer where the module left it, as bytes that distinguish it from any other. These bytes are compared,
+//! never interpreted: only Wasmtime turns a module's answer into a `contract::Decision`.
 
 use arrayvec::ArrayVec;
 use wasmtime::component::Type;
 
-/// The bytes of an answer. Two answers have the same ones only if they are equal; one that is longer has none.
-pub type Record = ArrayVec<u8, 1024>;
+/// The bytes of an answer. Two answers have the same key only if they are equal; an answer whose key would be longer
+/// has none.
+pub type AnswerKey = ArrayVec<u8, 1024>;
 
 /// How values of a type lie in linear memory, by the component model's canonical ABI.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,30 +16,30 @@ pub struct Layout {
     parts: Vec<Part>,
 }
 
-/// What a value is made of, and where in it that is. Padding is no part of it.
+/// A part of a value, and its offset in the value in bytes. Padding belongs to no part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    /// Bytes that say all.
+    /// Bytes that are the value itself.
     Plain { at: usize, bytes: usize },
-    /// A list or a text: where its elements begin, and how many there are.
+    /// A list or a string: the address of its elements, and their number.
     List { at: usize, element: Layout },
-    /// One byte that tells which of these there are.
+    /// A discriminant of one byte, and the payload of each case.
     Case { at: usize, payloads: Vec<Vec<Part>> },
 }
 
-/// No record: it would be too long, or what is there is no answer.
+/// There is no key: it would be too long, or the bytes in memory are not a valid answer.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoRecord;
+pub struct NoAnswerKey;
 
 impl Layout {
-    /// None: a type that answers have not.
+    /// None: a type that does not occur in answers.
     pub fn of(ty: &Type) -> Option<Layout> {
         match ty {
             Type::Bool | Type::S8 | Type::U8 => Some(Layout::plain(1)),
             Type::S16 | Type::U16 => Some(Layout::plain(2)),
             Type::S32 | Type::U32 => Some(Layout::plain(4)),
             Type::S64 | Type::U64 => Some(Layout::plain(8)),
-            // A case that there is not makes no record that is known.
+            // A case that does not exist gives a key that is never known.
             Type::Enum(cases) if cases.names().len() <= 256 => Some(Layout::plain(1)),
             Type::Flags(flags) if flags.names().len() <= 8 => Some(Layout::plain(1)),
             Type::String => Some(Layout::list(Layout::plain(1))),
@@ -74,7 +75,7 @@ impl Layout {
             record.align = record.align.max(field.align);
         }
         record.bytes = record.bytes.next_multiple_of(record.align);
-        // A list of what has no bytes could be of any length.
+        // A list of elements without bytes could be of any length.
         (record.bytes > 0).then_some(record)
     }
 
@@ -86,39 +87,39 @@ impl Layout {
         }
         let most = |of: fn(&Layout) -> usize| payloads.iter().map(of).max();
         let align = most(|payload| payload.align)?;
-        // Behind the byte that tells.
+        // The payload follows the discriminant.
         let bytes = align.saturating_add(most(|payload| payload.bytes)?).next_multiple_of(align);
         let payloads = payloads.into_iter().map(|payload| moved(payload.parts, align)).collect();
         Some(Layout { bytes, align, parts: vec![Part::Case { at: 0, payloads }] })
     }
 
-    /// Appends what is there in a memory to a record.
-    pub fn read(&self, memory: &[u8], start: usize, record: &mut Record) -> Result<(), NoRecord> {
+    /// Appends the value at `start` in a memory to a key.
+    pub fn read(&self, memory: &[u8], start: usize, record: &mut AnswerKey) -> Result<(), NoAnswerKey> {
         let value = bytes_at(memory, start, self.bytes)?;
         if !start.is_multiple_of(self.align) {
-            return Err(NoRecord);
+            return Err(NoAnswerKey);
         }
         read(&self.parts, value, memory, record)
     }
 
-    fn read_list(&self, first: usize, count: usize, memory: &[u8], record: &mut Record) -> Result<(), NoRecord> {
+    fn read_list(&self, first: usize, count: usize, memory: &[u8], record: &mut AnswerKey) -> Result<(), NoAnswerKey> {
         let all = bytes_at(memory, first, count.saturating_mul(self.bytes))?;
         if !first.is_multiple_of(self.align) {
-            return Err(NoRecord);
+            return Err(NoAnswerKey);
         }
         match self.parts.as_slice() {
             [Part::Plain { at: 0, bytes }] if *bytes == self.bytes => append(record, all),
-            // Each adds bytes, so it ends with the room that there is.
+            // Each element adds bytes, so this ends when the key is full.
             parts => all.chunks_exact(self.bytes).try_for_each(|value| read(parts, value, memory, record)),
         }
     }
 }
 
-/// Appends the parts of a value to a record.
-fn read(parts: &[Part], value: &[u8], memory: &[u8], record: &mut Record) -> Result<(), NoRecord> {
+/// Appends the parts of a value to a key.
+fn read(parts: &[Part], value: &[u8], memory: &[u8], record: &mut AnswerKey) -> Result<(), NoAnswerKey> {
     for part in parts {
         match part {
-            // Sizes that are known here are copied in place.
+            // Copies of a constant size are inlined.
             Part::Plain { at, bytes: 1 } => append(record, array_at::<1>(value, *at)?)?,
             Part::Plain { at, bytes: 4 } => append(record, array_at::<4>(value, *at)?)?,
             Part::Plain { at, bytes } => append(record, bytes_at(value, *at, *bytes)?)?,
@@ -132,14 +133,14 @@ fn read(parts: &[Part], value: &[u8], memory: &[u8], record: &mut Record) -> Res
                 let case = array_at::<1>(value, *at)?;
                 append(record, case)?;
                 let [case] = *case;
-                read(payloads.get(usize::from(case)).ok_or(NoRecord)?, value, memory, record)?;
+                read(payloads.get(usize::from(case)).ok_or(NoAnswerKey)?, value, memory, record)?;
             }
         }
     }
     Ok(())
 }
 
-/// The same parts, further on by so many bytes.
+/// The same parts, `by` bytes further on.
 fn moved(parts: Vec<Part>, by: usize) -> Vec<Part> {
     let moved = |part| match part {
         Part::Plain { at, bytes } => Part::Plain { at: at.saturating_add(by), bytes },
@@ -152,21 +153,21 @@ fn moved(parts: Vec<Part>, by: usize) -> Vec<Part> {
     parts.into_iter().map(moved).collect()
 }
 
-fn bytes_at(from: &[u8], start: usize, bytes: usize) -> Result<&[u8], NoRecord> {
-    from.get(start..start.saturating_add(bytes)).ok_or(NoRecord)
+fn bytes_at(from: &[u8], start: usize, bytes: usize) -> Result<&[u8], NoAnswerKey> {
+    from.get(start..start.saturating_add(bytes)).ok_or(NoAnswerKey)
 }
 
-fn array_at<const N: usize>(from: &[u8], start: usize) -> Result<&[u8; N], NoRecord> {
-    from.get(start..).and_then(|rest| rest.first_chunk()).ok_or(NoRecord)
+fn array_at<const N: usize>(from: &[u8], start: usize) -> Result<&[u8; N], NoAnswerKey> {
+    from.get(start..).and_then(|rest| rest.first_chunk()).ok_or(NoAnswerKey)
 }
 
-fn number(bytes: &[u8; 4]) -> Result<usize, NoRecord> {
-    usize::try_from(u32::from_le_bytes(*bytes)).map_err(|_| NoRecord)
+fn number(bytes: &[u8; 4]) -> Result<usize, NoAnswerKey> {
+    usize::try_from(u32::from_le_bytes(*bytes)).map_err(|_| NoAnswerKey)
 }
 
 #[inline]
-fn append(record: &mut Record, bytes: &[u8]) -> Result<(), NoRecord> {
-    record.try_extend_from_slice(bytes).map_err(|_| NoRecord)
+fn append(record: &mut AnswerKey, bytes: &[u8]) -> Result<(), NoAnswerKey> {
+    record.try_extend_from_slice(bytes).map_err(|_| NoAnswerKey)
 }
 
 #[cfg(test)]
@@ -194,7 +195,7 @@ mod tests {
             export show: func();
         }";
 
-    /// Lets answers lie where Wasmtime puts them, in memory that was written before, and shows all of it.
+    /// Lets Wasmtime put answers into memory that was written before, and shows all of that memory.
     const LIES: &str = r#"(module
         (import "$root" "look" (func $look (param i32 i32)))
         (memory (export "memory") 16)
@@ -246,8 +247,8 @@ mod tests {
             Lies { engine, component, linker, layout }
         }
 
-        /// The records of answers that lie in one memory.
-        fn records(&self, answers: &[Answer]) -> Vec<Result<Record, NoRecord>> {
+        /// The keys of answers that are in one memory.
+        fn records(&self, answers: &[Answer]) -> Vec<Result<AnswerKey, NoAnswerKey>> {
             let mut store = Store::new(&self.engine, Vec::new());
             let instance = self.linker.instantiate(&mut store, &self.component).unwrap();
             let lie = instance.get_typed_func::<(Lowered,), (u32,)>(&mut store, "lie").unwrap();
@@ -256,7 +257,7 @@ mod tests {
                 answers.iter().map(|answer| lie.call(&mut store, (lowered(answer),)).unwrap().0).collect();
             instance.get_typed_func::<(), ()>(&mut store, "show").unwrap().call(&mut store, ()).unwrap();
             let record = |place: &u32| {
-                let mut record = Record::new();
+                let mut record = AnswerKey::new();
                 self.layout.read(store.data(), (*place).try_into().unwrap(), &mut record).map(|()| record)
             };
             places.iter().map(record).collect()
@@ -267,7 +268,7 @@ mod tests {
         ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
     }
 
-    /// Answers that differ from `one` by a part of `other`, if they differ.
+    /// Copies of `one`, each with one part of `other`; a copy may equal `one`.
     fn near(one: &Decision, other: &Decision) -> Vec<Decision> {
         let (Decision::Connect(one), Decision::Connect(other)) = (one, other) else { return vec![other.clone()] };
         let parts: &[fn(&mut Route, &Route)] = &[
@@ -338,10 +339,10 @@ mod tests {
             lies.records(&[Ok(Decision::Connect(route))]).remove(0)
         };
         let bytes = noted(0).unwrap().len();
-        let most = Record::new().capacity();
+        let most = AnswerKey::new().capacity();
         assert_eq!(noted(most - bytes).unwrap().len(), most);
-        assert_eq!(noted(most - bytes + 1), Err(NoRecord));
-        assert_eq!(noted(most * 2), Err(NoRecord));
+        assert_eq!(noted(most - bytes + 1), Err(NoAnswerKey));
+        assert_eq!(noted(most * 2), Err(NoAnswerKey));
     }
 
     #[test]
@@ -352,8 +353,8 @@ mod tests {
         let mut runner = TestRunner::new(config(1000));
         runner
             .run(&(prop::collection::vec(small, 0..600), places), |(memory, start)| {
-                let mut record = Record::new();
-                // What it comes to is all the same.
+                let mut record = AnswerKey::new();
+                // Either result is fine.
                 let _ = layout.read(&memory, start & !3, &mut record);
                 Ok(())
             })
@@ -363,29 +364,29 @@ mod tests {
     #[test]
     fn what_is_no_answer_has_no_record() {
         let read = |layout: &Layout, memory: &[u8], start| {
-            let mut record = Record::new();
+            let mut record = AnswerKey::new();
             layout.read(memory, start, &mut record).map(|()| record.to_vec())
         };
         let text = Layout::list(Layout::plain(1));
         let place = |first: u32, count: u32| [first.to_le_bytes(), count.to_le_bytes(), *b"text"].concat();
         assert_eq!(read(&text, &place(8, 4), 0), Ok(b"\x04\0\0\0text".to_vec()));
         for (first, count) in [(9, 4), (8, 5), (13, 0), (u32::MAX, u32::MAX), (0, u32::MAX)] {
-            assert_eq!(read(&text, &place(first, count), 0), Err(NoRecord), "{first} {count}");
+            assert_eq!(read(&text, &place(first, count), 0), Err(NoAnswerKey), "{first} {count}");
         }
         for start in [1, 4, 8, 12, usize::MAX - 3, usize::MAX] {
             assert!(read(&text, &place(8, 4), start).is_err(), "{start}");
         }
-        // Elements have to be where they can be.
+        // Elements must be aligned, and within the memory.
         let numbers = Layout::list(Layout::plain(4));
         assert_eq!(read(&numbers, &place(8, 1), 0), Ok(b"\x01\0\0\0text".to_vec()));
-        assert_eq!(read(&numbers, &place(7, 1), 0), Err(NoRecord));
-        assert_eq!(read(&numbers, &place(0, u32::MAX), 0), Err(NoRecord));
+        assert_eq!(read(&numbers, &place(7, 1), 0), Err(NoAnswerKey));
+        assert_eq!(read(&numbers, &place(0, u32::MAX), 0), Err(NoAnswerKey));
         // There is no third case.
         let payloads = vec![Vec::new(), vec![Part::Plain { at: 1, bytes: 1 }]];
         let option = Layout { parts: vec![Part::Case { at: 0, payloads }], bytes: 2, align: 1 };
         assert_eq!(read(&option, &[0, 7], 0), Ok(vec![0]));
         assert_eq!(read(&option, &[1, 7], 0), Ok(vec![1, 7]));
-        assert_eq!(read(&option, &[2, 7], 0), Err(NoRecord));
-        assert_eq!(read(&option, &[1], 0), Err(NoRecord));
+        assert_eq!(read(&option, &[2, 7], 0), Err(NoAnswerKey));
+        assert_eq!(read(&option, &[1], 0), Err(NoAnswerKey));
     }
 }
