@@ -18,6 +18,7 @@ lab: setup modules
 test: setup modules
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo check --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target
 	cargo test --locked --workspace
 	cargo build --locked --workspace --bins --tests
 	target/debug/conformance --decisions 10000 target/modules/conformance-rust.wasm tests/conformance/oldest/*.wasm

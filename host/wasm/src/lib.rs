@@ -1,7 +1,7 @@
-//! Runs modules: from a file to a component that is compiled and linked, and from a request head to the module's
-//! unchecked answer, within its limits. Knows nothing of tenants, upstreams or HTTP connections.
+//! Loads and runs modules: turns a file into a component that is compiled and linked, and a request head into the
+//! module's unchecked answer, within the module's limits. Knows nothing of tenants, upstreams or HTTP connections.
 
-// Nothing that a module or a file says may panic the process.
+// No input from a module or a file may make the process panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
 
@@ -11,3 +11,5 @@ pub mod wasi;
 pub mod abi;
 pub mod call;
 pub mod module;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,15 +1,21 @@
-//! Modules written by hand, and what they are asked.
+//! Modules written in WAT, and requests for them to decide.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use pointsman_rewind::skip_without_rewinding;
 use pointsman_rules::config::TenantLimits;
 use pointsman_rules::request::WrittenRequest;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
+use crate::call::{InstanceOrigin, decide};
 use crate::module::{Loader, Module, componentize};
 use crate::state::Call;
+use crate::testing::{Step, stateful_router};
 
-/// A module that has its path written, as address and length, to `place`; the bytes go to `heap`. `fields` stand in the
-/// core module, and `answer` comes last in `select-peer`.
+/// A module that lets the host write the request's path: address and length to `place`, the bytes to `heap`. `fields`
+/// are fields of the core module, and `answer` is the end of `select-peer`.
 pub fn router(loader: &Loader, place: u32, heap: u32, fields: &str, answer: &str) -> Module {
     let text = format!(
         r#"(module
@@ -27,9 +33,40 @@ pub fn router(loader: &Loader, place: u32, heap: u32, fields: &str, answer: &str
     loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap()
 }
 
-/// Asks about a GET of this path.
+/// Calls `ask` with a GET of this path.
 pub fn asking<T>(module: &Module, path: &str, ask: impl FnOnce(Call<'_>) -> T) -> T {
     let head = WrittenRequest::get(&format!("http://a.test{path}")).head().unwrap();
     let limits = TenantLimits::default();
     ask(Call { head: &Arc::new(head), attempts: &Arc::from([]), stores: None, limits: limits.of(module.class()) })
+}
+
+/// Decisions of instances that are put back equal those of fresh ones, for any writes, growth and globals. With enough
+/// decisions in a row, pages are write-protected as well.
+#[test]
+fn rewound_decisions_equal_fresh_ones() {
+    skip_without_rewinding!();
+    let loader = Loader::new(1, 0).unwrap();
+    let (mut runner, rewound) = (TestRunner::new(config()), Cell::new(0_usize));
+    let steps = prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 0..12);
+    let lengths = prop::collection::vec(0_usize..16, 8);
+    runner
+        .run(&(steps, lengths), |(steps, lengths)| {
+            let component = stateful_router(&steps).unwrap();
+            let module = loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap();
+            let fresh = module.clone().without_rewinding();
+            for length in lengths.iter().flat_map(|length| [*length; 12]) {
+                let path = format!("/{}", "a".repeat(length));
+                let (answer, report) = asking(&module, &path, |call| decide(module.callee(), call));
+                let (expected, _) = asking(&fresh, &path, |call| decide(fresh.callee(), call));
+                prop_assert_eq!(answer, expected);
+                rewound.set(rewound.get() + usize::from(report.instance == InstanceOrigin::Rewound));
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(rewound.get() > 500, "only {} decisions were made by an instance that was put back", rewound.get());
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() }
 }
