@@ -60,7 +60,7 @@ fn code(text: &str) -> &str {
 fn crates_depend_on_nothing_that_they_must_not() {
     for (name, _, forbidden) in CRATES {
         let tree = Command::new(env!("CARGO"))
-            .args(["tree", "--offline", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+            .args(["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
             .current_dir(repository())
             .output()
             .expect("cargo runs");
