@@ -38,9 +38,9 @@ pub struct Memory {
 }
 
 /// The memories of the instance in one store. It belongs in the data of that store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Memories {
-    /// No other `Memories` has the same.
+    /// Given by the store that it was made for; no other has the same. 0: none yet.
     id: u64,
     recorded: Vec<Memory>,
     /// The memory that contains the answers.
@@ -49,8 +49,9 @@ pub struct Memories {
 }
 
 /// The store whose instance reported its memories: the address of its data, which stays while it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum RecordedIn {
+    #[default]
     Nowhere,
     Store(usize),
     Several,
@@ -89,15 +90,17 @@ pub fn address_of<T>(data: &T) -> usize {
     std::ptr::from_ref(data).addr()
 }
 
-impl Default for Memories {
-    fn default() -> Memories {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Memories { id, recorded: Vec::new(), answers: None, recorded_in: RecordedIn::Nowhere }
-    }
-}
-
 impl Memories {
+    /// Gives it an id, for a store that is new. None: an instance has reported memories already.
+    pub(crate) fn bind(&mut self) -> Option<u64> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        if self.recorded_in != RecordedIn::Nowhere {
+            return None;
+        }
+        self.id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Some(self.id)
+    }
+
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -110,7 +113,7 @@ impl Memories {
     /// The memory that contains the answers, if it is one of the recorded ones.
     pub(crate) fn answers(&self) -> Option<Memory> {
         let answers = self.answers?;
-        self.recorded.iter().any(|memory| memory.start == answers.start).then_some(answers)
+        self.recorded.iter().find(|memory| memory.start == answers.start).copied()
     }
 
     fn record(&mut self, memory: Memory, address: usize) {

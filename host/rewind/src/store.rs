@@ -23,8 +23,8 @@ pub struct RewindableStore<T: HasMemories + 'static> {
     writable: Vec<FreshPage>,
     quiet_decisions: u32,
     protections: u32,
-    /// The id of its `Memories`.
-    id: u64,
+    /// The id of its `Memories`. None: nothing of it is rewound.
+    id: Option<u64>,
     store: ManuallyDrop<Store<T>>,
 }
 
@@ -35,9 +35,8 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
         set_up(&mut store);
         // If `set_up` replaced the new store with another, that one may be of another engine, or have an instance
         // already: nothing of it is rewound.
-        let memories = store.data().memories();
-        let is_new = Engine::same(store.engine(), engine) && memories.of_store(address_of(store.data())).is_none();
-        let id = if is_new { memories.id() } else { u64::MAX };
+        let is_ours = Engine::same(store.engine(), engine);
+        let id = if is_ours { store.data_mut().memories_mut().bind() } else { None };
         RewindableStore {
             protected: None,
             writable: Vec::new(),
@@ -87,7 +86,7 @@ impl<T: HasMemories + 'static> RewindableStore<T> {
     /// The memories of its instance, if the data holds those that were recorded in this store.
     fn memories(&self) -> Option<&[Memory]> {
         let data = self.store.data();
-        data.memories().of_store(address_of(data)).filter(|_| data.memories().id() == self.id)
+        data.memories().of_store(address_of(data)).filter(|_| Some(data.memories().id()) == self.id)
     }
 
     /// A copy of a page.

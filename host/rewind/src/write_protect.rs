@@ -38,11 +38,17 @@ pub enum Protection {
     Unknown,
 }
 
+fn number(protection: Protection) -> u8 {
+    match protection {
+        Protection::Off => 0,
+        Protection::On => 1,
+        Protection::Unknown => 2,
+    }
+}
+
 impl ProtectedMemories {
     pub fn new(memories: &[Memory]) -> ProtectedMemories {
-        let protected = ProtectedMemories { memories: memories.to_vec(), state: AtomicU8::new(0) };
-        protected.set(Protection::Off);
-        protected
+        ProtectedMemories { memories: memories.to_vec(), state: AtomicU8::new(number(Protection::Off)) }
     }
 
     /// Whether these are all memories of an instance that reported this many.
@@ -59,12 +65,7 @@ impl ProtectedMemories {
     }
 
     fn set(&self, protection: Protection) {
-        let state = match protection {
-            Protection::Off => 0,
-            Protection::On => 1,
-            Protection::Unknown => 2,
-        };
-        self.state.store(state, Ordering::Relaxed);
+        self.state.store(number(protection), Ordering::Relaxed);
     }
 
     /// Makes the pages of `runs` read-only. False: the kernel refused; then all pages are writable, unless it refused
