@@ -1,4 +1,4 @@
-//! Embeds the files of `guest-sdk` and `wit` in the program: writes the list that `src/sdk.rs` includes.
+//! Embeds the files of `guest-sdk` in the program: writes the list that `src/sdk.rs` includes.
 
 use std::fs;
 use std::io;
@@ -20,12 +20,11 @@ fn main() -> io::Result<()> {
     let host = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let repository = host.parent().unwrap_or(&host);
     let mut list = String::from("&[\n");
-    for folder in ["guest-sdk", "wit/0.1"] {
-        println!("cargo:rerun-if-changed={}", repository.join(folder).display());
-        for file in files(&repository.join(folder))? {
-            let name = file.strip_prefix(repository).unwrap_or(&file);
-            list += &format!("({name:?}, include_bytes!({file:?})),\n");
-        }
+    let folder = repository.join("guest-sdk");
+    println!("cargo:rerun-if-changed={}", folder.display());
+    for file in files(&folder)? {
+        let name = file.strip_prefix(repository).unwrap_or(&file);
+        list += &format!("({name:?}, include_bytes!({file:?})),\n");
     }
     list += "]\n";
     fs::write(Path::new(&variable("OUT_DIR")?).join("sdk.rs"), list)

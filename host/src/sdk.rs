@@ -1,4 +1,5 @@
-//! The SDKs and the WIT package, embedded in the program so that it can create and build a project on its own.
+//! The SDKs, embedded in the program so that it can create and build a project on its own. `pointsman-wasm` has the WIT
+//! package.
 
 use std::fs;
 use std::io;
@@ -91,11 +92,6 @@ pub fn write_template(language: Language, name: &str, folder: &Path) -> io::Resu
     Ok(())
 }
 
-/// The files of the WIT package, by name.
-pub fn wit() -> impl Iterator<Item = (&'static str, &'static [u8])> {
-    FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("wit/0.1/")?, *bytes)))
-}
-
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -117,14 +113,6 @@ mod tests {
             let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
             let all: Vec<String> = routers.collect();
             assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");
-        }
-    }
-
-    #[test]
-    fn the_wit_package_is_whole() {
-        let names: Vec<&str> = wit().map(|(name, _)| name).collect();
-        for name in ["types.wit", "request.wit", "world.wit"] {
-            assert!(names.contains(&name), "{names:?}");
         }
     }
 

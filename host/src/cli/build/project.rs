@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use pointsman_wasm::abi::v0_1::WIT;
 
 use crate::sdk::{self, Language};
 
@@ -37,8 +38,8 @@ impl Project {
         };
         let wit = work.path().join("wit");
         fs::create_dir(&wit).context("cannot write the WIT package")?;
-        for (name, bytes) in sdk::wit() {
-            fs::write(wit.join(name), bytes).context("cannot write the WIT package")?;
+        for (name, text) in WIT {
+            fs::write(wit.join(name), text).context("cannot write the WIT package")?;
         }
         Ok(Project { folder, language, sdk, wit, work })
     }

@@ -30,3 +30,21 @@ pub const WIT: [(&str, &str); 9] = [
     ("upstreams.wit", include_str!("../../../../../wit/0.1/upstreams.wit")),
     ("world.wit", include_str!("../../../../../wit/0.1/world.wit")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_wit_package_is_whole() {
+        let names: Vec<&str> = WIT.map(|(name, _)| name).to_vec();
+        for name in ["types.wit", "request.wit", "world.wit"] {
+            assert!(names.contains(&name), "{names:?}");
+        }
+        let files = std::fs::read_dir("../../wit/0.1").expect("the folder");
+        let files = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
+        assert_eq!(files.collect::<BTreeSet<_>>(), names.into_iter().map(str::to_owned).collect());
+    }
+}
