@@ -12,6 +12,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use super::*;
 use crate::config::{Grants, Limits, UpstreamDefaults};
 use crate::contract::{self, Alpn, Quirks, Upgrade, Verify};
+use crate::strategies::is_known_group_list;
 
 const ONE: Fingerprint = Fingerprint([1; 32]);
 
@@ -54,7 +55,7 @@ fn ask_under(upstream: &UpstreamDefaults, decision: contract::Decision, grants: 
             credentials: &credentials,
             own: &OwnAddresses::default(),
             local_ports: Some((1024, 60_000)),
-            tls_groups: |list| list.split(':').all(|group| matches!(group, "X25519" | "P-256")),
+            tls_groups: is_known_group_list,
         },
     )
 }
