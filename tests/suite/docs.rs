@@ -11,6 +11,7 @@ use pointsman::metrics::Metrics;
 use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{self, Share};
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Authority, example, modules};
 use pointsman_wasm::module::Loader;
@@ -129,18 +130,9 @@ fn every_example_is_accepted() {
             tls: None,
         });
         let terms = tenant.terms();
-        let (head, attempts) = (Arc::new(head), Vec::new().into());
-        let question = Question {
-            stores: &tenant.stores,
-            tenant: &tenant,
-            modules: &modules,
-            terms: &terms,
-            head: &head,
-            attempts: &attempts,
-            cache: None,
-        };
-        let wanted = evaluate(question, &mut 0, |_, _, _| {});
-        match wanted {
+        let question =
+            Question { stores: &tenant.stores, tenant: &tenant, modules: &modules, terms: &terms, cache: None };
+        match evaluate(question, &Inputs::first(Arc::new(head))).0 {
             Ok(Action::Connect(_)) => {}
             // The one thing that depends on the machine.
             Err(Failure::Refused(refusal)) if refusal.to_string().ends_with("(Linux 6.3 has)") => {}

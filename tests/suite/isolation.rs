@@ -9,6 +9,7 @@ use pointsman::metrics::Metrics;
 use pointsman::release::{Origin, Version};
 use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{Config, Share};
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
 use pointsman_wasm::call::InstanceOrigin;
@@ -383,19 +384,12 @@ fn answer(tenant: &Tenant) -> Result<InstanceOrigin, String> {
         tls: None,
     });
     let (version, terms) = (tenant.releases.live(), tenant.terms());
-    let (head, attempts) = (Arc::new(head), Vec::new().into());
-    let question = Question {
-        tenant,
-        modules: &version.modules,
-        stores: &tenant.stores,
-        terms: &terms,
-        head: &head,
-        attempts: &attempts,
-        cache: None,
-    };
-    let mut made = None;
-    match evaluate(question, &mut 0, |_, decided, _| made = Some(decided.instance)) {
-        Ok(Action::Respond(_)) => made.ok_or_else(|| "nothing was asked".to_owned()),
+    let question = Question { tenant, modules: &version.modules, stores: &tenant.stores, terms: &terms, cache: None };
+    let (action, calls) = evaluate(question, &Inputs::first(Arc::new(head)));
+    match action {
+        Ok(Action::Respond(_)) => {
+            calls.last().map(|call| call.report.instance).ok_or_else(|| "no module was called".to_owned())
+        }
         other => Err(format!("{other:?}")),
     }
 }

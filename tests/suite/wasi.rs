@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method};
 use pointsman_rules::config::{Limits, TenantLimits};
 use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::reads::Read;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_rules::stores::{Shared, Stores, Upstreams};
@@ -34,8 +35,8 @@ fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>
         tls: None,
     }));
     let (shared, upstreams) = (Arc::new(Shared::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
-    let (stores, attempts) = (Arc::new(Stores { shared, upstreams, groups: Vec::new() }), Vec::new().into());
-    decide(module.callee(), Call { head: &head, attempts: &attempts, stores: Some(&stores), limits })
+    let stores = Arc::new(Stores { shared, upstreams, groups: Vec::new() });
+    decide(module.callee(), Call { inputs: &Inputs::first(head), stores: Some(&stores), limits })
 }
 
 fn lines(decided: &CallReport) -> Vec<String> {

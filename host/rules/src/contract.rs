@@ -173,6 +173,7 @@ pub struct RetryPolicy {
 
 /// WIT: `types.attempt`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Attempt {
     pub number: u32,
     pub address: String,
@@ -187,6 +188,7 @@ pub struct Attempt {
 
 /// WIT: `types.stage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     Resolve,
     Connect,
@@ -199,6 +201,7 @@ pub enum Stage {
 
 /// WIT: `types.failure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Failure {
     Timeout,
     Refused,
@@ -213,6 +216,7 @@ pub enum Failure {
 
 /// WIT: `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     Trace,
     Debug,
@@ -223,6 +227,7 @@ pub enum Level {
 
 /// WIT: `shared.error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SharedError {
     Full,
     TooLong,
@@ -233,6 +238,7 @@ pub enum SharedError {
 
 /// WIT: `upstreams.health`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Health {
     #[default]
     Unknown,
@@ -242,6 +248,7 @@ pub enum Health {
 
 /// WIT: `upstreams.upstream`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Upstream {
     pub address: String,
     pub health: Health,

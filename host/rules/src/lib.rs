@@ -18,6 +18,7 @@ pub mod retry;
 
 // Data used along the walk.
 pub mod contract;
+pub mod inputs;
 pub mod reads;
 pub mod settings;
 pub mod config;

@@ -5,11 +5,12 @@
 
 use std::fmt;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
 use serde_json::{Value, json};
 
 use crate::contract;
-use crate::request::RequestHead;
+use crate::inputs::Inputs;
+use crate::request::DownstreamTls;
 use crate::settings::ModuleSettings;
 
 /// An accessor with its argument.
@@ -128,29 +129,34 @@ impl Reads {
 }
 
 impl Read {
-    /// The value that the module saw, as JSON. Bytes that are not UTF-8 are replaced.
-    pub fn seen(&self, head: &RequestHead, settings: &ModuleSettings, attempts: &[contract::Attempt]) -> Value {
+    /// The value that the module saw, as JSON. Nothing is lost: bytes that are not UTF-8 are `{"hex": "..."}`.
+    pub fn seen(&self, inputs: &Inputs, settings: &ModuleSettings) -> Value {
+        let head = &inputs.head;
         match self {
             Read::Method => json!(head.method()),
             Read::Scheme => json!(head.scheme()),
             Read::Authority => json!(head.authority()),
             Read::Path => json!(head.path()),
             Read::Query => json!(head.query()),
-            Read::Header(name) | Read::HeaderText(name) => json!(head.header(name).map(lossy)),
-            Read::HeaderValues(name) => head.header_values(name).map(lossy).collect(),
-            Read::Headers => head.headers().map(|(name, value)| json!([name.as_str(), lossy(value)])).collect(),
+            Read::Header(name) => json!(head.header(name).map(|value| bytes(value.as_bytes()))),
+            // The module itself got a text in which other bytes were replaced.
+            Read::HeaderText(name) => json!(head.header(name).map(|value| String::from_utf8_lossy(value.as_bytes()))),
+            Read::HeaderValues(name) => head.header_values(name).map(|value| bytes(value.as_bytes())).collect(),
+            Read::Headers => {
+                head.headers().map(|(name, value)| json!([name.as_str(), bytes(value.as_bytes())])).collect()
+            }
             Read::ClientIp => json!(head.client_ip()),
             Read::Listener => json!(head.listener()),
-            Read::Tls => json!(head.tls().map(|tls| json!({"sni": tls.sni, "version": tls.version}))),
-            Read::Attempts => json!(attempts.len()),
+            Read::Tls => json!(head.tls().map(tls)),
+            Read::Attempts => json!(&*inputs.attempts),
             Read::ConfigJson => settings.whole().clone(),
             Read::ConfigGet(pointer) => settings.value(pointer).cloned().unwrap_or_default(),
             Read::ConfigText(pointer) => json!(settings.value(pointer).and_then(Value::as_str)),
             Read::Now(value) | Read::Random(value) => json!(value),
-            Read::RandomSeed(seed) => json!(seed.map(|byte| format!("{byte:02x}")).concat()),
+            Read::RandomSeed(seed) => json!(hex(seed)),
             Read::SharedAdd { sum, .. } => of_shared(sum),
             Read::SharedCounter { count, .. } => json!(count),
-            Read::SharedGet { value, .. } => json!(value.as_ref().map(|value| String::from_utf8_lossy(value))),
+            Read::SharedGet { value, .. } => json!(value.as_ref().map(|value| bytes(value))),
             Read::SharedSet { done, .. } => of_shared(done),
             Read::SharedCompareAndSet { done, .. } => of_shared(done),
             Read::SharedDelete(_) => Value::Null,
@@ -278,13 +284,35 @@ fn of_shared<T: serde::Serialize>(result: &Result<T, contract::SharedError>) -> 
     }
 }
 
-fn lossy(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
+/// Bytes as JSON: a string if they are UTF-8.
+fn bytes(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => json!({"hex": hex(bytes)}),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn tls(tls: &DownstreamTls) -> Value {
+    json!({
+        "sni": tls.sni,
+        "version": tls.version,
+        "cipher": tls.cipher,
+        "client-cert-sha256": tls.client_cert_sha256.as_deref().map(hex),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderMap, HeaderValue, Method};
+
     use super::*;
+    use crate::request::{Arrival, DownstreamTls, RequestHead, attempts};
 
     #[test]
     fn a_read_is_noted_once() {
@@ -313,6 +341,55 @@ mod tests {
         reads.note(Read::ConfigGet("x".repeat(100_000)));
         assert!(reads.list().is_empty());
         assert!(!reads.is_complete());
+    }
+
+    #[track_caller]
+    fn check(read: Read, inputs: &Inputs, expected: Value) {
+        assert_eq!(read.seen(inputs, &ModuleSettings::new(Value::Null)), expected);
+    }
+
+    #[test]
+    fn no_value_is_lost() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("text"));
+        headers.append("x-a", HeaderValue::from_bytes(b"\xff").unwrap());
+        let head = RequestHead::new(Arrival {
+            method: Method::GET,
+            target: b"/".to_vec(),
+            authority: "a.test".to_owned(),
+            headers,
+            client_ip: None,
+            listener: "web".into(),
+            tls: Some(Arc::new(DownstreamTls {
+                sni: Some("a.test".to_owned()),
+                version: "TLSv1.3".to_owned(),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                client_cert_sha256: Some(vec![0xab, 0x01]),
+            })),
+        });
+        let failed = attempts(&["192.0.2.1:80=connect/refused".to_owned()]).unwrap();
+        let inputs = Inputs::after(Arc::new(head), &failed);
+        let name = HeaderName::from_static("x-a");
+        check(Read::Header(name.clone()), &inputs, json!("text"));
+        check(Read::HeaderValues(name), &inputs, json!(["text", {"hex": "ff"}]));
+        check(Read::Headers, &inputs, json!([["x-a", "text"], ["x-a", {"hex": "ff"}]]));
+        check(
+            Read::Tls,
+            &inputs,
+            json!({
+                "sni": "a.test", "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "client-cert-sha256": "ab01",
+            }),
+        );
+        check(
+            Read::Attempts,
+            &inputs,
+            json!([{
+                "number": 1, "address": "192.0.2.1:80", "stage": "connect", "failure": "refused", "status": null,
+                "reused-connection": false, "request-sent": false, "elapsed-ms": 1, "detail": failed[0].detail,
+            }]),
+        );
+        let value = Some(vec![0x80]);
+        check(Read::SharedGet { key: "a".to_owned(), value }, &inputs, json!({"hex": "80"}));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use pointsman_rules::config::{
     self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig,
     TenantConfig, TenantLimits, Warm,
 };
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{OfflineRequest, RequestHead, attempts};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
@@ -65,9 +66,8 @@ pub struct Arguments {
 }
 
 pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let head = Arc::new(head(arguments)?);
-    let attempts = attempts(&arguments.failed)?;
-    let (config, credentials, own) = match tenant(arguments, &head)? {
+    let inputs = Inputs::after(Arc::new(head(arguments)?), &attempts(&arguments.failed)?);
+    let (config, credentials, own) = match tenant(arguments, &inputs.head)? {
         Ok(found) => found,
         Err(problems) => {
             eprintln!("{problems}");
@@ -113,21 +113,11 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     };
     let terms = tenant.terms();
-    let ask_of = |tenant| Question {
-        tenant,
-        modules: &modules,
-        stores: &tenant.stores,
-        terms: &terms,
-        head: &head,
-        attempts: &attempts,
-        cache: None,
-    };
-    let _ = evaluate(ask_of(&warm_up), &mut 0, |_, _, _| {});
-    let mut asked = Vec::new();
-    let action = evaluate(ask_of(&tenant), &mut 0, |module, decided, answer| {
-        let path = config.modules.get(asked.len()).map(|module| module.path.display().to_string());
-        asked.push(Asked::new(path.unwrap_or_default(), module, decided, answer, &head, &attempts));
-    });
+    let ask_of = |tenant| Question { tenant, modules: &modules, stores: &tenant.stores, terms: &terms, cache: None };
+    let _ = evaluate(ask_of(&warm_up), &inputs);
+    let (action, calls) = evaluate(ask_of(&tenant), &inputs);
+    let paths = config.modules.iter().map(|module| module.path.display().to_string());
+    let asked = paths.zip(&calls).map(|(path, call)| Asked::new(path, call, &inputs)).collect();
     println!("{}", json_pretty(&Report::new(&config, asked, &action)));
     Ok(if action.is_ok() { Outcome::Success } else { Outcome::Refused })
 }

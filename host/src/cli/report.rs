@@ -1,16 +1,13 @@
 //! The report that `pointsman decide` prints.
 
-use pointsman_rules::checked::CheckedDecision;
 use pointsman_rules::config::TenantConfig;
-use pointsman_rules::contract;
-use pointsman_rules::request::RequestHead;
-use pointsman_wasm::call::CallReport;
-use pointsman_wasm::module::{Module, Warmth};
+use pointsman_rules::inputs::Inputs;
+use pointsman_wasm::module::Warmth;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Failure;
-use crate::evaluate::Action;
+use crate::evaluate::{Action, ModuleCall};
 use crate::outcome::Outcome;
 
 /// The report of a whole decision.
@@ -58,32 +55,26 @@ impl<'a> Report<'a> {
 }
 
 impl Asked {
-    pub fn new(
-        path: String,
-        module: &Module,
-        decided: &CallReport,
-        answer: &Result<CheckedDecision, Failure>,
-        head: &RequestHead,
-        attempts: &[contract::Attempt],
-    ) -> Asked {
-        let answered = match (decided.said, answer) {
+    pub fn new(path: String, call: &ModuleCall<'_>, inputs: &Inputs) -> Asked {
+        let ModuleCall { module, report, answer } = call;
+        let answered = match (report.said, answer) {
             (Some(said), _) => said.to_owned(),
             (None, Err(failure)) => failure.to_string(),
             (None, Ok(_)) => String::new(),
         };
-        let reads = decided.reads.list().iter();
-        let lines = decided.lines.iter();
+        let reads = report.reads.list().iter();
+        let lines = report.lines.iter();
         Asked {
             module: path,
             sha256: module.digest().full(),
             warmth: Some(module.warmth()).filter(|warmth| **warmth != Warmth::NotWanted).cloned(),
             reads: reads
-                .map(|read| ReadRecord { read: read.to_string(), saw: read.seen(head, module.settings(), attempts) })
+                .map(|read| ReadRecord { read: read.to_string(), saw: read.seen(inputs, module.settings()) })
                 .collect(),
             log: lines.map(|line| LogRecord { level: line.level.name(), message: line.message.clone() }).collect(),
             answered,
-            microseconds: u64::try_from(decided.elapsed.as_micros()).unwrap_or(u64::MAX),
-            memory_bytes: decided.memory_bytes,
+            microseconds: u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX),
+            memory_bytes: report.memory_bytes,
         }
     }
 }

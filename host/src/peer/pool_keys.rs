@@ -34,7 +34,7 @@ pub enum Found {
     Known,
     New,
     /// New, and the table was full, so it was cleared first.
-    TableAnew,
+    TableCleared,
 }
 
 /// Pingora's default group key is 0, so keys begin at 1.
@@ -55,8 +55,8 @@ impl PoolKeys {
         if let Some(key) = keys.get(connection) {
             return PoolKey { key: *key, found: Found::Known };
         }
-        let found = if keys.len() >= self.most { Found::TableAnew } else { Found::New };
-        if found == Found::TableAnew {
+        let found = if keys.len() >= self.most { Found::TableCleared } else { Found::New };
+        if found == Found::TableCleared {
             keys.clear();
         }
         let key = PoolKeys::unique();

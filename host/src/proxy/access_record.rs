@@ -3,12 +3,12 @@
 use chrono::{SecondsFormat, Utc};
 use http::Version;
 use pingora::proxy::Session;
-use pointsman_rules::check::Target;
 use pointsman_rules::contract::Failure;
 use pointsman_rules::request;
 
 use crate::log::{Access, AccessLogger, AttemptRecord, FailureRecord, FallbackRecord};
 use crate::metrics::FallbackLevel;
+use crate::proxy::attempt::Attempt;
 use crate::proxy::context::Context;
 use crate::proxy::failed::final_status;
 use crate::resolve::Hop;
@@ -35,21 +35,21 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
         duration_ms: elapsed.as_secs_f64() * 1000.0,
         tenant: served.map(|served| &*served.tenant.name),
         version: served.map(|served| served.version.number),
-        module: ctx.decision.as_ref().map(|decision| decision.digest.to_string()),
-        decision: ctx.decision.as_ref().and_then(|decision| decision.kind),
-        cached: ctx.decision.as_ref().is_some_and(|decision| decision.recalled),
-        decision_us: u64::try_from(ctx.decision_time.as_micros()).unwrap_or(u64::MAX),
+        module: ctx.decided.module.map(|digest| digest.to_string()),
+        decision: ctx.decided.kind,
+        cached: ctx.decided.is_cached,
+        decision_us: u64::try_from(ctx.decided.time.as_micros()).unwrap_or(u64::MAX),
         // `error` already says that the client got the failure answer, and why.
-        fallback: ctx.fallback.as_ref().filter(|taken| taken.level != FallbackLevel::Answer).map(|taken| {
+        fallback: ctx.decided.fallback.as_ref().filter(|taken| taken.level != FallbackLevel::Answer).map(|taken| {
             FallbackRecord {
                 level: taken.level.name(),
-                code: taken.because.answer().code,
-                cause: taken.because.to_string(),
+                code: taken.reason.answer().code,
+                cause: taken.reason.to_string(),
             }
         }),
-        note: ctx.route.as_ref().and_then(|route| route.note.as_deref()),
-        upstream: ctx.route.as_ref().map(|route| route.peer.connection.target.to_string()),
-        upstream_address: upstream_address(ctx),
+        note: ctx.route().and_then(|route| route.note.as_deref()),
+        upstream: ctx.route().map(|route| route.peer.connection.target.to_string()),
+        upstream_address: ctx.attempt.as_ref().and_then(Attempt::address).map(Hop::to_string),
         attempts: ctx.attempts,
         failed_attempts: ctx.failed.iter().map(failed_attempt).collect(),
         error: ctx
@@ -57,14 +57,6 @@ pub fn write(logger: &AccessLogger, session: &Session, ctx: &Context) {
             .as_ref()
             .map(|failure| FailureRecord { code: failure.answer().code, cause: failure.to_string() }),
     });
-}
-
-fn upstream_address(ctx: &Context) -> Option<String> {
-    let connection = &ctx.route.as_ref()?.peer.connection;
-    match (&connection.target, &connection.connect_proxy) {
-        (Target::Socket(_) | Target::Unix(_), None) => None,
-        (Target::Name { .. }, _) | (_, Some(_)) => ctx.hop.as_ref().map(Hop::to_string),
-    }
 }
 
 fn failed_attempt(attempt: &pointsman_rules::contract::Attempt) -> AttemptRecord {

@@ -1,24 +1,21 @@
 //! The state of one request between Pingora's phases.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pointsman_rules::check::Target;
 use pointsman_rules::checked::Route;
 use pointsman_rules::contract;
 use pointsman_rules::quota::Counted;
 use pointsman_rules::request::{Pace, RequestHead};
-use pointsman_rules::stores::UnderWay;
-use pointsman_wasm::module::Digest;
+use pointsman_wasm::module::{Digest, Module};
 
 use crate::answer::Failure;
-use crate::decide::FallbackTaken;
+use crate::decide::{DecisionEvent, FallbackTaken};
 use crate::door::Connection;
-use crate::peer::Reached;
+use crate::evaluate::Action;
+use crate::proxy::attempt::Attempt;
 use crate::proxy::in_flight::InFlight;
 use crate::release::{Serving, Version};
-use crate::resolve::Hop;
 use crate::tenant::{PolicySnapshot, Tenant};
 
 /// A request on its walk through the rooms.
@@ -26,52 +23,34 @@ pub struct Context {
     pub connection: Option<Arc<Connection>>,
     pub start: Instant,
     pub served: Option<Served>,
-    /// The route of the current attempt.
-    pub route: Option<Arc<Route>>,
     pub next: Next,
-    /// Further addresses of the name that the current attempt goes to.
-    pub addresses: std::vec::IntoIter<SocketAddr>,
-    /// The address that the current attempt goes to.
-    pub hop: Option<Hop>,
-    /// How far the connection of the current attempt got.
-    pub reached: Option<Reached>,
-    pub attempt_start: Instant,
+    /// The current attempt, or the last one.
+    pub attempt: Option<Attempt>,
     /// Attempts that have begun.
     pub attempts: u32,
     /// Attempts that failed, oldest first.
     pub failed: Vec<contract::Attempt>,
-    /// Set when the upstream's status makes the attempt fail.
-    pub failed_status: Option<u16>,
-    pub decision: Option<Decision>,
-    /// The fallback that replaced the last decision, if that failed.
-    pub fallback: Option<FallbackTaken>,
-    pub decision_time: Duration,
+    pub decided: DecisionNotes,
     /// The failure that the client gets, or got.
     pub failure: Option<Failure>,
     /// The answer is written; Pingora's later phases must not write another.
     pub answered: bool,
     _in_flight: InFlight,
-    /// Count the request, and its current attempt, in the tenant's usage.
+    /// Counts the request in the tenant's usage.
     pub counted: Option<Counted>,
-    pub attempt_counted: Option<Counted>,
-    /// The current attempt, in the upstream statistics that the tenant's modules may read.
-    pub under_way: Option<UnderWay>,
     /// The pace at which the body of an HTTP/2 request arrives; for HTTP/1, the door itself measures it.
     pub body_pace: Option<Pace>,
-    /// Pieces of the body that were forwarded in the current attempt.
-    pub body_pieces: usize,
     /// Counts the request among the connection's HTTP/2 responses that may be under way.
     pub begun: Option<Counted>,
 }
 
 /// The next step when Pingora asks for a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Next {
-    /// Evaluate the modules.
-    Ask,
-    /// Try `route`, which is already decided.
-    Route,
-    /// Continue the same attempt with the next of `addresses`.
+    Decide,
+    /// Begin an attempt on this route, which is already decided.
+    Begin(Arc<Route>),
+    /// Continue the current attempt with the next address of its name.
     Address,
 }
 
@@ -89,13 +68,32 @@ pub struct Served {
     pub head: Arc<RequestHead>,
 }
 
-/// The last decision, for the access log.
-pub struct Decision {
-    pub digest: Digest,
-    /// None: the module gave no usable answer.
+/// What the access log shows of a request's decisions.
+#[derive(Default)]
+pub struct DecisionNotes {
+    /// The module that made the last decision. None: it was made without one.
+    pub module: Option<Digest>,
+    /// The last decision's kind. None: there was no usable one.
     pub kind: Option<&'static str>,
-    /// A cache hit: the module was not called.
-    pub recalled: bool,
+    /// The last decision was a cache hit: the module was not called.
+    pub is_cached: bool,
+    /// The fallback that replaced the last decision, if that failed.
+    pub fallback: Option<FallbackTaken>,
+    /// The time of all decisions.
+    pub time: Duration,
+}
+
+impl DecisionNotes {
+    pub fn note(&mut self, event: &DecisionEvent<'_>) {
+        let module = event.module();
+        *self = DecisionNotes {
+            module: module.map(Module::digest),
+            kind: event.action.as_ref().ok().filter(|_| module.is_some()).map(Action::kind),
+            is_cached: event.cached.is_some(),
+            fallback: event.fallback.clone(),
+            time: self.time + event.elapsed(),
+        };
+    }
 }
 
 impl Context {
@@ -105,62 +103,39 @@ impl Context {
             connection,
             start: now,
             served: None,
-            route: None,
-            next: Next::Ask,
-            addresses: Vec::new().into_iter(),
-            hop: None,
-            reached: None,
-            attempt_start: now,
+            next: Next::Decide,
+            attempt: None,
             attempts: 0,
             failed: Vec::new(),
-            failed_status: None,
-            decision: None,
-            fallback: None,
-            decision_time: Duration::ZERO,
+            decided: DecisionNotes::default(),
             failure: None,
             answered: false,
             _in_flight: in_flight,
             counted: None,
-            attempt_counted: None,
-            under_way: None,
             body_pace: None,
-            body_pieces: 0,
             begun: None,
         }
     }
 
-    /// Begins the next attempt, and resets the state of the previous one.
-    pub fn begin_attempt(&mut self) {
-        self.attempts += 1;
-        self.attempt_start = Instant::now();
-        self.body_pieces = 0;
-        self.addresses = Vec::new().into_iter();
-        self.hop = None;
-        self.reached = None;
-        self.attempt_counted = None;
-        self.under_way = None;
+    /// Begins the next attempt.
+    pub fn begin_attempt(&mut self, route: Arc<Route>) {
         if let Some(served) = &self.served {
-            // Bounded by the requests in flight.
-            self.attempt_counted = served.tenant.usage.attempts.enter(usize::MAX);
-            if let Some(route) = self.route.as_ref().filter(|_| served.watches_upstreams) {
-                let target = &route.peer.connection.target;
-                self.under_way = Some(served.tenant.stores.upstreams.begin(target, self.attempt_start));
-            }
+            self.attempts += 1;
+            self.attempt = Some(Attempt::begin(self.attempts, route, served));
         }
     }
 
-    /// The route of the current attempt, and the tenant and version that serve the request.
-    pub fn current(&self) -> Result<(&Arc<Route>, &Served), Failure> {
-        match (&self.route, &self.served) {
-            (Some(route), Some(served)) => Ok((route, served)),
-            _ => Err(Failure::Internal("an attempt without a route".to_owned())),
+    /// The current attempt, and the tenant and version that serve the request.
+    pub fn current(&mut self) -> Result<(&mut Attempt, &Served), Failure> {
+        match (&mut self.attempt, &self.served) {
+            (Some(attempt), Some(served)) => Ok((attempt, served)),
+            _ => Err(Failure::Internal("no attempt has begun".to_owned())),
         }
     }
 
-    /// Whether the current attempt goes to a name, which may have several addresses.
-    pub fn is_of_a_name(&self) -> bool {
-        let next_hop = self.route.as_ref().map(|route| route.peer.connection.next_hop());
-        matches!(next_hop, Some(Target::Name { .. }))
+    /// The route of the current attempt.
+    pub fn route(&self) -> Option<&Route> {
+        self.attempt.as_ref().map(|attempt| &*attempt.route)
     }
 
     /// The time left for all attempts of the request. None: it is used up.
@@ -171,7 +146,7 @@ impl Context {
 
     /// Attempts that this request may have: the tenant's limit, or fewer if the module said so.
     pub fn attempts_allowed(&self) -> u32 {
-        match (&self.route, &self.served) {
+        match (self.route(), &self.served) {
             (Some(route), _) => route.retry.attempts,
             (None, Some(served)) => served.tenant.config.limits.of_any().attempts,
             (None, None) => 1,

@@ -1,14 +1,10 @@
 //! Handles a failed attempt: records it for the module and the log, and asks `retry` whether another may follow.
 
-use std::time::Instant;
-
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
-use pointsman_rules::contract;
 use pointsman_rules::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
-use crate::answer::Failure;
 use crate::proxy::attempt::FailureFacts;
 use crate::proxy::context::{Context, Next};
 use crate::resolve::Hop;
@@ -16,54 +12,30 @@ use crate::resolve::Hop;
 /// resolve: the address did not answer. Returns whether the same attempt continues with another address of the same
 /// name. Nothing was sent, so that is always safe.
 pub fn try_next_address(session: &Session, ctx: &mut Context, what: &FailureFacts) -> bool {
-    let (Some(served), Some(Hop::Socket(address))) = (&ctx.served, &ctx.hop) else { return false };
-    if !what.is_of_the_address() || !ctx.is_of_a_name() {
+    let Ok((attempt, served)) = ctx.current() else { return false };
+    let Some(Hop::Socket(address)) = &attempt.hop else { return false };
+    if !what.is_of_the_address() || !attempt.is_to_a_name() {
         return false;
     }
     served.tenant.unreachable.note(*address);
-    if ctx.addresses.len() == 0 || body(session) == Body::Gone {
+    if attempt.addresses.len() == 0 || body(session) == Body::Gone {
         return false;
     }
     ctx.next = Next::Address;
     true
 }
 
-/// retry: records a failed attempt and returns whether another may follow.
-pub fn note_attempt(session: &Session, ctx: &mut Context, what: FailureFacts, detail: String) -> bool {
-    let address = ctx.route.as_ref().map(|route| route.peer.connection.target.to_string());
-    let address = address.unwrap_or_default();
-    ctx.failed.push(contract::Attempt {
-        number: ctx.attempts,
-        address: address.clone(),
-        stage: what.stage,
-        failure: what.failure,
-        status: what.status,
-        reused_connection: what.reused,
-        request_sent: what.progress != Progress::NothingSent,
-        elapsed_ms: u32::try_from(ctx.attempt_start.elapsed().as_millis()).unwrap_or(u32::MAX),
-        detail: detail.clone(),
-    });
-    ctx.failure = Some(match what.exhausted {
-        Some(cause) => Failure::Exhausted { address, cause },
-        None => Failure::Upstream { stage: what.stage, failure: what.failure, address, detail },
-    });
-    let retry = retry::may_retry(question(session, ctx, ctx.attempts_allowed(), what.progress));
-    if let Some(served) = &ctx.served {
-        let tenant = &served.tenant;
-        tenant.metrics.attempt_failed(what.failure.name());
-        // A lack of the proxy's own resources does not count as a failure of the upstream.
-        if let Some(under_way) = ctx.under_way.take()
-            && what.exhausted.is_none()
-        {
-            tenant.stores.upstreams.failed(&under_way, Instant::now());
-        }
-        if !retry && ctx.attempts >= tenant.config.limits.of_any().attempts {
-            tenant.metrics.over_budget("attempts");
-        }
-    }
-    if retry {
-        // The next attempt determines the outcome.
-        ctx.failure = None;
+/// retry: ends the current attempt as failed, and returns whether another may follow.
+pub fn fail_attempt(session: &Session, ctx: &mut Context, facts: FailureFacts, detail: String) -> bool {
+    let progress = facts.progress;
+    let Some(attempt) = &mut ctx.attempt else { return false };
+    let (record, failure) = attempt.fail(facts, detail);
+    ctx.failed.push(record);
+    let retry = retry::may_retry(question(session, ctx, ctx.attempts_allowed(), progress));
+    // If another attempt follows, that one determines the outcome.
+    ctx.failure = (!retry).then_some(failure);
+    if let Some(served) = ctx.served.as_ref().filter(|_| !retry) {
+        served.tenant.note_last_attempt(ctx.attempts);
     }
     retry
 }

@@ -1,13 +1,18 @@
 //! Writes the lines that modules log to the diagnostics.
 
 use pointsman_rules::contract;
-use pointsman_wasm::call::CallReport;
-use pointsman_wasm::module::Module;
 
+use crate::decide::DecisionEvent;
+use crate::evaluate::ModuleCall;
 use crate::tenant::Tenant;
 
-/// Writes the lines that a module logged to the diagnostics, within the tenant's `quota.log_bytes_per_s`.
-pub fn tell(tenant: &Tenant, module: &Module, report: &CallReport) {
+/// Writes the lines that the modules of a decision logged, within the tenant's `quota.log_bytes_per_s`.
+pub fn write(event: &DecisionEvent<'_>) {
+    event.calls.iter().for_each(|call| write_lines(event.tenant, call));
+}
+
+fn write_lines(tenant: &Tenant, call: &ModuleCall<'_>) {
+    let (module, report) = (call.module, &call.report);
     for line in &report.lines {
         if !is_shown(line.level) {
             continue;

@@ -1,7 +1,7 @@
 //! Implements Pingora's phases, each of which runs the steps that belong to it.
 
 use std::os::fd::RawFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,11 +18,12 @@ use pointsman_rules::retry::{self, Progress};
 use crate::answer::Failure;
 use crate::door::{CONNECTION, Phase};
 use crate::evaluate::Action;
+use crate::proxy::attempt::facts;
 use crate::proxy::context::{Context, Next};
-use crate::proxy::failed::{final_status, note_attempt, progress, question, try_next_address};
+use crate::proxy::failed::{fail_attempt, final_status, progress, question, try_next_address};
 use crate::proxy::response::{self, Afterwards};
 use crate::proxy::steps::{Proxy, announce_close};
-use crate::proxy::{access_record, attempt, forwarded, max_forwards, rewrite, write};
+use crate::proxy::{access_record, forwarded, max_forwards, rewrite, write};
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -79,8 +80,7 @@ impl ProxyHttp for Proxy {
         };
         match decided {
             Ok(Action::Connect(route)) => {
-                ctx.route = Some(route);
-                ctx.next = Next::Route;
+                ctx.next = Next::Begin(route);
                 Ok(true)
             }
             Ok(Action::Respond(response)) => {
@@ -117,7 +117,7 @@ impl ProxyHttp for Proxy {
         connection: Option<&Digest>,
         _ctx: &mut Context,
     ) -> Result<()> {
-        attempt::agreed(connection)
+        facts::agreed(connection)
     }
 
     async fn upstream_request_filter(
@@ -130,7 +130,7 @@ impl ProxyHttp for Proxy {
             // The client is already sending the body, see `request_filter`.
             request.remove_header(&EXPECT);
         }
-        rewrite::name_host(request, ctx.route.as_deref())?;
+        rewrite::name_host(request, ctx.route())?;
         rewrite::join_cookies(request)?;
         max_forwards::count_down(request)?;
         if let (Some(connection), Some(served)) = (&ctx.connection, &ctx.served) {
@@ -139,7 +139,7 @@ impl ProxyHttp for Proxy {
             let from = forwarded::From { client: connection.client, scheme, authority, version };
             forwarded::apply(&connection.listener.config.forwarded, &from, request)?;
         }
-        match &ctx.route {
+        match ctx.route() {
             Some(route) => rewrite::apply(&route.rewrite, request),
             None => Ok(()),
         }
@@ -159,7 +159,9 @@ impl ProxyHttp for Proxy {
             // Pingora would write a last chunk for the empty piece, and then another one.
             *body = None;
         }
-        ctx.body_pieces = ctx.body_pieces.saturating_add(1);
+        if let Some(attempt) = &mut ctx.attempt {
+            attempt.body_pieces = attempt.body_pieces.saturating_add(1);
+        }
         self.keep_pace(body.as_ref().map_or(0, Bytes::len), end_of_stream, ctx)
     }
 
@@ -170,8 +172,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let what = attempt::connecting(&error, ctx.reached.as_ref());
-        let retry = try_next_address(session, ctx, &what) || note_attempt(session, ctx, what, attempt::cause(&error));
+        let reached = ctx.attempt.as_ref().and_then(|attempt| attempt.reached.as_ref());
+        let failed = facts::connecting(&error, reached);
+        let retry = try_next_address(session, ctx, &failed) || fail_attempt(session, ctx, failed, facts::cause(&error));
         error.set_retry(retry);
         error
     }
@@ -184,7 +187,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         reused: bool,
     ) -> Box<Error> {
-        let status = ctx.failed_status.take();
+        let status = ctx.attempt.as_mut().and_then(|attempt| attempt.failed_status.take());
         if *error.esource() != ErrorSource::Upstream && status.is_none() {
             error.set_retry(false);
             return error;
@@ -196,8 +199,8 @@ impl ProxyHttp for Proxy {
             return error;
         }
         let progress = progress(session, &error);
-        let what = attempt::proxying(&error, status, progress, reused);
-        let retry = note_attempt(session, ctx, what, attempt::cause(&error));
+        let failed = facts::proxying(&error, status, progress, reused);
+        let retry = fail_attempt(session, ctx, failed, facts::cause(&error));
         error.set_retry(retry);
         error
     }
@@ -217,19 +220,15 @@ impl ProxyHttp for Proxy {
             // An interim response: the final one is still to come.
             return Ok(());
         }
-        let route = ctx.route.as_ref().filter(|route| route.retry.on_status.contains(&status));
+        let route = ctx.route().filter(|route| route.retry.on_status.contains(&status));
         let allowed = route.map(|route| route.retry.attempts);
         let retries = allowed.is_some_and(|allowed| retry::may_retry(question(session, ctx, allowed, Progress::Sent)));
+        let Some(attempt) = &mut ctx.attempt else { return Ok(()) };
         if !retries {
-            if let Some(served) = &ctx.served {
-                served.tenant.metrics.attempt_answered();
-                if let Some(under_way) = &ctx.under_way {
-                    under_way.answered(Instant::now());
-                }
-            }
+            attempt.answered();
             return Ok(());
         }
-        ctx.failed_status = Some(status);
+        attempt.failed_status = Some(status);
         Err(Error::explain(ErrorType::HTTPStatus(status), "the route retries on this status").into_up())
     }
 
@@ -270,7 +269,7 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let refusal = ctx.connection.as_ref().and_then(|connection| connection.refusal());
-        let cause = || refusal.map_or_else(|| attempt::elsewhere(error), Failure::Door);
+        let cause = || refusal.map_or_else(|| facts::elsewhere(error), Failure::Door);
         let status = match final_status(session) {
             // The client already has an answer, or part of one; no other can be sent.
             Some(status) => status,
@@ -295,6 +294,9 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        if let Some(attempt) = &mut ctx.attempt {
+            attempt.complete();
+        }
         self.count(session, ctx);
         if self.access.is_on() {
             access_record::write(&self.access, session, ctx);
@@ -323,7 +325,7 @@ fn waits_for_client(session: &mut Session, ctx: &Context) -> bool {
     match ctx.connection.as_ref().and_then(|connection| connection.phase()) {
         Some(phase) => phase.awaits_body(),
         // Over HTTP/2, a client that stopped sending looks the same as an upstream that stopped reading.
-        None => ctx.body_pieces < QUEUED,
+        None => ctx.attempt.as_ref().is_none_or(|attempt| attempt.body_pieces < QUEUED),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The steps of the walk, each of which calls one room or two. `phases` runs them in Pingora's phases.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,27 +10,25 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pointsman_rules::check::{SocketError, Target};
 use pointsman_rules::checked::Route;
-use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{self, check_http2_head};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_system::memory::MemoryWatch;
-use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::Module;
 
-use crate::answer::{Failure, OverQuota};
-use crate::decide::{self, Released, decide, fall_back};
-use crate::evaluate::{Action, Question};
+use crate::answer::Failure;
+use crate::decide::{Decider, DecisionEvent, Rollout};
+use crate::evaluate::{Action, Question, Step};
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
-use crate::peer::{Found, PeerInputs, PoolKey, Prepared, http_peer, prepared};
-use crate::proxy::attempt::{self, FailureFacts};
-use crate::proxy::context::{Context, Decision, Next, Served};
-use crate::proxy::failed::{final_status, note_attempt};
+use crate::peer::{PeerInputs, Prepared, http_peer, prepared};
+use crate::proxy::attempt::{Attempt, FailureFacts, facts};
+use crate::proxy::context::{Context, Next, Served};
+use crate::proxy::failed::{fail_attempt, final_status};
 use crate::proxy::in_flight::Gauge;
-use crate::proxy::module_logs::tell;
-use crate::proxy::{explain, head, write};
+use crate::proxy::{explain, head, module_logs, write};
 use crate::release::{Shadow, ShadowJob};
-use crate::resolve::{Family, Hop, LookupPolicy, ResolveError, Resolver};
+use crate::resolve::{Family, Hop, ResolveError, Resolver};
 use crate::tenant::Tenant;
 
 /// The reason for refusing work when the process uses too much memory.
@@ -38,9 +36,6 @@ const MEMORY: &str = "the process has more memory than it may (proxy.memory_mib)
 
 /// Timeout of an attempt that begins when the request's time is used up, so that it fails as a timeout.
 const LAST_MOMENT: Duration = Duration::from_millis(1);
-
-/// The failed attempts of nearly every decision: none.
-static NONE_FAILED: LazyLock<Arc<[contract::Attempt]>> = LazyLock::new(|| Arc::new([]));
 
 /// The proxy: all listeners and tenants share one.
 pub struct Proxy {
@@ -114,12 +109,7 @@ impl Proxy {
             next_module: 0,
             head: Arc::new(head),
         });
-        let limit = tenant.config.quota.concurrent_requests;
-        ctx.counted = tenant.usage.requests.enter(limit);
-        if ctx.counted.is_none() {
-            tenant.metrics.over_budget("concurrent_requests");
-            return Err(Failure::TooManyRequests { limit });
-        }
+        ctx.counted = Some(tenant.begin_request()?);
         if tenant.is_drained() {
             return Err(Failure::Drained);
         }
@@ -160,65 +150,47 @@ impl Proxy {
         let Some(served) = &mut ctx.served else {
             return Err(Failure::Internal("a decision before the tenant is known".to_owned()));
         };
-        let attempts = match ctx.failed.as_slice() {
-            [] => NONE_FAILED.clone(),
-            failed => failed.into(),
-        };
-        let (asked, decision_time) = (&mut ctx.decision, &mut ctx.decision_time);
+        let inputs = Inputs::after(served.head.clone(), &ctx.failed);
         let (tenant, version) = (&served.tenant, &served.version);
-        let mut explained = self.explain.as_ref().map(|_| explain::Explained::new(&served.head, version.number));
         let question = Question {
             tenant,
             modules: &version.modules,
             stores: &tenant.stores,
             terms: &served.terms,
-            head: &served.head,
-            attempts: &attempts,
             // No cache while decisions are explained: an explanation needs the call.
-            cache: (attempts.is_empty() && explained.is_none()).then_some(&served.terms.cache),
+            cache: (inputs.are_first() && self.explain.is_none()).then_some(&served.terms.cache),
         };
-        let released = Released { serving: &served.serving, version };
-        if let Some((action, module)) = decide::cached(question, released, &mut served.next_module) {
-            *asked = Some(Decision { digest: module.digest(), kind: Some(action.kind()), recalled: true });
-            self.shadow(served, Ok(&action));
-            return Ok(action);
-        }
-        let (head, failed) = (&served.head, &attempts);
-        let seen = |module: &Module, decided: &CallReport| {
-            if let Some(explained) = &mut explained {
-                explained.seen(module, decided, head, failed);
-            }
-            *decision_time += decided.elapsed;
-            *asked = Some(Decision { digest: module.digest(), kind: None, recalled: false });
-            tell(tenant, module, decided);
-        };
-        let decision = match tenant.usage.turn().await {
-            Ok(_turn) => decide(question, released, &mut served.next_module, seen),
-            Err(over) => {
-                tenant.metrics.over_budget("concurrent_decisions");
-                fall_back(question, None, over.into(), seen)
+        let rollout = Rollout { serving: &served.serving, version };
+        let mut decider = Decider::new(question, rollout, served.next_module);
+        let event = match decider.cached(&inputs) {
+            Some(event) => event,
+            None => {
+                let Step::Done(event) = match tenant.turn().await {
+                    Ok(_turn) => decider.step(&inputs),
+                    Err(over) => decider.fall_back(&inputs, over.into()),
+                };
+                event
             }
         };
-        if let (Some(explain), Some(explained)) = (&self.explain, explained) {
-            explain.write(&explained.text(&decision));
+        served.next_module = decider.next_module();
+        ctx.decided.note(&event);
+        self.publish(served, &event);
+        event.action
+    }
+
+    /// Passes a decision on to its subscribers.
+    fn publish(&self, served: &Served, event: &DecisionEvent<'_>) {
+        module_logs::write(event);
+        if let Some(explain) = &self.explain {
+            explain.write(&explain::text(event));
         }
-        if attempts.is_empty() {
-            let live = match &decision.fallback {
-                None => decision.action.as_ref().map_err(Clone::clone),
-                Some(taken) => Err(taken.because.clone()),
-            };
-            self.shadow(served, live);
-        }
-        ctx.fallback = decision.fallback;
-        if let Some(asked) = asked {
-            asked.kind = decision.action.as_ref().ok().map(Action::kind);
-        }
-        decision.action
+        self.shadow(served, event);
     }
 
     /// Queues the request for the tenant's candidate, if that is in shadow.
-    fn shadow(&self, served: &Served, live: Result<&Action, Failure>) {
-        let Some(candidate) = served.serving.shadow() else { return };
+    fn shadow(&self, served: &Served, event: &DecisionEvent<'_>) {
+        let Some(candidate) = served.serving.shadow().filter(|_| event.inputs.are_first()) else { return };
+        let live = event.before_fallback().cloned().map_err(Clone::clone);
         // Without a decision of the live version there is nothing to compare with.
         if live.as_ref().is_err_and(|failure| !failure.is_defect() && !failure.is_declined()) {
             return;
@@ -227,18 +199,17 @@ impl Proxy {
             tenant: served.tenant.clone(),
             candidate: candidate.clone(),
             terms: served.terms.clone(),
-            head: served.head.clone(),
-            live: live.cloned(),
+            inputs: event.inputs.clone(),
+            live,
         });
     }
 
     /// resolve: returns the address that the next connection goes to.
-    async fn hop(&self, ctx: &mut Context) -> Result<Hop, Unmade> {
-        if let Some(address) = ctx.addresses.next() {
+    async fn hop(&self, attempt: &mut Attempt, served: &Served) -> Result<Hop, NoPeer> {
+        if let Some(address) = attempt.addresses.next() {
             return Ok(Hop::Socket(address));
         }
-        let (route, served) = ctx.current()?;
-        let connection = &route.peer.connection;
+        let connection = &attempt.route.peer.connection;
         let (host, port) = match connection.next_hop() {
             Target::Socket(address) => return Ok(Hop::Socket(*address)),
             Target::Unix(path) => {
@@ -250,42 +221,28 @@ impl Proxy {
         };
         let local = connection.bind_to.as_ref().and_then(|bind| bind.address);
         let family = local.map(|local| Family::of(local.ip()));
-        let tenant = &served.tenant;
-        let may =
-            LookupPolicy { egress: tenant.egress(), unreachable: &tenant.unreachable, lookups: &tenant.usage.lookups };
-        let addresses = self.resolver.addresses(host, port, family, &may).await;
-        if let Err(ResolveError::TooMany(_)) = addresses {
-            tenant.metrics.over_budget("lookups_per_s");
-        }
-        let mut addresses = addresses?.into_iter();
+        let mut addresses = served.tenant.addresses(&self.resolver, host, port, family).await?.into_iter();
         let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
-        ctx.addresses = addresses;
+        attempt.addresses = addresses;
         Ok(Hop::Socket(first))
     }
 
-    /// resolve and peer: returns the next attempt's peer for Pingora.
-    async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, Unmade> {
-        let hop = self.hop(ctx).await?;
-        let (route, served) = ctx.current()?;
-        let tenant = &served.tenant;
-        let mut idle_timeout = route.peer.timeouts.idle;
-        if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
-            // An idle connection may still be reused, but neither that nor a new one is kept afterwards.
-            tenant.metrics.over_budget("connections");
-            idle_timeout = Duration::ZERO;
-        }
-        let known = prepared(route, idle_timeout, &tenant.usage.connections);
+    /// resolve and peer: returns the peer of the current attempt for Pingora.
+    async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, NoPeer> {
+        let left = ctx.time_left().unwrap_or(LAST_MOMENT);
+        let (attempt, served) = ctx.current()?;
+        let hop = self.hop(attempt, served).await?;
+        let idle_timeout = attempt.idle_timeout(served);
+        let known = prepared(&attempt.route, idle_timeout, &served.tenant.usage.connections);
         let Prepared { mut peer, reached } = match known {
             Some(prepared) => prepared,
-            None => self.new_peer(route, served, &hop, idle_timeout)?,
+            None => self.new_peer(&attempt.route, served, &hop, idle_timeout)?,
         };
-        let left = ctx.time_left().unwrap_or(LAST_MOMENT);
         let times = &mut peer.options;
         for time in [&mut times.connection_timeout, &mut times.total_connection_timeout, &mut times.read_timeout] {
             *time = time.map(|time| time.min(left));
         }
-        ctx.hop = Some(hop);
-        ctx.reached = reached;
+        attempt.connect(hop, reached);
         Ok(peer)
     }
 
@@ -298,14 +255,7 @@ impl Proxy {
         idle_timeout: Duration,
     ) -> Result<Prepared, Failure> {
         let tenant = &served.tenant;
-        let PoolKey { key: pool_key, found } = tenant.pool_keys.key(&route.peer);
-        if found == Found::TableAnew {
-            tenant.metrics.over_budget("peers");
-        }
-        if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
-            tenant.metrics.over_budget("peers");
-            return Err(OverQuota::Peers { limit: tenant.config.quota.peers }.into());
-        }
+        let pool_key = tenant.pool_key(&route.peer)?;
         let credentials = &served.terms.granted.credentials;
         let (connections, connector, own) = (&tenant.usage.connections, &self.connector, &tenant.own);
         Ok(http_peer(route, PeerInputs { hop, pool_key, idle_timeout, connections, credentials, connector, own })?)
@@ -319,27 +269,25 @@ impl Proxy {
         ctx: &mut Context,
     ) -> Result<Option<Box<HttpPeer>>, Failure> {
         loop {
-            let next = std::mem::replace(&mut ctx.next, Next::Ask);
-            if next == Next::Ask {
-                match self.decide(ctx).await? {
-                    Action::Connect(route) => ctx.route = Some(route),
+            match std::mem::replace(&mut ctx.next, Next::Decide) {
+                Next::Address => {}
+                Next::Begin(route) => ctx.begin_attempt(route),
+                Next::Decide => match self.decide(ctx).await? {
+                    Action::Connect(route) => ctx.begin_attempt(route),
                     Action::Respond(response) => {
-                        ctx.route = None;
+                        ctx.attempt = None;
                         ctx.answered = true;
                         announce_close(session);
-                        write::response(session, &response).await.map_err(|error| attempt::elsewhere(&error))?;
+                        write::response(session, &response).await.map_err(|error| facts::elsewhere(&error))?;
                         return Ok(None);
                     }
-                }
-            }
-            if next != Next::Address {
-                ctx.begin_attempt();
+                },
             }
             match self.connect(ctx).await {
                 Ok(peer) => return Ok(Some(peer)),
-                Err(Unmade::Failure(failure)) => return Err(failure),
-                Err(Unmade::Attempt(what, detail)) => {
-                    if !note_attempt(session, ctx, what, detail) {
+                Err(NoPeer::Failure(failure)) => return Err(failure),
+                Err(NoPeer::Attempt(facts, detail)) => {
+                    if !fail_attempt(session, ctx, facts, detail) {
                         return Err(ctx.failure.take().unwrap_or(Failure::NoDecision));
                     }
                 }
@@ -369,28 +317,28 @@ impl Proxy {
 }
 
 /// Why there is no peer to connect to.
-enum Unmade {
+enum NoPeer {
     /// The request ends with this failure.
     Failure(Failure),
     /// The attempt failed; another may follow.
     Attempt(FailureFacts, String),
 }
 
-impl From<Failure> for Unmade {
-    fn from(failure: Failure) -> Unmade {
-        Unmade::Failure(failure)
+impl From<Failure> for NoPeer {
+    fn from(failure: Failure) -> NoPeer {
+        NoPeer::Failure(failure)
     }
 }
 
-impl From<ResolveError> for Unmade {
-    fn from(error: ResolveError) -> Unmade {
-        Unmade::Attempt(attempt::resolving(&error), error.to_string())
+impl From<ResolveError> for NoPeer {
+    fn from(error: ResolveError) -> NoPeer {
+        NoPeer::Attempt(facts::resolving(&error), error.to_string())
     }
 }
 
-impl From<SocketError> for Unmade {
-    fn from(error: SocketError) -> Unmade {
-        Unmade::Attempt(attempt::finding(&error), error.to_string())
+impl From<SocketError> for NoPeer {
+    fn from(error: SocketError) -> NoPeer {
+        NoPeer::Attempt(facts::finding(&error), error.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_rules::stores::Stores;
 use pointsman_system::read_file::{ReadError, read_at_most};
@@ -116,11 +117,9 @@ pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, 
 
 fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> Result<(), TestError> {
     let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
-    let head = Arc::new(test.request.head().map_err(|error| wrong(error.to_string()))?);
+    let inputs = Inputs::try_from(&test.request).map_err(|error| wrong(error.to_string()))?;
     let terms = tenant.terms();
-    let attempts = test.request.attempts().map_err(|error| wrong(error.to_string()))?;
-    let question = Question { tenant, modules, stores, terms: &terms, head: &head, attempts: &attempts, cache: None };
-    let action = evaluate(question, &mut 0, |_, _, _| {});
+    let (action, _) = evaluate(Question { tenant, modules, stores, terms: &terms, cache: None }, &inputs);
     let found = Outcome::new(&action, &tenant.config.failure.answer).json();
     match difference("", &Value::Object(test.expect.clone()), &found) {
         None => Ok(()),

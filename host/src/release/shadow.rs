@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
-use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::quota::Counted;
-use pointsman_rules::request::RequestHead;
 
 use crate::answer::Failure;
 use crate::evaluate::{Action, Question, evaluate};
@@ -30,7 +29,7 @@ pub struct ShadowJob {
     pub tenant: Arc<Tenant>,
     pub candidate: Arc<Candidate>,
     pub terms: Arc<PolicySnapshot>,
-    pub head: Arc<RequestHead>,
+    pub inputs: Inputs,
     pub live: Result<Action, Failure>,
 }
 
@@ -63,16 +62,16 @@ fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
 }
 
 fn compare(job: &ShadowJob) -> Judged {
-    let ShadowJob { tenant, candidate, terms, head, live } = job;
+    let ShadowJob { tenant, candidate, terms, inputs, live } = job;
     let now = Instant::now();
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
         return Judged::Skipped;
     }
-    let attempts: Arc<[contract::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
-    let question = Question { tenant, modules, stores, terms, head, attempts: &attempts, cache: None };
+    let question = Question { tenant, modules, stores, terms, cache: None };
     // Not charged to the tenant's own account: a slow candidate must not cost it live requests.
-    let action = evaluate(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
+    let (action, calls) = evaluate(question, inputs);
+    calls.iter().for_each(|call| tenant.usage.tried(call.report.elapsed, call.report.end));
     if action.as_ref().is_err_and(Failure::is_defect) {
         return Judged::Failed;
     }
@@ -80,9 +79,9 @@ fn compare(job: &ShadowJob) -> Judged {
         return Judged::Agreed;
     }
     Judged::Differed(Difference {
-        method: head.method().to_owned(),
-        authority: head.authority().to_owned(),
-        path: head.path().to_owned(),
+        method: inputs.head.method().to_owned(),
+        authority: inputs.head.authority().to_owned(),
+        path: inputs.head.path().to_owned(),
         live: Outcome::new(live, &tenant.config.failure.answer).json(),
         candidate: Outcome::new(&action, &tenant.config.failure.answer).json(),
     })

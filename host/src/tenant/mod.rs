@@ -1,5 +1,6 @@
 //! Tenants, and the table that finds the tenant of a request.
 
+mod quota;
 mod terms;
 mod usage;
 

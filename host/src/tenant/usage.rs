@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pointsman_rules::config::{BreakerConfig, Quota, Share, WhileSlow};
 use pointsman_rules::contract::Alpn;
-use pointsman_rules::quota::{Breaker, Count, Rate};
+use pointsman_rules::quota::{Breaker, Count, Counted, Rate};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -134,10 +134,11 @@ impl Usage {
         spend(&self.trials, elapsed, now);
     }
 
-    /// Upstream connections other than that of the current attempt, now or when all attempts in flight have theirs.
-    /// Each stream of a shared HTTP/2 connection counts as a connection.
-    pub fn other_connections(&self) -> usize {
-        self.connections.now().max(self.attempts.now().saturating_sub(1))
+    /// Upstream connections other than that of an attempt: those open now, or those that attempts which began before it
+    /// will have. So of attempts that begin at the same time, as many as the quota keep their connections. Each stream
+    /// of a shared HTTP/2 connection counts as a connection.
+    pub fn other_connections(&self, attempt: &Counted) -> usize {
+        self.connections.now().max(attempt.before())
     }
 
     /// Whether a new peer may negotiate its HTTP version. Pingora keeps each result for ever, so a tenant gets only

@@ -38,8 +38,8 @@ pub fn cached(criterion: &mut Criterion) {
         let asked = Asked::new(&modules::loader(), &known, |module| module);
         match remembered(&asked) {
             Ok(cache) => {
-                let (root, head) = (asked.module.root(), &asked.head);
-                group.bench_function(&known.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(head))));
+                let (root, inputs) = (asked.module.root(), &asked.inputs);
+                group.bench_function(&known.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(inputs))));
             }
             Err(unfit) => eprintln!("{}: not remembered ({})", known.name, unfit.name()),
         }
@@ -51,7 +51,7 @@ fn remembered(asked: &Asked) -> Result<DecisionCache, Uncacheable> {
     let cache = DecisionCache::new(&Quota::default());
     let (said, noted) = asked.decided();
     let answer = Verdict::Connect(checked(said)).into();
-    cache.insert(asked.module.root(), &asked.head, noted.observed(), &answer)?;
+    cache.insert(asked.module.root(), &asked.inputs, noted.observed(), &answer)?;
     Ok(cache)
 }
 
@@ -75,9 +75,9 @@ pub fn cold(criterion: &mut Criterion) {
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
     let asked = Asked::new(&modules::loader(), &usual, |module| module);
     let cache = remembered(&asked).expect("it depends on the request alone");
-    let (root, head) = (asked.module.root(), &asked.head);
+    let (root, inputs) = (asked.module.root(), &asked.inputs);
     group.bench_function("cached", |bencher| {
-        bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(head)), BatchSize::PerIteration);
+        bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(inputs)), BatchSize::PerIteration);
     });
 }
 
@@ -92,7 +92,7 @@ pub fn cached_among(criterion: &mut Criterion) {
         let tenants: Vec<(Arc<Root>, DecisionCache)> = (0..count)
             .map(|_| {
                 let (root, cache) = (Arc::<Root>::default(), DecisionCache::new(&Quota::default()));
-                cache.insert(&root, &asked.head, noted.observed(), &answer).expect("it depends on the request alone");
+                cache.insert(&root, &asked.inputs, noted.observed(), &answer).expect("it depends on the request alone");
                 (root, cache)
             })
             .collect();
@@ -100,7 +100,7 @@ pub fn cached_among(criterion: &mut Criterion) {
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| {
                 let (root, cache) = turn.next().expect("endless");
-                cache.lookup(root, black_box(&asked.head))
+                cache.lookup(root, black_box(&asked.inputs))
             });
         });
     }

@@ -8,6 +8,7 @@ use pointsman_rules::check::Policy;
 use pointsman_rules::checked::{CheckedDecision, RouteCache};
 use pointsman_rules::config::{Quota, TenantLimits};
 use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{RequestHead, WrittenRequest};
 use pointsman_tests::Wat;
 use pointsman_tests::modules::repository;
@@ -111,8 +112,7 @@ pub fn loader() -> Loader {
 /// What one decision needs.
 pub struct Asked {
     pub module: Module,
-    pub head: Arc<RequestHead>,
-    attempts: Arc<[contract::Attempt]>,
+    pub inputs: Inputs,
     limits: TenantLimits,
     routes: RouteCache,
 }
@@ -122,14 +122,13 @@ impl Asked {
         let limits = TenantLimits::default();
         let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
         let routes = RouteCache::new(&Quota::default());
-        let asked = Asked { module: instances(module), head: head(), attempts: [].into(), limits, routes };
+        let asked = Asked { module: instances(module), inputs: Inputs::first(head()), limits, routes };
         asked.decided();
         asked
     }
 
     fn call(&self) -> Call<'_> {
-        let (head, attempts) = (&self.head, &self.attempts);
-        Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) }
+        Call { inputs: &self.inputs, stores: None, limits: self.limits.of(self.module.class()) }
     }
 
     /// What the module said came to, as in the proxy.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pointsman_rules::check;
 use pointsman_rules::contract::{Attempt, Decision, Header, Level, Response};
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, DownstreamTls, RequestHead};
 use pointsman_rules::stores::{Group, Shared, Stores, UnderWay, Upstreams};
 
@@ -20,8 +21,7 @@ pub const CONFIG: &str = r#"{"name":"conformance","upstreams":["192.0.2.1:80","1
 pub const UPSTREAMS: [&str; 3] = ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"];
 
 pub struct Case {
-    pub head: Arc<RequestHead>,
-    pub attempts: Arc<[Attempt]>,
+    pub inputs: Inputs,
     pub expected: Expected,
 }
 
@@ -108,7 +108,7 @@ impl Asked {
     }
 
     pub fn expects_and_logs(self, answer: Result<Decision, String>, log: Vec<(Level, String)>) -> Case {
-        Case { head: Arc::new(self.head()), attempts: self.attempts.into(), expected: Expected { answer, log } }
+        Case { inputs: Inputs::after(Arc::new(self.head()), &self.attempts), expected: Expected { answer, log } }
     }
 }
 

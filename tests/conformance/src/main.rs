@@ -101,9 +101,10 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     let name = path.display();
     println!("{name}: {} of {CASES} as expected; loaded in {load:.1?}", CASES - wrong.len());
     for (case, answer) in wrong.iter().take(arguments.show) {
-        let (method, target) = (case.head.method(), case.head.path());
-        println!("  {method} {target}{}", case.head.query().map(|query| format!("?{query}")).unwrap_or_default());
-        for (name, value) in case.head.headers() {
+        let head = &case.inputs.head;
+        let (method, target) = (head.method(), head.path());
+        println!("  {method} {target}{}", head.query().map(|query| format!("?{query}")).unwrap_or_default());
+        for (name, value) in head.headers() {
             println!("    {name}: {:?}", String::from_utf8_lossy(value.as_bytes()));
         }
         println!("  expected: {:?}  found: {answer:?}", case.expected);
@@ -158,7 +159,7 @@ fn many(
 fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, CallReport) {
     let asked = || {
         let (stores, _under_way) = case::stores();
-        decide(module.callee(), Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits })
+        decide(module.callee(), Call { inputs: &case.inputs, stores: Some(&stores), limits })
     };
     let (mut answer, mut decided) = asked();
     while let Err(error @ CallError::Budget { .. }) = &answer

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method};
 use libfuzzer_sys::fuzz_target;
 use pointsman_rules::config::Limits;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_rules::stores::{Shared, Stores, Upstreams};
 use pointsman_wasm::call::decide;
@@ -33,9 +34,9 @@ fuzz_target!(|data: &[u8]| {
         listener: "web".into(),
         tls: None,
     });
-    let (head, attempts) = (Arc::new(head), Vec::new().into());
     let (shared, upstreams) = (Arc::new(Shared::new(10_000)), Arc::new(Upstreams::new(10, Instant::now())));
-    let stores = Stores { shared, upstreams, groups: Vec::new() };
-    let (_, decided) = decide(module.callee(), Call { head: &head, attempts: &attempts, stores: Some(&Arc::new(stores)), limits: &limits });
+    let stores = Arc::new(Stores { shared, upstreams, groups: Vec::new() });
+    let call = Call { inputs: &Inputs::first(Arc::new(head)), stores: Some(&stores), limits: &limits };
+    let (_, decided) = decide(module.callee(), call);
     assert!(decided.memory_bytes <= limits.memory_bytes);
 });

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use pointsman_rules::config::TenantLimits;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_wasm::call::decide;
 use pointsman_wasm::module::{Loader, Module};
@@ -27,8 +28,8 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn answer(module: &Module, path: &str) -> String {
-    let head = Arc::new(WrittenRequest::get(&format!("http://a.test{path}")).head().expect("a request"));
+    let inputs = Inputs::try_from(&WrittenRequest::get(&format!("http://a.test{path}"))).expect("a request");
     let limits = TenantLimits::default();
-    let call = Call { head: &head, attempts: &Arc::from([]), stores: None, limits: limits.of(module.class()) };
+    let call = Call { inputs: &inputs, stores: None, limits: limits.of(module.class()) };
     format!("{:?}", decide(module.callee(), call).0)
 }

@@ -4,6 +4,7 @@
 use smallvec::SmallVec;
 
 use crate::decision_cache::Uncacheable;
+use crate::inputs::Inputs;
 use crate::reads::{Read, Source};
 use crate::request::RequestHead;
 
@@ -19,10 +20,10 @@ pub fn is_constant(read: &Read) -> bool {
 }
 
 impl CacheKey {
-    pub fn of<'a>(reads: impl IntoIterator<Item = &'a Read>, head: &RequestHead) -> Result<CacheKey, Uncacheable> {
+    pub fn of<'a>(reads: impl IntoIterator<Item = &'a Read>, inputs: &Inputs) -> Result<CacheKey, Uncacheable> {
         let mut key = CacheKey(SmallVec::new());
         for read in reads {
-            key.append(read, head).ok_or_else(|| Uncacheable::Read(read.source()))?;
+            key.append(read, &inputs.head).ok_or_else(|| Uncacheable::Read(read.source()))?;
             if key.0.len() > LONGEST {
                 return Err(Uncacheable::Size);
             }

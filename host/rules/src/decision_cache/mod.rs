@@ -24,8 +24,8 @@ use crate::decision_cache::backoff::Backoff;
 use crate::decision_cache::cache_key::{CacheKey, is_constant};
 use crate::decision_cache::node::Node;
 use crate::decision_cache::table::{Step, Table};
+use crate::inputs::Inputs;
 use crate::reads::{Read, Reads, Source};
-use crate::request::RequestHead;
 
 /// The cached decisions of one tenant's modules, valid while its configuration and its credentials stay the same.
 #[derive(Debug)]
@@ -91,18 +91,18 @@ impl DecisionCache {
     }
 
     /// Looks up the decision of the module with this tree.
-    pub fn lookup(&self, root: &Root, head: &RequestHead) -> Lookup {
+    pub fn lookup(&self, root: &Root, inputs: &Inputs) -> Lookup {
         if self.backoff.skips() {
             return Lookup::Skipped;
         }
-        self.walk(root, head).map_or(Lookup::Miss, Lookup::Hit)
+        self.walk(root, inputs).map_or(Lookup::Miss, Lookup::Hit)
     }
 
-    fn walk(&self, root: &Root, head: &RequestHead) -> Option<CheckedDecision> {
+    fn walk(&self, root: &Root, inputs: &Inputs) -> Option<CheckedDecision> {
         let (table, first) = (self.table.get()?, root.node());
         let (mut node, mut next) = (first.as_deref()?, None);
         loop {
-            let key = CacheKey::of(&node.reads, head).ok()?;
+            let key = CacheKey::of(&node.reads, inputs).ok()?;
             match table.get(node, &key)? {
                 Step::Answer(answer) => return Some(answer),
                 Step::Read(read) => node = next.insert(read),
@@ -122,7 +122,7 @@ impl DecisionCache {
     pub fn insert(
         &self,
         root: &Root,
-        head: &RequestHead,
+        inputs: &Inputs,
         observed: Observed<'_>,
         answer: &CheckedDecision,
     ) -> Result<(), Uncacheable> {
@@ -134,7 +134,7 @@ impl DecisionCache {
         }
         let reads: Vec<&Read> = observed.reads.list().iter().filter(|read| !is_constant(read)).collect();
         // Before the check of the backoff, so that an uncacheable decision is reported even while nothing is inserted.
-        CacheKey::of(reads.iter().copied(), head)?;
+        CacheKey::of(reads.iter().copied(), inputs)?;
         if self.backoff.is_on() {
             return Ok(());
         }
@@ -146,7 +146,7 @@ impl DecisionCache {
         let mut rest = reads.as_slice();
         loop {
             let (these, after) = rest.split_at_checked(node.reads.len()).unwrap_or((rest, &[]));
-            let key = CacheKey::of(these.iter().copied(), head)?;
+            let key = CacheKey::of(these.iter().copied(), inputs)?;
             if after.is_empty() {
                 if let CheckedDecision::Connect(route) = answer {
                     route.note_cached();

@@ -16,6 +16,7 @@ use crate::checked::CheckedDecision;
 use crate::config::{Grants, Quota};
 use crate::contract;
 use crate::decision_cache::{DecisionCache, Lookup, Observed, Root, Uncacheable};
+use crate::inputs::Inputs;
 use crate::reads::{Read, Reads};
 use crate::request::{Arrival, DownstreamTls, RequestHead};
 use crate::settings::ModuleSettings;
@@ -54,7 +55,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn head() -> impl Strategy<Value = Arc<RequestHead>> {
+fn inputs() -> impl Strategy<Value = Inputs> {
     let value = prop_oneof![
         Just(&b""[..]),
         Just(&b"a"[..]),
@@ -73,7 +74,7 @@ fn head() -> impl Strategy<Value = Arc<RequestHead>> {
         for (name, value) in headers.into_iter().map(header) {
             map.append(name, value);
         }
-        Arc::new(RequestHead::new(Arrival {
+        Inputs::first(Arc::new(RequestHead::new(Arrival {
             method: if post { Method::POST } else { Method::GET },
             target: target.as_bytes().to_vec(),
             authority: if other { "b.test" } else { "a.test" }.to_owned(),
@@ -88,7 +89,7 @@ fn head() -> impl Strategy<Value = Arc<RequestHead>> {
                     client_cert_sha256: sni.map(|sni| sni.as_bytes().to_vec()),
                 })
             }),
-        }))
+        })))
     })
 }
 
@@ -111,7 +112,7 @@ fn answer(number: u8) -> CheckedDecision {
 }
 
 /// Evaluates a module as a fresh instance would.
-fn ask(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
+fn ask(tree: &Tree, inputs: &Inputs) -> (CheckedDecision, Reads) {
     let (mut here, mut reads) = (tree, Reads::default());
     let settings = ModuleSettings::new(json!({"a": 1}));
     loop {
@@ -119,7 +120,7 @@ fn ask(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
             Tree::Answer(number) => return (answer(*number), reads),
             Tree::Read(read, branches) => {
                 reads.note(read.clone());
-                let saw = read.seen(head, &settings, &[]).to_string();
+                let saw = read.seen(inputs, &settings).to_string();
                 let sum = saw.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
                 here = &branches[sum % branches.len()];
             }
@@ -146,20 +147,20 @@ proptest! {
     #[test]
     fn remembered_answers_are_those_of_the_module(
         trees in [tree(), tree(), tree()],
-        heads in vec(head(), 1..60),
+        requests in vec(inputs(), 1..60),
         order in vec((any::<usize>(), any::<bool>()), 200),
         large in any::<bool>(),
     ) {
         let (entries, bytes) = if large { (10_000, 16 << 20) } else { (12, 40_000) };
         let cache = cache(entries, bytes);
         let roots: [Root; 3] = Default::default();
-        for (turn, (head, second)) in order.into_iter().enumerate() {
-            let head = &heads[head % heads.len()];
+        for (turn, (inputs, second)) in order.into_iter().enumerate() {
+            let inputs = &requests[inputs % requests.len()];
             let module = if second { 2 } else { usize::from(turn > 100) };
-            let (would, reads) = ask(&trees[module], head);
-            match cache.lookup(&roots[module], head) {
+            let (would, reads) = ask(&trees[module], inputs);
+            match cache.lookup(&roots[module], inputs) {
                 Lookup::Hit(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
-                Lookup::Miss => cache.insert(&roots[module], head, quiet(&reads), &would).expect("fit"),
+                Lookup::Miss => cache.insert(&roots[module], inputs, quiet(&reads), &would).expect("fit"),
                 Lookup::Skipped => prop_assert!(false, "it rests after a few misses"),
             }
             let (steps, counted) = cache.size();
@@ -169,14 +170,14 @@ proptest! {
 
     /// Where reads depend on earlier values, the tree branches, until every request has its place in it.
     #[test]
-    fn what_is_asked_again_and_again_is_remembered(tree in tree(), heads in vec(head(), 1..30)) {
+    fn what_is_asked_again_and_again_is_remembered(tree in tree(), requests in vec(inputs(), 1..30)) {
         let (cache, module) = (cache(10_000, 16 << 20), Root::default());
         let all_known = (0..20).any(|_| {
-            let unknown = heads.iter().filter(|head| match cache.lookup(&module, head) {
+            let unknown = requests.iter().filter(|inputs| match cache.lookup(&module, inputs) {
                 Lookup::Hit(_) => false,
                 Lookup::Miss | Lookup::Skipped => {
-                    let (would, reads) = ask(&tree, head);
-                    cache.insert(&module, head, quiet(&reads), &would).expect("fit");
+                    let (would, reads) = ask(&tree, inputs);
+                    cache.insert(&module, inputs, quiet(&reads), &would).expect("fit");
                     true
                 }
             });
@@ -186,19 +187,19 @@ proptest! {
     }
 
     #[test]
-    fn equal_request_is_remembered(tree in tree(), head in head()) {
+    fn equal_request_is_remembered(tree in tree(), inputs in inputs()) {
         let (cache, module) = (cache(1_000, 1 << 20), Root::default());
-        let (would, reads) = ask(&tree, &head);
-        cache.insert(&module, &head, quiet(&reads), &would).expect("fit");
-        let Lookup::Hit(remembered) = cache.lookup(&module, &head) else { panic!("nothing is remembered") };
+        let (would, reads) = ask(&tree, &inputs);
+        cache.insert(&module, &inputs, quiet(&reads), &would).expect("fit");
+        let Lookup::Hit(remembered) = cache.lookup(&module, &inputs) else { panic!("nothing is remembered") };
         prop_assert_eq!(said(&remembered), said(&would));
     }
 }
 
-fn with_cookie(cookie: &str) -> Arc<RequestHead> {
+fn with_cookie(cookie: &str) -> Inputs {
     let mut headers = HeaderMap::new();
     headers.insert("cookie", HeaderValue::from_str(cookie).expect("a value"));
-    Arc::new(RequestHead::new(Arrival {
+    Inputs::first(Arc::new(RequestHead::new(Arrival {
         method: Method::GET,
         target: b"/".to_vec(),
         authority: "a.test".to_owned(),
@@ -206,7 +207,7 @@ fn with_cookie(cookie: &str) -> Arc<RequestHead> {
         client_ip: None,
         listener: "web".into(),
         tls: None,
-    }))
+    })))
 }
 
 fn by_cookie() -> Tree {
@@ -214,12 +215,12 @@ fn by_cookie() -> Tree {
 }
 
 /// Evaluates and caches on a miss; returns whether it was a hit.
-fn request(cache: &DecisionCache, module: &Root, head: &RequestHead) -> bool {
-    match cache.lookup(module, head) {
+fn request(cache: &DecisionCache, module: &Root, inputs: &Inputs) -> bool {
+    match cache.lookup(module, inputs) {
         Lookup::Hit(_) => true,
         Lookup::Miss | Lookup::Skipped => {
-            let (answer, reads) = ask(&by_cookie(), head);
-            cache.insert(module, head, quiet(&reads), &answer).expect("fit");
+            let (answer, reads) = ask(&by_cookie(), inputs);
+            cache.insert(module, inputs, quiet(&reads), &answer).expect("fit");
             false
         }
     }
@@ -231,15 +232,15 @@ fn values_that_come_once_push_none_out_that_come_often() {
     let (cache, module) = (cache(1_000, 4 << 20), Root::default());
     let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
     for _ in 0..20 {
-        for head in &often {
-            request(&cache, &module, head);
+        for inputs in &often {
+            request(&cache, &module, inputs);
         }
     }
     for number in 0..50_000 {
         request(&cache, &module, &with_cookie(&format!("flood={number}")));
         request(&cache, &module, &often[number % often.len()]);
     }
-    let kept = often.iter().filter(|head| request(&cache, &module, head)).count();
+    let kept = often.iter().filter(|inputs| request(&cache, &module, inputs)).count();
     assert!(kept >= 90, "{kept} of 100");
     let (steps, bytes) = cache.size();
     assert!(steps <= 1_000 && bytes <= 4 << 20, "{steps} steps, {bytes} bytes");
@@ -248,8 +249,8 @@ fn values_that_come_once_push_none_out_that_come_often() {
 #[test]
 fn what_is_not_the_requests_is_not_remembered() {
     let cache = cache(1_000, 1 << 20);
-    let head = with_cookie(&"x".repeat(9_000));
-    let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
+    let inputs = with_cookie(&"x".repeat(9_000));
+    let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &inputs, seen, &answer(9)).expect_err("unfit");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -280,9 +281,9 @@ fn reads_that_do_not_depend_on_each_other_are_one_step() {
     let reads = [Read::Path, Read::Header(HeaderName::from_static("cookie")), Read::Authority];
     let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
     for number in 1..=10 {
-        let head = with_cookie(&number.to_string());
-        let (answer, reads) = ask(&tree, &head);
-        cache.insert(&module, &head, quiet(&reads), &answer).expect("fit");
+        let inputs = with_cookie(&number.to_string());
+        let (answer, reads) = ask(&tree, &inputs);
+        cache.insert(&module, &inputs, quiet(&reads), &answer).expect("fit");
         assert_eq!(cache.size().0, number);
     }
 }

@@ -9,7 +9,10 @@ pub struct Count(Arc<AtomicUsize>);
 
 /// Keeps its [`Count`] one higher until it is dropped.
 #[derive(Debug)]
-pub struct Counted(Count);
+pub struct Counted {
+    count: Count,
+    before: usize,
+}
 
 impl Count {
     pub fn now(&self) -> usize {
@@ -19,7 +22,7 @@ impl Count {
     /// Counts one more if there are fewer than `most`.
     pub fn enter(&self, most: usize) -> Option<Counted> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(self.clone());
+        let counted = Counted { count: self.clone(), before };
         (before < most).then_some(counted)
     }
 
@@ -32,9 +35,16 @@ impl Count {
     }
 }
 
+impl Counted {
+    /// The count when this one entered, without it.
+    pub fn before(&self) -> usize {
+        self.before
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.remove();
+        self.count.remove();
     }
 }
 
@@ -51,5 +61,14 @@ mod tests {
         drop(one);
         assert!(count.enter(2).is_some());
         assert_eq!(count.now(), 1);
+    }
+
+    #[test]
+    fn order_of_entry_is_known() {
+        let count = Count::default();
+        let all: Vec<Counted> = (0..4).filter_map(|_| count.enter(usize::MAX)).collect();
+        assert_eq!(all.iter().map(Counted::before).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        drop(all);
+        assert!(count.enter(1).is_some_and(|only| only.before() == 0));
     }
 }

@@ -81,10 +81,6 @@ impl WrittenRequest {
         }
     }
 
-    pub fn attempts(&self) -> Result<Arc<[contract::Attempt]>, OfflineError> {
-        attempts(&self.failed)
-    }
-
     pub fn head(&self) -> Result<RequestHead, OfflineError> {
         let request = OfflineRequest {
             method: Method::from_bytes(self.method.as_bytes())?,
@@ -99,7 +95,7 @@ impl WrittenRequest {
 
 /// Parses failed attempts, each as `192.0.2.1:80=connect/refused`: the address, the stage that the attempt reached and
 /// the failure there, with their names in the WIT package.
-pub fn attempts(written: &[String]) -> Result<Arc<[contract::Attempt]>, OfflineError> {
+pub fn attempts(written: &[String]) -> Result<Vec<contract::Attempt>, OfflineError> {
     (1..).zip(written).map(|(number, text)| attempt(number, text)).collect()
 }
 

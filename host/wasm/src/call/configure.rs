@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method};
 use pointsman_rules::config::Limits;
-use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, RequestHead};
 use pointsman_rules::settings::ModuleSettings;
 use pointsman_rules::text::printable;
@@ -29,8 +29,7 @@ pub fn store_to_configure(engine: &wasmtime::Engine, settings: Arc<ModuleSetting
         listener: "".into(),
         tls: None,
     }));
-    let attempts: Arc<[contract::Attempt]> = Arc::new([]);
-    let call = Call { head: &head, attempts: &attempts, stores: None, limits };
+    let call = Call { inputs: &Inputs::first(head), stores: None, limits };
     let mut store = Store::new(engine, State::new(settings, call, Instant::now()));
     State::set_up(&mut store, limits);
     State::start_budget(&mut store, limits.configure);

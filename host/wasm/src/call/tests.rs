@@ -1,10 +1,10 @@
 //! Modules written in WAT, and requests for them to decide.
 
 use std::cell::Cell;
-use std::sync::Arc;
 
 use pointsman_rewind::skip_without_rewinding;
 use pointsman_rules::config::TenantLimits;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -35,9 +35,9 @@ pub fn router(loader: &Loader, place: u32, heap: u32, fields: &str, answer: &str
 
 /// Calls `ask` with a GET of this path.
 pub fn asking<T>(module: &Module, path: &str, ask: impl FnOnce(Call<'_>) -> T) -> T {
-    let head = WrittenRequest::get(&format!("http://a.test{path}")).head().unwrap();
+    let inputs = Inputs::try_from(&WrittenRequest::get(&format!("http://a.test{path}"))).unwrap();
     let limits = TenantLimits::default();
-    ask(Call { head: &Arc::new(head), attempts: &Arc::from([]), stores: None, limits: limits.of(module.class()) })
+    ask(Call { inputs: &inputs, stores: None, limits: limits.of(module.class()) })
 }
 
 /// Decisions of instances that are put back equal those of fresh ones, for any writes, growth and globals. With enough

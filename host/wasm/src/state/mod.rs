@@ -20,16 +20,14 @@ use std::time::{Duration, Instant};
 
 use pointsman_rewind::{HasMemories, Memories, RewindableStore};
 use pointsman_rules::config::Limits;
-use pointsman_rules::contract;
+use pointsman_rules::inputs::Inputs;
 use pointsman_rules::reads::{Read, Reads};
-use pointsman_rules::request::RequestHead;
 use pointsman_rules::settings::ModuleSettings;
 use pointsman_rules::stores::Stores;
 use wasmtime::Store;
 
 pub struct State {
-    pub head: Arc<RequestHead>,
-    pub attempts: Arc<[contract::Attempt]>,
+    pub inputs: Inputs,
     pub settings: Arc<ModuleSettings>,
     /// None in `configure`.
     pub stores: Option<Arc<Stores>>,
@@ -88,8 +86,7 @@ impl State {
 
     pub fn new(settings: Arc<ModuleSettings>, call: Call<'_>, now: Instant) -> State {
         State {
-            head: call.head.clone(),
-            attempts: call.attempts.clone(),
+            inputs: call.inputs.clone(),
             settings,
             stores: call.stores.cloned(),
             now,

@@ -19,46 +19,46 @@ impl Host for State {}
 impl HostRequest for State {
     fn method(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::Method)?;
-        Ok(self.head.method().to_owned())
+        Ok(self.inputs.head.method().to_owned())
     }
 
     fn scheme(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::Scheme)?;
-        Ok(self.head.scheme().to_owned())
+        Ok(self.inputs.head.scheme().to_owned())
     }
 
     fn authority(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::Authority)?;
-        Ok(self.head.authority().to_owned())
+        Ok(self.inputs.head.authority().to_owned())
     }
 
     fn path(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::Path)?;
-        Ok(self.head.path().to_owned())
+        Ok(self.inputs.head.path().to_owned())
     }
 
     fn query(&mut self, _: Handle) -> wasmtime::Result<Option<String>> {
         self.note(Read::Query)?;
-        Ok(self.head.query().map(str::to_owned))
+        Ok(self.inputs.head.query().map(str::to_owned))
     }
 
     fn header(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
         let Some(name) = self.field_name(&name)? else { return Ok(None) };
-        let value = self.head.header(&name).map(|value| value.as_bytes().to_vec());
+        let value = self.inputs.head.header(&name).map(|value| value.as_bytes().to_vec());
         self.note(Read::Header(name))?;
         Ok(value)
     }
 
     fn header_text(&mut self, _: Handle, name: String) -> wasmtime::Result<Option<String>> {
         let Some(name) = self.field_name(&name)? else { return Ok(None) };
-        let value = self.head.header(&name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let value = self.inputs.head.header(&name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         self.note(Read::HeaderText(name))?;
         Ok(value)
     }
 
     fn header_values(&mut self, _: Handle, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
         let Some(name) = self.field_name(&name)? else { return Ok(Vec::new()) };
-        let values = self.head.header_values(&name).map(|value| value.as_bytes().to_vec()).collect();
+        let values = self.inputs.head.header_values(&name).map(|value| value.as_bytes().to_vec()).collect();
         self.note(Read::HeaderValues(name))?;
         Ok(values)
     }
@@ -69,27 +69,27 @@ impl HostRequest for State {
             name: name.as_str().to_owned(),
             value: value.as_bytes().to_vec(),
         };
-        Ok(self.head.headers().map(header).collect())
+        Ok(self.inputs.head.headers().map(header).collect())
     }
 
     fn client_ip(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::ClientIp)?;
-        Ok(self.head.client_ip())
+        Ok(self.inputs.head.client_ip())
     }
 
     fn listener(&mut self, _: Handle) -> wasmtime::Result<String> {
         self.note(Read::Listener)?;
-        Ok(self.head.listener().to_owned())
+        Ok(self.inputs.head.listener().to_owned())
     }
 
     fn tls(&mut self, _: Handle) -> wasmtime::Result<Option<ClientTls>> {
         self.note(Read::Tls)?;
-        Ok(self.head.tls().map(ClientTls::from))
+        Ok(self.inputs.head.tls().map(ClientTls::from))
     }
 
     fn attempts(&mut self, _: Handle) -> wasmtime::Result<Vec<types::Attempt>> {
         self.note(Read::Attempts)?;
-        Ok(self.attempts.iter().map(Into::into).collect())
+        Ok(self.inputs.attempts.iter().map(Into::into).collect())
     }
 
     fn drop(&mut self, _: Handle) -> wasmtime::Result<()> {

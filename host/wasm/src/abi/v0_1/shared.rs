@@ -67,6 +67,7 @@ mod tests {
     use std::time::Instant;
 
     use pointsman_rules::config::Limits;
+    use pointsman_rules::inputs::Inputs;
     use pointsman_rules::request::WrittenRequest;
     use pointsman_rules::settings::ModuleSettings;
     use pointsman_rules::stores::{Shared, Stores, Upstreams};
@@ -77,9 +78,9 @@ mod tests {
 
     /// A state with `host_calls` calls of the host left.
     fn state(host_calls: usize, stores: &Arc<Stores>) -> State {
-        let head = Arc::new(WrittenRequest::get("http://a.test/").head().unwrap());
+        let inputs = Inputs::try_from(&WrittenRequest::get("http://a.test/")).unwrap();
         let limits = Limits { host_calls, ..Limits::default() };
-        let call = Call { head: &head, attempts: &Arc::from([]), stores: Some(stores), limits: &limits };
+        let call = Call { inputs: &inputs, stores: Some(stores), limits: &limits };
         State::new(Arc::new(ModuleSettings::new(Value::Null)), call, Instant::now())
     }
 
