@@ -82,7 +82,7 @@ enum At {
 }
 
 /// An admitted connection's listener, shared state and start time.
-pub struct Arrived {
+pub struct ConnectionContext {
     pub listener: Arc<Listener>,
     pub phase: Arc<HeadPhase>,
     pub reporter: Arc<Reporter>,
@@ -92,8 +92,8 @@ pub struct Arrived {
 }
 
 impl<S: IO + 'static> DoorStream<S> {
-    pub fn new(inner: S, arrived: Arrived) -> DoorStream<S> {
-        let Arrived { listener, phase, reporter, admitted, at } = arrived;
+    pub fn new(inner: S, context: ConnectionContext) -> DoorStream<S> {
+        let ConnectionContext { listener, phase, reporter, admitted, at } = context;
         DoorStream {
             inner: Some(inner),
             at: At::Head,
