@@ -13,7 +13,7 @@ use pointsman_wasm::module::Module;
 use crate::answer::{Failure, OverQuota};
 use crate::evaluate::{Action, Question, evaluate};
 use crate::metrics::FallbackLevel;
-use crate::release::{Judged, Serving, Version};
+use crate::release::{Serving, TrialOutcome, Version};
 use crate::tenant::Tenant;
 
 /// The outcome for a request: an action or a failure, and the fallback that was used.
@@ -88,7 +88,7 @@ pub fn cached<'a>(
         tenant.metrics.cache_hit();
         if released.serving.is_on_trial(released.version) {
             let (serving, version) = (released.serving, released.version);
-            tenant.releases.note(serving, version, Judged::Agreed, "", &tenant.config.release);
+            tenant.releases.note(serving, version, TrialOutcome::Agreed, "", &tenant.config.release);
         }
         return Some((action, module));
     }
@@ -123,10 +123,10 @@ fn evaluate_within_quota(
     let action =
         evaluate(question, next_module, |module, report, answer| note(tenant, module, report, answer, on_called));
     if released.serving.is_on_trial(released.version)
-        && let Some(judged) = judged(&action)
+        && let Some(trial_outcome) = trial_outcome(&action)
     {
         let because = action.as_ref().err().map(Failure::to_string).unwrap_or_default();
-        tenant.releases.note(released.serving, released.version, judged, &because, &tenant.config.release);
+        tenant.releases.note(released.serving, released.version, trial_outcome, &because, &tenant.config.release);
     }
     let is_defect = action.as_ref().is_err_and(Failure::is_defect);
     let outcome = if is_defect { Outcome::Failure } else { Outcome::Success };
@@ -142,11 +142,11 @@ fn evaluate_within_quota(
 }
 
 /// Judges a version on trial by one of its decisions. None: the modules are not the cause of the failure.
-fn judged(action: &Result<Action, Failure>) -> Option<Judged> {
+fn trial_outcome(action: &Result<Action, Failure>) -> Option<TrialOutcome> {
     match action {
-        Ok(_) => Some(Judged::Agreed),
-        Err(failure) if failure.is_defect() => Some(Judged::Failed),
-        Err(failure) if failure.is_declined() => Some(Judged::Declined),
+        Ok(_) => Some(TrialOutcome::Agreed),
+        Err(failure) if failure.is_defect() => Some(TrialOutcome::Failed),
+        Err(failure) if failure.is_declined() => Some(TrialOutcome::Declined),
         Err(_) => None,
     }
 }

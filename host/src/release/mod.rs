@@ -17,7 +17,7 @@ mod module_tests;
 mod version;
 mod warm_up;
 
-pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
+pub use candidate::{Candidate, CandidateReport, Difference, Trial, TrialOutcome};
 pub use files::{Asked, Files};
 pub use history::{Entry, FailedRelease, Standing};
 pub use module_tests::{Tests, tests_beside};

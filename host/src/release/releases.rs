@@ -16,7 +16,9 @@ use crate::release::files::{Files, Seen};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::Kept;
-use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, Standing, Trial, Version};
+use crate::release::{
+    Candidate, CandidateReport, Entry, Origin, Refused, Serving, Standing, Trial, TrialOutcome, Version,
+};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -272,10 +274,17 @@ impl VersionState {
 
     /// Counts a decision of a version that is on trial or new, and promotes, aborts or rolls back accordingly. If the
     /// decision failed, `because` is the failure.
-    pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, because: &str, config: &ReleaseConfig) {
-        let is_failure = matches!(judged, Judged::Failed);
+    pub fn note(
+        &self,
+        serving: &Serving,
+        version: &Version,
+        outcome: TrialOutcome,
+        because: &str,
+        config: &ReleaseConfig,
+    ) {
+        let is_failure = matches!(outcome, TrialOutcome::Failed);
         if let Some(candidate) = serving.candidate.as_ref().filter(|tried| tried.version.number == version.number) {
-            candidate.count(judged);
+            candidate.count(outcome);
             self.judge(candidate, config, Instant::now());
             return;
         }

@@ -11,7 +11,7 @@ use pointsman_rules::request::RequestHead;
 use crate::answer::Failure;
 use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
-use crate::release::{Candidate, Difference, Judged};
+use crate::release::{Candidate, Difference, TrialOutcome};
 use crate::tenant::{PolicySnapshot, Tenant};
 
 /// Limit on requests queued for the candidates of all tenants.
@@ -47,7 +47,7 @@ impl Shadow {
         let candidate = job.candidate.clone();
         let sent = candidate.may_wait().is_some_and(|counted| self.0.try_send((job, counted)).is_ok());
         if !sent {
-            candidate.count(Judged::Skipped);
+            candidate.count(TrialOutcome::Skipped);
         }
     }
 }
@@ -62,11 +62,11 @@ fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
     }
 }
 
-fn compare(job: &ShadowJob) -> Judged {
+fn compare(job: &ShadowJob) -> TrialOutcome {
     let ShadowJob { tenant, candidate, terms, head, live } = job;
     let now = Instant::now();
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
-        return Judged::Skipped;
+        return TrialOutcome::Skipped;
     }
     let attempts: Arc<[contract::Attempt]> = Arc::new([]);
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
@@ -74,12 +74,12 @@ fn compare(job: &ShadowJob) -> Judged {
     // Not charged to the tenant's own account: a slow candidate must not cost it live requests.
     let action = evaluate(question, &mut 0, |_, decided, _| tenant.usage.tried(decided.elapsed, decided.end));
     if action.as_ref().is_err_and(Failure::is_defect) {
-        return Judged::Failed;
+        return TrialOutcome::Failed;
     }
     if agree(live, &action) {
-        return Judged::Agreed;
+        return TrialOutcome::Agreed;
     }
-    Judged::Differed(Difference {
+    TrialOutcome::Differed(Difference {
         method: head.method().to_owned(),
         authority: head.authority().to_owned(),
         path: head.path().to_owned(),
