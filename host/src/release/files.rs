@@ -22,7 +22,7 @@ pub enum Asked {
 
 /// The part of the files that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum FileChange {
     Nothing,
     /// Only the tests changed: they run against the live version.
     Tests,
@@ -39,13 +39,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn news(&self, now: &Files, asked: Asked) -> News {
+    pub fn change(&self, now: &Files, asked: Asked) -> FileChange {
         if self.passed == *now || (asked == Asked::ByWatch && self.refused.as_ref() == Some(now)) {
-            News::Nothing
+            FileChange::Nothing
         } else if self.passed.modules == now.modules {
-            News::Tests
+            FileChange::Tests
         } else {
-            News::Modules
+            FileChange::Modules
         }
     }
 
@@ -75,22 +75,22 @@ mod tests {
     fn what_was_refused_is_tried_again_by_order_or_when_it_changes() {
         let mut seen = Seen::default();
         seen.pass(files("one", None));
-        assert_eq!(seen.news(&files("one", None), Asked::ByOrder), News::Nothing);
-        assert_eq!(seen.news(&files("two", None), Asked::ByWatch), News::Modules);
+        assert_eq!(seen.change(&files("one", None), Asked::ByOrder), FileChange::Nothing);
+        assert_eq!(seen.change(&files("two", None), Asked::ByWatch), FileChange::Modules);
         seen.refuse(files("two", None));
-        assert_eq!(seen.news(&files("two", None), Asked::ByWatch), News::Nothing);
-        assert_eq!(seen.news(&files("two", None), Asked::ByOrder), News::Modules);
-        assert_eq!(seen.news(&files("two", Some("tests")), Asked::ByWatch), News::Modules);
-        assert_eq!(seen.news(&files("one", None), Asked::ByWatch), News::Nothing, "back to what passed");
+        assert_eq!(seen.change(&files("two", None), Asked::ByWatch), FileChange::Nothing);
+        assert_eq!(seen.change(&files("two", None), Asked::ByOrder), FileChange::Modules);
+        assert_eq!(seen.change(&files("two", Some("tests")), Asked::ByWatch), FileChange::Modules);
+        assert_eq!(seen.change(&files("one", None), Asked::ByWatch), FileChange::Nothing, "back to what passed");
     }
 
     #[test]
     fn tests_that_change_alone_make_no_version() {
         let mut seen = Seen::default();
         seen.pass(files("one", Some("tests")));
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByWatch), News::Tests);
+        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Tests);
         seen.refuse(files("one", Some("others")));
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByWatch), News::Nothing);
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByOrder), News::Tests);
+        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Nothing);
+        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByOrder), FileChange::Tests);
     }
 }

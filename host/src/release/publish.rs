@@ -9,7 +9,7 @@ use pointsman_system::permits::Permits;
 use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
-use crate::release::files::{Files, News};
+use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
 use crate::release::store::{Kept, Store, StoreError};
 use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
@@ -234,11 +234,11 @@ impl ReleaseManager {
         }
         let tests = self.tests(config)?;
         let files = files(&sources, &tests);
-        let news = tenant.releases.seen.lock().news(&files, asked);
-        let done = match news {
-            News::Nothing => return Ok(Released::Nothing),
-            News::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
-            News::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
+        let change = tenant.releases.seen.lock().change(&files, asked);
+        let done = match change {
+            FileChange::Nothing => return Ok(Released::Nothing),
+            FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
+            FileChange::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
         };
         match &done {
             Ok(_) => {
