@@ -31,14 +31,14 @@ pub enum FileChange {
 
 /// The result of the last check of a tenant's files.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct LastCheck {
     /// The last files that passed.
     passed: Files,
     /// Files refused since then.
     refused: Option<Files>,
 }
 
-impl Seen {
+impl LastCheck {
     pub fn change(&self, now: &Files, asked: Asked) -> FileChange {
         if self.passed == *now || (asked == Asked::ByWatch && self.refused.as_ref() == Some(now)) {
             FileChange::Nothing
@@ -50,7 +50,7 @@ impl Seen {
     }
 
     pub fn pass(&mut self, now: Files) {
-        *self = Seen { passed: now, refused: None };
+        *self = LastCheck { passed: now, refused: None };
     }
 
     pub fn refuse(&mut self, now: Files) {
@@ -73,24 +73,24 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_tried_again_by_order_or_when_it_changes() {
-        let mut seen = Seen::default();
-        seen.pass(files("one", None));
-        assert_eq!(seen.change(&files("one", None), Asked::ByOrder), FileChange::Nothing);
-        assert_eq!(seen.change(&files("two", None), Asked::ByWatch), FileChange::Modules);
-        seen.refuse(files("two", None));
-        assert_eq!(seen.change(&files("two", None), Asked::ByWatch), FileChange::Nothing);
-        assert_eq!(seen.change(&files("two", None), Asked::ByOrder), FileChange::Modules);
-        assert_eq!(seen.change(&files("two", Some("tests")), Asked::ByWatch), FileChange::Modules);
-        assert_eq!(seen.change(&files("one", None), Asked::ByWatch), FileChange::Nothing, "back to what passed");
+        let mut last = LastCheck::default();
+        last.pass(files("one", None));
+        assert_eq!(last.change(&files("one", None), Asked::ByOrder), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), Asked::ByWatch), FileChange::Modules);
+        last.refuse(files("two", None));
+        assert_eq!(last.change(&files("two", None), Asked::ByWatch), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), Asked::ByOrder), FileChange::Modules);
+        assert_eq!(last.change(&files("two", Some("tests")), Asked::ByWatch), FileChange::Modules);
+        assert_eq!(last.change(&files("one", None), Asked::ByWatch), FileChange::Nothing, "back to what passed");
     }
 
     #[test]
     fn tests_that_change_alone_make_no_version() {
-        let mut seen = Seen::default();
-        seen.pass(files("one", Some("tests")));
-        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Tests);
-        seen.refuse(files("one", Some("others")));
-        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Nothing);
-        assert_eq!(seen.change(&files("one", Some("others")), Asked::ByOrder), FileChange::Tests);
+        let mut last = LastCheck::default();
+        last.pass(files("one", Some("tests")));
+        assert_eq!(last.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Tests);
+        last.refuse(files("one", Some("others")));
+        assert_eq!(last.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Nothing);
+        assert_eq!(last.change(&files("one", Some("others")), Asked::ByOrder), FileChange::Tests);
     }
 }

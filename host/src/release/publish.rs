@@ -234,7 +234,7 @@ impl ReleaseManager {
         }
         let tests = self.tests(config)?;
         let files = files(&sources, &tests);
-        let change = tenant.releases.seen.lock().change(&files, asked);
+        let change = tenant.releases.last_check.lock().change(&files, asked);
         let done = match change {
             FileChange::Nothing => return Ok(Released::Nothing),
             FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
@@ -242,11 +242,11 @@ impl ReleaseManager {
         };
         match &done {
             Ok(_) => {
-                tenant.releases.seen.lock().pass(files);
+                tenant.releases.last_check.lock().pass(files);
                 let _keeping = tenant.releases.keeping.lock();
                 self.keep_or_tell(tenant);
             }
-            Err(_) => tenant.releases.seen.lock().refuse(files),
+            Err(_) => tenant.releases.last_check.lock().refuse(files),
         }
         Ok(done?)
     }
@@ -341,7 +341,7 @@ impl ReleaseManager {
         if let Err(refused) = self.add(tenant, sources) {
             tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
         }
-        tenant.releases.seen.lock().pass(files(sources, tests));
+        tenant.releases.last_check.lock().pass(files(sources, tests));
         serve();
         self.keep_or_tell(tenant);
     }

@@ -12,7 +12,7 @@ use pointsman_wasm::module::Module;
 
 use crate::metrics::TenantMetrics;
 use crate::release::candidate::Verdict;
-use crate::release::files::{Files, Seen};
+use crate::release::files::{Files, LastCheck};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::Kept;
@@ -27,7 +27,7 @@ pub struct VersionState {
     serving: ArcSwap<Serving>,
     history: Mutex<History>,
     metrics: Arc<TenantMetrics>,
-    pub(super) seen: Mutex<Seen>,
+    pub(super) last_check: Mutex<LastCheck>,
     /// The live version or the candidate differs from the state on disk.
     changed: AtomicBool,
     /// Held while a new version is prepared, and while the tenant gets another configuration: these run one at a time,
@@ -71,7 +71,7 @@ impl VersionState {
             serving: ArcSwap::from_pointee(Serving { live, candidate: None, probation: None }),
             history: Mutex::new(history),
             metrics,
-            seen: Mutex::default(),
+            last_check: Mutex::default(),
             changed: AtomicBool::new(true),
             preparing: Mutex::default(),
             keeping: Mutex::default(),
@@ -90,7 +90,7 @@ impl VersionState {
         let is_to_be_written = kept.lacks_checksum;
         history.go_on_from(kept.last_number);
         kept.versions.into_iter().for_each(|entry| history.remember(entry));
-        self.seen.lock().pass(kept.files);
+        self.last_check.lock().pass(kept.files);
         let mut serving = Serving::clone(&self.serving.load());
         if let Some((version, trial)) = candidate {
             let version = Arc::new(version);
@@ -120,7 +120,7 @@ impl VersionState {
 
     /// The digests of the files that passed last.
     pub fn passed_files(&self) -> Files {
-        self.seen.lock().passed().clone()
+        self.last_check.lock().passed().clone()
     }
 
     /// The state that the next start needs.
@@ -131,7 +131,7 @@ impl VersionState {
         Kept {
             last_number: history.last_number(),
             versions: history.entries().to_vec(),
-            files: self.seen.lock().passed().clone(),
+            files: self.last_check.lock().passed().clone(),
             trial: serving.candidate.as_ref().map(|candidate| candidate.trial),
             probation_after: serving.probation.as_ref().map(|probation| probation.previous.number),
             drained,
