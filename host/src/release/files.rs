@@ -11,13 +11,13 @@ pub struct Files {
     pub tests: Vec<Option<Digest>>,
 }
 
-/// Who asked for the files to be checked.
+/// The reason why the files are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum CheckTrigger {
     /// The watch: refused files are not tried again until they change.
-    ByWatch,
+    Watch,
     /// An operator: refused files are tried again, since they may pass now.
-    ByOrder,
+    Operator,
 }
 
 /// The part of the files that changed.
@@ -39,8 +39,8 @@ pub struct LastCheck {
 }
 
 impl LastCheck {
-    pub fn change(&self, now: &Files, asked: Asked) -> FileChange {
-        if self.passed == *now || (asked == Asked::ByWatch && self.refused.as_ref() == Some(now)) {
+    pub fn change(&self, now: &Files, trigger: CheckTrigger) -> FileChange {
+        if self.passed == *now || (trigger == CheckTrigger::Watch && self.refused.as_ref() == Some(now)) {
             FileChange::Nothing
         } else if self.passed.modules == now.modules {
             FileChange::Tests
@@ -75,22 +75,22 @@ mod tests {
     fn what_was_refused_is_tried_again_by_order_or_when_it_changes() {
         let mut last = LastCheck::default();
         last.pass(files("one", None));
-        assert_eq!(last.change(&files("one", None), Asked::ByOrder), FileChange::Nothing);
-        assert_eq!(last.change(&files("two", None), Asked::ByWatch), FileChange::Modules);
+        assert_eq!(last.change(&files("one", None), CheckTrigger::Operator), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Watch), FileChange::Modules);
         last.refuse(files("two", None));
-        assert_eq!(last.change(&files("two", None), Asked::ByWatch), FileChange::Nothing);
-        assert_eq!(last.change(&files("two", None), Asked::ByOrder), FileChange::Modules);
-        assert_eq!(last.change(&files("two", Some("tests")), Asked::ByWatch), FileChange::Modules);
-        assert_eq!(last.change(&files("one", None), Asked::ByWatch), FileChange::Nothing, "back to what passed");
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Watch), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Operator), FileChange::Modules);
+        assert_eq!(last.change(&files("two", Some("tests")), CheckTrigger::Watch), FileChange::Modules);
+        assert_eq!(last.change(&files("one", None), CheckTrigger::Watch), FileChange::Nothing, "back to what passed");
     }
 
     #[test]
     fn tests_that_change_alone_make_no_version() {
         let mut last = LastCheck::default();
         last.pass(files("one", Some("tests")));
-        assert_eq!(last.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Tests);
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Watch), FileChange::Tests);
         last.refuse(files("one", Some("others")));
-        assert_eq!(last.change(&files("one", Some("others")), Asked::ByWatch), FileChange::Nothing);
-        assert_eq!(last.change(&files("one", Some("others")), Asked::ByOrder), FileChange::Tests);
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Watch), FileChange::Nothing);
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Operator), FileChange::Tests);
     }
 }

@@ -18,7 +18,7 @@ mod version;
 mod warm_up;
 
 pub use candidate::{Candidate, CandidateReport, Difference, Trial, TrialOutcome};
-pub use files::{Asked, Files};
+pub use files::{CheckTrigger, Files};
 pub use history::{Entry, FailedRelease, Standing};
 pub use module_tests::{Tests, tests_beside};
 pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, Released, Source, Uploaded};

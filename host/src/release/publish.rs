@@ -12,7 +12,7 @@ use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
 use crate::release::store::{Kept, Store, StoreError};
-use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
+use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
 /// Prepares versions and saves the state that outlives the process.
@@ -218,15 +218,20 @@ impl ReleaseManager {
 
     /// Checks a tenant's files, and releases a version if their modules are new. The caller holds
     /// `VersionState::preparing`.
-    pub fn release_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
-        let released = self.of_files(tenant, origin, asked);
+    pub fn release_files(
+        &self,
+        tenant: &Tenant,
+        origin: Origin,
+        trigger: CheckTrigger,
+    ) -> Result<Released, Arc<Refused>> {
+        let released = self.of_files(tenant, origin, trigger);
         if let Err(refused) = &released {
             tenant.releases.refuse(origin, refused.clone());
         }
         released
     }
 
-    fn of_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
+    fn of_files(&self, tenant: &Tenant, origin: Origin, trigger: CheckTrigger) -> Result<Released, Arc<Refused>> {
         let config = &tenant.config;
         let mut sources = Vec::new();
         for module in &config.modules {
@@ -234,7 +239,7 @@ impl ReleaseManager {
         }
         let tests = self.tests(config)?;
         let files = files(&sources, &tests);
-        let change = tenant.releases.last_check.lock().change(&files, asked);
+        let change = tenant.releases.last_check.lock().change(&files, trigger);
         let done = match change {
             FileChange::Nothing => return Ok(Released::Nothing),
             FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),

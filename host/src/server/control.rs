@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
+use crate::release::{CheckTrigger, Origin, Refused, ReleaseManager, Released};
 use crate::server::StartError;
 use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 use crate::server::renewed::ReloadableFiles;
@@ -170,7 +170,7 @@ impl Control {
             }
         };
         for name in self.tenants().keys() {
-            match self.release_files(name, Asked::ByOrder) {
+            match self.release_files(name, CheckTrigger::Operator) {
                 Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
                 // A tenant that was removed meanwhile has nothing to release.
                 Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
@@ -189,8 +189,8 @@ impl Control {
     }
 
     /// Checks a tenant's files, and releases a version if they are new.
-    pub fn release_files(&self, name: &str, asked: Asked) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
-        self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, asked))
+    pub fn release_files(&self, name: &str, trigger: CheckTrigger) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
+        self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, trigger))
     }
 
     /// Runs a slow operation on a tenant's versions, while nobody else prepares one and its configuration stays the

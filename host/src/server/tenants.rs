@@ -10,7 +10,7 @@ use pointsman_wasm::module::{LoadError, Module};
 
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{Asked, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
+use crate::release::{CheckTrigger, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
 use crate::server::StartError;
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
@@ -65,7 +65,7 @@ pub fn first(
                 let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
                 publisher.go_on(&tenant, kept, rest);
                 // A refusal is logged, and the admin API lists it.
-                let _ = publisher.release_files(&tenant, Origin::Start, Asked::ByOrder);
+                let _ = publisher.release_files(&tenant, Origin::Start, CheckTrigger::Operator);
                 return Ok(tenant);
             }
             Err(error) => {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, Watcher as _};
 
-use crate::release::Asked;
+use crate::release::CheckTrigger;
 use crate::server::control::Control;
 use crate::server::watch::event_queue::EventQueue;
 use crate::server::watch::files::{Files, WatchTarget};
@@ -141,7 +141,7 @@ fn load(control: &Weak<Control>, subject: &WatchTarget) {
     };
     // The results of both are logged, and the admin API lists them.
     match subject {
-        WatchTarget::Tenant(name) => _ = control.release_files(name, Asked::ByWatch),
+        WatchTarget::Tenant(name) => _ = control.release_files(name, CheckTrigger::Watch),
         WatchTarget::Config => _ = control.reload(),
     }
 }
