@@ -21,7 +21,7 @@ pub use candidate::{Candidate, CandidateReport, Difference, Trial, TrialOutcome}
 pub use files::{CheckTrigger, Files};
 pub use history::{Entry, FailedRelease, Standing};
 pub use module_tests::{Tests, tests_beside};
-pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, Released, Source, Uploaded};
+pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, ReleaseOutcome, Source, Uploaded};
 pub use refused::{Refused, Step};
 pub use releases::{CannotRollBack, NoCandidate, VersionState};
 pub use serving::Serving;

@@ -34,8 +34,8 @@ pub struct Source {
 
 /// The result of checking a tenant's files.
 #[derive(Debug)]
-pub enum Released {
-    Nothing,
+pub enum ReleaseOutcome {
+    Unchanged,
     /// Only the tests changed, and the live version passes them: the number of tests.
     Tests(usize),
     Version(Arc<Version>),
@@ -223,7 +223,7 @@ impl ReleaseManager {
         tenant: &Tenant,
         origin: Origin,
         trigger: CheckTrigger,
-    ) -> Result<Released, Arc<Refused>> {
+    ) -> Result<ReleaseOutcome, Arc<Refused>> {
         let released = self.of_files(tenant, origin, trigger);
         if let Err(refused) = &released {
             tenant.releases.refuse(origin, refused.clone());
@@ -231,7 +231,7 @@ impl ReleaseManager {
         released
     }
 
-    fn of_files(&self, tenant: &Tenant, origin: Origin, trigger: CheckTrigger) -> Result<Released, Arc<Refused>> {
+    fn of_files(&self, tenant: &Tenant, origin: Origin, trigger: CheckTrigger) -> Result<ReleaseOutcome, Arc<Refused>> {
         let config = &tenant.config;
         let mut sources = Vec::new();
         for module in &config.modules {
@@ -241,9 +241,9 @@ impl ReleaseManager {
         let files = files(&sources, &tests);
         let change = tenant.releases.last_check.lock().change(&files, trigger);
         let done = match change {
-            FileChange::Nothing => return Ok(Released::Nothing),
-            FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
-            FileChange::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
+            FileChange::Nothing => return Ok(ReleaseOutcome::Unchanged),
+            FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(ReleaseOutcome::Tests),
+            FileChange::Modules => self.of_sources(tenant, &sources, &tests, origin).map(ReleaseOutcome::Version),
         };
         match &done {
             Ok(_) => {

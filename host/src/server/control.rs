@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{CheckTrigger, Origin, Refused, ReleaseManager, Released};
+use crate::release::{CheckTrigger, Origin, Refused, ReleaseManager, ReleaseOutcome};
 use crate::server::StartError;
 use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 use crate::server::renewed::ReloadableFiles;
@@ -171,9 +171,9 @@ impl Control {
         };
         for name in self.tenants().keys() {
             match self.release_files(name, CheckTrigger::Operator) {
-                Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
+                Ok(Ok(ReleaseOutcome::Version(_))) => changes.released.push(name.clone()),
                 // A tenant that was removed meanwhile has nothing to release.
-                Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
+                Ok(Ok(ReleaseOutcome::Unchanged | ReleaseOutcome::Tests(_))) | Err(NoTenant(_)) => {}
                 Ok(Err(refused)) => changes.refused.push(RefusedFiles {
                     tenant: name.clone(),
                     step: refused.step.name(),
@@ -189,7 +189,11 @@ impl Control {
     }
 
     /// Checks a tenant's files, and releases a version if they are new.
-    pub fn release_files(&self, name: &str, trigger: CheckTrigger) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
+    pub fn release_files(
+        &self,
+        name: &str,
+        trigger: CheckTrigger,
+    ) -> Result<Result<ReleaseOutcome, Arc<Refused>>, NoTenant> {
         self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, trigger))
     }
 
