@@ -70,7 +70,7 @@ impl History {
     }
 
     /// Continues numbering after `number`, unless it is past it already.
-    pub fn go_on_from(&mut self, number: u64) {
+    pub fn continue_from(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
     }
 
@@ -92,7 +92,7 @@ impl History {
 
     /// Adds an entry from before the proxy was started.
     pub fn remember(&mut self, entry: Entry) {
-        self.go_on_from(entry.number);
+        self.continue_from(entry.number);
         match self.entries.iter_mut().find(|known| known.number == entry.number) {
             Some(known) => known.since = entry.since,
             None => {

@@ -26,6 +26,6 @@ pub use refused::{Refused, Step};
 pub use releases::{CannotRollBack, NoCandidate, VersionState};
 pub use serving::Serving;
 pub use shadow::{Shadow, ShadowJob};
-pub use store::{Kept, Store, StoreError};
+pub use store::{SavedState, Store, StoreError};
 pub use version::{Origin, Version};
 pub use warm_up::warm_up;

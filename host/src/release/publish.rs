@@ -11,7 +11,7 @@ use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
 use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
-use crate::release::store::{Kept, Store, StoreError};
+use crate::release::store::{SavedState, Store, StoreError};
 use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
@@ -161,9 +161,9 @@ impl ReleaseManager {
     }
 
     /// The saved state of a tenant. None: there is none, or it was damaged and has been set aside.
-    pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
+    pub fn saved_state(&self, tenant: &str) -> Result<Option<SavedState>, StoreError> {
         let Some(store) = &self.store else { return Ok(None) };
-        let error = match store.kept(tenant) {
+        let error = match store.saved_state(tenant) {
             Err(error) if self.on_damage == OnDamage::UseFiles => error,
             known => return known,
         };
@@ -177,8 +177,8 @@ impl ReleaseManager {
     }
 
     /// Loads the versions that served a tenant when another process ended, or says why they cannot be loaded.
-    pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, NotLoaded> {
-        let live = self.load_entry(config, kept.live().ok_or(NotLoaded::NoVersion)?)?;
+    pub fn last_served(&self, config: &TenantConfig, saved: &SavedState) -> Result<LastServed, NotLoaded> {
+        let live = self.load_entry(config, saved.live().ok_or(NotLoaded::NoVersion)?)?;
         let version = |entry: &Entry| {
             let told = |error: &NotLoaded| {
                 let why = pointsman_rules::text::chain(error);
@@ -186,8 +186,8 @@ impl ReleaseManager {
             };
             self.load_entry(config, entry).inspect_err(told).ok()
         };
-        let candidate = kept.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
-        let previous = kept.previous().and_then(version);
+        let candidate = saved.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
+        let previous = saved.previous().and_then(version);
         Ok(LastServed { live, rest: Rest { candidate, previous } })
     }
 
@@ -197,9 +197,9 @@ impl ReleaseManager {
     }
 
     /// Continues a tenant where another process ended.
-    pub fn go_on(&self, tenant: &Tenant, kept: Kept, rest: Rest) {
-        tenant.drain(kept.drained);
-        tenant.releases.go_on(kept, rest.candidate, rest.previous, &tenant.config.release);
+    pub fn restore(&self, tenant: &Tenant, saved: SavedState, rest: Rest) {
+        tenant.drain(saved.drained);
+        tenant.releases.restore(saved, rest.candidate, rest.previous, &tenant.config.release);
     }
 
     /// Loads the modules of a saved version.
@@ -322,7 +322,7 @@ impl ReleaseManager {
             }
             self.add(tenant, std::slice::from_ref(&source))?;
             let version = tenant.releases.take(modules.clone(), Origin::Upload, trial, &config.release);
-            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.keep(tenant).err() });
+            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.save(tenant).err() });
         }
     }
 
@@ -407,27 +407,27 @@ impl ReleaseManager {
     /// Makes sure that the next start would find the versions that serve now.
     pub fn ensure_kept(&self, tenant: &Tenant) -> Result<(), NotKept> {
         let _keeping = tenant.releases.keeping.lock();
-        if tenant.releases.is_to_be_kept() { self.keep(tenant) } else { Ok(()) }
+        if tenant.releases.is_unsaved() { self.save(tenant) } else { Ok(()) }
     }
 
     fn keep_or_tell(&self, tenant: &Tenant) {
-        if let Err(error) = self.keep(tenant) {
+        if let Err(error) = self.save(tenant) {
             tell(tenant, &error);
         }
     }
 
     /// Saves a tenant's versions for the next start.
-    fn keep(&self, tenant: &Tenant) -> Result<(), NotKept> {
-        let kept = tenant.releases.to_keep(tenant.is_drained());
+    fn save(&self, tenant: &Tenant) -> Result<(), NotKept> {
+        let saved = tenant.releases.state_to_save(tenant.is_drained());
         let Some(store) = &self.store else { return Ok(()) };
-        store.keep(&tenant.name, &kept).map_err(|source| {
+        store.save(&tenant.name, &saved).map_err(|source| {
             tenant.releases.is_still_to_be_kept();
-            let then = match store.kept(&tenant.name) {
+            let then = match store.saved_state(&tenant.name) {
                 Ok(Some(before)) => before.to_string(),
                 Ok(None) => "the configured files serve".to_owned(),
                 Err(_) => "not known".to_owned(),
             };
-            NotKept { now: kept.to_string(), then, source }
+            NotKept { now: saved.to_string(), then, source }
         })
     }
 

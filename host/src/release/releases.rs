@@ -15,7 +15,7 @@ use crate::release::candidate::Verdict;
 use crate::release::files::{Files, LastCheck};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
-use crate::release::store::Kept;
+use crate::release::store::SavedState;
 use crate::release::{
     Candidate, CandidateReport, Entry, Origin, Refused, Serving, Standing, Trial, TrialOutcome, Version,
 };
@@ -62,7 +62,7 @@ impl VersionState {
     pub fn new(tenant: Arc<str>, live: Version, metrics: Arc<TenantMetrics>) -> VersionState {
         let live = Arc::new(live);
         let mut history = History::default();
-        history.go_on_from(live.number);
+        history.continue_from(live.number);
         history.set(&live, Standing::Live);
         live.keep_instances(true);
         metrics.version(live.number, live.digests());
@@ -79,18 +79,18 @@ impl VersionState {
     }
 
     /// Continues where another process ended: with its history, its candidate, and the probation of a new live version.
-    pub(super) fn go_on(
+    pub(super) fn restore(
         &self,
-        kept: Kept,
+        saved: SavedState,
         candidate: Option<(Version, Trial)>,
         previous: Option<Version>,
         config: &ReleaseConfig,
     ) {
         let (now, mut history) = (Instant::now(), self.history.lock());
-        let is_to_be_written = kept.lacks_checksum;
-        history.go_on_from(kept.last_number);
-        kept.versions.into_iter().for_each(|entry| history.remember(entry));
-        self.last_check.lock().pass(kept.files);
+        let is_to_be_written = saved.lacks_checksum;
+        history.continue_from(saved.last_number);
+        saved.versions.into_iter().for_each(|entry| history.remember(entry));
+        self.last_check.lock().pass(saved.files);
         let mut serving = Serving::clone(&self.serving.load());
         if let Some((version, trial)) = candidate {
             let version = Arc::new(version);
@@ -106,9 +106,9 @@ impl VersionState {
     }
 
     /// Takes over the history of a process whose live version cannot be loaded any more.
-    pub fn remember(&self, kept: Kept, why: &str) {
+    pub fn remember(&self, saved: SavedState, why: &str) {
         let mut history = self.history.lock();
-        for mut entry in kept.versions {
+        for mut entry in saved.versions {
             entry.standing = match entry.standing {
                 Standing::Live => Standing::RolledBack { because: format!("it could not be loaded again: {why}") },
                 Standing::Candidate => Standing::Aborted { because: "the live version could not be loaded".to_owned() },
@@ -124,11 +124,11 @@ impl VersionState {
     }
 
     /// The state that the next start needs.
-    pub(super) fn to_keep(&self, drained: bool) -> Kept {
+    pub(super) fn state_to_save(&self, drained: bool) -> SavedState {
         let history = self.history.lock();
         let serving = self.serving.load();
         self.changed.store(false, Ordering::Relaxed);
-        Kept {
+        SavedState {
             last_number: history.last_number(),
             versions: history.entries().to_vec(),
             files: self.last_check.lock().passed().clone(),
@@ -140,7 +140,7 @@ impl VersionState {
     }
 
     /// Whether the serving versions differ from the state on disk.
-    pub fn is_to_be_kept(&self) -> bool {
+    pub fn is_unsaved(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
 

@@ -315,7 +315,7 @@ impl Control {
         let now = Instant::now();
         for tenant in self.tenants().values() {
             tenant.releases.tick(&tenant.config.release, now);
-            if tenant.releases.is_to_be_kept() {
+            if tenant.releases.is_unsaved() {
                 self.publisher.keep_changed(tenant);
             }
         }
