@@ -19,7 +19,7 @@ mod warm_up;
 
 pub use candidate::{Candidate, CandidateReport, Difference, Trial, TrialOutcome};
 pub use files::{CheckTrigger, Files};
-pub use history::{Entry, FailedRelease, Standing};
+pub use history::{Entry, FailedRelease, VersionStatus};
 pub use module_tests::{Tests, tests_beside};
 pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, ReleaseOutcome, Source, Uploaded};
 pub use refused::{Refused, Step};

@@ -17,7 +17,7 @@ use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::SavedState;
 use crate::release::{
-    Candidate, CandidateReport, Entry, Origin, Refused, Serving, Standing, Trial, TrialOutcome, Version,
+    Candidate, CandidateReport, Entry, Origin, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus,
 };
 
 /// A tenant's versions.
@@ -63,7 +63,7 @@ impl VersionState {
         let live = Arc::new(live);
         let mut history = History::default();
         history.continue_from(live.number);
-        history.set(&live, Standing::Live);
+        history.set(&live, VersionStatus::Live);
         live.keep_instances(true);
         metrics.version(live.number, live.digests());
         VersionState {
@@ -94,11 +94,11 @@ impl VersionState {
         let mut serving = Serving::clone(&self.serving.load());
         if let Some((version, trial)) = candidate {
             let version = Arc::new(version);
-            history.set(&version, Standing::Candidate);
+            history.set(&version, VersionStatus::Candidate);
             serving.candidate = Some(Arc::new(Candidate::new(version, trial, self.metrics.clone(), now)));
         }
         if let Some(previous) = previous.map(Arc::new) {
-            history.set(&previous, Standing::Replaced);
+            history.set(&previous, VersionStatus::Replaced);
             serving.probation = Probation::begin(&previous, config, now);
         }
         self.swap(&mut history, serving, config);
@@ -109,9 +109,13 @@ impl VersionState {
     pub fn remember(&self, saved: SavedState, why: &str) {
         let mut history = self.history.lock();
         for mut entry in saved.versions {
-            entry.standing = match entry.standing {
-                Standing::Live => Standing::RolledBack { because: format!("it could not be loaded again: {why}") },
-                Standing::Candidate => Standing::Aborted { because: "the live version could not be loaded".to_owned() },
+            entry.status = match entry.status {
+                VersionStatus::Live => {
+                    VersionStatus::RolledBack { because: format!("it could not be loaded again: {why}") }
+                }
+                VersionStatus::Candidate => {
+                    VersionStatus::Aborted { because: "the live version could not be loaded".to_owned() }
+                }
                 other => other,
             };
             history.remember(entry);
@@ -267,7 +271,7 @@ impl VersionState {
         let mut serving = Serving::clone(&self.serving.load());
         tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, because, "rolled back");
         self.end_trial(history, &mut serving, &format!("rolled back to version {}", version.number));
-        history.set(&serving.live, Standing::RolledBack { because: because.to_owned() });
+        history.set(&serving.live, VersionStatus::RolledBack { because: because.to_owned() });
         serving.live.keep_instances(false);
         self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
@@ -356,7 +360,7 @@ impl VersionState {
         let now = Instant::now();
         let serving = match trial.stage {
             Stage::Live => {
-                history.set(&serving.live, Standing::Replaced);
+                history.set(&serving.live, VersionStatus::Replaced);
                 serving.live.keep_instances(false);
                 tracing::info!(tenant = %self.tenant, version = version.number, origin = version.origin.name(),
                     modules = ?version.modules, "live");
@@ -365,7 +369,7 @@ impl VersionState {
                 Serving { live: version.clone(), candidate: None, probation }
             }
             Stage::Shadow | Stage::Canary => {
-                history.set(version, Standing::Candidate);
+                history.set(version, VersionStatus::Candidate);
                 tracing::info!(tenant = %self.tenant, version = version.number, stage = trial.stage.name(), "on trial");
                 let candidate = Candidate::new(version.clone(), trial, self.metrics.clone(), now);
                 Serving { candidate: Some(Arc::new(candidate)), ..serving }
@@ -378,14 +382,14 @@ impl VersionState {
         let Some(candidate) = serving.candidate.take() else { return false };
         tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "trial ended");
         self.metrics.release("aborted");
-        history.set(&candidate.version, Standing::Aborted { because: because.to_owned() });
+        history.set(&candidate.version, VersionStatus::Aborted { because: because.to_owned() });
         candidate.version.keep_instances(false);
         true
     }
 
     /// The only place that replaces the serving versions.
     fn swap(&self, history: &mut MutexGuard<'_, History>, serving: Serving, config: &ReleaseConfig) {
-        history.set(&serving.live, Standing::Live);
+        history.set(&serving.live, VersionStatus::Live);
         serving.live.keep_instances(true);
         self.metrics.version(serving.live.number, serving.live.digests());
         let needed = serving.probation.as_ref().map(|probation| probation.previous.number);

@@ -92,19 +92,19 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::{Entry, Origin, Standing};
+    use crate::release::{Entry, Origin, VersionStatus};
 
     fn state() -> SavedState {
-        let entry = |number, standing| Entry {
+        let entry = |number, status| Entry {
             number,
             modules: vec![Digest::of(&[1])],
             origin: Origin::Upload,
             made: Utc::now(),
-            standing,
+            status,
             since: Utc::now(),
             version: None,
         };
-        let versions = vec![entry(1, Standing::Replaced), entry(2, Standing::Live)];
+        let versions = vec![entry(1, VersionStatus::Replaced), entry(2, VersionStatus::Live)];
         SavedState { last_number: 2, versions, drained: true, ..SavedState::default() }
     }
 
