@@ -41,23 +41,23 @@ impl WarmUp {
 }
 
 /// A request, and the report of its decision in a fresh instance.
-struct Decided {
-    asked: Asked,
-    told: WarmUpReport,
+struct ColdDecision {
+    request: WarmUpRequest,
+    report: WarmUpReport,
 }
 
-struct Asked {
+struct WarmUpRequest {
     head: Arc<RequestHead>,
     attempts: Arc<[contract::Attempt]>,
 }
 
-impl Decided {
+impl ColdDecision {
     /// Checks that another decision about the same request has the same result.
     fn agrees(&self, again: &WarmUpReport, where_: &str) -> Result<(), String> {
-        match self.told.difference(again) {
+        match self.report.difference(again) {
             None => Ok(()),
             Some(difference) => {
-                let (method, path) = (self.asked.head.method(), self.asked.head.path());
+                let (method, path) = (self.request.head.method(), self.request.head.path());
                 Err(format!("`{} {}` has {difference} {where_}", printable(method, SHOWN).0, printable(path, SHOWN).0))
             }
         }
@@ -79,21 +79,21 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     for request in &warm_up.requests {
         // Running the tests reports a request that can't be made.
         let (Ok(head), Ok(attempts)) = (request.head(), request.attempts()) else { continue };
-        let asked = Asked { head: Arc::new(head), attempts };
-        let told = cold.decide(&mut cold.instance(), &asked, budget.left().ok_or_else(|| cold.spent())?);
-        all.push(Decided { asked, told });
+        let request = WarmUpRequest { head: Arc::new(head), attempts };
+        let report = cold.decide(&mut cold.instance(), &request, budget.left().ok_or_else(|| cold.spent())?);
+        all.push(ColdDecision { request, report });
     }
     let most = match warm_up.moment {
         Moment::MayStay => ReadScope::Moment,
         Moment::MustNot => ReadScope::Nothing,
     };
-    let chosen = || all.iter().filter(|decided| decided.told.is_answer() && decided.told.foreign() <= most);
+    let chosen = || all.iter().filter(|decided| decided.report.is_answer() && decided.report.foreign() <= most);
     let Some(first) = chosen().next() else { return Err(none_of(&all)) };
 
     let mut budget = SharedBudget::new(builds.limits);
     let mut instance = cold.instance();
     for decided in chosen() {
-        let again = cold.decide(&mut instance, &decided.asked, budget.left().ok_or_else(|| cold.spent())?);
+        let again = cold.decide(&mut instance, &decided.request, budget.left().ok_or_else(|| cold.spent())?);
         decided.agrees(&again, AFTER_OTHERS)?;
         if again.foreign() > most {
             return Err("it reads more in an instance that has decided before".to_owned());
@@ -102,7 +102,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     // Handles live in the host, not in the memory that is kept. With a limit of one, the request's own, a decision
     // fails if the module holds any other.
     let limits = Limits { handles: 1, ..budget.left().ok_or_else(|| cold.spent())?.clone() };
-    let alone = cold.decide(&mut instance, &first.asked, &limits);
+    let alone = cold.decide(&mut instance, &first.request, &limits);
     if let Err(CallError::Handles { .. }) = alone.answer {
         return Err("it keeps resource handles from one decision to the next, or needs several in one".to_owned());
     }
@@ -116,12 +116,12 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let component = artefact.component(builds.engine).map_err(|error| error.to_string())?;
     let warm = Prepared::new(builds, &component, &artefact.facts)?;
     for decided in &all {
-        let again = warm.decide(&mut warm.instance(), &decided.asked, builds.limits);
+        let again = warm.decide(&mut warm.instance(), &decided.request, builds.limits);
         // A decision that depends on the moment may differ between any two instances, snapshot or not.
-        let is_comparable = decided.told.foreign() <= most || !decided.told.sees_the_moment();
+        let is_comparable = decided.report.foreign() <= most || !decided.report.sees_the_moment();
         match is_comparable {
             true => decided.agrees(&again, FROM_SNAPSHOT)?,
-            false if decided.told.is_answer() && !again.is_answer() => {
+            false if decided.report.is_answer() && !again.is_answer() => {
                 return Err(format!("a decision fails {FROM_SNAPSHOT}"));
             }
             false => {}
@@ -134,8 +134,8 @@ const AFTER_OTHERS: &str = "in an instance that has decided before";
 const FROM_SNAPSHOT: &str = "from the warm snapshot";
 
 /// Why no request can be used.
-fn none_of(all: &[Decided]) -> String {
-    let because = match all.iter().any(|decided| decided.told.is_answer()) {
+fn none_of(all: &[ColdDecision]) -> String {
+    let because = match all.iter().any(|decided| decided.report.is_answer()) {
         _ if all.is_empty() => "there is no request to decide",
         true => "each of its decisions read the clock, `random`, `shared` or `upstreams`",
         false => "none of its decisions came to an answer",
@@ -162,14 +162,14 @@ impl<'a> Prepared<'a> {
     }
 
     /// Each decision gets empty stores of its own.
-    fn decide(&self, instance: &mut Warming, asked: &Asked, limits: &Limits) -> WarmUpReport {
+    fn decide(&self, instance: &mut Warming, request: &WarmUpRequest, limits: &Limits) -> WarmUpReport {
         let Quota { shared_bytes, peers, .. } = Quota::default();
         let stores = Arc::new(Stores {
             shared: Arc::new(Shared::new(shared_bytes)),
             upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
             groups: Vec::new(),
         });
-        let Asked { head, attempts } = asked;
+        let WarmUpRequest { head, attempts } = request;
         instance.decide(&self.pre, Call { head, attempts, stores: Some(&stores), limits })
     }
 
