@@ -57,7 +57,7 @@ fn code(text: &str) -> &str {
 }
 
 #[test]
-fn crates_depend_on_nothing_that_they_must_not() {
+fn crates_have_no_forbidden_dependencies() {
     for (name, _, forbidden) in CRATES {
         let tree = Command::new(env!("CARGO"))
             .args(["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
@@ -73,7 +73,7 @@ fn crates_depend_on_nothing_that_they_must_not() {
 }
 
 #[test]
-fn pointsman_has_no_code_of_its_own_for_wasmtime() {
+fn pointsman_does_not_name_wasmtime_in_its_code() {
     let manifest = std::fs::read_to_string(repository().join("host/Cargo.toml")).expect("a manifest");
     let dependencies = manifest.split("[dev-dependencies]").next().expect("text");
     assert!(!dependencies.contains("wasmtime"), "what runs Wasm is in pointsman-wasm");
@@ -119,7 +119,7 @@ fn rooms_import_each_other_in_one_direction() {
 }
 
 #[test]
-fn unsafe_code_is_where_it_is_meant_to_be() {
+fn unsafe_code_is_only_in_the_listed_files() {
     for (path, text) in sources("host") {
         let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let has_unsafe =
@@ -135,7 +135,7 @@ fn unsafe_code_is_where_it_is_meant_to_be() {
 }
 
 #[test]
-fn files_begin_with_what_they_are_for() {
+fn files_begin_with_a_doc_comment() {
     for (path, text) in all_sources() {
         assert!(text.starts_with("//! "), "{path}: the first line is no `//!` comment");
     }

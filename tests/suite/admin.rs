@@ -43,7 +43,7 @@ async fn status(proxy: &Proxy) -> u16 {
 }
 
 #[tokio::test]
-async fn module_is_uploaded_promoted_and_taken_back() {
+async fn module_is_uploaded_promoted_and_rolled_back() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let proxy = proxy(&live, &folder).await;
     let (status_code, list) = ask(&folder, Method::GET, "/v1/tenants", b"").await;
@@ -76,7 +76,7 @@ async fn module_is_uploaded_promoted_and_taken_back() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_told_with_a_code() {
+async fn impossible_requests_are_refused_with_a_code() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let proxy = proxy(&live, &folder).await;
     let post = Method::POST;
@@ -119,7 +119,7 @@ async fn module_that_is_too_large_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn upload_needs_a_place_to_be_kept() {
+async fn upload_needs_a_state_folder() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let admin = format!("socket = {:?}", folder.path().join("admin.sock"));
     let _proxy = Proxy::with(Tenant::new("shop").module(live.path(), "")).admin(&admin).start().await;
@@ -152,7 +152,7 @@ async fn drained_tenant_takes_no_new_requests() {
 }
 
 #[tokio::test]
-async fn socket_is_for_the_proxys_own_user() {
+async fn socket_is_accessible_to_the_proxys_own_user_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let _proxy = proxy(&live, &folder).await;
@@ -166,7 +166,7 @@ async fn socket_is_for_the_proxys_own_user() {
 
 /// A grant covers the admin socket, and modules know every path to it.
 #[tokio::test]
-async fn admin_socket_is_reached_by_no_module() {
+async fn no_module_can_reach_the_admin_socket() {
     use std::os::unix::fs::symlink;
     let folder = TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -217,7 +217,7 @@ async fn admin_socket_is_reached_by_no_module() {
 }
 
 #[tokio::test]
-async fn api_over_tcp_asks_for_the_token() {
+async fn api_over_tcp_requires_the_token() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let file = folder.path().join("token");

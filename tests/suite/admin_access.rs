@@ -99,7 +99,7 @@ async fn answered(mut stream: impl AsyncRead + AsyncWrite + Unpin, said: &str) -
 }
 
 #[tokio::test]
-async fn answers_have_the_headers_that_http_asks_for() {
+async fn responses_have_the_headers_that_http_requires() {
     let api = Api::new("").await;
     let host = "host: 127.0.0.1\r\n";
     let with_token = format!("{host}{}", token(TOKEN));
@@ -150,7 +150,7 @@ async fn answers_have_the_headers_that_http_asks_for() {
 
 /// A connection goes on after an answer without a body.
 #[tokio::test]
-async fn head_leaves_the_connection_in_step() {
+async fn connection_stays_usable_after_a_head_request() {
     let api = Api::new("").await;
     let said = "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
@@ -203,7 +203,7 @@ async fn listener_answers_for_its_own_names_only() {
 }
 
 #[tokio::test]
-async fn page_of_another_site_has_nothing_done() {
+async fn requests_from_pages_of_other_sites_have_no_effect() {
     let api = Api::new("").await;
     let origin = |origin: &str| format!("origin: {origin}\r\n");
     for path in ["/metrics", "/v1/tenants"] {
@@ -217,7 +217,7 @@ async fn page_of_another_site_has_nothing_done() {
 }
 
 #[tokio::test]
-async fn who_guesses_tokens_waits_and_nobody_else() {
+async fn only_a_client_that_guesses_tokens_is_delayed() {
     let api = Api::new("").await;
     let wrong = TOKEN.replace('f', "e");
     for _ in 0..5 {
@@ -281,7 +281,7 @@ async fn parameter_that_is_refused_is_named() {
 
 /// The answer comes although the body never does.
 #[tokio::test]
-async fn body_is_not_waited_for_where_it_is_not_wanted() {
+async fn refusal_does_not_wait_for_an_unneeded_body() {
     let api = Api::new("").await;
     let say = async |head: &str| {
         let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
@@ -310,7 +310,7 @@ async fn body_is_not_waited_for_where_it_is_not_wanted() {
 
 /// A client that waits to be asked for its module sends nothing in vain.
 #[tokio::test]
-async fn module_is_asked_for_once_it_may_come() {
+async fn upload_gets_100_continue_after_it_was_authorized() {
     let api = Api::new("").await;
     let upload = |more: &str| {
         let expects = "expect: 100-continue\r\nconnection: close\r\n";

@@ -38,7 +38,7 @@ fn check(mut attempt: Value, address: &str, stage: &str, failure: &str, more: (O
 }
 
 #[tokio::test]
-async fn stage_and_failure_say_how_far_it_came() {
+async fn stage_and_failure_report_how_far_the_attempt_got() {
     let proxy = proxy().await;
     let attempt = async |peer: Value| failed(&mut proxy.client().await, get("http://lab.test/"), peer).await;
     let unsent = (None, false, false);
@@ -68,7 +68,7 @@ async fn stage_and_failure_say_how_far_it_came() {
 }
 
 #[tokio::test]
-async fn status_that_failed_the_attempt_is_told() {
+async fn status_that_failed_the_attempt_is_reported() {
     let ill = Upstream::with(|_| Answer::status(503)).start().await;
     let address = ill.address().to_string();
     let route = json!({"route": {"peer": {"address": address}, "retry": {"on-status": [503]}}});
@@ -78,7 +78,7 @@ async fn status_that_failed_the_attempt_is_told() {
 
 /// It answers one request on its first connection, and hangs up on the next.
 #[tokio::test]
-async fn reused_connection_is_told_as_such() {
+async fn reused_connection_is_reported_as_reused() {
     let fickle = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer).await;
@@ -95,7 +95,7 @@ async fn reused_connection_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn request_that_was_not_sent_may_have_any_method() {
+async fn unsent_request_is_retried_whatever_its_method() {
     let closed = Upstream::closed_port().to_string();
     let attempt =
         failed(&mut proxy().await.client().await, Request::post("http://lab.test/"), json!({"address": closed})).await;

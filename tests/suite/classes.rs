@@ -18,7 +18,7 @@ fn large(pages: u32) -> Wat {
 }
 
 #[tokio::test]
-async fn each_class_has_its_limits_where_the_operator_wrote_none() {
+async fn each_class_has_default_limits() {
     let (small, small_too_much) = (growing(250).file(), growing(260).file());
     let (runtime, runtime_too_much) = (large(600).file(), large(700).file());
     let tenant = |name, file: &tempfile::NamedTempFile| Tenant::new(name).module(file.path(), "");
@@ -35,7 +35,7 @@ async fn each_class_has_its_limits_where_the_operator_wrote_none() {
 }
 
 #[tokio::test]
-async fn what_the_operator_wrote_holds_for_both_classes() {
+async fn configured_limits_apply_to_both_classes() {
     let (small, runtime) = (growing(250).file(), large(0).file());
     let limits = "[tenant.limits]\nmemory_mib = 15";
     let tenant = |file: &tempfile::NamedTempFile| Tenant::new("shop").module(file.path(), "").table(limits);
@@ -49,7 +49,7 @@ async fn what_the_operator_wrote_holds_for_both_classes() {
 
 /// A tenant may have modules of both classes, and several tenants decide at the same time on few threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_and_small_modules_side_by_side_under_load() {
+async fn large_and_small_modules_work_together_under_load() {
     let (small, large) = (Wat::answering(201).file(), large(64).file());
     let passing = Wat::select_peer("(i32.const 64)").pages(100).with("(table 5763 funcref)").file();
     let proxy = Proxy::with(Tenant::new("small").module(small.path(), ""))

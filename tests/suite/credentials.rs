@@ -32,7 +32,7 @@ async fn upstream_is_checked_against_the_named_roots_alone() {
 }
 
 #[tokio::test]
-async fn client_certificate_is_shown_where_it_is_named() {
+async fn client_certificate_is_presented_where_the_peer_names_it() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&clients]).start().await;
     let proxy = Proxy::with(lab("[\"ours\"]"))
@@ -66,7 +66,7 @@ async fn credential_that_is_not_granted_is_refused() {
 
 /// Plain Pingora tells client certificates apart by their serial number alone, and roots not at all.
 #[tokio::test]
-async fn connections_are_told_apart_by_certificate_and_by_roots() {
+async fn certificate_and_roots_separate_connections() {
     let servers = Authority::new("servers");
     let (one, two) = (Authority::new("one"), Authority::new("two"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&one, &two]).start().await;
@@ -94,7 +94,7 @@ async fn connections_are_told_apart_by_certificate_and_by_roots() {
 }
 
 #[tokio::test]
-async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
+async fn replaced_certificate_is_used_on_a_new_connection() {
     let servers = Authority::new("servers");
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&old, &new]).start().await;
@@ -126,7 +126,7 @@ async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn files_that_are_no_credentials_are_refused_at_the_start() {
+async fn invalid_credential_files_are_refused_at_the_start() {
     let authority = Authority::new("any");
     let (ours, theirs) = (authority.client("ours", 1), authority.client("theirs", 2));
     let mut mixed = ours.clone();
@@ -149,7 +149,7 @@ async fn files_that_are_no_credentials_are_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn exchanged_certificate_of_a_listener_is_shown_on_new_connections() {
+async fn replaced_certificate_of_a_listener_is_presented_on_new_connections() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(lab("[]")).tls(&old.leaf(&["lab.test"])).start().await;
@@ -173,7 +173,7 @@ async fn exchanged_certificate_of_a_listener_is_shown_on_new_connections() {
 }
 
 #[tokio::test]
-async fn certificate_of_a_listener_that_is_no_good_refuses_the_whole_reload() {
+async fn invalid_certificate_of_a_listener_refuses_the_whole_reload() {
     let authority = Authority::new("good");
     let good = authority.leaf(&["lab.test"]);
     let proxy = Proxy::with(lab("[]")).tls(&good).start().await;

@@ -17,7 +17,7 @@ async fn decide(client: &mut Client, decision: &str) -> pointsman_tests::Reply {
 }
 
 #[tokio::test]
-async fn request_and_response_pass_whole() {
+async fn request_and_response_are_forwarded_completely() {
     let upstream = Upstream::with(|seen| {
         let mut answer = Answer::ok(seen.body.clone());
         answer.headers.push(("x-upstream", "yes".to_owned()));
@@ -41,7 +41,7 @@ async fn request_and_response_pass_whole() {
 }
 
 #[tokio::test]
-async fn module_answers_by_itself_and_the_connection_stays_open() {
+async fn response_from_the_module_leaves_the_connection_open() {
     let proxy = Proxy::with(lab()).start().await;
     let mut client = proxy.client().await;
     for _ in 0..3 {
@@ -94,7 +94,7 @@ async fn tenant_has_its_own_failure_answer() {
 }
 
 #[tokio::test]
-async fn error_header_can_be_switched_off() {
+async fn error_header_can_be_disabled() {
     let passing = Wat::select_peer("(i32.const 64)").file();
     let proxy = Proxy::with(Tenant::new("shop").module(passing.path(), "")).proxy("error_header = false").start().await;
     let reply = proxy.get("http://shop.test/").await;
@@ -173,7 +173,7 @@ async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
 }
 
 #[tokio::test]
-async fn access_log_tells_what_was_decided_and_what_came_of_it() {
+async fn access_log_records_the_decision_and_its_outcome() {
     let live = Upstream::answering("live").start().await;
     let config = format!("upstreams = [\"{}\"]", live.address());
     let proxy = Proxy::with(Tenant::new("shop").module(example("failover"), &config)).start().await;

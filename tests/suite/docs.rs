@@ -67,7 +67,7 @@ fn every_field_of_the_contract_has_its_row() {
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_test_that_the_docs_name_exists() {
     let mut count = 0;
     for row in rows() {
         for named in in_backticks(row[row.len() - 1]) {

@@ -90,7 +90,7 @@ async fn failure_without_a_body_has_its_status_in_every_protocol() {
 }
 
 #[tokio::test]
-async fn interim_response_is_none() {
+async fn interim_response_is_not_final() {
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
     // It fails afterwards: the client gets a final response, after as many attempts as ever.
     let failing = Upstream::raw(|mut stream: TcpStream, _| async move {
@@ -111,7 +111,7 @@ async fn interim_response_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_about_the_upstreams_connection_stays_behind() {
+async fn headers_about_the_upstreams_connection_are_not_forwarded() {
     let reply = "HTTP/1.1 200 OK\r\nconnection: x-secret\r\nx-secret: 1\r\nkeep-alive: timeout=5\r\n\
                  proxy-authenticate: Basic\r\nte: trailers\r\nupgrade: h2c\r\npointsman-error: no-tenant\r\n\
                  content-length: 2\r\n\r\nok";
@@ -128,7 +128,7 @@ async fn what_is_about_the_upstreams_connection_stays_behind() {
 
 /// A client that sends all of its body before it reads anything.
 #[tokio::test]
-async fn refusal_reaches_a_client_that_goes_on_sending() {
+async fn refusal_reaches_a_client_that_continues_to_send() {
     let echo = Upstream::answering("live").start().await;
     let tenant = fixed(&echo).hostnames(&["shop.test"]);
     let proxy = Proxy::with(tenant).start().await;
@@ -141,7 +141,7 @@ async fn refusal_reaches_a_client_that_goes_on_sending() {
 }
 
 #[tokio::test]
-async fn cancelled_stream_is_its_clients_doing() {
+async fn cancelled_stream_is_attributed_to_the_client() {
     let slow = Upstream::answering("late").start().await;
     slow.hold(2);
     let proxy = Proxy::with(fixed(&slow)).start().await;
@@ -167,7 +167,7 @@ async fn split_cookies_are_one_line_upstream_and_in_the_module() {
 
 /// Nobody can send 100 over HTTP/2 here: a client that waits for it is told so, one that does not is served.
 #[tokio::test]
-async fn expectation_over_http2_keeps_nobody_waiting() {
+async fn http2_client_that_waits_for_100_is_refused_with_417() {
     let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = Client::http2(proxy.address()).await;
@@ -183,7 +183,7 @@ async fn expectation_over_http2_keeps_nobody_waiting() {
 
 /// curl waits a second for 100, then it sends its body all the same.
 #[tokio::test]
-async fn expectation_over_http2_gives_a_client_time_to_lose_patience() {
+async fn http2_client_that_expects_100_has_time_to_send_its_body() {
     const PATIENCE: Duration = Duration::from_millis(1_200);
     let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
@@ -214,7 +214,7 @@ async fn malformed_http2_request_is_refused() {
 }
 
 #[tokio::test]
-async fn last_recipient_answers_where_no_hop_is_left() {
+async fn max_forwards_of_zero_is_answered_by_the_proxy() {
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = proxy.raw().await;
@@ -226,7 +226,7 @@ async fn last_recipient_answers_where_no_hop_is_left() {
 }
 
 #[tokio::test]
-async fn request_has_a_time_for_all_its_attempts() {
+async fn total_time_bounds_all_attempts_of_a_request() {
     let silent = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
@@ -241,7 +241,7 @@ async fn request_has_a_time_for_all_its_attempts() {
 
 /// A client that reads nothing gets no more responses under way than a few.
 #[tokio::test]
-async fn http2_client_that_reads_nothing_holds_few_responses() {
+async fn http2_client_that_reads_nothing_ties_up_few_responses() {
     let large = Upstream::with(|_| Answer::ok(vec![b'x'; 2_000_000])).start().await;
     let proxy = Proxy::with(fixed(&large)).listener("send_timeout_ms = 1500").start().await;
     let stream = TcpStream::connect(proxy.address()).await.expect("a connection");

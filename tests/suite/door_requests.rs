@@ -127,7 +127,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn client_that_sends_no_more_gets_its_answer() {
+async fn client_that_half_closes_gets_its_response() {
     let echo = Upstream::with(|seen| pointsman_tests::Answer::ok(seen.body.clone())).start().await;
     let proxy = proxy(&echo).await;
     for request in [
@@ -144,7 +144,7 @@ async fn client_that_sends_no_more_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn empty_line_between_requests_is_none_of_either() {
+async fn empty_line_between_requests_is_ignored() {
     let live = Upstream::answering("live").start().await;
     let proxy = proxy(&live).await;
     let mut client = proxy.raw().await;
@@ -156,7 +156,7 @@ async fn empty_line_between_requests_is_none_of_either() {
 }
 
 #[tokio::test]
-async fn http10_client_gets_what_its_version_has() {
+async fn http10_client_gets_an_http10_response() {
     let chunked = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = pointsman_tests::raw::read_head(&mut stream).await;
         let reply =

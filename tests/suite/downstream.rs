@@ -67,7 +67,7 @@ async fn shortest_http1_request_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn websocket_upgrade_passes_both_ways() {
+async fn websocket_data_passes_in_both_directions() {
     let upstream = Upstream::raw(|mut stream, _| async move {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -123,7 +123,7 @@ async fn websocket_upgrade_passes_both_ways() {
 
 /// A header every 100 ms would keep any timeout for each read from firing.
 #[tokio::test]
-async fn head_that_trickles_in_is_dropped_at_the_deadline() {
+async fn slow_head_is_disconnected_at_the_deadline() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).listener("head_timeout_ms = 1000").start().await;
     let mut stream = proxy.raw().await;
@@ -194,7 +194,7 @@ async fn head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn malformed_requests_do_no_harm() {
+async fn malformed_requests_do_not_affect_others() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).start().await;
     for bytes in [
@@ -238,7 +238,7 @@ async fn answering_on_demand() -> (Upstream, oneshot::Sender<()>) {
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_requests_in_flight_and_no_longer() {
+async fn shutdown_ends_when_the_last_request_in_flight_ends() {
     let (upstream, release) = answering_on_demand().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let address = proxy.address();
@@ -261,7 +261,7 @@ async fn shutdown_waits_for_requests_in_flight_and_no_longer() {
 }
 
 #[tokio::test]
-async fn shutdown_cuts_off_what_does_not_end() {
+async fn shutdown_aborts_requests_that_do_not_end() {
     let (upstream, _release) = answering_on_demand().await;
     let proxy = Proxy::with(fixed(&upstream)).proxy("").start().await;
     let mut stream = proxy.raw().await;

@@ -39,7 +39,7 @@ async fn proxies_need_a_grant_as_well() {
 }
 
 #[tokio::test]
-async fn name_that_leads_where_nothing_is_granted_fails_the_attempt() {
+async fn name_that_resolves_to_a_forbidden_address_fails_the_attempt() {
     let live = Upstream::answering("live").start().await;
     let port = live.address().port();
     let dns = NameServer::with(60, &[("inner.test", &["127.0.0.1", "::1", "::ffff:127.0.0.1"])]).await;
@@ -53,7 +53,7 @@ async fn name_that_leads_where_nothing_is_granted_fails_the_attempt() {
 
 /// Rebinding: the second answer leads elsewhere, and a pooled connection to the first must not be what is used for it.
 #[tokio::test]
-async fn every_answer_is_judged_anew() {
+async fn every_dns_answer_is_checked_against_the_egress_policy() {
     let live = Upstream::answering("live").start().await;
     let port = live.address().port();
     let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
@@ -68,7 +68,7 @@ async fn every_answer_is_judged_anew() {
 }
 
 #[tokio::test]
-async fn allowed_addresses_of_a_name_are_used() {
+async fn only_the_allowed_addresses_of_a_name_are_used() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("mixed.test", &["10.255.255.1", "127.0.0.1", "169.254.169.254"])]).await;
     let proxy = Proxy::with(confined("networks = [\"127.0.0.1\"]")).resolver(&dns.toml()).start().await;
@@ -79,7 +79,7 @@ async fn allowed_addresses_of_a_name_are_used() {
 }
 
 #[tokio::test]
-async fn request_never_comes_back_to_the_proxy_itself() {
+async fn proxy_never_connects_to_itself() {
     let dns = NameServer::with(60, &[("self.test", &["127.0.0.1"])]).await;
     let proxy = Proxy::with(confined("networks = [\"0.0.0.0/0\"]")).resolver(&dns.toml()).start().await;
     let port = proxy.address().port();

@@ -25,7 +25,7 @@ fn every_shipped_configuration_passes() {
 }
 
 #[tokio::test]
-async fn canary_takes_its_share_and_follows_the_header() {
+async fn canary_gets_its_share_and_obeys_the_header() {
     let stable = Upstream::answering("stable").start().await;
     let canary = Upstream::answering("canary").start().await;
     let config = format!("stable = \"{}\"\ncanary = \"{}\"\npercent = 25", stable.address(), canary.address());
@@ -71,7 +71,7 @@ async fn sticky_keeps_a_session_on_its_upstream() {
 }
 
 #[tokio::test]
-async fn rewrite_takes_the_prefix_off_and_passes_on_what_is_elsewhere() {
+async fn rewrite_removes_the_prefix_and_passes_on_other_paths() {
     let upstream = Upstream::with(|seen| Answer::ok(seen.uri.to_string())).start().await;
     let config = format!("upstream = \"{}\"\nprefix = \"/shop\"\nhost = \"shop.internal\"", upstream.address());
     let proxy = Proxy::with(Tenant::new("www").module(example("rewrite"), &config)).start().await;

@@ -30,7 +30,7 @@ fn because_of_the_trap(fallback: &Value, level: &str) -> bool {
 }
 
 #[tokio::test]
-async fn other_module_serves_first() {
+async fn fallback_module_comes_first() {
     let (module, peer) = (Upstream::answering("module").start().await, Upstream::answering("peer").start().await);
     let file = trap();
     let tenant = broken(&file).table(&fallback_peer(&peer)).table(&fallback_module(&module));
@@ -44,7 +44,7 @@ async fn other_module_serves_first() {
 }
 
 #[tokio::test]
-async fn peer_serves_where_no_module_can() {
+async fn fallback_peer_serves_where_no_module_can() {
     let peer = Upstream::answering("peer").start().await;
     let (file, other) = (trap(), trap());
     let tenant = broken(&file)
@@ -59,7 +59,7 @@ async fn peer_serves_where_no_module_can() {
 }
 
 #[tokio::test]
-async fn answer_comes_last() {
+async fn fallback_answer_comes_last() {
     let file = trap();
     let tenant = broken(&file).table("[tenant.failure]\nstatus = 503\nbody = \"later\"");
     let proxy = Proxy::with(tenant).start().await;
@@ -72,7 +72,7 @@ async fn answer_comes_last() {
 
 /// A failed attempt asks the modules again, and the fallback after them.
 #[tokio::test]
-async fn peer_of_the_fallback_is_tried_as_often_as_any() {
+async fn fallback_peer_is_retried_like_any_other() {
     let file = trap();
     let dead = Upstream::closed_port();
     let tenant = broken(&file).table(&format!("[tenant.failure.peer]\naddress = \"{dead}\""));
@@ -82,7 +82,7 @@ async fn peer_of_the_fallback_is_tried_as_often_as_any() {
 }
 
 #[tokio::test]
-async fn peer_that_is_not_granted_is_refused_at_the_start() {
+async fn fallback_peer_without_a_grant_is_refused_at_the_start() {
     let file = trap();
     let tenant = broken(&file).table("[tenant.failure.peer]\naddress = \"10.0.0.1:80\"");
     let error = Proxy::with(tenant).try_start().await.err().expect("no start");
@@ -112,7 +112,7 @@ async fn breaker_opens_is_probed_and_closes() {
 }
 
 #[tokio::test]
-async fn module_that_fails_now_and_then_is_still_asked() {
+async fn module_with_occasional_failures_is_still_called() {
     let live = Upstream::answering("live").start().await;
     let (good, bad) = (format!(r#"{{"address": "{}"}}"#, live.address()), r#"{"address": "10.0.0.1:80"}"#);
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;

@@ -36,7 +36,7 @@ fn told(seen: &Seen) -> [Option<&str>; 5] {
 }
 
 #[tokio::test]
-async fn what_a_client_claims_does_not_reach_the_upstream() {
+async fn forwarding_headers_of_clients_are_not_forwarded() {
     let proxy = proxy("").await;
     let expected = |scheme| [Some("127.0.0.1"), Some("lab.test"), Some(scheme), None, None];
     for mut client in [Client::http1(proxy.address()).await, Client::http2(proxy.address()).await] {
@@ -51,7 +51,7 @@ async fn what_a_client_claims_does_not_reach_the_upstream() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_says_is_kept() {
+async fn forwarding_headers_of_trusted_proxies_are_kept() {
     let proxy = proxy("forwarded = { trusted = [\"127.0.0.0/8\"], headers = [\"x-forwarded\", \"forwarded\"] }").await;
     let seen = seen(&mut proxy.client().await, "http", PLAIN, &SPOOFED).await;
     let forwarded = "for=10.0.0.1, for=127.0.0.1;host=lab.test;proto=http";
@@ -60,13 +60,13 @@ async fn what_a_trusted_proxy_says_is_kept() {
 }
 
 #[tokio::test]
-async fn nothing_is_said_where_nothing_is_to_be() {
+async fn no_forwarding_headers_are_sent_where_none_are_configured() {
     let proxy = proxy("forwarded = { headers = [] }").await;
     assert_eq!(told(&seen(&mut proxy.client().await, "http", PLAIN, &SPOOFED).await), [None; 5]);
 }
 
 #[tokio::test]
-async fn modules_rewrite_has_the_last_word() {
+async fn rewrite_of_the_module_overrides_forwarding_headers() {
     let proxy = proxy("").await;
     let order = r#"{"route": {"peer": {"address": "UPSTREAM"}, "rewrite": {
         "remove-headers": ["x-forwarded-host"],

@@ -59,7 +59,7 @@ async fn endless_calls_to_the_host_end_at_their_limit() {
 }
 
 #[tokio::test]
-async fn trap_is_told_as_such() {
+async fn trap_is_reported_as_a_trap() {
     check(Wat::select_peer("unreachable"), 500, "module-trap").await;
 }
 
@@ -145,7 +145,7 @@ async fn text_that_is_not_utf8_is_a_trap() {
 
 /// The error's text lies at 512 once its address is written there: 0x200.
 #[tokio::test]
-async fn refusal_to_decide_is_told_as_such() {
+async fn refusal_to_decide_is_reported_as_such() {
     check(Wat::select_peer("(i32.const 96)"), 500, "module-declined").await;
 }
 
@@ -170,13 +170,13 @@ async fn leaked_handles_end_at_their_limit() {
 }
 
 #[tokio::test]
-async fn module_that_passes_leaves_no_decision() {
+async fn module_that_passes_yields_no_decision() {
     check(Wat::select_peer("(i32.const 64)"), 503, "no-decision").await;
 }
 
 /// 10,000 log lines: what is beyond the limit is cut, and the decision stands.
 #[tokio::test]
-async fn log_flood_does_no_harm() {
+async fn log_flood_is_bounded() {
     let module = Wat::core(
         r#"
         (import "pointsman:router/log@0.1.0" "log" (func $log (param i32 i32 i32)))
@@ -198,7 +198,7 @@ async fn log_flood_does_no_harm() {
 
 /// What a module writes to its memory is gone with the decision.
 #[tokio::test]
-async fn nothing_survives_a_decision() {
+async fn no_state_survives_a_decision() {
     // The first call of an instance finds 0 at 2048 and passes; a second would find 1 and answer.
     let module = Wat::select_peer(
         "(if (result i32) (i32.load (i32.const 2048))

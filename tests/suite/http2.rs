@@ -31,14 +31,14 @@ async fn connections_of_two(more: &str) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn connection_has_no_more_streams_than_allowed() {
+async fn concurrent_streams_of_a_connection_are_bounded() {
     assert_eq!(connections_of_two(r#", "max-h2-streams": 1"#).await, [1, 2]);
     assert_eq!(connections_of_two(r#", "max-h2-streams": 2"#).await, [1, 1]);
     assert_eq!(connections_of_two("").await, [1, 1]);
 }
 
 #[tokio::test]
-async fn pings_come_where_they_are_asked_for() {
+async fn pings_are_sent_where_the_peer_configures_them() {
     let (pinged, quiet) =
         (FrameUpstream::start(Behaviour::AnswerAfter(1)).await, FrameUpstream::start(Behaviour::AnswerAfter(1)).await);
     let proxy = proxy().await;
@@ -77,7 +77,7 @@ fn connection_window(upstream: &FrameUpstream) -> u32 {
 }
 
 #[tokio::test]
-async fn request_that_was_not_processed_is_sent_again_whatever_its_method() {
+async fn unprocessed_request_is_retried_whatever_its_method() {
     for (behaviour, connections) in [(Behaviour::RefuseFirst, 1), (Behaviour::GoAwayFirst, 2)] {
         let upstream = FrameUpstream::start(behaviour).await;
         let proxy = proxy().await;

@@ -10,7 +10,7 @@ fn quota(name: &str, upstream: &Upstream) -> Tenant {
 }
 
 #[tokio::test]
-async fn counters_outlive_a_decision_and_are_the_tenants_own() {
+async fn counters_outlive_a_decision_and_belong_to_the_tenant() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(quota("one", &live)).and(quota("other", &live)).start().await;
     for tenant in ["one", "other"] {
@@ -50,7 +50,7 @@ async fn counters_are_atomic() {
 }
 
 #[tokio::test]
-async fn store_that_is_full_takes_no_more() {
+async fn full_store_refuses_new_entries() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(quota("one", &live).table("[tenant.quota]\nshared_bytes = 200")).start().await;
     let mut client = proxy.client().await;
@@ -73,7 +73,7 @@ fn least_loaded(addresses: &[std::net::SocketAddr], health_check: &str) -> Tenan
 }
 
 #[tokio::test]
-async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
+async fn unhealthy_upstream_gets_no_requests() {
     let (one, two) = (Upstream::answering("one").start().await, Upstream::answering("two").start().await);
     let ill = Upstream::with(|seen| match seen.uri.path() {
         "/health" => pointsman_tests::Answer::status(500),
@@ -99,7 +99,7 @@ async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
 }
 
 #[tokio::test]
-async fn tcp_health_check_follows_an_upstream_that_comes_back() {
+async fn tcp_health_check_notices_that_an_upstream_recovers() {
     let live = Upstream::answering("live").start().await;
     let late = Upstream::closed_port();
     let check = "[tenant.group.health_check]\ninterval_ms = 20\nfailures = 1";
@@ -138,7 +138,7 @@ fn reporting(module: &tempfile::NamedTempFile, address: std::net::SocketAddr) ->
 }
 
 #[tokio::test]
-async fn figures_are_of_what_the_proxy_sees() {
+async fn upstream_statistics_are_those_that_the_proxy_measures() {
     let upstream = Upstream::answering("live").start().await;
     let file = Wat::core(FIGURES).file();
     let proxy = Proxy::with(reporting(&file, upstream.address())).start().await;
@@ -157,7 +157,7 @@ async fn figures_are_of_what_the_proxy_sees() {
 }
 
 #[tokio::test]
-async fn failures_in_a_row_are_seen() {
+async fn consecutive_failures_are_visible_to_the_module() {
     let file = Wat::core(FIGURES).file();
     let proxy = Proxy::with(reporting(&file, Upstream::closed_port())).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("upstream-refused"));
@@ -166,7 +166,7 @@ async fn failures_in_a_row_are_seen() {
 
 /// What one tenant's requests met is not for another to see.
 #[tokio::test]
-async fn figures_are_the_tenants_own() {
+async fn upstream_statistics_belong_to_the_tenant() {
     let dead = Upstream::closed_port();
     let file = Wat::core(FIGURES).file();
     let other = reporting(&file, dead).hostnames(&["other.test"]);
@@ -176,7 +176,7 @@ async fn figures_are_the_tenants_own() {
 }
 
 #[tokio::test]
-async fn group_needs_the_same_grants_as_a_peer() {
+async fn upstream_group_needs_the_same_grants_as_a_peer() {
     let tenant = least_loaded(&["10.0.0.1:80".parse().expect("an address")], "");
     let error = Proxy::with(tenant).try_start().await.err().expect("no start");
     assert!(error.starts_with("tenant `shop`: group `backends`: `10.0.0.1:80` is of a private network"), "{error}");
@@ -184,7 +184,7 @@ async fn group_needs_the_same_grants_as_a_peer() {
 
 /// The clock is asked twice, with a loop of some milliseconds between; the module answers 200 if both are the same.
 #[tokio::test]
-async fn time_stands_still_in_a_decision() {
+async fn clock_does_not_advance_during_a_decision() {
     let module = Wat::core(
         r#"
         (import "pointsman:router/clock@0.1.0" "now-ms" (func $now (result i64)))

@@ -34,7 +34,7 @@ async fn statuses<const N: usize>(proxy: &Proxy, tenant: &str) -> [u16; N] {
 }
 
 #[tokio::test]
-async fn instance_is_used_so_often_and_no_more() {
+async fn instance_is_reused_up_to_its_limit() {
     let file = counting().file();
     let tenant = TestTenant::new("one").module(file.path(), "").keys("instance_calls = 3");
     let proxy = Proxy::with(tenant).threads(1).start().await;
@@ -42,7 +42,7 @@ async fn instance_is_used_so_often_and_no_more() {
 }
 
 #[tokio::test]
-async fn instance_is_given_up_after_a_trap() {
+async fn instance_is_discarded_after_a_trap() {
     let file = counting().file();
     let tenant = TestTenant::new("one").module(file.path(), "").keys("instance_calls = 100");
     let proxy = Proxy::with(tenant).threads(1).start().await;
@@ -51,7 +51,7 @@ async fn instance_is_given_up_after_a_trap() {
 
 /// Answers 200 and one for each earlier answer that it was told of when it may let go of it.
 #[tokio::test]
-async fn instance_lets_go_of_each_answer() {
+async fn instance_frees_each_answer() {
     let after = "(func (export \"cabi_post_select-peer\") (param $answer i32)
         (if (i32.ne (local.get $answer) (i32.const 128)) (then unreachable))
         (global.set $at (i32.add (global.get $at) (i32.const 1))))";
@@ -78,7 +78,7 @@ async fn tenants_never_share_an_instance() {
 /// One page more in each call, and answers 200 and the number of its pages. It begins with one and may have 16, so half
 /// of what it may grow by is past with the ninth.
 #[tokio::test]
-async fn instance_that_has_grown_through_half_of_its_room_is_replaced() {
+async fn instance_that_has_grown_by_half_its_allowance_is_replaced() {
     let file = Wat::select_peer(
         "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
          (i32.store16 (i32.const 136) (i32.add (i32.const 200) (memory.size)))
@@ -121,7 +121,7 @@ const NOSY: &str = r#"
 
 /// Two tenants with modules of their own take turns on few slots of the pooling allocator, 10,000 times each.
 #[test]
-fn nothing_is_left_for_the_next_decision_of_any_tenant() {
+fn no_state_is_left_for_the_next_decision_of_any_tenant() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY).pages(pages));
     // Another size makes another module.
@@ -178,7 +178,7 @@ fn rewound() -> InstanceOrigin {
 }
 
 #[test]
-fn instance_that_is_rewound_is_as_a_new_one() {
+fn rewound_instance_equals_a_new_one() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY_OF_WHAT_IS_REWOUND).pages(pages));
     let (a, b) = (tenant(1), tenant(2));
@@ -203,7 +203,7 @@ const LOOK: &str = "
 
 /// A page more each time: what is written is not always the same.
 #[test]
-fn pages_that_were_never_written_before_are_put_back_too() {
+fn pages_written_for_the_first_time_are_restored() {
     let text = r#"
         (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
         (import "pointsman:router/random@0.1.0" "get-u64" (func $random (result i64)))
@@ -263,7 +263,7 @@ const RESTLESS: &str = r#"
       (i32.const 128))"#;
 
 #[test]
-fn write_behind_a_fence_is_put_back_too() {
+fn writes_to_protected_pages_are_restored() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(&RESTLESS.replace("LOOK", LOOK)).pages(pages));
     let (a, b) = (tenant(3), tenant(4));
@@ -281,7 +281,7 @@ fn write_behind_a_fence_is_put_back_too() {
 }
 
 #[test]
-fn instance_that_can_not_be_rewound_is_new() {
+fn instance_that_cannot_be_rewound_is_replaced() {
     let loader = Loader::new(1, 0).expect("a loader");
     let made = |wat: &Wat| {
         let tenant = tenant_of(&loader, wat);
@@ -301,7 +301,7 @@ fn instance_that_can_not_be_rewound_is_new() {
 
 /// Each has sixteen tables of the 2,048 that all have which wait.
 #[test]
-fn so_many_instances_wait_and_no_more() {
+fn number_of_idle_instances_is_bounded() {
     if rewound() == InstanceOrigin::New {
         return;
     }
@@ -340,7 +340,7 @@ fn so_many_instances_wait_and_no_more() {
 
 /// The modules above would find what is left.
 #[test]
-fn module_that_looks_finds_what_is_left() {
+fn reused_instance_shows_state_of_earlier_decisions() {
     let config = config();
     let loader = Loader::new(1, 1).expect("a loader");
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);

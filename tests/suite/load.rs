@@ -46,7 +46,7 @@ fn empty_file() {
 
 /// Found by fuzzing: one digit of a version, and the world's package needs itself in a circle.
 #[test]
-fn packages_in_a_circle() {
+fn packages_in_a_cycle() {
     const NAME: &[u8] = b"pointsman:router/request@0.1.0";
     let whole = Wat::select_peer("(i32.const 64)").bytes();
     let found = whole.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
@@ -122,7 +122,7 @@ fn unknown_import() {
 
 /// What is added to components so that their instances can be rewound is not an author's to import.
 #[test]
-fn import_of_what_rewinding_takes() {
+fn import_of_a_name_reserved_for_rewinding() {
     let wit = "package pointsman:host; interface rewind { memory: func(start: list<u8>, pages: u32); }
         world other { include pointsman:router/router@0.1.0; import rewind; }";
     let core = r#"
@@ -172,13 +172,13 @@ fn export_of_another_type() {
 }
 
 #[test]
-fn more_memory_at_its_start_than_allowed() {
+fn initial_memory_beyond_the_limit() {
     let limits = Limits { memory_bytes: 1024 * 1024, ..Limits::default() }.into();
     check_within(&passing().pages(17).bytes(), &limits, "raise the tenant's `limits.memory_mib`");
 }
 
 #[test]
-fn larger_table_at_its_start_than_allowed() {
+fn initial_table_beyond_the_limit() {
     let module = Wat::core(
         r#"(table 5000 funcref)
            (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
@@ -188,7 +188,7 @@ fn larger_table_at_its_start_than_allowed() {
 }
 
 #[test]
-fn proposals_that_a_router_does_not_need() {
+fn unneeded_wasm_proposals() {
     let shared = wat::parse_str(r#"(component (core module (memory 1 1 shared)))"#).expect("WAT");
     check(&shared, "cannot be compiled");
     let large = wat::parse_str(r#"(component (core module (memory i64 1)))"#).expect("WAT");
@@ -196,7 +196,7 @@ fn proposals_that_a_router_does_not_need() {
 }
 
 #[test]
-fn inspection_shows_what_the_author_made_and_whether_it_can_be_rewound() {
+fn inspection_shows_the_original_module_and_whether_it_can_be_rewound() {
     let loader = Loader::new(1, 0).expect("a loader");
     let inspected = |wat: &Wat| inspect_bytes(&loader, &wat.bytes(), &TenantLimits::default());
     let usual = inspected(&Wat::answering(200));

@@ -30,7 +30,7 @@ async fn name_is_resolved_by_the_configured_server() {
 }
 
 #[tokio::test]
-async fn names_certificate_is_checked_without_more_being_said() {
+async fn certificate_is_checked_against_the_name_of_the_peer_by_default() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["origin.test"]), &["http/1.1"]).start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"]), ("other.test", &["127.0.0.1"])]).await;
@@ -56,7 +56,7 @@ async fn hosts_file_comes_before_the_servers() {
 }
 
 #[tokio::test]
-async fn hosts_file_that_is_not_there_is_refused_at_the_start() {
+async fn missing_hosts_file_is_refused_at_the_start() {
     let tenant = Tenant::new("lab").module(example("lab"), "");
     match Proxy::with(tenant).resolver("hosts_file = \"absent\"").try_start().await {
         Ok(_) => panic!("it started"),
@@ -65,7 +65,7 @@ async fn hosts_file_that_is_not_there_is_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn answers_are_kept_for_their_time() {
+async fn dns_answers_are_cached_for_their_ttl() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
@@ -83,7 +83,7 @@ async fn answers_are_kept_for_their_time() {
 }
 
 #[tokio::test]
-async fn last_answer_stands_while_the_servers_fail() {
+async fn stale_dns_answer_is_used_while_the_servers_fail() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
     let tenant = |name| Tenant::new(name).module(example("lab"), "");
@@ -103,7 +103,7 @@ async fn last_answer_stands_while_the_servers_fail() {
 }
 
 #[tokio::test]
-async fn name_that_does_not_exist_is_remembered_as_such() {
+async fn negative_dns_answer_is_cached() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[]).await;
     let proxy = resolving(&dns.toml()).await;
@@ -116,7 +116,7 @@ async fn name_that_does_not_exist_is_remembered_as_such() {
 }
 
 #[tokio::test]
-async fn whatever_of_one_family_fails_addresses_of_the_other_are_used() {
+async fn failure_of_one_address_family_leaves_the_other() {
     let live = Upstream::answering("live").start().await;
     let good = || Entry::addresses(&["127.0.0.1"]);
     let zone = HashMap::from([
@@ -139,7 +139,7 @@ async fn whatever_of_one_family_fails_addresses_of_the_other_are_used() {
 }
 
 #[tokio::test]
-async fn name_fails_when_both_families_do() {
+async fn name_fails_when_both_address_families_fail() {
     let live = Upstream::answering("live").start().await;
     let none = || Entry::addresses(&[]);
     for (v4, v6, status, failure) in [
@@ -158,7 +158,7 @@ async fn name_fails_when_both_families_do() {
 }
 
 #[tokio::test]
-async fn family_that_is_late_is_waited_for_by_who_needs_it() {
+async fn only_requests_that_need_a_slow_address_family_wait_for_it() {
     let slow = Entry::slow(Duration::from_millis(500), &["::1"]);
     let zone = HashMap::from([("origin.test", Entry::families(Entry::addresses(&["127.0.0.1"]), slow))]);
     let dns = NameServer::of(60, zone).await;
@@ -176,7 +176,7 @@ async fn family_that_is_late_is_waited_for_by_who_needs_it() {
 }
 
 #[tokio::test]
-async fn answer_that_takes_most_of_the_time_is_taken() {
+async fn slow_dns_answer_within_the_time_limit_is_used() {
     let live = Upstream::answering("live").start().await;
     // Past the moments at which the query is sent again, and past half of the time.
     let slow = Entry::slow(Duration::from_millis(2400), &["127.0.0.1"]);
@@ -186,7 +186,7 @@ async fn answer_that_takes_most_of_the_time_is_taken() {
 }
 
 #[tokio::test]
-async fn silent_server_leaves_time_for_the_others() {
+async fn silent_name_server_does_not_use_up_the_time_of_the_others() {
     let live = Upstream::answering("live").start().await;
     let silent = || NameServer::of(60, HashMap::from([("origin.test", Entry::Silent)]));
     let good = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
@@ -198,7 +198,7 @@ async fn silent_server_leaves_time_for_the_others() {
 }
 
 #[tokio::test]
-async fn every_name_that_is_accepted_is_asked_for() {
+async fn every_accepted_name_is_queried() {
     let live = Upstream::answering("live").start().await;
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
@@ -240,7 +240,7 @@ async fn name_with_an_underscore_is_reached_over_tls() {
 }
 
 #[tokio::test]
-async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
+async fn unanswered_name_ends_at_the_deadline_and_blocks_no_other_request() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::of(60, HashMap::from([("slow.test", Entry::Silent)])).await;
     // One thread: a look-up that blocked it would stop everything.
@@ -261,7 +261,7 @@ async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
 }
 
 #[tokio::test]
-async fn module_is_asked_again_when_a_name_cannot_be_resolved() {
+async fn module_decides_again_when_a_name_cannot_be_resolved() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::of(60, HashMap::from([("broken.test", Entry::Broken)])).await;
     let config = format!("upstreams = [\"broken.test:80\", \"absent.test:80\", \"{}\"]", live.address());
@@ -339,7 +339,7 @@ async fn local_address_chooses_the_family() {
 }
 
 #[tokio::test]
-async fn one_family_can_be_asked_for_alone() {
+async fn lookups_can_be_limited_to_one_address_family() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["::1", "127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nfamilies = \"ipv4\"", dns.toml())).await;
@@ -348,7 +348,7 @@ async fn one_family_can_be_asked_for_alone() {
 }
 
 #[tokio::test]
-async fn requests_that_wait_for_the_same_name_ask_once() {
+async fn concurrent_lookups_of_a_name_share_one_query() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
@@ -368,7 +368,7 @@ async fn requests_that_wait_for_the_same_name_ask_once() {
 }
 
 #[tokio::test]
-async fn connections_to_a_name_are_kept() {
+async fn connections_to_a_name_are_reused() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;

@@ -164,7 +164,7 @@ async fn timeouts_do_not_separate() {
 }
 
 #[tokio::test]
-async fn idle_timeout_of_zero_keeps_nothing() {
+async fn idle_timeout_of_zero_disables_reuse() {
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
     let mut client = proxy.client().await;
@@ -206,7 +206,7 @@ mod plain_pingora {
     }
 
     #[tokio::test]
-    async fn shares_where_pointsman_does_not() {
+    async fn pool_of_pingora_shares_where_pointsman_does_not() {
         let servers = Authority::new("servers");
         let (one, two) = (Authority::new("one"), Authority::new("two"));
         let leaf = servers.leaf(&["api.test"]);

@@ -30,7 +30,7 @@ async fn seen(http: &str, lines: &str) -> Seen {
 }
 
 #[tokio::test]
-async fn hop_by_hop_headers_end_here_unless_they_are_to_be_kept() {
+async fn hop_by_hop_headers_are_removed_unless_a_quirk_keeps_them() {
     let lines = "keep-alive: timeout=5\r\nproxy-connection: keep-alive\r\nte: trailers\r\nx-end: 1\r\n";
     let stripped = seen("", lines).await;
     assert_eq!((stripped.header("keep-alive"), stripped.header("proxy-connection")), (None, None));
@@ -40,14 +40,14 @@ async fn hop_by_hop_headers_end_here_unless_they_are_to_be_kept() {
 }
 
 #[tokio::test]
-async fn headers_that_connection_names_end_here_unless_they_are_to_be_kept() {
+async fn headers_named_in_connection_are_removed_unless_a_quirk_keeps_them() {
     let lines = "connection: x-hop\r\nx-hop: 1\r\n";
     assert_eq!(seen("", lines).await.header("x-hop"), None);
     assert_eq!(seen(r#""quirks": ["keep-connection-nominated"]"#, lines).await.header("x-hop"), Some("1"));
 }
 
 #[tokio::test]
-async fn connection_header_that_does_not_parse_is_refused_unless_it_is_to_be_taken() {
+async fn malformed_connection_header_is_refused_unless_a_quirk_accepts_it() {
     let lines = "connection: x hop\r\n";
     let upstream = Upstream::answering("live").start().await;
     let refused = reply(&upstream, "", lines).await;
@@ -57,7 +57,7 @@ async fn connection_header_that_does_not_parse_is_refused_unless_it_is_to_be_tak
 }
 
 #[tokio::test]
-async fn response_with_an_invalid_length_is_refused_unless_it_is_to_be_taken() {
+async fn invalid_content_length_is_refused_unless_a_quirk_accepts_it() {
     let odd = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer).await;
@@ -71,7 +71,7 @@ async fn response_with_an_invalid_length_is_refused_unless_it_is_to_be_taken() {
 }
 
 #[tokio::test]
-async fn upgrades_are_forwarded_as_the_peer_says() {
+async fn upgrades_are_forwarded_as_the_peer_configures() {
     let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                      sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let other = "connection: upgrade\r\nupgrade: chat\r\n";

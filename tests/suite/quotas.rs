@@ -55,7 +55,7 @@ async fn decisions_at_the_same_time_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn decision_does_not_wait_for_ever() {
+async fn wait_for_another_decision_is_bounded() {
     let file = Wat::select_peer("(loop $again (br $again)) unreachable").file();
     let tenant = Tenant::new("greedy").module(file.path(), "");
     let tenant = tenant
@@ -73,7 +73,7 @@ async fn decision_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn requests_in_flight_are_counted() {
+async fn requests_in_flight_are_bounded() {
     let slow = Upstream::answering("slow").start().await;
     let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
     let good = Tenant::new("good").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
@@ -93,7 +93,7 @@ async fn requests_in_flight_are_counted() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_up_to_the_quota() {
+async fn idle_connections_are_pooled_up_to_the_quota() {
     let slow = Upstream::answering("slow").start().await;
     let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
     let proxy = Proxy::with(greedy.table("[tenant.quota]\nconnections = 2")).start().await;
@@ -112,7 +112,7 @@ async fn connections_are_kept_up_to_the_quota() {
 }
 
 #[tokio::test]
-async fn peers_without_end_start_the_table_anew() {
+async fn unbounded_number_of_peers_resets_the_table() {
     let live = Upstream::answering("live").start().await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
     let proxy = Proxy::with(greedy.table("[tenant.quota]\npeers = 10")).start().await;
@@ -125,7 +125,7 @@ async fn peers_without_end_start_the_table_anew() {
 }
 
 #[tokio::test]
-async fn peers_to_negotiate_with_are_so_many_a_minute() {
+async fn new_peers_that_negotiate_alpn_are_rate_limited() {
     let authority = Authority::new("quotas");
     let live = Upstream::answering("live").tls(&authority.leaf(&["origin.test"]), &["http/1.1"]).start().await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
@@ -148,7 +148,7 @@ async fn peers_to_negotiate_with_are_so_many_a_minute() {
 }
 
 #[tokio::test]
-async fn names_without_end_are_not_looked_up() {
+async fn unbounded_number_of_names_is_not_looked_up() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");

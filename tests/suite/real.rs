@@ -38,7 +38,7 @@ async fn nginx_sees_the_client_certificate_and_the_http_version() {
 }
 
 #[tokio::test]
-async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
+async fn tinyproxy_opens_tunnels_for_authenticated_requests() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["h2", "http/1.1"]).start().await;
     let tinyproxy = Part::tinyproxy("BasicAuth user secret").await;
@@ -66,7 +66,7 @@ async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
 }
 
 #[tokio::test]
-async fn groups_are_offered_as_the_peer_says() {
+async fn key_exchange_groups_are_offered_as_the_peer_configures() {
     let authority = Authority::new("upstream");
     let picky = Part::s_server(&authority.leaf(&["api.test"]), &["-groups", "P-384"]).await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
@@ -79,7 +79,7 @@ async fn groups_are_offered_as_the_peer_says() {
 }
 
 #[tokio::test]
-async fn certificates_of_all_kinds_are_judged() {
+async fn certificates_of_every_kind_are_verified() {
     let authority = Authority::new("upstream");
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     for (leaf, options, status) in [
@@ -101,7 +101,7 @@ async fn certificates_of_all_kinds_are_judged() {
 }
 
 #[tokio::test]
-async fn grpc_goes_through_with_its_streams_and_trailers() {
+async fn grpc_streams_and_trailers_are_forwarded() {
     let server = Part::grpc_server();
     let proxy = Proxy::with(lab()).start().await;
     let order = json!({"address": server.address().to_string(), "http": {"alpn": "h2"}}).to_string();

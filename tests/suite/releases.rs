@@ -29,7 +29,7 @@ fn statuses(tenant: &Running) -> Vec<(u64, VersionStatus)> {
 }
 
 #[tokio::test]
-async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
+async fn failing_new_version_is_rolled_back_and_no_client_notices() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "rollback_failures = 3").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
@@ -58,7 +58,7 @@ async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
 }
 
 #[tokio::test]
-async fn version_that_is_no_longer_new_stays_whatever_it_does() {
+async fn version_past_its_probation_is_not_rolled_back() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "rollback_window_ms = 0").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
@@ -69,7 +69,7 @@ async fn version_that_is_no_longer_new_stays_whatever_it_does() {
 }
 
 #[tokio::test]
-async fn history_is_gone_back_to_at_once_and_is_bounded() {
+async fn rollback_is_immediate_and_the_history_is_bounded() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "history = 2").await;
     for status in 202..=205 {
@@ -89,7 +89,7 @@ async fn history_is_gone_back_to_at_once_and_is_bounded() {
 }
 
 #[tokio::test]
-async fn shadow_decides_beside_without_effect_and_is_promoted_by_its_agreements() {
+async fn shadow_has_no_effect_and_is_promoted_after_enough_agreements() {
     let live = Live::new(&Wat::answering(201));
     let keys = "stage = \"shadow\"\ncanary_percent = 0\npromote_after = 20";
     let (proxy, tenant) = proxy(&live, keys).await;
@@ -185,7 +185,7 @@ async fn candidate_is_promoted_by_time() {
 
 /// A tenant that builds for minutes goes back all the same.
 #[tokio::test]
-async fn going_back_waits_for_no_build() {
+async fn rollback_does_not_wait_for_a_build() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "").await;
     release(&proxy, &live, &Wat::answering(202).bytes()).await;
@@ -197,7 +197,7 @@ async fn going_back_waits_for_no_build() {
 }
 
 #[tokio::test]
-async fn live_version_is_not_taken_back_for_its_candidate() {
+async fn failures_of_a_candidate_do_not_roll_back_the_live_version() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "").await;
     release(&proxy, &live, &Wat::answering(202).bytes()).await;
@@ -224,7 +224,7 @@ async fn live_version_is_not_taken_back_for_its_candidate() {
 }
 
 #[tokio::test]
-async fn version_is_taken_back_though_no_history_is_kept() {
+async fn version_is_rolled_back_even_with_a_history_of_zero() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "history = 0\nrollback_failures = 2").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;

@@ -37,7 +37,7 @@ pub fn last_failure(proxy: &Proxy) -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn file_that_is_replaced_serves() {
+async fn replaced_file_is_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.status, 201);
@@ -54,7 +54,7 @@ async fn file_that_is_replaced_serves() {
 }
 
 #[tokio::test]
-async fn file_that_is_still_being_written_is_waited_for() {
+async fn partly_written_file_is_not_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     let bytes = Wat::answering(202).bytes();
@@ -70,7 +70,7 @@ async fn file_that_is_still_being_written_is_waited_for() {
 
 /// As Kubernetes replaces the files of a volume: by one symlink that all others lead through.
 #[tokio::test]
-async fn symlink_that_points_elsewhere_serves() {
+async fn changed_symlink_is_followed() {
     let volume = TempDir::new().expect("a folder");
     let version = |name: &str, status: u16| {
         std::fs::create_dir(volume.path().join(name)).expect("a folder");
@@ -91,7 +91,7 @@ async fn symlink_that_points_elsewhere_serves() {
 }
 
 #[tokio::test]
-async fn file_that_is_only_touched_or_comes_back_after_a_loss_changes_nothing() {
+async fn touched_or_restored_file_makes_no_version() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     let bytes = std::fs::read(live.path()).expect("the module");
@@ -231,7 +231,7 @@ async fn proxy_does_not_start_with_tests_that_fail() {
 
 /// The example `table` with a table that is built once.
 #[tokio::test]
-async fn configured_state_is_there_for_each_decision() {
+async fn state_of_configure_is_available_to_each_decision() {
     let (one, two) = (Upstream::answering("one").start().await, Upstream::answering("two").start().await);
     let config = |one: &Upstream, two: &Upstream| {
         let routes = format!("\"shop.test\" = \"{}\"\n\"shop.test/api\" = \"{}\"", one.address(), two.address());
@@ -256,7 +256,7 @@ async fn configured_state_is_there_for_each_decision() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn configuration_is_put_in_force_whole_or_not_at_all() {
+async fn configuration_is_applied_completely_or_not_at_all() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(202)));
     let other = Tenant::new("other").module(b.path(), "");
     let proxy = Proxy::with(tenant(&a)).and(other).start().await;
@@ -309,7 +309,7 @@ async fn configuration_is_put_in_force_whole_or_not_at_all() {
 
 /// A counter in `shared` goes on counting, and the version stays, when a limit changes.
 #[tokio::test]
-async fn what_a_tenant_keeps_outlives_its_configuration() {
+async fn stores_of_a_tenant_survive_a_reload_of_its_configuration() {
     let upstream = Upstream::answering("up").start().await;
     let config = format!("upstream = \"{}\"\nper_minute = 3", upstream.address());
     let proxy = Proxy::with(Tenant::new("shop").module(example("quota"), &config)).start().await;
@@ -324,7 +324,7 @@ async fn what_a_tenant_keeps_outlives_its_configuration() {
 }
 
 #[tokio::test]
-async fn module_file_that_changed_unseen_is_loaded_with_the_configuration() {
+async fn unnoticed_module_change_is_loaded_with_the_configuration() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).proxy("watch = false").start().await;
     live.replace(&Wat::answering(202).bytes());
@@ -334,7 +334,7 @@ async fn module_file_that_changed_unseen_is_loaded_with_the_configuration() {
 }
 
 #[tokio::test]
-async fn module_and_configuration_that_change_together_are_judged_together() {
+async fn module_and_configuration_changed_together_are_checked_together() {
     let (live, state) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let keys = format!("watch = false\nstate_dir = {:?}", state.path());
     let proxy = Proxy::with(tenant(&live)).proxy(&keys).start().await;
@@ -359,7 +359,7 @@ async fn module_and_configuration_that_change_together_are_judged_together() {
 
 /// What was gone back to stays, whatever changes in the configuration.
 #[tokio::test]
-async fn rolled_back_module_stays_so_under_another_configuration() {
+async fn rolled_back_module_stays_rolled_back_after_a_reload() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).proxy("watch = false").start().await;
     live.replace(&Wat::answering(202).bytes());
@@ -373,7 +373,7 @@ async fn rolled_back_module_stays_so_under_another_configuration() {
 }
 
 #[tokio::test]
-async fn built_modules_are_kept_and_only_used_if_they_are_ours() {
+async fn built_modules_are_cached_and_used_only_if_the_files_are_ours() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, cache) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let folder = cache.path().join("built");

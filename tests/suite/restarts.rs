@@ -85,7 +85,7 @@ async fn last_good_version_serves_after_a_restart() {
 }
 
 #[tokio::test]
-async fn history_is_gone_back_to_after_a_restart() {
+async fn rollback_works_after_a_restart() {
     let site = Site::new("history = 3");
     let (proxy, _) = site.start().await;
     for status in 202..=203 {
@@ -106,7 +106,7 @@ async fn history_is_gone_back_to_after_a_restart() {
 }
 
 #[tokio::test]
-async fn candidate_goes_on_with_its_trial() {
+async fn trial_of_a_candidate_continues_after_a_restart() {
     let site = Site::new("stage = \"canary\"\ncanary_percent = 100");
     let (proxy, _) = site.start().await;
     site.release(&proxy, &Wat::answering(202)).await;
@@ -120,7 +120,7 @@ async fn candidate_goes_on_with_its_trial() {
 
 /// What changed while the proxy was not running begins where the tenant has it begin.
 #[tokio::test]
-async fn file_that_changed_meanwhile_is_tried_first() {
+async fn file_that_changed_during_a_restart_is_tried_first() {
     let site = Site::new("stage = \"shadow\"");
     let (proxy, _) = site.start().await;
     proxy.stop().await;
@@ -131,7 +131,7 @@ async fn file_that_changed_meanwhile_is_tried_first() {
 }
 
 #[tokio::test]
-async fn version_that_was_new_is_still_taken_back() {
+async fn version_on_probation_is_rolled_back_after_a_restart() {
     let site = Site::new("rollback_failures = 2");
     let (proxy, _) = site.start().await;
     site.release(&proxy, &Wat::select_peer("unreachable")).await;
@@ -160,7 +160,7 @@ async fn drained_tenant_stays_drained() {
 
 /// The tests beside the file judge what was uploaded as well, and changing them does not bring the file back.
 #[tokio::test]
-async fn upload_stays_when_the_tests_change() {
+async fn upload_keeps_serving_when_the_tests_change() {
     let site = Site::new("");
     let (proxy, tenant) = site.start().await;
     upload(&proxy, Wat::answering(202).bytes()).await.expect("a version");
@@ -182,7 +182,7 @@ async fn upload_stays_when_the_tests_change() {
 }
 
 #[tokio::test]
-async fn modules_are_kept_for_as_long_as_a_version_has_them() {
+async fn modules_are_stored_as_long_as_a_version_uses_them() {
     let site = Site::new("history = 1");
     let (proxy, _) = site.start().await;
     for number in 202..=209 {
@@ -193,7 +193,7 @@ async fn modules_are_kept_for_as_long_as_a_version_has_them() {
 }
 
 #[tokio::test]
-async fn version_that_cannot_be_loaded_any_more_gives_way_to_the_file_and_is_told() {
+async fn unloadable_version_is_replaced_by_the_file_and_reported() {
     let site = Site::new("");
     let (proxy, _) = site.start().await;
     upload(&proxy, Wat::answering(202).bytes()).await.expect("a version");

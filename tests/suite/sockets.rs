@@ -44,13 +44,13 @@ impl Connected {
 }
 
 #[tokio::test]
-async fn keepalive_is_set_as_the_module_says() {
+async fn keepalive_is_set_as_the_module_configures() {
     let keepalive = r#", "tcp-keepalive": {"idle-s": 11, "interval-s": 12, "count": 13, "user-timeout-ms": 14000}"#;
     assert_eq!(Connected::with(keepalive).await.keepalive(), (true, 11, 12, 13, 14_000));
 }
 
 #[tokio::test]
-async fn keepalive_is_the_tenants_where_the_module_says_nothing() {
+async fn keepalive_is_the_tenants_default_where_the_module_sets_none() {
     let tables = "[tenant.upstream.tcp_keepalive]\nidle_s = 21\ninterval_s = 22\ncount = 23\nuser_timeout_ms = 24000";
     let upstream = Upstream::answering("live").start().await;
     assert_eq!(Connected::of(upstream, "", tables).await.keepalive(), (true, 21, 22, 23, 24_000));
@@ -60,13 +60,13 @@ async fn keepalive_is_the_tenants_where_the_module_says_nothing() {
 }
 
 #[tokio::test]
-async fn keepalive_is_off_where_nobody_asks_for_it() {
+async fn keepalive_is_off_by_default() {
     let (on, .., user_timeout) = Connected::with("").await.keepalive();
     assert_eq!((on, user_timeout), (false, 0));
 }
 
 #[tokio::test]
-async fn code_point_stands_in_the_upper_bits_of_its_octet() {
+async fn dscp_is_in_the_upper_bits_of_its_octet() {
     assert_eq!(Connected::with("").await.option(sockopt::Ipv4Tos), 0);
     assert_eq!(Connected::with(r#", "socket": {"dscp": 46}"#).await.option(sockopt::Ipv4Tos), 46 << 2);
     let upstream = Upstream::answering("live").ipv6().start().await;
@@ -75,20 +75,20 @@ async fn code_point_stands_in_the_upper_bits_of_its_octet() {
 }
 
 #[tokio::test]
-async fn receive_buffer_has_the_size_that_was_asked_for() {
+async fn receive_buffer_has_the_requested_size() {
     // The kernel doubles what it is asked for, for its own bookkeeping: socket(7).
     assert_eq!(Connected::with(r#", "socket": {"tcp-recv-buf": 40000}"#).await.option(sockopt::RcvBuf), 80_000);
     assert_ne!(Connected::with("").await.option(sockopt::RcvBuf), 80_000);
 }
 
 #[tokio::test]
-async fn fast_open_is_on_where_it_is_asked_for() {
+async fn fast_open_is_on_where_it_is_requested() {
     assert!(Connected::with(r#", "socket": {"tcp-fast-open": true}"#).await.option(sockopt::TcpFastOpenConnect));
     assert!(!Connected::with("").await.option(sockopt::TcpFastOpenConnect));
 }
 
 #[tokio::test]
-async fn local_address_is_the_one_that_was_asked_for() {
+async fn local_address_is_the_requested_one() {
     let connected = Connected::with(r#", "bind-to": {"address": "127.0.0.9"}"#).await;
     assert_eq!(connected.upstream.only().peer.ip().to_string(), "127.0.0.9");
 
@@ -103,7 +103,7 @@ async fn local_address_is_the_one_that_was_asked_for() {
 
 /// An address that this machine does not have.
 #[tokio::test]
-async fn local_address_that_is_not_ours_is_a_failure_to_connect() {
+async fn foreign_local_address_is_a_connect_failure() {
     let upstream = Upstream::answering("live").start().await;
     let reply = once(&upstream, r#"{"address": "192.0.2.1"}"#).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-connect")));
@@ -134,7 +134,7 @@ async fn local_port_is_in_the_range() {
 }
 
 #[tokio::test]
-async fn port_outside_the_range_is_taken_only_where_that_is_allowed() {
+async fn port_outside_the_range_is_used_only_with_the_fallback_option() {
     let Some(first) = first_local_port() else { return ranges_are_refused().await };
     // Both ports of the range are taken.
     let (from, to) = (first + 6000, first + 6001);

@@ -10,7 +10,7 @@ async fn answering(name: &'static str) -> (Tenant, Upstream) {
 }
 
 #[tokio::test]
-async fn request_goes_to_the_tenant_of_its_listener_and_server_name() {
+async fn tenant_is_chosen_by_listener_and_server_name() {
     let (anybody, _a) = answering("anybody").await;
     let (secure, _b) = answering("secure").await;
     let (inside, _c) = answering("inside").await;

@@ -77,7 +77,7 @@ async fn connection_that_is_not_accepted_ends_at_the_total_connect_timeout() {
 }
 
 #[tokio::test]
-async fn handshake_that_stalls_ends_at_either() {
+async fn stalled_handshake_ends_at_either_timeout() {
     let silent = silent().await;
     for timeout in [r#""connect-ms": 100"#, r#""total-connect-ms": 100"#] {
         check(silent.address(), timeout, TLS, "upstream-tls-timeout", "tls-timeout").await;
@@ -110,7 +110,7 @@ async fn response_that_stalls_is_cut_off_at_the_read_timeout() {
 }
 
 #[tokio::test]
-async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
+async fn upstream_that_stops_reading_ends_at_the_write_timeout() {
     // It never reads, and stays.
     let deaf = Upstream::raw(|stream, _| async move {
         Notify::new().notified().await;
@@ -133,7 +133,7 @@ async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
 }
 
 #[tokio::test]
-async fn http2_upstream_that_takes_no_body_ends_as_a_response_that_does_not_come() {
+async fn http2_upstream_that_accepts_no_body_ends_at_the_read_timeout() {
     let closed = FrameUpstream::start(Behaviour::NoWindow).await;
     let proxy = proxy().await;
     let timeouts = r#""timeouts": {"write-ms": 100, "read-ms": 300}"#;

@@ -19,7 +19,7 @@ fn behind(proxy: &ConnectProxy, target: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn plain_http_goes_through_a_tunnel_that_is_kept() {
+async fn tunnel_for_plain_http_is_reused() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let proxy = Proxy::with(lab()).start().await;
@@ -42,7 +42,7 @@ async fn plain_http_goes_through_a_tunnel_that_is_kept() {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
+async fn tls_is_negotiated_with_the_upstream_through_the_tunnel() {
     let authority = Authority::new("upstream");
     for protocol in ["h1", "h2"] {
         let leaf = authority.leaf(&["api.test"]);
@@ -65,7 +65,7 @@ async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
 
 /// An HTTP/2 server speaks first. This one speaks HTTP/1.1 and is in a hurry, which is as good and easier to see.
 #[tokio::test]
-async fn bytes_behind_the_proxys_answer_are_not_lost() {
+async fn bytes_after_the_connect_response_are_not_lost() {
     let eager = Upstream::raw(|mut stream, _| async move {
         let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\neager";
         stream.write_all(reply).await.expect("the reply is sent");
@@ -79,7 +79,7 @@ async fn bytes_behind_the_proxys_answer_are_not_lost() {
 }
 
 #[tokio::test]
-async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
+async fn connect_proxy_on_a_unix_socket_needs_a_grant() {
     let live = Upstream::answering("live").start().await;
     let folder = tempfile::TempDir::new().expect("a folder");
     let tunnel = ConnectProxy::unix(&folder.path().join("proxy.sock"), Behaviour::Open(live.address()));
@@ -98,7 +98,7 @@ async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
 
 /// The host looks up the proxy's name, the proxy that of the target.
 #[tokio::test]
-async fn names_are_resolved_where_they_are_needed() {
+async fn connect_proxy_resolves_the_upstreams_name() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let dns = NameServer::with(60, &[("proxy.test", &["127.0.0.2", "127.0.0.1"])]).await;
@@ -114,7 +114,7 @@ async fn names_are_resolved_where_they_are_needed() {
 }
 
 #[tokio::test]
-async fn refusals_are_typed_attempts() {
+async fn refusals_are_reported_to_the_module_by_kind() {
     use Behaviour::{Say, Silent};
     for (behaviour, status, code, failure) in [
         (Say("HTTP/1.1 407 Who are you\r\n\r\n"), 502, "upstream-proxy-refused", "proxy-refused-407"),
@@ -134,21 +134,21 @@ async fn refusals_are_typed_attempts() {
 }
 
 #[tokio::test]
-async fn silent_proxy_ends_at_the_total_connect_timeout_too() {
+async fn silent_connect_proxy_ends_at_the_total_connect_timeout() {
     let tunnel = ConnectProxy::tcp(Behaviour::Silent).await;
     let reply = through(&behind(&tunnel, "1.1.1.1:80", r#", "timeouts": {"total-connect-ms": 200}"#)).await;
     assert_eq!((reply.status, reply.code()), (504, Some("upstream-proxy-timeout")));
 }
 
 #[tokio::test]
-async fn proxy_that_cannot_be_reached_is_a_failure_to_connect() {
+async fn unreachable_connect_proxy_is_a_connect_failure() {
     let closed = Upstream::closed_port();
     let reply = through(&format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{closed}"}}}}"#)).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-refused")));
 }
 
 #[tokio::test]
-async fn module_is_told_of_the_refusal_and_may_go_elsewhere() {
+async fn module_sees_the_refusal_and_can_choose_another_peer() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
@@ -157,7 +157,7 @@ async fn module_is_told_of_the_refusal_and_may_go_elsewhere() {
 }
 
 #[tokio::test]
-async fn tunnels_that_differ_are_never_shared() {
+async fn different_tunnels_are_never_shared() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let other = ConnectProxy::tcp(Behaviour::Open(live.address())).await;

@@ -22,7 +22,7 @@ async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() 
 }
 
 #[tokio::test]
-async fn certificates_that_do_not_pass_are_refused() {
+async fn invalid_certificates_are_refused() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = Proxy::with(lab()).trusting(&ours).start().await;
     let mut logged = 0;
@@ -47,7 +47,7 @@ async fn certificates_that_do_not_pass_are_refused() {
 
 /// Pingora offers no Ed25519 signatures, as docs/peer.md says.
 #[tokio::test]
-async fn certificate_with_an_ed25519_key_is_not_taken() {
+async fn certificate_with_an_ed25519_key_is_refused() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.ed25519(&["api.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
@@ -58,7 +58,7 @@ async fn certificate_with_an_ed25519_key_is_not_taken() {
 }
 
 #[tokio::test]
-async fn weaker_checks_hold_where_they_are_granted() {
+async fn weaker_verification_applies_where_it_is_granted() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = Proxy::with(lab()).trusting(&ours).start().await;
     let other_name = Upstream::answering("chain").tls(&ours.leaf(&["other.test"]), &["http/1.1"]).start().await;
@@ -73,7 +73,7 @@ async fn weaker_checks_hold_where_they_are_granted() {
 }
 
 #[tokio::test]
-async fn certificate_may_carry_the_alternative_name() {
+async fn certificate_may_match_the_alternative_name() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["other.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
@@ -105,7 +105,7 @@ async fn http_version_is_negotiated_by_alpn() {
 }
 
 #[tokio::test]
-async fn http2_that_the_server_does_not_agree_to_fails_the_attempt() {
+async fn http2_refused_in_alpn_fails_the_attempt() {
     let authority = Authority::new("upstream");
     let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 2")).trusting(&authority).start().await;
     // One that chooses HTTP/1.1, and one that negotiates nothing.
@@ -153,7 +153,7 @@ async fn http2_without_tls_is_spoken_by_prior_knowledge() {
 }
 
 #[tokio::test]
-async fn answer_that_is_not_http_is_told_as_such() {
+async fn response_that_is_not_http_is_its_own_failure() {
     let odd = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 1024];
         let _ = stream.read(&mut buffer).await;

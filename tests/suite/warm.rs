@@ -61,7 +61,7 @@ const RANDOM: &str = r#"(import "pointsman:router/random@0.1.0" "get-u64" (func 
 const PATH: &str = r#"(import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))"#;
 
 #[test]
-fn what_is_done_once_is_done_at_load() {
+fn one_time_work_is_done_at_load() {
     check(&Wat::select_peer(&once(SLOW)), Moment::MustNot, Ok(2));
     check(&Wat::select_peer(&once("(drop (memory.grow (i32.const 3)))")), Moment::MustNot, Ok(2));
     check(&Wat::answering(202), Moment::MustNot, Ok(2));
@@ -105,7 +105,7 @@ fn module_that_logs_once_stays_cold() {
 
 /// What it remembers of the first request would be in each later decision.
 #[test]
-fn module_that_remembers_a_request_stays_cold() {
+fn module_that_keeps_state_of_a_request_stays_cold() {
     let body = "(if (i32.eqz (global.get $at)) (then (call $path (local.get $request) (i32.const 2048))))
         (global.set $at (i32.const 1))";
     check(&calling(PATH, body), Moment::MustNot, Err("`GET /b` has other reads of the request"));
@@ -113,7 +113,7 @@ fn module_that_remembers_a_request_stays_cold() {
 }
 
 #[test]
-fn nothing_random_gets_into_a_snapshot_unless_the_operator_lets_it() {
+fn random_values_enter_a_snapshot_only_if_the_operator_allows_it() {
     let seeded = calling(RANDOM, "(i64.store (i32.const 2048) (call $random))");
     check(&seeded, Moment::MustNot, Err("each of its decisions read the clock, `random`, `shared` or `upstreams`"));
     check(&seeded, Moment::MayStay, Ok(2));
@@ -127,7 +127,7 @@ fn nothing_random_gets_into_a_snapshot_unless_the_operator_lets_it() {
 
 /// One that is random only for `/b` is warmed up with `/a`, and both are tried with the snapshot.
 #[test]
-fn requests_whose_decisions_are_random_are_left_out() {
+fn requests_with_random_decisions_are_skipped() {
     let body = "(call $path (local.get $request) (i32.const 2048))
         (if (i32.eq (i32.load8_u offset=1 (i32.load (i32.const 2048))) (i32.const 98))
           (then (i32.store16 (i32.const 136) (i32.add (i32.const 200) (i32.rem_u (i32.wrap_i64 (call $random)) (i32.const 397))))))";
@@ -169,7 +169,7 @@ fn warm_up_has_the_budget_of_configure() {
 }
 
 #[test]
-fn memory_that_a_warm_instance_needs_has_to_fit() {
+fn memory_of_a_warm_instance_must_fit_the_limit() {
     let grows = Wat::select_peer("(drop (memory.grow (i32.const 4))) (i32.const 128)").bytes();
     let within = |pages: usize| {
         loaded(&grows, &Limits { memory_bytes: pages << 16, ..limits() }, &warm_up(&URLS, Moment::MustNot))
@@ -192,7 +192,7 @@ fn module_without_a_snapshot_is_loaded_cold() {
 }
 
 #[test]
-fn configured_module_is_warmed_up_after_that() {
+fn module_is_warmed_up_after_configure() {
     let configured = |select: &str| {
         Wat::core(&format!(
             r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
@@ -211,7 +211,7 @@ fn configured_module_is_warmed_up_after_that() {
 
 /// The same requests make the same artefact; others, or another configuration, make another.
 #[test]
-fn artefact_depends_on_the_requests() {
+fn artefact_depends_on_the_warm_up_requests() {
     let folder = tempfile::tempdir().expect("a folder");
     let built = |urls: &[&str], config: serde_json::Value| {
         // A loader of its own knows of nothing but what is in the folder.
@@ -286,7 +286,7 @@ async fn warm_module_serves_within_the_budget() {
 
 /// Each decision of one that counts is its first.
 #[tokio::test]
-async fn module_that_counts_is_served_cold() {
+async fn module_that_uses_a_counter_stays_cold() {
     let count = "(global.set $at (i32.add (global.get $at) (i32.const 1)))
         (i32.store16 (i32.const 136) (i32.add (i32.const 200) (global.get $at))) (i32.const 128)";
     let live = Live::new(&Wat::select_peer(count));

@@ -122,7 +122,7 @@ fn there_is_no_environment_no_argument_and_no_file() {
 }
 
 #[test]
-fn clocks_stand_still_and_are_noted() {
+fn clocks_do_not_advance_and_reads_are_recorded() {
     let body = r#"
         (call $is (call $clock_time_get (i32.const 0) (i64.const 1) (i32.const 1040)) (i32.const 0))
         (loop $again
@@ -138,7 +138,7 @@ fn clocks_stand_still_and_are_noted() {
 
 /// Prints what it got: the bytes are those of the seed that is noted, which no other decision has.
 #[test]
-fn random_bytes_are_noted_by_their_seed() {
+fn random_bytes_are_recorded_by_their_seed() {
     let body = r#"
         (call $is (call $random_get (i32.const 1040) (i32.const 8)) (i32.const 0))
         (call $is (call $random_get (i32.const 1048) (i32.const 8)) (i32.const 0))
@@ -154,7 +154,7 @@ fn random_bytes_are_noted_by_their_seed() {
 }
 
 #[test]
-fn waiting_takes_no_time() {
+fn waiting_returns_at_once() {
     let body = r#"
         (call $is (call $sched_yield) (i32.const 0))
         ;; A subscription to the monotonic clock: an hour from now.
@@ -168,7 +168,7 @@ fn waiting_takes_no_time() {
 }
 
 #[test]
-fn exit_is_an_error_of_its_own() {
+fn exit_is_its_own_error() {
     let module = preview1(
         &[("proc_exit", "i32")],
         "(call $print (i32.const 2) (i32.const 512) (i32.const 4)) (call $proc_exit (i32.const 3)) unreachable",
@@ -287,7 +287,7 @@ fn refused(module: &[u8], parts: [&str; 2]) {
 }
 
 #[test]
-fn wasi_beyond_that_is_refused_by_name_with_a_remedy() {
+fn unsupported_wasi_import_is_refused_by_name_with_a_remedy() {
     let http = preview2(
         "import wasi:http/types@0.2.0;",
         r#"(import "wasi:http/types@0.2.0" "get" (func $get (result i32)))"#,
@@ -315,7 +315,7 @@ fn wasi_with_other_types_is_refused() {
 }
 
 #[test]
-fn flood_of_output_ends_at_the_log_and_at_the_calls() {
+fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
     let flood = "(loop $again (call $print (i32.const 1) (i32.const 2048) (i32.const 60000)) (br $again))";
     let (answer, decided) = ask(&preview1(&[], flood), &limits());
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
@@ -331,7 +331,7 @@ fn flood_of_output_ends_at_the_log_and_at_the_calls() {
 }
 
 #[test]
-fn output_goes_nowhere_where_nothing_may_be_logged() {
+fn output_is_discarded_with_a_log_limit_of_zero() {
     let body = "(call $print (i32.const 1) (i32.const 512) (i32.const 4))";
     let (answer, decided) = ask(&preview1(&[], body), &Limits { log_bytes: 0, ..limits() });
     assert!(answer.is_ok() && decided.lines.is_empty() && decided.log_cut, "{answer:?}");
@@ -355,7 +355,7 @@ const POLL: &str = r#"
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $sleep (param i64) (result i32)))"#;
 
 #[test]
-fn polls_return_at_once_and_have_an_end() {
+fn polls_return_at_once_and_are_bounded() {
     let body = r#"
         (i32.store (i32.const 1040) (call $sleep (i64.const -1)))
         (i32.store (i32.const 1044) (call $sleep (i64.const 1000000000)))
@@ -375,7 +375,7 @@ fn polls_return_at_once_and_have_an_end() {
 
 /// With a handle open, or with the adapter, no snapshot can be made; `configure` is called in each instance.
 #[test]
-fn what_configure_prints_is_logged() {
+fn output_of_configure_is_logged() {
     let body = "(call $print (i32.const 1) (i32.const 512) (i32.const 4))";
     let configure = r#"(func (export "configure") (param i32 i32) (result i32)
         (call $print (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 1400))"#;
@@ -384,7 +384,7 @@ fn what_configure_prints_is_logged() {
 }
 
 #[tokio::test]
-async fn clients_of_a_module_that_exits_get_its_code() {
+async fn exit_of_a_module_has_its_own_error_code() {
     let exits = core(&[("proc_exit", "i32")], "(call $proc_exit (i32.const 0)) unreachable").file();
     let proxy = Proxy::with(Tenant::new("shop").module(exits.path(), "")).start().await;
     let reply = proxy.get("http://shop.test/").await;

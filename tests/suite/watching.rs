@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::reload::{answers, last_failure, refused};
 
 #[tokio::test]
-async fn what_is_no_file_is_refused_and_never_waited_for() {
+async fn path_that_is_not_a_file_is_refused_at_once() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(Tenant::new("shop").module(live.path(), "")).start().await;
     let device = live.folder().join("device");
@@ -69,7 +69,7 @@ async fn serving(path: &Path) -> Proxy {
 
 /// As Vim, Emacs and Kate save: the old file under another name, and the new one written in its place.
 #[tokio::test]
-async fn editor_that_keeps_the_old_file_saves() {
+async fn file_saved_by_renaming_the_old_one_is_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = serving(&live.path()).await;
     for status in [202, 203, 204] {
@@ -81,7 +81,7 @@ async fn editor_that_keeps_the_old_file_saves() {
 }
 
 #[tokio::test]
-async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
+async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
     // In the folder of the other one, and in its own.
     let path = a.folder().join("other.wasm");
@@ -115,7 +115,7 @@ async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
 
 /// Two modules of one tenant are one version: none is loaded with half of the other.
 #[tokio::test]
-async fn modules_of_a_tenant_are_waited_for() {
+async fn modules_of_a_tenant_are_loaded_together() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
     let proxy = Proxy::with(Tenant::new("shop").module(a.path(), "").module(b.path(), "")).start().await;
     let bytes = Wat::answering(210).bytes();
@@ -143,7 +143,7 @@ async fn is_told(proxy: &Proxy, mut change: impl FnMut(u16)) {
 }
 
 #[tokio::test]
-async fn folder_that_is_made_again_is_watched() {
+async fn recreated_folder_is_watched() {
     let root = TempDir::new().expect("a folder");
     let folder = root.path().join("mods");
     let make = |status| {
@@ -166,7 +166,7 @@ async fn folder_that_is_made_again_is_watched() {
 }
 
 #[tokio::test]
-async fn folder_that_takes_the_place_of_another_serves_and_is_watched() {
+async fn folder_that_replaces_another_is_loaded_and_watched() {
     let root = TempDir::new().expect("a folder");
     let folder = root.path().join("mods");
     fs::create_dir(&folder).expect("a folder");
@@ -225,7 +225,7 @@ async fn each_link_of_a_chain_is_watched() {
 
 /// A tenant that writes files in its own folder as fast as it can costs no memory, and nobody's module.
 #[tokio::test]
-async fn storm_beside_a_module_delays_no_module() {
+async fn unrelated_file_events_do_not_delay_a_module() {
     let (live, other) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
     let shop = Tenant::new("shop").module(live.path(), "");
     let proxy = Proxy::with(shop).and(Tenant::new("other").module(other.path(), "")).start().await;

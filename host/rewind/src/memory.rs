@@ -278,7 +278,7 @@ pub mod tests {
     }
 
     #[test]
-    fn memories_recorded_in_two_stores_are_nobodys() {
+    fn memories_recorded_by_two_stores_belong_to_neither() {
         let mut memories = Memories::default();
         assert!(memories.of_store(1).is_none());
         memories.record(unused(1), 1);

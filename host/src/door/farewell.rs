@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_lingering_the_connection_is_gone_at_once() {
+    async fn connection_without_lingering_is_closed_at_once() {
         let (mut client, metrics) = closed(b"", Duration::ZERO).await;
         assert!(!is_open(&metrics));
         let mut answer = String::new();

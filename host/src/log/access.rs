@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_turns_or_hides_a_part_of_a_line() {
+    fn bidirectional_and_invisible_characters_are_escaped_in_a_line() {
         let access = Access {
             time: "2026-11-24T15:38:37.000Z".to_owned(),
             listener: "web",

@@ -97,7 +97,7 @@ fn route(raw: contract::Route) -> Box<RouteSpec> {
 }
 
 #[test]
-fn peer_of_a_route_that_is_taken_again_is_the_same() {
+fn peer_of_a_reused_route_is_the_same() {
     let connections = Count::default();
     let connector = Arc::new(TransportConnector::new(None));
     let again = |raw: contract::Route| {
@@ -133,7 +133,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
 }
 
 #[test]
-fn pool_keys_are_interned_and_never_given_twice() {
+fn pool_keys_are_interned_and_never_reused() {
     let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
     let with = |isolation: u32| {
         let mut raw = contract::Route::to("1.1.1.7:80");

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_requests_wait_for_one_candidate() {
+    fn queue_of_a_candidate_is_bounded() {
         let candidate = candidate(Stage::Shadow, 1, Instant::now());
         let mut waiting: Vec<Counted> = (0..WAITING).filter_map(|_| candidate.may_wait()).collect();
         assert!(waiting.len() == WAITING && candidate.may_wait().is_none());

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_tried_again_by_order_or_when_it_changes() {
+    fn refused_files_are_tried_again_when_an_operator_asks_or_they_change() {
         let mut last = LastCheck::default();
         last.pass(files("one", None));
         assert_eq!(last.change(&files("one", None), CheckTrigger::Operator), FileChange::Nothing);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_that_change_alone_make_no_version() {
+    fn change_of_the_tests_alone_makes_no_version() {
         let mut last = LastCheck::default();
         last.pass(files("one", Some("tests")));
         assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Watch), FileChange::Tests);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn oldest_goes_first_and_what_serves_stays() {
+    fn oldest_version_is_removed_first_and_serving_versions_stay() {
         let mut history =
             history(&[VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Live]);
         history.keep(2, None);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_that_fail_do_not_push_the_last_good_version_out() {
+    fn failed_candidates_do_not_evict_the_last_good_version() {
         let aborted = || VersionStatus::Aborted { because: "x".to_owned() };
         let mut history = history(&[VersionStatus::Replaced, VersionStatus::Live, aborted(), aborted(), aborted()]);
         history.keep(2, None);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn version_that_decides_where_the_new_one_fails_stays_whatever_its_age() {
+    fn version_under_probation_keeps_its_predecessor_whatever_its_age() {
         let mut history = history(&[VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Live]);
         history.keep(0, Some(1));
         assert_eq!(numbers(&history), [1, 3]);

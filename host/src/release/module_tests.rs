@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_the_outcome_is_enough() {
+    fn expectation_may_name_a_part_of_the_outcome() {
         let found = json!({"connect": {"peer": {"address": "a:1", "tls": {"sni": "a"}}, "note": "x"}});
         check(json!({"connect": {}}), found.clone(), None);
         check(json!({"connect": {"peer": {"address": "a:1"}}}), found.clone(), None);

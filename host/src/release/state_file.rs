@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_cut_off_is_refused_wherever_that_is() {
+    fn truncated_file_is_refused_at_every_length() {
         let file = encode(&state()).expect("a file");
         for length in 0..file.len() {
             assert!(decode(&file[..length]).is_err(), "after {length} bytes");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn file_of_before_there_were_checksums_is_read() {
+    fn file_without_a_checksum_of_an_older_release_is_read() {
         let old = serde_json::to_vec_pretty(&state()).expect("a file");
         assert_eq!(live(&old), Ok(2));
         assert!(decode(&old).expect("readable").lacks_checksum);

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_again() {
+    fn saved_state_is_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         assert!(store.saved_state("shop").expect("readable").is_none());
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn module_goes_when_no_tenant_refers_to_it() {
+    fn module_is_removed_when_no_tenant_refers_to_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         let is_there = |store: &Store, module: &[u8]| store.get(Digest::of(module)).is_ok();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_removed_that_an_unreadable_file_may_refer_to() {
+    fn no_module_is_removed_that_an_unreadable_file_may_refer_to() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         store.add("shop", b"one").expect("saved");

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn listener_is_taken_over_where_it_is() {
+    fn listener_is_taken_over_at_its_address() {
         assert!(told("web", "127.0.0.1:SAME").is_ok());
         assert!(told("web", "127.0.0.1:0").is_ok());
     }

@@ -180,7 +180,7 @@ mod tests {
 
     /// All threads run one long decision after the other.
     #[test]
-    fn tenant_that_has_all_threads_is_never_over() {
+    fn tenant_with_all_threads_never_exceeds_its_share() {
         let (usage, start, long) = (usage(2, 100), Instant::now(), Duration::from_secs(3));
         for turn in 1..100 {
             let now = start + long * turn;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn tenant_with_a_share_is_over_and_recovers() {
+    fn tenant_with_a_share_exceeds_it_and_recovers() {
         let (usage, start, long) = (usage(2, 50), Instant::now(), Duration::from_secs(1));
         let now = start + long;
         usage.decided(long, now);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_tenant_that_is_slow_waits_for_its_turn() {
+    async fn only_a_slow_tenant_waits_for_its_turn() {
         let among_others = Usage::new(
             &Quota::default(),
             &BreakerConfig::default(),

@@ -80,7 +80,7 @@ fn round(address: SocketAddr, requests: usize) {
 }
 
 #[test]
-fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
+fn each_misbehaviour_has_its_own_failure_and_leaks_no_memory() {
     // Bound but never listening: it refuses connections, and no other test's proxy can get the port.
     let reserved = TcpSocket::new_v4().expect("a socket");
     reserved.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");

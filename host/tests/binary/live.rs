@@ -142,7 +142,7 @@ impl Site {
 }
 
 #[test]
-fn upload_is_there_after_a_kill_at_any_point() {
+fn upload_survives_a_kill_at_any_point() {
     let site = Site::new();
     let proxy = site.start();
     assert_eq!(get(proxy.address()).1, "fixed");
@@ -178,7 +178,7 @@ fn upload_is_there_after_a_kill_at_any_point() {
 }
 
 #[test]
-fn admin_commands_do_what_they_say() {
+fn admin_commands_have_their_documented_effect() {
     let site = Site::new();
     let (_, errors) = site.admin(1, &["tenants"]);
     assert!(errors.contains("cannot reach the proxy at `"), "{errors}");
@@ -237,7 +237,7 @@ fn admin_commands_do_what_they_say() {
 }
 
 #[test]
-fn dev_tells_decisions_and_reloads_what_is_saved() {
+fn dev_prints_decisions_and_reloads_saved_files() {
     let site = Site::new();
     let mut dev = Running::start_file("dev", &site.path("pointsman.toml"));
     assert_eq!(get(dev.address()).1, "fixed");

@@ -80,7 +80,7 @@ fn order(address: SocketAddr, order: &str) {
 }
 
 #[test]
-fn notes_and_causes_cannot_turn_a_line_around() {
+fn notes_and_causes_cannot_reverse_the_text_of_a_line() {
     for format in ["text", "json"] {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("access.log");
@@ -109,7 +109,7 @@ fn notes_and_causes_cannot_turn_a_line_around() {
 }
 
 #[test]
-fn commands_show_what_files_and_modules_say_without_obeying_it() {
+fn commands_escape_control_characters_of_files_and_modules() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a\u{202e}b\u{1b}[2J.wasm");
     std::fs::write(&path, "no module").expect("written");

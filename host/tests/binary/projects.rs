@@ -37,7 +37,7 @@ fn build_fails(folder: &Path, programs: &str) -> String {
 }
 
 #[test]
-fn a_project_has_all_that_its_page_names() {
+fn project_has_every_file_that_its_page_names() {
     for (language, router) in LANGUAGES {
         let folder = tempfile::tempdir().expect("a folder");
         new(language, folder.path());
@@ -109,7 +109,7 @@ fn a_tool_that_is_too_old_is_named_with_its_version() {
 }
 
 #[test]
-fn a_folder_that_is_no_project_is_told_so() {
+fn folder_that_is_no_project_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
     let (_, errors) = ends(1, &["build", &path]);

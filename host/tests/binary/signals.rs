@@ -19,7 +19,7 @@ fn spawn(site: &Site) -> Running {
 }
 
 #[test]
-fn signals_during_the_first_build_are_done_when_the_proxy_is_ready() {
+fn signals_during_the_first_build_take_effect_when_the_proxy_is_ready() {
     let site = heavy_site(100);
     let mut proxy = spawn(&site);
     proxy.is_building();
@@ -38,7 +38,7 @@ fn signals_during_the_first_build_are_done_when_the_proxy_is_ready() {
 }
 
 #[test]
-fn upgrade_that_is_asked_for_before_the_proxy_is_ready_comes_after() {
+fn upgrade_requested_before_the_proxy_is_ready_happens_afterwards() {
     let site = Site::new();
     let slow = Slow::new(&site);
     let mut proxy = spawn(&site);

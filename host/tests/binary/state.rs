@@ -76,7 +76,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
 }
 
 #[test]
-fn state_of_before_there_were_checksums_is_read_once() {
+fn state_without_checksums_is_read_and_written_with_one() {
     let site = Site::new();
     let proxy = site.start();
     site.admin(0, &["push", "shop", &example("canary")]);
@@ -137,7 +137,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
 const READ_ONLY: &str = "/proc/self/fdinfo";
 
 #[test]
-fn order_that_cannot_be_kept_says_so() {
+fn order_that_cannot_be_saved_reports_an_error() {
     let site = Site::new();
     let mut proxy = site.start();
     site.admin(0, &["push", "shop", &example("canary")]);

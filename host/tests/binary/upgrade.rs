@@ -192,7 +192,7 @@ fn listeners_may_go_but_not_move() {
 }
 
 #[test]
-fn successor_knows_its_own_listeners() {
+fn successor_recognizes_its_own_listeners() {
     let fixed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
     let site = Site::leading_to(fixed);
     let mut proxy = site.start();
@@ -304,7 +304,7 @@ fn web_socket(address: SocketAddr) -> Kept {
 }
 
 #[test]
-fn connections_of_before_an_upgrade_live_until_they_end() {
+fn connections_from_before_an_upgrade_are_served_to_their_end() {
     let (upstream, held) = slow_upstream();
     let site = Site::leading_to(upstream);
     let mut proxy = site.start();
@@ -346,7 +346,7 @@ fn connections_of_before_an_upgrade_live_until_they_end() {
 }
 
 #[test]
-fn service_manager_is_told_who_serves() {
+fn service_manager_is_notified_of_the_main_process() {
     let site = Site::new();
     let path = site.path("notify.sock");
     let manager = UnixDatagram::bind(&path).expect("a socket");

@@ -209,7 +209,7 @@ mod tests {
 
     /// `config` does not depend on Wasmtime, so it has the ceilings as numbers of its own.
     #[test]
-    fn limits_end_at_the_ceilings() {
+    fn limits_are_capped_at_the_ceilings() {
         let passes = |key: &str, value: usize| {
             let text = format!(
                 "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\

@@ -35,7 +35,7 @@ impl Faults {
 }
 
 #[test]
-fn every_exchange_gets_its_own_answer_and_no_other_ones_bytes() {
+fn every_exchange_gets_exactly_its_own_response() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (plans, faults) = (Plans::default(), Faults::default());
     let (proxy, upstream) = runtime.block_on(async {

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_undone_is_left() {
+    fn instructions_that_cannot_be_undone_are_left_as_they_are() {
         let router = |other: &str| {
             format!(
                 "(component (core module $m (func (export \"f\") (param i32) (result i32) (local.get 0))) \

@@ -197,7 +197,7 @@ fn credentials_must_be_granted_and_of_the_right_kind() {
 }
 
 #[test]
-fn what_openssl_cannot_honour_is_refused() {
+fn options_that_openssl_cannot_honour_are_refused() {
     refused(
         |route| route.peer.tls = Some(contract::Tls { second_key_share: Some(true), ..tls() }),
         "`peer.tls.second-key-share`: only BoringSSL",
@@ -347,7 +347,7 @@ fn isolation_and_note_are_short() {
 }
 
 #[test]
-fn framing_and_hop_by_hop_headers_are_the_hosts_to_set() {
+fn modules_cannot_set_framing_or_hop_by_hop_headers() {
     let names = "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length host";
     for name in names.split(' ') {
         let upper = name.to_uppercase();
@@ -453,7 +453,7 @@ fn pass_is_pass() {
 
 /// Connections differ if and only if an attribute other than a timeout differs.
 #[test]
-fn connections_are_told_apart_by_all_but_timeouts() {
+fn every_attribute_except_timeouts_separates_connections() {
     let base = passes(|_| {}).peer.connection.clone();
     assert_eq!(passes(|route| route.peer.timeouts.read_ms = Some(5)).peer.connection, base);
     let changes: [fn(&mut contract::Peer); 8] = [

@@ -142,7 +142,7 @@ mod tests {
 
         /// Each decision comes three times: the second time it is cached, the third time it is found.
         #[test]
-        fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
+        fn cached_route_equals_a_freshly_checked_one(decisions in prop::collection::vec(decision(), 1..4)) {
             let routes = RouteCache::new(&Quota::default());
             let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
             for said in decisions.iter().cycle().take(3 * decisions.len()) {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_comes_again_is_kept_once() {
+    fn repeated_route_is_stored_once() {
         let routes = RouteCache::new(&Quota::default());
         let to = |address: &str, note: &str| {
             route(&routes, contract::Route { note: Some(note.to_owned()), ..contract::Route::to(address) })

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn star_stands_for_any_host_or_for_the_first_labels() {
+    fn star_matches_any_host_or_the_leading_labels() {
         assert_eq!(pattern("*"), Ok(HostPattern::Any));
         assert_eq!(pattern("*.test"), Ok(HostPattern::Wildcard("test".to_owned())));
         check("shop.*", Err(BadHostname::Star));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_of_a_url_is_told_by_its_name() {
+    fn url_parts_beyond_the_host_are_refused_by_name() {
         check("http://shop.example/", Err(BadHostname::Url));
         check("shop.example/cart", Err(BadHostname::Url));
         check("user@shop.example", Err(BadHostname::Userinfo));

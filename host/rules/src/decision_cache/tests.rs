@@ -144,7 +144,7 @@ proptest! {
 
     /// Two modules of one tenant, a new version of the first half-way through, and a table that may be too small.
     #[test]
-    fn remembered_answers_are_those_of_the_module(
+    fn cached_decisions_equal_the_modules(
         trees in [tree(), tree(), tree()],
         heads in vec(head(), 1..60),
         order in vec((any::<usize>(), any::<bool>()), 200),
@@ -169,7 +169,7 @@ proptest! {
 
     /// Where reads depend on earlier values, the tree branches, until every request has its place in it.
     #[test]
-    fn what_is_asked_again_and_again_is_remembered(tree in tree(), heads in vec(head(), 1..30)) {
+    fn frequent_requests_are_cached(tree in tree(), heads in vec(head(), 1..30)) {
         let (cache, module) = (cache(10_000, 16 << 20), Root::default());
         let all_known = (0..20).any(|_| {
             let unknown = heads.iter().filter(|head| match cache.lookup(&module, head) {
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_request_is_remembered(tree in tree(), head in head()) {
+    fn decision_for_an_equal_request_is_cached(tree in tree(), head in head()) {
         let (cache, module) = (cache(1_000, 1 << 20), Root::default());
         let (would, reads) = ask(&tree, &head);
         cache.insert(&module, &head, quiet(&reads), &would).expect("fit");
@@ -227,7 +227,7 @@ fn request(cache: &DecisionCache, module: &Root, head: &RequestHead) -> bool {
 
 /// A flood of values that come once each does not evict the values that come often.
 #[test]
-fn values_that_come_once_push_none_out_that_come_often() {
+fn rare_values_do_not_evict_frequent_ones() {
     let (cache, module) = (cache(1_000, 4 << 20), Root::default());
     let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
     for _ in 0..20 {
@@ -246,7 +246,7 @@ fn values_that_come_once_push_none_out_that_come_often() {
 }
 
 #[test]
-fn what_is_not_the_requests_is_not_remembered() {
+fn decisions_that_read_other_state_are_not_cached() {
     let cache = cache(1_000, 1 << 20);
     let head = with_cookie(&"x".repeat(9_000));
     let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
@@ -289,7 +289,7 @@ fn reads_that_do_not_depend_on_each_other_are_one_step() {
 
 /// A long header is a miss, and costs no more than reading it up to the limit.
 #[test]
-fn long_value_is_asked_about() {
+fn request_with_an_oversized_value_is_a_miss() {
     let (cache, module) = (cache(1_000, 1 << 20), Root::default());
     assert!(!request(&cache, &module, &with_cookie("a")));
     assert!(request(&cache, &module, &with_cookie("a")));

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_change_a_file_is_kept() {
+    fn only_events_that_may_change_a_file_are_queued() {
         let renamed = |mode| EventKind::Modify(ModifyKind::Name(mode));
         check(CLOSED, "/mods/a", Some(Change::Done));
         check(CLOSED, "/mods/b", None);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn event_queue_is_bounded() {
         let (told, woken) = told();
         for _ in 0..100_000 {
             told.hear(event(CLOSED, "/mods/a"));

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_that_takes_the_place_of_another_is_watched() {
+    fn folder_that_replaces_another_is_watched() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = root.path().canonicalize().expect("its path").join("mods");
         let (mut folders, events) = folders();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_that_is_not_wanted_is_not_watched() {
+    fn unwanted_folder_is_not_watched() {
         let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let path = |folder: &tempfile::TempDir| folder.path().canonicalize().expect("its path");
         let (mut folders, events) = folders();

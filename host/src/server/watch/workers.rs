@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn name_waits_once_and_is_not_begun_twice_at_a_time() {
+    fn name_is_queued_once_and_never_processed_concurrently() {
         let steered = steered();
         steered.add(&["a"]);
         let first = steered.begins("a");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_panics_costs_no_thread() {
+    fn panicking_work_costs_no_thread() {
         let steered = steered();
         for _ in 0..4 {
             steered.add(&["panics"]);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_end_with_what_was_begun() {
+    fn threads_end_after_the_work_in_progress() {
         let mut steered = steered();
         steered.add(&["a", "b", "c"]);
         let ends = (steered.begins("a"), steered.begins("b"));

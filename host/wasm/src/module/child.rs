@@ -188,7 +188,7 @@ mod tests {
     use crate::module::{Moment, Needs, WarmUp};
 
     #[test]
-    fn what_cannot_be_built_warm_is_built_cold() {
+    fn module_that_cannot_be_built_warm_is_built_cold() {
         let (settings, limits) = (Arc::new(ModuleSettings::new(serde_json::json!({}))), TenantLimits::default());
         let warm_up = WarmUp { requests: Vec::new(), moment: Moment::MustNot };
         let source = Source { bytes: b"", settings: &settings, limits: &limits, warm_up: Some(&warm_up) };

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn release_of_0_2_is_offered() {
+    fn stable_releases_of_wasi_0_2_are_offered() {
         assert_eq!(interface("wasi:io/streams@0.2.0"), Some("io/streams"));
         assert_eq!(interface("wasi:sockets/tcp@0.2.12"), Some("sockets/tcp"));
         for other in [
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn remedy_is_of_the_language_where_the_import_tells_it() {
+    fn remedy_names_the_language_if_the_import_reveals_it() {
         let says = |import, part| assert!(remedy(import).is_some_and(|remedy| remedy.contains(part)), "{import}");
         says("wasi:http/types@0.2.3", "disableFeatures");
         says("wasi:cli/stdout@0.3.0", "--stub-wasi");

@@ -33,12 +33,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_is_the_one_that_all_proxies_of_the_comparison_use() {
+    fn hash_equals_that_of_the_other_compared_proxies() {
         assert_eq!((fnv1a(b""), fnv1a(b"a"), fnv1a(b"foobar")), (0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968));
     }
 
     #[test]
-    fn session_decides_the_port() {
+    fn session_selects_the_port() {
         let request = testing::get("/").header("cookie", "theme=dark; session=a; lang=en");
         assert_eq!(select_peer(&request).address, format!("127.0.0.1:{}", 9101 + 0xe40c_292c_u32 % 8));
     }

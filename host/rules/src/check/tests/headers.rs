@@ -18,7 +18,7 @@ fn proxy_credentials_may_be_set_and_removed() {
 }
 
 #[test]
-fn framing_and_hop_by_hop_headers_of_a_response_are_the_hosts_to_set() {
+fn modules_cannot_set_framing_or_hop_by_hop_headers_of_a_response() {
     for name in "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length".split(' ')
     {
         let why = format!("`respond.headers[1].name`: `{name}` is a framing or hop-by-hop header");

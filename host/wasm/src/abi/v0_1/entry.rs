@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_that_is_known_is_not_made_again() {
+    fn known_answer_is_not_lifted_again() {
         let loader = Loader::new(1, 0).unwrap();
         // The module connects to its path.
         let load = || router(&loader, 2056, 4096, "", "(i32.const 2048)");
