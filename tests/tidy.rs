@@ -1,10 +1,10 @@
-//! What no compiler holds: ARCHITECTURE.md's boundaries, and the form of the sources.
+//! Rules that no compiler checks: ARCHITECTURE.md's boundaries, and the form of the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Crates of the host, each with what it must not depend on, directly or not.
+/// Crates of the host, each with the crates that it must not depend on, directly or indirectly.
 const CRATES: [(&str, &str, &[&str]); 5] = [
     ("pointsman-rules", "host/rules", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
     ("pointsman-system", "host/system", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
@@ -13,7 +13,7 @@ const CRATES: [(&str, &str, &[&str]); 5] = [
     ("pointsman", "host", &[]),
 ];
 
-/// Files with unsafe code, beside those of `host/rewind`.
+/// Files with unsafe code, in addition to those of `host/rewind`.
 const UNSAFE: [&str; 3] =
     ["host/src/peer/certificate_error.rs", "host/src/server/upgrade.rs", "host/wasm/src/module/artefact.rs"];
 
@@ -101,7 +101,7 @@ fn rooms_import_each_other_in_one_direction() {
                 }
             }
         }
-        // Takes away rooms that import none of those that are left; what stays imports itself by way of others.
+        // Removes rooms that import none of the remaining ones; each room that remains imports itself by way of others.
         let is_known = |a: &str, b: &str| name == "pointsman" && (CYCLES.contains(&(a, b)) || CYCLES.contains(&(b, a)));
         loop {
             let rooms: BTreeSet<String> = imports.keys().cloned().collect();
@@ -156,7 +156,7 @@ fn comments_have_120_columns() {
     }
 }
 
-/// A new read must choose what it means for the cache and for its bound.
+/// A new read must state how the cache and its bound treat it.
 #[test]
 fn matches_over_reads_have_no_wildcard() {
     for path in ["host/rules/src/reads.rs", "host/rules/src/decision_cache/cache_key.rs"] {

@@ -1,4 +1,4 @@
-//! An HTTP proxy that opens tunnels, and notes what it was asked.
+//! An HTTP proxy that opens tunnels and records its requests.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,16 +15,16 @@ pub struct ConnectProxy {
     accept: JoinHandle<()>,
 }
 
-/// How a proxy answers.
+/// How a proxy responds.
 #[derive(Debug, Clone, Copy)]
 pub enum Behaviour {
-    /// It opens the tunnel to this address, whatever name it is asked for.
+    /// Opens the tunnel to this address, whatever name was requested.
     Open(SocketAddr),
-    /// The same, with the first bytes of the upstream in the same packet as the answer.
+    /// The same, with the first bytes of the upstream in the same packet as the response.
     OpenTogether(SocketAddr),
-    /// It says this and hangs up.
+    /// Sends this and closes the connection.
     Say(&'static str),
-    /// It says nothing.
+    /// Sends nothing.
     Silent,
 }
 
@@ -54,12 +54,12 @@ impl ConnectProxy {
         ConnectProxy { address: format!("unix:{}", path.display()), asked, accept }
     }
 
-    /// As a module names it.
+    /// The address, in the form that a module uses.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The heads of the requests that came.
+    /// The heads of the requests received.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("notes").clone()
     }

@@ -1,4 +1,4 @@
-//! Fake upstreams that note what they saw on the wire. A panic in one fails the test.
+//! Fake upstreams that record what they receive. A panic in one fails the test.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use tokio_openssl::SslStream;
 
 use crate::certs::{Authority, Leaf};
 
-/// A request as an upstream saw it.
+/// A request as an upstream received it.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: Method,
@@ -29,12 +29,12 @@ pub struct Seen {
     pub version: Version,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Which of the upstream's connections it came on; the first is 1.
+    /// The number of the upstream's connection; the first is 1.
     pub connection: usize,
     pub peer: SocketAddr,
     pub sni: Option<String>,
     pub alpn: Option<String>,
-    /// The issuer's and the client's own common name, if the client showed a certificate.
+    /// The issuer's and the client's own common name, if the client presented a certificate.
     pub client: Option<(String, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// What an upstream answers.
+/// An upstream's response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
@@ -74,7 +74,7 @@ pub struct Builder {
     ip: IpAddr,
 }
 
-/// An upstream that listens on a loopback port of its own.
+/// An upstream that listens on its own loopback port.
 pub struct Upstream {
     address: SocketAddr,
     notes: Arc<Notes>,
@@ -87,7 +87,7 @@ struct Notes {
     connections: AtomicUsize,
     closed: AtomicUsize,
     panicked: Mutex<bool>,
-    /// Requests that came, and how many must have come before any is answered.
+    /// The number of requests received, and how many must have arrived before any is answered.
     arrived: watch::Sender<usize>,
     held_until: AtomicUsize,
 }
@@ -98,12 +98,12 @@ impl Upstream {
         Upstream::with(move |_| Answer::ok(body))
     }
 
-    /// An HTTP upstream with answers of its own.
+    /// An HTTP upstream whose handler computes the responses.
     pub fn with(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Builder {
         Builder { handler: Arc::new(handler), tls: None, ip: LOOPBACK }
     }
 
-    /// A port on which nobody listens, and which no other test gets: it stays bound until the process ends.
+    /// A port that refuses connections and that no other test gets: it stays bound until the process ends.
     pub fn closed_port() -> SocketAddr {
         let socket = TcpSocket::new_v4().expect("a socket");
         // `Builder::at` may still listen there.
@@ -114,7 +114,7 @@ impl Upstream {
         address
     }
 
-    /// An upstream that does as it likes with each connection.
+    /// An upstream that handles each connection with this function.
     pub async fn raw<F>(behave: impl Fn(TcpStream, usize) -> F + Send + Sync + 'static) -> Upstream
     where
         F: Future<Output = ()> + Send + 'static,
@@ -135,7 +135,7 @@ impl Upstream {
         self.notes.seen.lock().expect("notes").clone()
     }
 
-    /// The one request that came.
+    /// The only request received.
     #[track_caller]
     pub fn only(&self) -> Seen {
         let mut seen = self.seen();
@@ -143,7 +143,7 @@ impl Upstream {
         seen.remove(0)
     }
 
-    /// The next `count` requests are answered when the last of them has come.
+    /// The next `count` requests are answered when the last of them has arrived.
     pub fn hold(&self, count: usize) {
         self.notes.held_until.store(*self.notes.arrived.borrow() + count, Ordering::SeqCst);
     }
@@ -153,7 +153,7 @@ impl Upstream {
         self.connections() - self.notes.closed.load(Ordering::SeqCst)
     }
 
-    /// Connections that came.
+    /// Number of connections accepted so far.
     pub fn connections(&self) -> usize {
         self.notes.connections.load(Ordering::SeqCst)
     }
@@ -166,19 +166,19 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS with this certificate and offers these protocols, best first.
+    /// Speaks TLS with this certificate and offers these protocols, in order of preference.
     pub fn tls(mut self, leaf: &Leaf, alpn: &[&str]) -> Builder {
         self.tls = Some(leaf.acceptor(alpn));
         self
     }
 
-    /// Speaks HTTP/1.1 over TLS, with clients that one of these authorities vouches for.
+    /// Speaks HTTP/1.1 over TLS, with clients whose certificates one of these authorities has signed.
     pub fn mutual_tls(mut self, leaf: &Leaf, clients: &[&Authority]) -> Builder {
         self.tls = Some(leaf.acceptor_for(clients, true, &["http/1.1"]));
         self
     }
 
-    /// Speaks TLS, and asks for a certificate that one of these authorities vouches for without insisting on it.
+    /// Speaks TLS, and requests a certificate signed by one of these authorities without requiring it.
     pub fn asking_tls(mut self, leaf: &Leaf, clients: &[&Authority], alpn: &[&str]) -> Builder {
         self.tls = Some(leaf.acceptor_for(clients, false, alpn));
         self
@@ -259,7 +259,7 @@ impl Wire {
     async fn https(mut self, stream: TcpStream, acceptor: &SslAcceptor) {
         let ssl = Ssl::new(acceptor.context()).expect("a TLS session");
         let mut stream = SslStream::new(ssl, stream).expect("a TLS stream");
-        // A client that does not like the certificate hangs up: that is for the test to see on the other side.
+        // A client that rejects the certificate closes the connection: the test asserts that on the other side.
         if std::pin::Pin::new(&mut stream).accept().await.is_err() {
             return;
         }
@@ -274,7 +274,7 @@ impl Wire {
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let service = hyper::service::service_fn(move |request| self.clone().answer(request));
-        // Connections end in many ways in tests; none is this side's business.
+        // Connections end in many ways in tests, none of which concerns this side.
         let _ = auto::Builder::new(TokioExecutor::new())
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .await;

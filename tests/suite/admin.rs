@@ -21,7 +21,7 @@ async fn proxy(live: &Live, folder: &TempDir) -> Proxy {
     Proxy::with(Tenant::new("shop").module(live.path(), "")).proxy(&keys).admin(&admin).start().await
 }
 
-/// Asks the API on its socket.
+/// Sends a request to the API on its socket.
 async fn ask(folder: &TempDir, method: Method, path: &str, body: &[u8]) -> (u16, Value) {
     ask_at(&folder.path().join("admin.sock"), method, path, body).await
 }
@@ -144,7 +144,7 @@ async fn drained_tenant_takes_no_new_requests() {
     let reply = proxy.get("http://shop.test/").await;
     assert_eq!((reply.status, reply.code()), (503, Some("tenant-drained")));
     assert_eq!(proxy.get("http://other.test/").await.status, 201);
-    // It outlives a reload.
+    // It survives a reload.
     ask(&folder, Method::POST, "/v1/reload", b"").await;
     assert_eq!(status(&proxy).await, 503);
     ask(&folder, Method::POST, "/v1/tenants/shop/resume", b"").await;
@@ -158,13 +158,13 @@ async fn socket_is_accessible_to_the_proxys_own_user_only() {
     let _proxy = proxy(&live, &folder).await;
     let mode = std::fs::metadata(folder.path().join("admin.sock")).expect("the socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    // A second proxy does not take it away.
+    // A second proxy does not remove it.
     let admin = format!("socket = {:?}", folder.path().join("admin.sock"));
     let second = Proxy::with(Tenant::new("shop").module(live.path(), "")).admin(&admin).try_start().await;
     assert!(second.err().expect("no start").contains("admin: cannot listen on"));
 }
 
-/// A grant covers the admin socket, and modules know every path to it.
+/// A grant covers the admin socket, and modules try every path to it.
 #[tokio::test]
 async fn no_module_can_reach_the_admin_socket() {
     use std::os::unix::fs::symlink;
@@ -178,7 +178,7 @@ async fn no_module_can_reach_the_admin_socket() {
     symlink(path("admin.sock"), path("link")).expect("a link");
     std::fs::hard_link(path("admin.sock"), path("hard")).expect("a link");
 
-    // What is written as the configuration has it is refused with the decision.
+    // A path that equals the one in the configuration is refused when the decision is checked.
     for address in [path("admin.sock"), path("admin.sock").replace('/', "//")] {
         let reply = proxy.order(format!(r#"{{"address": "unix:{address}"}}"#)).await;
         assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{address}");
@@ -203,7 +203,7 @@ async fn no_module_can_reach_the_admin_socket() {
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")));
     drop(proxy);
 
-    // A fallback is a way as well.
+    // A fallback is another way to it.
     let trap = Wat::select_peer("unreachable").file();
     let with = |address: &str| {
         let peer = format!("[tenant.failure.peer]\naddress = \"unix:{address}\"\n{grants}");
@@ -248,7 +248,7 @@ async fn api_over_tcp_requires_the_token() {
     assert_eq!(ask("/v1/tenants", &TOKEN.replace('f', "e")).await, 401);
     assert_eq!(ask("/metrics", "").await, 200);
 
-    // Another token holds from the reload on; one that is no good refuses it.
+    // From the reload on, another token is valid; an invalid one refuses the reload.
     let other = TOKEN.replace('f', "e");
     write("short\n", 0o600);
     let refused = proxy.reload().await.expect_err("a refusal");

@@ -1,4 +1,4 @@
-//! Who may ask the admin API over TCP, and what those are answered who may not.
+//! Who may use the admin API over TCP, and the responses to everybody else.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ struct Api {
     _live: Live,
 }
 
-/// An answer as it came.
+/// A received response.
 struct Answer {
     status: u16,
     head: String,
@@ -51,14 +51,14 @@ impl Api {
         Api { proxy, folder, _live: live }
     }
 
-    /// Says this to the address, from this one, and reads what comes until the connection closes.
+    /// Sends this to the address, from this one, and reads everything until the connection closes.
     async fn say_from(&self, from: &str, head: &str) -> Answer {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(SocketAddr::new(from.parse().expect("an address"), 0)).expect("a local address");
         answered(socket.connect(self.proxy.admin_address()).await.expect("a connection"), head).await
     }
 
-    /// Head lines of a request with the token, to which these are added.
+    /// Head lines of a request with the token, followed by these lines.
     async fn get(&self, path: &str, more: &str) -> Answer {
         self.say_from("127.0.0.1", &head("GET", path, &format!("host: localhost\r\n{}{more}", token(TOKEN)))).await
     }
@@ -68,7 +68,7 @@ impl Api {
         self.say_from(from, &head("GET", "/v1/tenants", &more)).await
     }
 
-    /// Every request of HTTP/1.1 has a host, also where none is looked at.
+    /// Every HTTP/1.1 request has a host, even where its value does not matter.
     async fn on_socket(&self, method: &str, path: &str, more: &str) -> Answer {
         let stream = UnixStream::connect(self.folder.path().join("admin.sock")).await.expect("the socket");
         let host = if more.contains("host: ") { "" } else { "host: any.test\r\n" };
@@ -135,7 +135,7 @@ async fn responses_have_the_headers_that_http_requires() {
             for name in ["content-type", "cache-control", "x-content-type-options", "www-authenticate"] {
                 assert_eq!(same.header(name), answer.header(name), "HEAD {path}");
             }
-            // Metrics are other ones each time.
+            // Metrics differ each time.
             let length = same.header("content-length");
             assert!(length.is_some_and(|length| path == "/metrics" || answer.header("content-length") == Some(length)));
         }
@@ -148,7 +148,7 @@ async fn responses_have_the_headers_that_http_requires() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
 }
 
-/// A connection goes on after an answer without a body.
+/// A connection stays usable after a response without a body.
 #[tokio::test]
 async fn connection_stays_usable_after_a_head_request() {
     let api = Api::new("").await;
@@ -197,7 +197,7 @@ async fn listener_answers_for_its_own_names_only() {
     let answer = say("http://evil.test/metrics", "host: evil.test\r\n").await;
     assert_eq!((answer.status, answer.code().as_str()), (421, "host-not-allowed"));
     assert_eq!(api.refused("host-not-allowed").await, 7.0);
-    // Nobody comes to the socket by a name.
+    // Clients of the socket do not use a host name.
     assert_eq!(api.on_socket("GET", "/v1/tenants", "host: evil.test\r\n").await.status, 200);
     assert_eq!(api.on_socket("GET", "/v1/tenants", "").await.status, 200);
 }
@@ -224,7 +224,7 @@ async fn only_a_client_that_guesses_tokens_is_delayed() {
         let answer = api.with_token("127.0.0.1", &wrong).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
     }
-    // How long it waits grows with each guess that is judged, so it does wait at some point, however slow this is.
+    // The delay grows with each guess that is checked, so it is measurable at some point, however slow the test is.
     let waiting = pointsman_tests::eventually_async("a wait", async || {
         let answer = api.with_token("127.0.0.1", &wrong).await;
         (answer.status == 429).then_some(answer)
@@ -239,7 +239,7 @@ async fn only_a_client_that_guesses_tokens_is_delayed() {
     assert_eq!(metrics.status, 200, "that asks for no token");
     assert!(api.refused("too-many-wrong-tokens").await >= 1.0);
     assert!(api.refused("unauthorized").await >= 5.0);
-    // It ends.
+    // The delay ends.
     let ended = pointsman_tests::eventually_async("the end of the wait", async || {
         (api.with_token("127.0.0.1", TOKEN).await.status == 200).then_some(())
     });
@@ -279,7 +279,7 @@ async fn parameter_that_is_refused_is_named() {
     assert_eq!(api.on_socket("GET", "/v1/tenants/..%2fshop", "").await.status, 404);
 }
 
-/// The answer comes although the body never does.
+/// The response is sent although the body never arrives.
 #[tokio::test]
 async fn refusal_does_not_wait_for_an_unneeded_body() {
     let api = Api::new("").await;
@@ -308,7 +308,7 @@ async fn refusal_does_not_wait_for_an_unneeded_body() {
     }
 }
 
-/// A client that waits to be asked for its module sends nothing in vain.
+/// A client that waits for 100 before it sends its module sends nothing in vain.
 #[tokio::test]
 async fn upload_gets_100_continue_after_it_was_authorized() {
     let api = Api::new("").await;

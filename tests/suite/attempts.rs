@@ -1,4 +1,4 @@
-//! What a module is told of the attempts that failed.
+//! The data about failed attempts that a module receives.
 
 use http::Request;
 use http_body_util::Full;
@@ -8,7 +8,7 @@ use pointsman_tests::{Answer, Authority, Client, ConnectProxy, Proxy, Tenant, Up
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The attempt that failed, as the module sees it, after a request to this peer or route.
+/// The failed attempt, as the module sees it, after a request to this peer or route.
 async fn failed(client: &mut Client, request: http::request::Builder, order: Value) -> Value {
     let order = json!([order, "attempts"]).to_string();
     let request = request.header("pointsman-lab", order).body(Full::from("body")).expect("a request");
@@ -23,7 +23,7 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// All but the time and the text, which differ from run to run.
+/// Everything except the time and the text, which differ from run to run.
 #[track_caller]
 fn check(mut attempt: Value, address: &str, stage: &str, failure: &str, more: (Option<u16>, bool, bool)) {
     let (status, reused, sent) = more;
@@ -76,7 +76,7 @@ async fn status_that_failed_the_attempt_is_reported() {
     check(attempt, &address, "receive", "status", (Some(503), false, true));
 }
 
-/// It answers one request on its first connection, and hangs up on the next.
+/// It answers one request on its first connection, and closes the connection at the next.
 #[tokio::test]
 async fn reused_connection_is_reported_as_reused() {
     let fickle = Upstream::raw(|mut stream, _| async move {

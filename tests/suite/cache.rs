@@ -1,4 +1,4 @@
-//! The decision cache over real connections: what is remembered, and what ends it.
+//! The decision cache over real connections: which decisions are cached, and what invalidates them.
 
 use http::Request;
 use http_body_util::Full;
@@ -33,7 +33,7 @@ async fn decision_is_cached_until_another_version_serves() {
     for _ in 0..3 {
         assert_eq!(status(&proxy).await, 202);
     }
-    // What is gone back to is remembered, too: it is the same version.
+    // After a rollback, its decisions are still cached: it is the same version.
     let tenant = proxy.control().tenants()["shop"].clone();
     proxy.control().publisher.roll_back(&tenant, None).expect("a version");
     assert_eq!(status(&proxy).await, 201);
@@ -62,7 +62,7 @@ async fn each_value_has_its_own_cached_decision() {
     assert_eq!((proxy.metric(HITS).await, proxy.metric(MISSES).await), (40.0, 20.0));
 }
 
-/// What was checked under one configuration is not followed under another.
+/// A decision that was checked under one configuration is not followed under another.
 #[tokio::test]
 async fn change_of_the_tenant_empties_its_cache() {
     let upstream = Upstream::answering("live").start().await;

@@ -1,18 +1,18 @@
-//! Small modules, and modules that bring a language's runtime, side by side: each class has limits of its own, and the
+//! Small modules, and modules that contain a language's runtime, in one proxy: each class has its own limits, and the
 //! pool has room for all of them.
 
 use std::time::Instant;
 
 use pointsman_tests::{Proxy, Tenant, Wat};
 
-/// Grows its memory by so many pages, traps if it may not, and answers 200.
+/// Grows its memory by this number of pages, traps if it may not, and answers 200.
 fn growing(pages: u32) -> Wat {
     Wat::select_peer(&format!(
         "(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) (i32.const 128)"
     ))
 }
 
-/// Of the size of a StarlingMonkey module: 24 MiB at its start, and a table of 7,690 elements.
+/// The size of a StarlingMonkey module: 24 MiB at its start, and a table of 7,690 elements.
 fn large(pages: u32) -> Wat {
     growing(pages).pages(384).with("(table 7690 funcref)")
 }
@@ -47,7 +47,7 @@ async fn configured_limits_apply_to_both_classes() {
     assert!(error.contains(expected), "{error}");
 }
 
-/// A tenant may have modules of both classes, and several tenants decide at the same time on few threads.
+/// A tenant may have modules of both classes, and several tenants decide concurrently on few threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_and_small_modules_work_together_under_load() {
     let (small, large) = (Wat::answering(201).file(), large(64).file());

@@ -1,4 +1,4 @@
-//! Credentials: what an operator defines and grants, a module may name, and the upstream sees.
+//! Credentials that an operator defines and grants, that a module names, and that the upstream sees.
 
 use openssl::pkey::PKey;
 use openssl::symm::Cipher;
@@ -64,7 +64,7 @@ async fn credential_that_is_not_granted_is_refused() {
     assert_eq!(upstream.connections(), 0);
 }
 
-/// Plain Pingora tells client certificates apart by their serial number alone, and roots not at all.
+/// Plain Pingora distinguishes client certificates only by their serial number, and roots not at all.
 #[tokio::test]
 async fn certificate_and_roots_separate_connections() {
     let servers = Authority::new("servers");

@@ -1,11 +1,11 @@
-//! What a module decides, and what becomes of it: connect, respond, pass, rewrite, refusals.
+//! The decisions of a module and their effect: connect, respond, pass, rewrite, refusals.
 
 use http::Request;
 use http_body_util::Full;
 use pointsman_tests::client::get;
 use pointsman_tests::{Answer, Client, Proxy, Tenant, Upstream, Wat, example};
 
-/// A tenant whose module takes its decision from the request header `pointsman-lab`.
+/// A tenant whose module reads its decision from the request header `pointsman-lab`.
 fn lab() -> Tenant {
     Tenant::new("lab").module(example("lab"), "")
 }

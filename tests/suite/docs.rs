@@ -1,4 +1,4 @@
-//! `docs/peer.md` is held to the contract, to the tests that it names, and its examples to what they promise.
+//! Compares `docs/peer.md` with the contract and with the tests that it names, and runs its examples.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
 const DOCS: &str = include_str!("../../docs/peer.md");
 
-/// The cells of all rows that stand for a field.
+/// The cells of all rows that describe a field.
 fn rows() -> Vec<Vec<&'static str>> {
     let rows = DOCS.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
@@ -28,7 +28,7 @@ fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Every field below a record, as messages name it.
+/// Every field below a record, as error messages name it.
 fn fields(resolve: &Resolve, id: TypeId, path: &str, into: &mut BTreeSet<String>) {
     match &resolve.types[id].kind {
         TypeDefKind::Record(record) => {
@@ -38,7 +38,7 @@ fn fields(resolve: &Resolve, id: TypeId, path: &str, into: &mut BTreeSet<String>
                 if let Type::Id(id) = field.ty {
                     fields(resolve, id, &path, into);
                 }
-                // Records that are always there need no row of their own.
+                // Records that are always present need no row.
                 if into.len() == before || is_optional(resolve, &field.ty) {
                     into.insert(path);
                 }
@@ -86,7 +86,7 @@ fn every_test_that_the_docs_name_exists() {
     assert!(count >= rows().len(), "a field without a test");
 }
 
-/// What `make lab` offers, checked as the proxy checks it; nothing is connected to.
+/// The orders of `make lab`, checked as the proxy checks them; no connection is made.
 #[test]
 fn every_example_is_accepted() {
     let folder = tempfile::TempDir::new().expect("a folder");
@@ -142,7 +142,7 @@ fn every_example_is_accepted() {
         let wanted = evaluate(question, &mut 0, |_, _, _| {});
         match wanted {
             Ok(Action::Connect(_)) => {}
-            // The one thing that depends on the machine.
+            // The one value that depends on the machine.
             Err(Failure::Refused(refusal)) if refusal.to_string().ends_with("(Linux 6.3 has)") => {}
             wanted => panic!("{example}: {wanted:?}"),
         }

@@ -1,4 +1,4 @@
-//! Answers reach their clients, and only their own.
+//! Every client gets its response, and only its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn lab() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// An upstream that says this to each request on each connection.
+/// An upstream that sends this for each request on each connection.
 async fn saying(reply: &'static str) -> Upstream {
     Upstream::raw(move |mut stream: TcpStream, _| async move {
         while !read_head(&mut stream).await.is_empty() {
@@ -92,7 +92,7 @@ async fn failure_without_a_body_has_its_status_in_every_protocol() {
 #[tokio::test]
 async fn interim_response_is_not_final() {
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
-    // It fails afterwards: the client gets a final response, after as many attempts as ever.
+    // It fails afterwards: the client gets a final response, after the usual number of attempts.
     let failing = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = read_head(&mut stream).await;
         let _ = stream.write_all(HINTS.as_bytes()).await;
@@ -126,7 +126,7 @@ async fn headers_about_the_upstreams_connection_are_not_forwarded() {
     }
 }
 
-/// A client that sends all of its body before it reads anything.
+/// A client that sends its whole body before it reads anything.
 #[tokio::test]
 async fn refusal_reaches_a_client_that_continues_to_send() {
     let echo = Upstream::answering("live").start().await;
@@ -165,7 +165,7 @@ async fn split_cookies_are_one_line_upstream_and_in_the_module() {
     assert_eq!(cookies, ["a=1; b=2"]);
 }
 
-/// Nobody can send 100 over HTTP/2 here: a client that waits for it is told so, one that does not is served.
+/// The proxy cannot send 100 over HTTP/2: a client that waits for it gets 417, one that does not wait is served.
 #[tokio::test]
 async fn http2_client_that_waits_for_100_is_refused_with_417() {
     let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
@@ -181,7 +181,7 @@ async fn http2_client_that_waits_for_100_is_refused_with_417() {
     assert_eq!((reply.status, reply.code()), (417, Some("expectation")));
 }
 
-/// curl waits a second for 100, then it sends its body all the same.
+/// curl waits one second for 100 and then sends its body anyway.
 #[tokio::test]
 async fn http2_client_that_expects_100_has_time_to_send_its_body() {
     const PATIENCE: Duration = Duration::from_millis(1_200);
@@ -239,7 +239,7 @@ async fn total_time_bounds_all_attempts_of_a_request() {
     assert_eq!(silent.connections(), 1, "nothing is tried again");
 }
 
-/// A client that reads nothing gets no more responses under way than a few.
+/// A client that reads nothing ties up only a few responses.
 #[tokio::test]
 async fn http2_client_that_reads_nothing_ties_up_few_responses() {
     let large = Upstream::with(|_| Answer::ok(vec![b'x'; 2_000_000])).start().await;

@@ -1,4 +1,4 @@
-//! Clients that keep the proxy waiting, and how many of them there may be.
+//! Clients that keep the proxy waiting, and limits on their number.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ async fn requests_and_age_of_a_connection_are_bounded() {
     assert!(read_all(&mut client).await.to_ascii_lowercase().contains("connection: close"));
 }
 
-/// Also one that goes on after GOAWAY, as a client may that has nothing to ask.
+/// Even one that continues after GOAWAY, as a client may that has no requests to send.
 #[tokio::test]
 async fn idle_and_old_http2_connections_are_closed() {
     let live = Upstream::answering("live").start().await;
@@ -193,7 +193,7 @@ async fn process_above_its_memory_limit_refuses_requests() {
     })
     .await;
     assert!(held.iter().all(|byte| *byte == 1));
-    // The admin API goes on.
+    // The admin API continues to work.
     let series = "pointsman_refused_connections_total{listener=\"plain\",reason=\"memory\"}";
     eventually_async("refused connections", async || {
         let _ = read_all(&mut proxy.raw().await).await;

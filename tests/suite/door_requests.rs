@@ -1,4 +1,4 @@
-//! What the door takes for an HTTP/1 request, and in which form it reaches the upstream.
+//! Which bytes the door accepts as an HTTP/1 request, and the form in which it reaches the upstream.
 
 use pointsman_tests::raw::{read_all, read_reply};
 use pointsman_tests::{Proxy, Tenant, Upstream, example};
@@ -10,7 +10,7 @@ async fn proxy(upstream: &Upstream) -> Proxy {
     Proxy::with(Tenant::new("shop").hostnames(&["*"]).module(example("failover"), &module)).start().await
 }
 
-/// All that the proxy says to these bytes.
+/// Everything that the proxy sends in response to these bytes.
 async fn said(proxy: &Proxy, bytes: &[u8]) -> String {
     let mut client = proxy.raw().await;
     client.write_all(bytes).await.expect("sent");

@@ -1,4 +1,4 @@
-//! The client's side: protocols, TLS, upgrades, bounded heads, and an orderly end.
+//! The client's side: protocols, TLS, upgrades, limits for heads, and orderly shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn fixed(upstream: &Upstream) -> Tenant {
 
 async fn read_all(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset is an end as well.
+    // A reset also counts as an end.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -55,7 +55,7 @@ async fn connection_serves_many_requests() {
     assert_eq!(live.connections(), 1);
 }
 
-/// 18 bytes: fewer than the start of an HTTP/2 connection has, which a listener looks for.
+/// 18 bytes: fewer than the start of an HTTP/2 connection, which a listener looks for.
 #[tokio::test]
 async fn shortest_http1_request_is_answered_at_once() {
     let live = Upstream::answering("live").start().await;
@@ -111,8 +111,8 @@ async fn websocket_data_passes_in_both_directions() {
         }
         Ok(())
     };
-    // Pingora 0.9.1 ends an upgraded connection whose upstream answered before it was told that the request has no
-    // body: here one in some dozens, since the upstream answers at once.
+    // Pingora 0.9.1 ends an upgraded connection whose upstream responded before Pingora had told it that the request
+    // has no body: here a few per cent of them, since the upstream responds at once.
     for _ in 0..10 {
         if talk().await.is_ok() {
             return;
@@ -150,7 +150,7 @@ async fn slow_head_is_disconnected_at_the_deadline() {
     assert_eq!(live.connections(), 0);
 }
 
-/// The time of a head counts from its first byte: an idle connection is not in the middle of one.
+/// The time for a head counts from its first byte, so it does not apply to an idle connection.
 #[tokio::test]
 async fn idle_connection_outlives_the_head_deadline() {
     let live = Upstream::answering("live").start().await;
@@ -184,7 +184,7 @@ async fn head_that_is_too_large_is_refused() {
     for end in ["\r\n\r\n", ""] {
         let mut stream = proxy.raw().await;
         let head = format!("GET / HTTP/1.1\r\nhost: shop.test\r\nx-large: {}{end}", "x".repeat(20_000));
-        // The proxy may hang up while the rest is still on its way.
+        // The proxy may close the connection while the rest is still on its way.
         let _ = stream.write_all(head.as_bytes()).await;
         let reply = read_all(&mut stream).await;
         assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 431"), "{reply}");
@@ -218,7 +218,7 @@ async fn malformed_requests_do_not_affect_others() {
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
 }
 
-/// An upstream that answers when it is told to.
+/// An upstream that responds when the test tells it to.
 async fn answering_on_demand() -> (Upstream, oneshot::Sender<()>) {
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));

@@ -1,9 +1,9 @@
-//! Where connections may go, over real sockets: nothing on this machine hears of a request that was not granted.
+//! Where connections may go, over real sockets: no socket on this machine receives a request that was not granted.
 
 use pointsman_tests::connect_proxy::Behaviour;
 use pointsman_tests::{ConnectProxy, NameServer, Proxy, Tenant, Upstream, example};
 
-/// A tenant with these grants and no others.
+/// A tenant with only these grants.
 fn confined(grants: &str) -> Tenant {
     Tenant::new("lab").module(example("lab"), "").table(&format!("[tenant.grants]\n{grants}")).confined()
 }
@@ -23,7 +23,7 @@ async fn addresses_beyond_the_public_internet_need_a_grant() {
         "{cause}"
     );
     assert_eq!(live.connections(), 0);
-    // Granted, and nobody listens there.
+    // Granted, but nothing listens there.
     let reply = proxy.order(format!(r#"{{"address": "127.0.0.9:{port}"}}"#)).await;
     assert_eq!(reply.code(), Some("upstream-refused"));
 }
@@ -51,7 +51,7 @@ async fn name_that_resolves_to_a_forbidden_address_fails_the_attempt() {
     assert_eq!(live.connections(), 0);
 }
 
-/// Rebinding: the second answer leads elsewhere, and a pooled connection to the first must not be what is used for it.
+/// DNS rebinding: the second answer leads elsewhere, and must not reuse a pooled connection to the first.
 #[tokio::test]
 async fn every_dns_answer_is_checked_against_the_egress_policy() {
     let live = Upstream::answering("live").start().await;
@@ -104,7 +104,7 @@ async fn ports_of_other_protocols_need_a_grant() {
         let grants = format!("networks = [\"127.0.0.9\"]\n{granted}");
         let proxy = Proxy::with(confined(&grants)).resolver(&dns.toml()).start().await;
         for host in ["127.0.0.9", "origin.test"] {
-            // Nobody listens there.
+            // Nothing listens there.
             let reply = proxy.order(format!(r#"{{"address": "{host}:25"}}"#)).await;
             assert_eq!(reply.code(), Some(expected), "{host} {granted}");
         }

@@ -1,4 +1,4 @@
-//! The examples, as they are shipped: their configurations pass, and their modules do what their pages say.
+//! The examples as they are shipped: their configurations pass, and their modules behave as their pages say.
 
 use http_body_util::Full;
 use pointsman::server;

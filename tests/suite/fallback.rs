@@ -1,4 +1,4 @@
-//! Modules that give no usable decision: what serves in their place, and when they are left alone.
+//! Modules that give no usable decision: the fallback that serves instead, and the breaker.
 
 use pointsman_tests::{Proxy, Tenant, Upstream, Wat, eventually_async, example};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn fallback_answer_comes_last() {
     assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="answer",tenant="shop"}"#).await, 1.0);
 }
 
-/// A failed attempt asks the modules again, and the fallback after them.
+/// After a failed attempt the modules are called again, and the fallback after them.
 #[tokio::test]
 async fn fallback_peer_is_retried_like_any_other() {
     let file = trap();
@@ -89,12 +89,12 @@ async fn fallback_peer_without_a_grant_is_refused_at_the_start() {
     assert!(error.starts_with("tenant `shop`: failure.peer: `peer.address`: `10.0.0.1:80` is of a private"), "{error}");
 }
 
-/// The lab's module is refused where it wants what is not granted: a decision that failed.
+/// A decision of the lab's module is refused, and so counts as failed, if it needs a grant that is missing.
 #[tokio::test]
 async fn breaker_opens_is_probed_and_closes() {
     let live = Upstream::answering("live").start().await;
     let (good, bad) = (format!(r#"{{"address": "{}"}}"#, live.address()), r#"{"address": "10.0.0.1:80"}"#);
-    // What is remembered is had whatever the breaker says.
+    // Cached decisions are used whatever the state of the breaker.
     let tenant = Tenant::new("lab").module(example("lab"), "").table("[tenant.quota]\ncache_entries = 0");
     let proxy = Proxy::with(tenant.table("[tenant.breaker]\nfailures = 3\nopen_ms = 1500\nprobes = 2")).start().await;
     let state = r#"pointsman_breaker_state{tenant="lab"}"#;
@@ -105,7 +105,7 @@ async fn breaker_opens_is_probed_and_closes() {
     assert_eq!(proxy.metric(state).await, 0.0, "never three in a row");
     assert_eq!(proxy.order(bad).await.code(), Some("decision-refused"));
     assert_eq!((proxy.order(&good).await.code(), proxy.metric(state).await), (Some("breaker-open"), 2.0));
-    // It is let through as soon as it is half open; the second probe closes it.
+    // It is admitted as soon as the breaker is half open; the second probe closes it.
     eventually_async("a probe", async || (proxy.order(&good).await.body == "live").then_some(())).await;
     assert_eq!(proxy.metric(state).await, 1.0);
     assert_eq!((proxy.order(&good).await.body.as_str(), proxy.metric(state).await), ("live", 0.0));

@@ -1,4 +1,4 @@
-//! What upstreams are told about the client, by the proxy and not by the client.
+//! The facts about a client that upstreams receive, from the proxy and not from the client.
 
 use http_body_util::Full;
 use pointsman_tests::client::get;
@@ -16,7 +16,7 @@ async fn proxy(listener: &str) -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).tls(&leaf).listener(listener).start().await
 }
 
-/// A request with these headers, as the upstream saw it.
+/// A request with these headers, as the upstream received it.
 async fn seen(client: &mut Client, scheme: &str, order: &str, headers: &[(&str, &str)]) -> Seen {
     let upstream = Upstream::answering("live").start().await;
     let mut request = get(&format!("{scheme}://lab.test/"))

@@ -9,12 +9,12 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// A peer that speaks HTTP/2, with these further fields of `http`.
+/// A peer that speaks HTTP/2, with these additional fields of `http`.
 fn h2(upstream: &FrameUpstream, more: &str) -> String {
     format!(r#"{{"address": "{}", "http": {{"alpn": "h2"{more}}}}}"#, upstream.upstream.address())
 }
 
-/// The connections that two requests came on, the second sent while the first was under way.
+/// The connections of two requests, the second of which is sent while the first is in progress.
 async fn connections_of_two(more: &str) -> Vec<usize> {
     let upstream = FrameUpstream::start(Behaviour::AnswerAfter(2)).await;
     let proxy = proxy().await;

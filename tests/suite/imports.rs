@@ -1,4 +1,4 @@
-//! What modules may ask for beyond their request: shared entries, figures of upstreams, groups, clock and randomness.
+//! The imports of a module beyond its request: shared entries, upstream statistics, groups, clock and randomness.
 
 use http_body_util::Full;
 use pointsman_tests::client::get;
@@ -24,7 +24,7 @@ async fn counters_outlive_a_decision_and_belong_to_the_tenant() {
     }
 }
 
-/// Every thread counts with the same counter, and no count is lost.
+/// All threads use the same counter, and no increment is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn counters_are_atomic() {
     let live = Upstream::answering("live").start().await;
@@ -84,7 +84,7 @@ async fn unhealthy_upstream_gets_no_requests() {
     let check =
         "[tenant.group.health_check]\npath = \"/health\"\nhost = \"health.test\"\ninterval_ms = 20\nfailures = 1";
     let proxy = Proxy::with(least_loaded(&[one.address(), ill.address(), two.address(), dead], check)).start().await;
-    // Two rounds: the second begins when the first is noted.
+    // Two rounds: the second begins when the first has been recorded.
     eventually("health checks", || (ill.seen().len() >= 2 && one.seen().len() >= 2).then_some(())).await;
     let probe = one.seen().remove(0);
     assert_eq!((probe.uri.path(), probe.header("host")), ("/health", Some("health.test")));
@@ -111,8 +111,8 @@ async fn tcp_health_check_notices_that_an_upstream_recovers() {
     drop(late);
 }
 
-/// Asked for a path of 8 bytes, it answers with what it is told of the configured address: 200, and 1 for each attempt
-/// in flight, 10 for each failure, 100 if a latency is known. All else it passes on.
+/// For a path of 8 bytes, it answers with the statistics of the configured address: 200, and 1 for each attempt
+/// in flight, 10 for each failure, 100 if a latency is known. It passes on all other requests.
 const FIGURES: &str = r#"
     (import "pointsman:router/config@0.1.0" "get-text" (func $text (param i32 i32 i32)))
     (import "pointsman:router/upstreams@0.1.0" "get" (func $get (param i32 i32 i32)))
@@ -152,7 +152,7 @@ async fn upstream_statistics_are_those_that_the_proxy_measures() {
     };
     let (first, second) = tokio::join!(proxy.get("http://shop.test/"), release);
     assert_eq!((first.status, second), (200, 200));
-    // A request's attempt ends with the request, just after the client has its answer.
+    // An attempt ends with its request, just after the client has received its response.
     eventually_async("a latency, and nothing in flight", async || (figures().await == 300).then_some(())).await;
 }
 
@@ -164,7 +164,7 @@ async fn consecutive_failures_are_visible_to_the_module() {
     assert_eq!(proxy.get("http://shop.test/figures").await.status, 230, "three attempts");
 }
 
-/// What one tenant's requests met is not for another to see.
+/// Statistics from one tenant's requests are not visible to others.
 #[tokio::test]
 async fn upstream_statistics_belong_to_the_tenant() {
     let dead = Upstream::closed_port();
@@ -182,7 +182,7 @@ async fn upstream_group_needs_the_same_grants_as_a_peer() {
     assert!(error.starts_with("tenant `shop`: group `backends`: `10.0.0.1:80` is of a private network"), "{error}");
 }
 
-/// The clock is asked twice, with a loop of some milliseconds between; the module answers 200 if both are the same.
+/// Reads the clock twice, with a loop of some milliseconds between; the module answers 200 if both are the same.
 #[tokio::test]
 async fn clock_does_not_advance_during_a_decision() {
     let module = Wat::core(

@@ -1,4 +1,4 @@
-//! Modules that are refused at load, each with a message of its own.
+//! Modules that are refused at load, each with its own message.
 
 use pointsman_rules::config::{Limits, TenantLimits};
 use pointsman_rules::request::WrittenRequest;
@@ -44,7 +44,7 @@ fn empty_file() {
     check(b"", "does not start with `\\0asm`");
 }
 
-/// Found by fuzzing: one digit of a version, and the world's package needs itself in a circle.
+/// Found by fuzzing: one digit of a version, and the world's package depends on itself.
 #[test]
 fn packages_in_a_cycle() {
     const NAME: &[u8] = b"pointsman:router/request@0.1.0";
@@ -80,13 +80,13 @@ fn every_truncation_and_many_corruptions_end_in_a_message() {
     let whole = passing().component();
     for length in 0..whole.len() {
         let loaded = loader.load(&whole[..length], serde_json::json!({}), &TenantLimits::default());
-        // Custom sections (their id is 0) stand at the end, and nothing depends on them.
+        // Custom sections (their id is 0) are at the end, and nothing depends on them.
         assert!(loaded.is_err() || whole[length] == 0, "the first {length} bytes of {}", whole.len());
     }
     for position in (0..whole.len()).step_by(7) {
         let mut corrupt = whole.clone();
         corrupt[position] ^= 0x55;
-        // Some corruptions do no harm, such as those in names of no meaning.
+        // Some corruptions do no harm, such as those in names without a meaning.
         if let Err(error) = loader.load(&corrupt, serde_json::json!({}), &TenantLimits::default()) {
             assert!(!error.to_string().is_empty());
         }
@@ -120,7 +120,7 @@ fn unknown_import() {
     check(&component, "`acme:db/store@1.0.0`, which this host does not offer");
 }
 
-/// What is added to components so that their instances can be rewound is not an author's to import.
+/// Authors cannot import the interface that is added to components so that their instances can be rewound.
 #[test]
 fn import_of_a_name_reserved_for_rewinding() {
     let wit = "package pointsman:host; interface rewind { memory: func(start: list<u8>, pages: u32); }

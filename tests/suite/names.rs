@@ -1,4 +1,4 @@
-//! Upstreams by name: what the host asks of DNS, what it keeps, and which addresses it tries.
+//! Upstreams by name: the host's DNS queries, its cache, and the addresses that it tries.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -166,10 +166,10 @@ async fn only_requests_that_need_a_slow_address_family_wait_for_it() {
     let port = Upstream::closed_port().port();
     let bound = format!(r#"{{"address": "origin.test:{port}", "bind-to": {{"address": "::1"}}}}"#);
     assert_eq!(proxy.order(&format!(r#"{{"address": "origin.test:{port}"}}"#)).await.code(), Some("upstream-refused"));
-    // An address of that family was there to be tried.
+    // An address of that family was available.
     let code = proxy.order(&bound).await.code().map(str::to_owned);
     assert_ne!(code.as_deref(), Some("upstream-resolve"));
-    // It is kept with the others from then on.
+    // From then on it is cached with the others.
     let asked = dns.asked(RecordType::AAAA).len();
     proxy.order(&bound).await;
     assert_eq!(dns.asked(RecordType::AAAA).len(), asked);
@@ -178,7 +178,7 @@ async fn only_requests_that_need_a_slow_address_family_wait_for_it() {
 #[tokio::test]
 async fn slow_dns_answer_within_the_time_limit_is_used() {
     let live = Upstream::answering("live").start().await;
-    // Past the moments at which the query is sent again, and past half of the time.
+    // Later than the moments at which the query is sent again, and later than half of the time limit.
     let slow = Entry::slow(Duration::from_millis(2400), &["127.0.0.1"]);
     let dns = NameServer::of(60, HashMap::from([("origin.test", slow)])).await;
     let proxy = resolving(&format!("{}\ntimeout_ms = 4000", dns.toml())).await;
@@ -243,7 +243,7 @@ async fn name_with_an_underscore_is_reached_over_tls() {
 async fn unanswered_name_ends_at_the_deadline_and_blocks_no_other_request() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::of(60, HashMap::from([("slow.test", Entry::Silent)])).await;
-    // One thread: a look-up that blocked it would stop everything.
+    // One thread: a lookup that blocked it would stop everything.
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1"))
         .resolver(&format!("{}\ntimeout_ms = 500", dns.toml()))
         .threads(1)
@@ -317,7 +317,7 @@ async fn addresses_of_a_name_share_the_load() {
     assert!(counted.await.is_ok());
 }
 
-/// Whether the upstream answered: the fake one beside it does not.
+/// Whether the upstream answered: the fake one next to it does not.
 async fn through_quietly(proxy: &Proxy, peer: &str) -> bool {
     let peer = peer.replace('}', r#", "timeouts": {"read-ms": 200}}"#);
     proxy.order(&format!(r#"{{"route": {{"peer": {peer}, "retry": {{"attempts": 1}}}}}}"#)).await.status == 200

@@ -7,7 +7,7 @@ use pointsman_tests::client::get;
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 use serde_json::{Value, json};
 
-/// What peers of a protocol have in common.
+/// The settings that all peers of a protocol have in common.
 struct Protocol {
     tls: bool,
     alpn: &'static str,
@@ -20,7 +20,7 @@ const PROTOCOLS: [Protocol; 4] = [
     Protocol { tls: true, alpn: "h2" },
 ];
 
-/// Attributes of any connection: where in the record, and a value that differs from the default.
+/// Attributes of any connection: the path in the record, and a value that differs from the default.
 fn of_any() -> Vec<(&'static str, Value)> {
     let keepalive = |idle: u32, interval: u32, count: u32, user_timeout: u32| json!({"idle-s": idle, "interval-s": interval, "count": count, "user-timeout-ms": user_timeout});
     vec![
@@ -79,7 +79,7 @@ impl Protocol {
         attributes
     }
 
-    /// The plain peer first, then one for each attribute, which differs from the plain one in that alone.
+    /// The plain peer first, then one for each attribute, which differs from the plain one only in that.
     fn peers(&self, upstream: &Upstream) -> Vec<Value> {
         let mut plain = json!({"address": upstream.address().to_string(), "http": {"alpn": self.alpn}});
         if self.tls {
@@ -103,7 +103,7 @@ async fn through(client: &mut Client, host: &str, peer: &Value) {
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"), "{peer}: {:?}", reply.code());
 }
 
-/// Every peer has a connection of its own, and the same one each time.
+/// Every peer has its own connection, and the same one each time.
 #[tokio::test]
 async fn peers_that_differ_in_one_attribute_never_share_and_equal_ones_do() {
     let servers = Authority::new("servers");
@@ -175,7 +175,7 @@ async fn idle_timeout_of_zero_disables_reuse() {
     assert_eq!(upstream.connections(), 2);
 }
 
-/// What the matrix above is for: Pingora's own key leaves these out.
+/// The reason for the matrix above: Pingora's own key lacks these attributes.
 mod plain_pingora {
     use std::net::SocketAddr;
     use std::sync::Arc;

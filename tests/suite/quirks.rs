@@ -1,4 +1,4 @@
-//! What of HTTP/1.1's connection management reaches the upstream, and how its oddities are taken.
+//! Which parts of HTTP/1.1's connection management reach the upstream, and how its oddities are handled.
 
 use pointsman_tests::{Proxy, Seen, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ async fn reply(upstream: &Upstream, http: &str, lines: &str) -> String {
     String::from_utf8_lossy(&reply).into_owned()
 }
 
-/// The request as the upstream saw it.
+/// The request as the upstream received it.
 async fn seen(http: &str, lines: &str) -> Seen {
     let upstream = Upstream::answering("live").start().await;
     let reply = reply(&upstream, http, lines).await;
@@ -83,7 +83,7 @@ async fn upgrades_are_forwarded_as_the_peer_configures() {
         (r#""upgrade": "deny""#, websocket, None),
         (r#""upgrade": "deny""#, other, None),
     ] {
-        // The upstream takes no upgrade: it answers as if none had been asked for.
+        // The upstream ignores the upgrade and answers as if none had been requested.
         assert_eq!(seen(policy, lines).await.header("upgrade"), expected, "{policy}, {lines}");
     }
 }

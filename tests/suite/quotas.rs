@@ -1,4 +1,4 @@
-//! What all requests of a tenant together may use; and that others do not feel it.
+//! Limits for all requests of a tenant together, and that other tenants are not affected.
 
 use pointsman_tests::{Authority, NameServer, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
 
@@ -62,7 +62,7 @@ async fn wait_for_another_decision_is_bounded() {
         .table("[tenant.limits]\ndecision_ms = 2000\n[tenant.quota]\nconcurrent_decisions = 1\ncache_entries = 0");
     let proxy = Proxy::with(tenant).threads(4).start().await;
     let code = async || proxy.get("http://greedy.test/").await.code().map(str::to_owned).unwrap_or_default();
-    // Again and again, since those that come in on the very thread that is busy wait there, and not for their turn.
+    // Repeated, since requests that arrive on the very thread that is busy wait there, and not for their turn.
     eventually_async("a decision that waited", async || {
         let codes: [String; 4] = tokio::join!(code(), code(), code(), code()).into();
         assert!(codes.iter().any(|code| code == "module-budget" || code == "quota-cpu"), "{codes:?}");
@@ -82,13 +82,13 @@ async fn requests_in_flight_are_bounded() {
     slow.hold(3);
     let two_more = async {
         eventually("two requests in flight", || (slow.connections() == 2).then_some(())).await;
-        // The third at the upstream, which it waits for, is the good one.
+        // The third one at the upstream, which waits for it, is the good one.
         (get("greedy").await, get("good").await)
     };
     assert_eq!(tokio::join!(get("greedy"), get("greedy"), two_more), (200, 200, (503, 200)));
     assert_eq!(proxy.metric(&over_budget("concurrent_requests")).await, 1.0);
     assert_eq!(proxy.metric(r#"pointsman_requests_total{status="5xx",tenant="greedy"}"#).await, 1.0);
-    // A request counts until all of it is over, which is just after its answer.
+    // A request counts until all of it has ended, which is just after its response.
     eventually_async("room for a request", async || (get("greedy").await == 200).then_some(())).await;
 }
 
@@ -105,7 +105,7 @@ async fn idle_connections_are_pooled_up_to_the_quota() {
     assert_eq!(wave().await, (200, 200, 200, 200, 200, 200));
     assert_eq!(slow.connections(), 6);
     assert_eq!(proxy.metric(&over_budget("connections")).await, 4.0);
-    // Those that are not kept close at once, but not in the same instant.
+    // Connections beyond the quota close at once, but not in the same instant.
     eventually("two connections", || (slow.open() == 2).then_some(())).await;
     assert_eq!(wave().await, (200, 200, 200, 200, 200, 200));
     assert_eq!(slow.connections(), 10);
@@ -138,7 +138,7 @@ async fn new_peers_that_negotiate_alpn_are_rate_limited() {
         let reply = proxy.order(order).await;
         reply.code().map_or(reply.body.clone(), str::to_owned)
     };
-    // As many as it may have at once, and one more.
+    // The allowed burst, and one more.
     for isolation in 0..5 {
         assert_eq!(send(isolation, "h2h1").await, "live", "{isolation}");
     }

@@ -30,7 +30,7 @@ async fn nginx_sees_the_client_certificate_and_the_http_version() {
         let reply = proxy.order(&peer(alpn, certified.clone())).await;
         assert_eq!((reply.status, reply.body), (200, format!("{version} api.test CN=pointsman")), "{alpn}");
     }
-    // nginx takes the connection, and refuses the request.
+    // nginx accepts the connection and refuses the request.
     let reply = proxy.order(&peer("h1", json!({"sni": "api.test"}))).await;
     assert_eq!((reply.status, reply.code()), (400, None));
     let reply = proxy.order(&peer("h1", json!({"sni": "api.test", "client-cert": "ours", "ca": "roots"}))).await;
@@ -111,6 +111,6 @@ async fn grpc_streams_and_trailers_are_forwarded() {
     let output = output.await.expect("a client").expect("the client runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && printed.contains("all calls went through"), "{printed}");
-    // One connection for all of them, and the call that the client gave up is among those that were logged.
+    // One connection for all of them, and the call that the client cancelled is among the logged ones.
     assert!(proxy.log(7).await.iter().all(|line| line["protocol"] == "HTTP/2"));
 }

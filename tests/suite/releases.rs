@@ -1,4 +1,4 @@
-//! Versions that go live in steps, and versions that go back.
+//! Versions that go live in stages, and rollbacks.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ async fn proxy(live: &Live, release: &str) -> (Proxy, Arc<Running>) {
     (proxy, tenant)
 }
 
-/// Puts a module in the live one's place and has it loaded.
+/// Replaces the live module's file and has it loaded.
 async fn release(proxy: &Proxy, live: &Live, bytes: &[u8]) {
     live.replace(bytes);
     proxy.reload().await.expect("a good configuration");
@@ -46,7 +46,7 @@ async fn failing_new_version_is_rolled_back_and_no_client_notices() {
     );
     assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="version",tenant="shop"}"#).await, 3.0);
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
-    // Connections of their own, on workers of their own: the lines need not come in the order of the requests.
+    // The requests use different connections on different workers, so the order of the lines may differ.
     let lines = proxy.log(5).await;
     let decided_by = |level: serde_json::Value, version: u64| {
         lines.iter().filter(|line| line["fallback"]["level"] == level && line["version"] == version).count()
@@ -105,7 +105,7 @@ async fn shadow_has_no_effect_and_is_promoted_after_enough_agreements() {
     assert_eq!((example.method.as_str(), example.authority.as_str()), ("GET", "shop.test"));
     assert_eq!(example.live["respond"]["status"], 201);
     assert_eq!(example.candidate["respond"]["status"], 202);
-    // Another takes its place, which agrees: the same answers, other bytes.
+    // Another one replaces it, which agrees: the same answers from a different file.
     release(&proxy, &live, &Wat::answering(201).component()).await;
     for _ in 0..20 {
         assert_eq!(status(&proxy).await, 201);
@@ -131,7 +131,7 @@ async fn shadow_that_fails_is_aborted() {
     );
 }
 
-/// What a shadow keeps in `shared` is its own.
+/// A shadow has its own copy of `shared`.
 #[tokio::test]
 async fn shadow_does_not_count_in_the_tenants_counters() {
     let upstream = Upstream::answering("up").start().await;
@@ -140,7 +140,7 @@ async fn shadow_does_not_count_in_the_tenants_counters() {
     let tenant = Tenant::new("shop").module(live.path(), &config).table("[tenant.release]\nstage = \"shadow\"");
     let proxy = Proxy::with(tenant).proxy("watch = false").start().await;
     let mut other = std::fs::read(example("quota")).expect("the module");
-    // An empty custom section: other bytes, the same module.
+    // An empty custom section: different bytes, the same module.
     other.extend_from_slice(&[0, 2, 1, b'x']);
     release(&proxy, &live, &other).await;
     let tenant = proxy.control().tenants()["shop"].clone();
@@ -183,7 +183,7 @@ async fn candidate_is_promoted_by_time() {
     .await;
 }
 
-/// A tenant that builds for minutes goes back all the same.
+/// A tenant can roll back while a build that takes minutes is running.
 #[tokio::test]
 async fn rollback_does_not_wait_for_a_build() {
     let live = Live::new(&Wat::answering(201));
@@ -248,7 +248,7 @@ async fn canary_that_declines_is_not_promoted() {
     assert_eq!(proxy.metric(r#"pointsman_candidate_decisions_total{outcome="declined",tenant="shop"}"#).await, 5.0);
 }
 
-/// A shadow that spends its whole budget has an account of its own, and gives way when that is empty.
+/// A shadow that spends its whole budget has its own CPU account, and is skipped when that is empty.
 #[tokio::test]
 async fn slow_shadow_costs_no_live_request() {
     let live = Live::new(&Wat::answering(201));

@@ -21,7 +21,7 @@ pub async fn answers(proxy: &Proxy, status: u16) {
     .await;
 }
 
-/// Waits until so many new versions were refused.
+/// Waits until this number of new versions has been refused.
 pub async fn refused(proxy: &Proxy, times: usize) {
     let series = r#"pointsman_releases_total{outcome="refused",tenant="shop"}"#;
     eventually_async(&format!("{times} refused"), async || (proxy.metric(series).await >= times as f64).then_some(()))
@@ -68,7 +68,7 @@ async fn partly_written_file_is_not_loaded() {
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="refused",tenant="shop"}"#).await, 0.0);
 }
 
-/// As Kubernetes replaces the files of a volume: by one symlink that all others lead through.
+/// As Kubernetes replaces the files of a volume: by one symlink in the path of all others.
 #[tokio::test]
 async fn changed_symlink_is_followed() {
     let volume = TempDir::new().expect("a folder");
@@ -102,7 +102,7 @@ async fn touched_or_restored_file_makes_no_version() {
     assert_eq!(proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await, 2.0);
 }
 
-/// Requests without an end, on so many connections, until it is dropped.
+/// Endless requests, on this number of connections, until it is dropped.
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -110,7 +110,7 @@ struct Load {
 }
 
 impl Load {
-    /// Every answer must be one of these.
+    /// Every response must have one of these statuses.
     fn start(proxy: &Proxy, clients: usize, allowed: &'static [u16]) -> Load {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let address = proxy.address();
@@ -123,7 +123,7 @@ impl Load {
                 };
                 let mut client = connect().await;
                 while !stop.load(Ordering::Relaxed) {
-                    // Some come anew each time.
+                    // Some clients reconnect for each request.
                     if number % 4 < 2 {
                         client = connect().await;
                     }
@@ -137,7 +137,7 @@ impl Load {
         Load { stop: stop.clone(), done: done.clone(), tasks: tasks.collect() }
     }
 
-    /// Ends it; how many requests there were.
+    /// Ends it, and returns the number of requests.
     async fn end(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
@@ -242,7 +242,7 @@ async fn state_of_configure_is_available_to_each_decision() {
         assert_eq!(proxy.get("http://shop.test/apis").await.body, "one");
         assert_eq!(proxy.get("http://shop.test/api/1").await.body, "two");
     }
-    // Another table is another version of the same file.
+    // A different table is a different version of the same file.
     let text = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
     std::fs::write(proxy.config_file(), text.replace(&config(&one, &two), &config(&two, &one))).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
@@ -307,7 +307,7 @@ async fn configuration_is_applied_completely_or_not_at_all() {
     assert_eq!(proxy.get("http://other.test/").await.status, 404);
 }
 
-/// A counter in `shared` goes on counting, and the version stays, when a limit changes.
+/// A counter in `shared` keeps its value, and the version stays, when a limit changes.
 #[tokio::test]
 async fn stores_of_a_tenant_survive_a_reload_of_its_configuration() {
     let upstream = Upstream::answering("up").start().await;
@@ -339,7 +339,7 @@ async fn module_and_configuration_changed_together_are_checked_together() {
     let keys = format!("watch = false\nstate_dir = {:?}", state.path());
     let proxy = Proxy::with(tenant(&live)).proxy(&keys).start().await;
     let before = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
-    // More memory than the tenant may have, until its limit is raised.
+    // More memory than the tenant's limit, until the limit is raised.
     let large = Wat::answering(202).pages(1100).bytes();
     live.replace(&large);
     let refused = proxy.reload().await.expect("a good configuration").refused;
@@ -357,7 +357,7 @@ async fn module_and_configuration_changed_together_are_checked_together() {
     assert_eq!((changes.unchanged, changes.released), (1, vec!["shop".to_owned()]));
 }
 
-/// What was gone back to stays, whatever changes in the configuration.
+/// After a rollback, the version stays live whatever changes in the configuration.
 #[tokio::test]
 async fn rolled_back_module_stays_rolled_back_after_a_reload() {
     let live = Live::new(&Wat::answering(201));
@@ -387,7 +387,7 @@ async fn built_modules_are_cached_and_used_only_if_the_files_are_ours() {
     let kept = std::fs::read(file).expect("an artefact");
     let marked = std::fs::metadata(file).expect("its age").modified().expect("its age");
 
-    // Used again: it is not written, only marked.
+    // Used again: it is not written, only its modification time is set.
     start().await.expect("a start").stop().await;
     assert!(std::fs::metadata(file).expect("its age").modified().expect("its age") > marked);
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::reload::{answers, last_failure, tenant};
 
-/// A module's file and the folder of the state, for one proxy after the other.
+/// A module's file and the folder of the state, used by one proxy after the other.
 struct Site {
     live: Live,
     state: TempDir,
@@ -30,7 +30,7 @@ impl Site {
         (proxy, tenant)
     }
 
-    /// Puts a module in the live one's place and has it loaded.
+    /// Replaces the live module's file and has it loaded.
     async fn release(&self, proxy: &Proxy, module: &Wat) {
         self.live.replace(&module.bytes());
         proxy.reload().await.expect("a good configuration");
@@ -63,14 +63,14 @@ async fn last_good_version_serves_after_a_restart() {
     };
     let proxy = start().await;
     proxy.stop().await;
-    // What the file is now is refused: what served last serves.
+    // The current file is refused: the version that served last serves.
     live.replace(b"\0asm");
     let proxy = start().await;
     assert_eq!(status(&proxy).await, 201);
     assert_eq!(last_failure(&proxy).0, "build");
     live.replace(&Wat::answering(202).bytes());
     answers(&proxy, 202).await;
-    // Taken back by hand, it stays so as long as the file is the same.
+    // After a rollback by an operator, it stays rolled back as long as the file is the same.
     let control = proxy.control();
     let tenants = control.tenants();
     control.publisher.roll_back(&tenants["shop"], None).expect("a version before");
@@ -118,7 +118,7 @@ async fn trial_of_a_candidate_continues_after_a_restart() {
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 1));
 }
 
-/// What changed while the proxy was not running begins where the tenant has it begin.
+/// A change that was made while the proxy was not running starts at the tenant's configured stage.
 #[tokio::test]
 async fn file_that_changed_during_a_restart_is_tried_first() {
     let site = Site::new("stage = \"shadow\"");
@@ -158,7 +158,7 @@ async fn drained_tenant_stays_drained() {
     assert_eq!(status(&proxy).await, 201);
 }
 
-/// The tests beside the file judge what was uploaded as well, and changing them does not bring the file back.
+/// The tests next to the file also check an upload, and changing them does not bring the file back.
 #[tokio::test]
 async fn upload_keeps_serving_when_the_tests_change() {
     let site = Site::new("");

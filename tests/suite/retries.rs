@@ -39,7 +39,7 @@ async fn unsent_post_is_retried() {
     assert_eq!((reply.status, reply.body.as_str()), (200, "once"));
 }
 
-/// An upstream that reads a request and hangs up.
+/// An upstream that reads a request and closes the connection.
 async fn hanging_up() -> Upstream {
     Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
@@ -116,7 +116,7 @@ async fn stale_connection_is_retried() {
         let requests = counted.clone();
         async move {
             let mut buffer = [0; 4096];
-            // One answer, as if the connection would stay; the next request finds it closed.
+            // One response, as if the connection stayed open; the next request finds it closed.
             if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
                 requests.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
@@ -131,7 +131,7 @@ async fn stale_connection_is_retried() {
     let mut client = proxy.client().await;
     assert_eq!(client.get("http://shop.test/1").await.body, "ok");
     assert_eq!(client.get("http://shop.test/2").await.body, "ok");
-    // The second request came on the first connection, was hung up on, and was sent again on a second.
+    // The second request was sent on the first connection, which was closed, and was sent again on a second one.
     assert_eq!((requests.load(Ordering::SeqCst), upstream.connections()), (3, 2));
 }
 

@@ -1,4 +1,4 @@
-//! Socket options and local addresses, as the kernel has them on the proxy's side of the connection.
+//! Socket options and local addresses, as the kernel reports them on the proxy's side of the connection.
 
 use std::os::fd::OwnedFd;
 
@@ -7,7 +7,7 @@ use pointsman_tests::{Proxy, Reply, Tenant, Upstream, example, sockets};
 
 const BIND: &str = "[tenant.grants]\nbind_to = true";
 
-/// The proxy's socket to an upstream whose peer has these further fields. The proxy has to live as long as it.
+/// The proxy's socket to an upstream whose peer has these further fields. Needs the proxy to stay alive.
 struct Connected {
     socket: OwnedFd,
     upstream: Upstream,
@@ -76,7 +76,7 @@ async fn dscp_is_in_the_upper_bits_of_its_octet() {
 
 #[tokio::test]
 async fn receive_buffer_has_the_requested_size() {
-    // The kernel doubles what it is asked for, for its own bookkeeping: socket(7).
+    // The kernel doubles the requested size, for its own bookkeeping: socket(7).
     assert_eq!(Connected::with(r#", "socket": {"tcp-recv-buf": 40000}"#).await.option(sockopt::RcvBuf), 80_000);
     assert_ne!(Connected::with("").await.option(sockopt::RcvBuf), 80_000);
 }
@@ -110,7 +110,7 @@ async fn foreign_local_address_is_a_connect_failure() {
     assert_eq!(upstream.connections(), 0);
 }
 
-/// First ports of the system's range, of which tests take parts. None: this kernel has no ranges for a socket.
+/// First ports of the system's range, parts of which tests use. None: this kernel has no per-socket ranges.
 fn first_local_port() -> Option<u16> {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).expect("a setting of the kernel");
     let number = |text: &str| text.trim().parse::<u16>().expect("a number");
@@ -136,7 +136,7 @@ async fn local_port_is_in_the_range() {
 #[tokio::test]
 async fn port_outside_the_range_is_used_only_with_the_fallback_option() {
     let Some(first) = first_local_port() else { return ranges_are_refused().await };
-    // Both ports of the range are taken.
+    // Both ports of the range are in use.
     let (from, to) = (first + 6000, first + 6001);
     let busy = [from, to].map(|port| std::net::TcpListener::bind(("127.0.0.9", port)));
     assert!(busy.iter().all(Result::is_ok), "{busy:?}");
@@ -158,7 +158,7 @@ async fn ranges_are_refused() {
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));
 }
 
-/// The reply of one attempt from this local end.
+/// The response of one attempt from this local end.
 async fn once(upstream: &Upstream, bind: &str) -> Reply {
     let tenant = Tenant::new("lab").module(example("lab"), "").table(BIND).table("[tenant.limits]\nattempts = 1");
     let proxy = Proxy::with(tenant).start().await;

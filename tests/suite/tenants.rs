@@ -1,4 +1,4 @@
-//! Whose request is it: listener, server name and authority, in one proxy with many tenants.
+//! Which tenant a request belongs to: listener, server name and authority, in one proxy with many tenants.
 
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 

@@ -1,4 +1,4 @@
-//! CONNECT proxies: what they are asked, what goes through them, and what becomes of their refusals.
+//! CONNECT proxies: the requests to them, the traffic through them, and their refusals.
 
 use pointsman_tests::connect_proxy::Behaviour;
 use pointsman_tests::{Authority, ConnectProxy, NameServer, Proxy, Reply, Tenant, Upstream, example};
@@ -8,7 +8,7 @@ fn lab() -> Tenant {
     Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")
 }
 
-/// The reply to a request whose peer is this, through a proxy with nothing else to it.
+/// The response to a request with this peer, through a proxy with no other settings.
 async fn through(peer: &str) -> Reply {
     Proxy::with(lab()).start().await.order(peer).await
 }
@@ -63,7 +63,7 @@ async fn tls_is_negotiated_with_the_upstream_through_the_tunnel() {
     }
 }
 
-/// An HTTP/2 server speaks first. This one speaks HTTP/1.1 and is in a hurry, which is as good and easier to see.
+/// An HTTP/2 server sends first. This one speaks HTTP/1.1 and sends early, which is equivalent and easier to see.
 #[tokio::test]
 async fn bytes_after_the_connect_response_are_not_lost() {
     let eager = Upstream::raw(|mut stream, _| async move {

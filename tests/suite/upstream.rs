@@ -1,4 +1,4 @@
-//! The upstream's side: what it sees of a peer's attributes, over real sockets.
+//! The upstream's side: the effect of a peer's attributes, over real sockets.
 
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -119,7 +119,7 @@ async fn http2_refused_in_alpn_fails_the_attempt() {
         let cause = line["error"]["cause"].as_str().unwrap_or_default();
         assert!(cause.contains("did not agree to HTTP/2"), "{cause}");
         assert_eq!(line["failed_attempts"][0]["failure"], "tls-protocol");
-        // Nothing was sent, so the request may be tried again; and no such connection is kept.
+        // Nothing was sent, so the request may be retried; and such a connection is not pooled.
         assert_eq!((line["attempts"].as_u64(), old.seen().len(), old.connections()), (Some(2), 0, 2));
     }
 }

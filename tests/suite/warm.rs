@@ -23,7 +23,7 @@ fn loaded(bytes: &[u8], limits: &Limits, warm_up: &WarmUp) -> Module {
     loader.load_warm(bytes, serde_json::json!({}), &limits.clone().into(), Some(warm_up)).expect("the module")
 }
 
-/// Warmed up with two requests, this becomes of it.
+/// The result of warming it up with two requests.
 #[track_caller]
 fn check(module: &Wat, moment: Moment, expected: Result<usize, &str>) {
     let module = loaded(&module.bytes(), &limits(), &warm_up(&URLS, moment));
@@ -34,19 +34,19 @@ fn check(module: &Wat, moment: Moment, expected: Result<usize, &str>) {
     }
 }
 
-/// The first decision of an instance does this; each answers 200.
+/// The first decision of an instance runs this; each answers 200.
 fn once(what: &str) -> String {
     format!(
         "(if (i32.eqz (i32.load (i32.const 2048))) (then (i32.store (i32.const 2048) (i32.const 1)) {what})) (i32.const 128)"
     )
 }
 
-/// About 100 ms, five times what a decision may take.
+/// About 100 ms, five times the budget of a decision.
 const SLOW: &str = "(i32.store (i32.const 2052) (i32.const 100000000))
     (loop $l (i32.store (i32.const 2052) (i32.sub (i32.load (i32.const 2052)) (i32.const 1)))
       (br_if $l (i32.load (i32.const 2052))))";
 
-/// What `select-peer` has beside its body, for a body that calls imports.
+/// The fields of a module around the body of `select-peer`, for a body that calls imports.
 fn calling(imports: &str, body: &str) -> Wat {
     Wat::core(&format!(
         r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
@@ -76,7 +76,7 @@ fn module_that_decides_differently_the_second_time_stays_cold() {
         Moment::MayStay,
         Err("`GET /b` has another answer in an instance that has decided before"),
     );
-    // From the third decision on, which no request comes to in a fresh instance.
+    // From the third decision on, which no request reaches in a fresh instance.
     let late = "(global.set $at (i32.add (global.get $at) (i32.const 1)))
         (if (i32.gt_u (global.get $at) (i32.const 2)) (then (i32.store16 (i32.const 136) (i32.const 202)))) (i32.const 128)";
     check(&Wat::select_peer(late), Moment::MayStay, Err("has another answer in an instance that has decided before"));
@@ -103,7 +103,7 @@ fn module_that_logs_once_stays_cold() {
     check(&calling(log, body), Moment::MustNot, Err("`GET /b` has other log lines"));
 }
 
-/// What it remembers of the first request would be in each later decision.
+/// Its state from the first request would be in each later decision.
 #[test]
 fn module_that_keeps_state_of_a_request_stays_cold() {
     let body = "(if (i32.eqz (global.get $at)) (then (call $path (local.get $request) (i32.const 2048))))
@@ -117,7 +117,7 @@ fn random_values_enter_a_snapshot_only_if_the_operator_allows_it() {
     let seeded = calling(RANDOM, "(i64.store (i32.const 2048) (call $random))");
     check(&seeded, Moment::MustNot, Err("each of its decisions read the clock, `random`, `shared` or `upstreams`"));
     check(&seeded, Moment::MayStay, Ok(2));
-    // Where the answers show it, they are never the same.
+    // Where the answers contain it, they are never the same.
     let shown = calling(
         RANDOM,
         "(i32.store16 (i32.const 136) (i32.add (i32.const 200) (i32.rem_u (i32.wrap_i64 (call $random)) (i32.const 397))))",
@@ -134,7 +134,7 @@ fn requests_with_random_decisions_are_skipped() {
     check(&calling(&format!("{PATH}\n{RANDOM}"), body), Moment::MustNot, Ok(1));
 }
 
-/// A handle is an index into a table of the host's, of which a snapshot knows nothing.
+/// A handle is an index into a table of the host, which a snapshot does not contain.
 #[test]
 fn module_that_keeps_a_handle_stays_cold() {
     let wit =
@@ -179,7 +179,7 @@ fn memory_of_a_warm_instance_must_fit_the_limit() {
     assert!(matches!(within(13).warmth(), Warmth::Cold { .. }));
 }
 
-/// What cannot be warmed up is loaded as it would be without.
+/// A module that cannot be warmed up is loaded as it would be without.
 #[test]
 fn module_without_a_snapshot_is_loaded_cold() {
     let table = Wat::core(
@@ -214,7 +214,7 @@ fn module_is_warmed_up_after_configure() {
 fn artefact_depends_on_the_warm_up_requests() {
     let folder = tempfile::tempdir().expect("a folder");
     let built = |urls: &[&str], config: serde_json::Value| {
-        // A loader of its own knows of nothing but what is in the folder.
+        // A new loader knows only the content of the folder.
         let loader =
             Loader::new(1, 0).expect("a loader").with_cache(&folder.path().join("cache"), 1 << 30).expect("a cache");
         let warm_up = warm_up(urls, Moment::MustNot);
@@ -249,7 +249,7 @@ fn tests(path: &str) -> String {
     )
 }
 
-/// A first decision that is slower than a decision may be fails each request, unless it is done at load.
+/// If the first decision exceeds the budget of a decision, it fails each request, unless it runs at load.
 #[tokio::test]
 async fn warm_module_serves_within_the_budget() {
     let live = Live::new(&Wat::select_peer(&once(SLOW)));
@@ -268,7 +268,7 @@ async fn warm_module_serves_within_the_budget() {
         for _ in 0..5 {
             assert_eq!(warm.get("http://shop.test/").await.status, 200);
         }
-        // Of a reload, an upload and a rollback the same holds: each loads as the start does.
+        // The same applies to a reload, an upload and a rollback: each loads as the start does.
         live.replace(&Wat::select_peer(&format!("{} (drop) (i32.const 128)", once(SLOW))).bytes());
         pointsman_tests::eventually_async("the second version", async || {
             (warm.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 2.0).then_some(())
@@ -284,7 +284,7 @@ async fn warm_module_serves_within_the_budget() {
     }
 }
 
-/// Each decision of one that counts is its first.
+/// Each decision of a module that counts is its first one.
 #[tokio::test]
 async fn module_that_uses_a_counter_stays_cold() {
     let count = "(global.set $at (i32.add (global.get $at) (i32.const 1)))

@@ -1,4 +1,4 @@
-//! WASI as an empty world: what modules get whose toolchain imports it. The older WASI (`wasi_snapshot_preview1`) goes
+//! WASI as an empty world, for modules whose toolchain imports it. The older WASI (`wasi_snapshot_preview1`) goes
 //! through the adapter that the host adds.
 
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use pointsman_wasm::module::Loader;
 use pointsman_wasm::state::Call;
 
 fn limits() -> Limits {
-    // A test's machine is busy, and its host slow.
+    // The machine of a test may be busy.
     Limits { decision: Duration::from_secs(5), ..Limits::default() }
 }
 
-/// What comes of a decision.
+/// The result of a decision.
 fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
     let loader = Loader::new(1, 0).expect("a loader");
     let module = loader.load(module, serde_json::json!({}), &TenantLimits::from(limits.clone())).expect("a module");
@@ -69,7 +69,7 @@ fn core(imports: &[(&str, &str)], body: &str) -> Wat {
           {body}
           (i32.const 64))"#
     ))
-    // The adapter takes its own memory from the module's.
+    // The adapter allocates its own memory from the module's.
     .pages(8)
 }
 
@@ -136,7 +136,7 @@ fn clocks_do_not_advance_and_reads_are_recorded() {
     assert!(matches!(decided.reads.list(), [Read::Now(_)]), "{:?}", decided.reads);
 }
 
-/// Prints what it got: the bytes are those of the seed that is noted, which no other decision has.
+/// Prints the bytes that it received: they follow from the recorded seed, which no other decision has.
 #[test]
 fn random_bytes_are_recorded_by_their_seed() {
     let body = r#"
@@ -178,7 +178,7 @@ fn exit_is_its_own_error() {
     assert_eq!(lines(&decided), ["Warn oops"]);
 }
 
-/// WASI 0.2 as far as a test imports it.
+/// The part of WASI 0.2 that a test imports.
 fn wasi(imports: &str) -> String {
     format!(
         r#"package test:wasi;
@@ -231,7 +231,7 @@ fn wasi(imports: &str) -> String {
     )
 }
 
-/// A module that imports of WASI 0.2 without the adapter.
+/// A module that imports parts of WASI 0.2 without the adapter.
 fn preview2(world: &str, fields: &str, body: &str) -> Vec<u8> {
     Wat::core(&format!(
         r#"{fields}
@@ -321,7 +321,7 @@ fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
     assert!(decided.log_cut && lines(&decided).len() <= 2, "{:?}", lines(&decided));
 
-    // Nothing but ends of lines.
+    // Only line ends.
     let fill = "(memory.fill (i32.const 100000) (i32.const 10) (i32.const 60000))";
     let flood =
         format!("{fill} (loop $again (call $print (i32.const 2) (i32.const 100000) (i32.const 60000)) (br $again))");

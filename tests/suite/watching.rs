@@ -1,4 +1,4 @@
-//! Files of modules that change under a proxy: however they are put there, and whatever happens beside them.
+//! Module files that change under a proxy: all ways to write them, and events of other files.
 
 use std::fs;
 use std::io::Write as _;
@@ -60,7 +60,7 @@ fn put(folder: &Path, status: u16) {
     fs::write(folder.join("router.wasm"), Wat::answering(status).bytes()).expect("written");
 }
 
-/// A proxy whose module is at this place.
+/// A proxy whose module is at this path.
 async fn serving(path: &Path) -> Proxy {
     let proxy = Proxy::with(Tenant::new("shop").module(path, "")).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.status, 201);
@@ -83,7 +83,7 @@ async fn file_saved_by_renaming_the_old_one_is_loaded() {
 #[tokio::test]
 async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
-    // In the folder of the other one, and in its own.
+    // In the other one's folder, and in its own.
     let path = a.folder().join("other.wasm");
     fs::copy(b.path(), &path).expect("a module");
     let shop = Tenant::new("shop").module(a.path(), "");
@@ -94,7 +94,7 @@ async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
         let mut file = fs::File::create(&written).expect("the file");
         for byte in Wat::answering(210).bytes() {
             file.write_all(&[byte]).expect("written");
-            // Without a pause that could be taken for its end.
+            // Without a pause that could pass for the end of the write.
             if !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -113,7 +113,7 @@ async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// Two modules of one tenant are one version: none is loaded with half of the other.
+/// Two modules of one tenant are one version: none is loaded while the other is half written.
 #[tokio::test]
 async fn modules_of_a_tenant_are_loaded_together() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
@@ -129,8 +129,8 @@ async fn modules_of_a_tenant_are_loaded_together() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// How long it takes from `change` until requests are answered with this status. The best of a few: what the system
-/// tells comes at once, what has to be looked for takes a second at least.
+/// The time from `change` until requests are answered with this status. The best of a few: events of the system take
+/// effect at once, a change that has to be polled takes at least one second.
 async fn is_told(proxy: &Proxy, mut change: impl FnMut(u16)) {
     let mut best = Duration::MAX;
     for status in 202..206 {
@@ -156,7 +156,7 @@ async fn recreated_folder_is_watched() {
         fs::remove_dir_all(&folder).expect("removed");
         make(status);
         answers(&proxy, status).await;
-        // From here on the system tells again.
+        // From here on the system reports events again.
         is_told(&proxy, |status| {
             put(root.path(), status);
             fs::rename(root.path().join("router.wasm"), folder.join("router.wasm")).expect("replaced");
@@ -202,14 +202,14 @@ async fn each_link_of_a_chain_is_watched() {
     link(Path::new("current/router.wasm"), "router.wasm");
     let proxy = serving(&here.path().join("router.wasm")).await;
     let mut round = 0;
-    // The middle one.
+    // The one in the middle.
     is_told(&proxy, |status| {
         round += 1;
         release(&there.path().join("a"), &format!("{round}"), status);
         link(Path::new(&format!("releases/{round}")), "current");
     })
     .await;
-    // The last folder of the chain, in which nothing was when the proxy started.
+    // The last folder of the chain, which was empty when the proxy started.
     is_told(&proxy, |status| {
         release(there.path(), "new", status);
         let end = there.path().join("a").join(round.to_string()).join("router.wasm");
@@ -223,7 +223,7 @@ async fn each_link_of_a_chain_is_watched() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// A tenant that writes files in its own folder as fast as it can costs no memory, and nobody's module.
+/// A tenant that writes files in its own folder as fast as it can delays no module and uses no memory.
 #[tokio::test]
 async fn unrelated_file_events_do_not_delay_a_module() {
     let (live, other) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
