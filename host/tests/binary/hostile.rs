@@ -1,5 +1,5 @@
-//! Every misdeed that the module `hostile` knows, each by its own tenant, all at once: each has its own outcome, the
-//! process survives, its memory is bounded, and a well-behaved tenant is served meanwhile.
+//! Every misbehaviour that the module `hostile` implements, each in its own tenant and all at once: each has its own
+//! outcome, the process survives, its memory is bounded, and a well-behaved tenant is served meanwhile.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 
 use crate::running::{Running, example};
 
-/// A misdeed, the limits it runs under, and the codes of its responses until the tenant exceeds its quota or its
+/// A misbehaviour, the limits it runs under, and the codes of its responses until the tenant exceeds its quota or its
 /// breaker opens. No codes: the requests are served.
 const MISDEEDS: [(&str, &str, &[&str]); 14] = [
     ("spin", "", &["module-budget"]),
@@ -65,7 +65,7 @@ fn round(address: SocketAddr, requests: usize) {
                     let (status, code) = get(address, does);
                     let served = code.is_empty() && status == 204;
                     let may_be_served = codes.is_empty() || does == "tenth";
-                    // On a slow machine, a misdeed may use up its tenant's CPU share before another limit ends it.
+                    // On a slow machine, a misbehaviour may use up its tenant's CPU share before another limit ends it.
                     let is_late = ["breaker-open", "quota-cpu", "quota-decisions"].contains(&code.as_str());
                     let is_own = codes.contains(&code.as_str());
                     let expected = if code.is_empty() { served && may_be_served } else { is_own || is_late };

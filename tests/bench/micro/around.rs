@@ -1,4 +1,4 @@
-//! What stands around a decision: the tenant's look-up before it, check and peer after it.
+//! The steps around a decision: the tenant lookup before it, check and peer after it.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use pointsman_rules::tenant_lookup::TenantTable;
 
 use crate::modules::{self, Asked};
 
-/// What the module of this folder says.
+/// The answer of the module in this folder.
 fn said() -> Option<contract::Decision> {
     Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decided().0)
 }
@@ -77,7 +77,7 @@ pub fn peer(criterion: &mut Criterion) {
         own: &Arc::default(),
     };
     criterion.bench_function("peer/made", |bencher| bencher.iter(|| http_peer(black_box(&route), ends)));
-    // As in the decision cache: other requests take the route as well.
+    // As in the decision cache: other requests use the route as well.
     route.note_cached();
     let _ = http_peer(&route, ends);
     let idle = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! One decision, from the request head to what the module said.
+//! One decision, from the request head to the module's answer.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use pointsman_wasm::module::Module;
 use crate::around::{checked, policy};
 use crate::modules::{self, Asked, Known};
 
-/// More than the caches of the processors hold on which this may run, in bytes.
+/// More than the processor caches of any machine that this may run on, in bytes.
 const LARGEST_CACHE: usize = 128 << 20;
 
-/// Each in a fresh instance: a used one that is put back, where that can be done.
+/// Each in a fresh instance, which is rewound where possible.
 pub fn fresh(criterion: &mut Criterion) {
     decisions(criterion, "decision/fresh", |module| module);
 }
 
-/// Each in an instance that is made for it.
+/// Each in a new instance.
 pub fn new(criterion: &mut Criterion) {
     decisions(criterion, "decision/new", Module::without_rewinding);
 }
@@ -31,7 +31,7 @@ pub fn reused(criterion: &mut Criterion) {
     decisions(criterion, "decision/reused", |module| module.with_instance_calls(1_000_000_000));
 }
 
-/// Remembered: the module is not called.
+/// From the decision cache: the module is not called.
 pub fn cached(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached");
     for known in modules::all() {
@@ -55,8 +55,7 @@ fn remembered(asked: &Asked) -> Result<DecisionCache, Uncacheable> {
     Ok(cache)
 }
 
-/// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for
-/// itself.
+/// As for a tenant with few requests: other work has used the processor's caches since its last decision.
 pub fn cold(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     let mut group = criterion.benchmark_group("decision/cold");
@@ -81,7 +80,7 @@ pub fn cold(criterion: &mut Criterion) {
     });
 }
 
-/// Remembered, by tenants one after the other, each with a memory of its own.
+/// From the decision cache, for tenants one after the other, each with its own cache.
 pub fn cached_among(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached among");
     let Some(usual) = modules::usual() else { return };
@@ -117,7 +116,7 @@ fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Mod
     }
 }
 
-/// Modules of many tenants one after the other, each its own, as in a proxy that serves many.
+/// The modules of many tenants one after the other, all different, as in a proxy with many tenants.
 pub fn rotation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/rotation");
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
@@ -133,7 +132,7 @@ pub fn rotation(criterion: &mut Criterion) {
     }
 }
 
-/// The same module as another file, so that nothing of it is shared: a custom section of its own tells it apart.
+/// The same module as a different file, so that nothing of it is shared: its custom section differs.
 fn distinct(known: &Known, number: usize) -> Known {
     let section = [&[0, 10, 1, b'n'], number.to_le_bytes().as_slice()].concat();
     let bytes = [known.bytes.as_slice(), &section].concat();

@@ -1,4 +1,4 @@
-//! A module, from its bytes to one that can be asked.
+//! Loading a module, from its bytes to one that can be called.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn small() -> impl Iterator<Item = Known> {
     modules::all().into_iter().filter(|known| known.bytes.len() < 1024 * 1024)
 }
 
-/// A module that another tenant has too.
+/// A module that another tenant uses too.
 pub fn load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     for known in small() {
@@ -28,7 +28,7 @@ pub fn load(criterion: &mut Criterion) {
     }
 }
 
-/// A module that was never seen before, built in this process.
+/// A module that is loaded for the first time, built in this process.
 pub fn compile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10).measurement_time(Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! The modules that are asked, as far as they have been built, and the request that they are asked about.
+//! The modules that are called, as far as they have been built, and the request that they decide.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use pointsman_wasm::module::{Loader, Module};
 use pointsman_wasm::state::Call;
 use serde_json::{Value, json};
 
-/// A module, where it has been built.
+/// A module, and the file in which it has been built.
 pub struct Known {
     pub name: String,
     pub bytes: Vec<u8>,
@@ -41,8 +41,8 @@ pub fn usual() -> Option<Known> {
     known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
 }
 
-/// What asking takes at the least: a module written by hand that answers with an address without a look, and one that
-/// asks for the same as `usual` before.
+/// The minimum that a call costs: a module in WAT that answers with an address without reading anything, and one that
+/// first reads the same as `usual`.
 pub fn least() -> [Known; 2] {
     let answer = r#"(data (i32.const 2056) "\e8\03\00\00\0e\00\00\00") (data (i32.const 1000) "192.0.2.1:8080")"#;
     let reads = r#"
@@ -102,13 +102,13 @@ pub fn head() -> Arc<RequestHead> {
     Arc::new(request.head().expect("a request"))
 }
 
-/// An engine that keeps what it builds beside the modules: building JavaScript and Python takes a minute each time.
+/// An engine that caches its builds next to the modules: building JavaScript and Python takes a minute each time.
 pub fn loader() -> Loader {
     let folder = target().join("tmp/bench-micro");
     Loader::new(1, 1).expect("an engine").with_cache(&folder, 1 << 30).expect("a cache")
 }
 
-/// What one decision needs.
+/// The inputs of a decision.
 pub struct Asked {
     pub module: Module,
     pub head: Arc<RequestHead>,
@@ -132,12 +132,12 @@ impl Asked {
         Call { head, attempts, stores: None, limits: self.limits.of(self.module.class()) }
     }
 
-    /// What the module said came to, as in the proxy.
+    /// Calls the module and checks its answer, as in the proxy.
     pub fn decide(&self, policy: &Policy<'_>) -> CheckedDecision {
         evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
     }
 
-    /// What the module said, and what the host noted of it.
+    /// The module's answer, and the facts that the host recorded.
     pub fn decided(&self) -> (contract::Decision, CallReport) {
         let (said, noted) = decide(self.module.callee(), self.call());
         (said.expect("a decision"), noted)

@@ -1,4 +1,4 @@
-//! One request, and what is to come of it.
+//! One request, and the expected result.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::dice::Dice;
 /// The module's configuration.
 pub const CONFIG: &str = r#"{"name":"conformance","upstreams":["192.0.2.1:80","192.0.2.2:80","192.0.2.3:80"],"percent":25,"deep":{"a/b":{"~":["x","é"]}}}"#;
 
-/// What it has as `upstreams`.
+/// Its value of `upstreams`.
 pub const UPSTREAMS: [&str; 3] = ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"];
 
 pub struct Case {
@@ -50,7 +50,7 @@ impl fmt::Debug for Expected {
     }
 }
 
-/// What a request is made from. Everything has a default.
+/// The properties of a request. Everything has a default.
 pub struct Asked {
     pub method: Method,
     pub target: Vec<u8>,
@@ -125,7 +125,7 @@ pub fn header(name: &str, value: impl AsRef<[u8]>) -> Header {
     Header { name: name.to_owned(), value: value.as_ref().to_vec() }
 }
 
-/// What modules may ask of upstreams and keep: new for each decision, and always the same.
+/// The state of upstreams and of the store that modules can read: new for each decision, and always the same.
 pub fn stores() -> (Arc<Stores>, Vec<UnderWay>) {
     let now = Instant::now();
     let upstreams = Arc::new(Upstreams::new(100, now));

@@ -1,4 +1,4 @@
-//! The part `echo`: what a module reads of a request.
+//! The part `echo`: everything that a module can read of a request.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -31,7 +31,7 @@ fn asked(dice: &mut Dice) -> Asked {
     if dice.once_in(4) {
         target.splice(5..5, *b"/");
     }
-    // Only what begins with `/echo` and a slash is this part.
+    // Only paths that begin with `/echo` and a slash belong to this part.
     if target.get(5).is_some_and(|&next| next != b'/') {
         target.insert(5, b'/');
     }
@@ -82,7 +82,7 @@ fn asked(dice: &mut Dice) -> Asked {
     }
 }
 
-/// A piece of a request target: these bytes, encodings of others, broken encodings, and bytes as they should not come.
+/// A piece of a request target: these bytes, other encodings of them, broken encodings, and bytes that are not allowed.
 fn raw(dice: &mut Dice, alphabet: &[u8], longest: usize) -> Vec<u8> {
     let mut raw = Vec::new();
     for _ in 0..dice.below(longest) {

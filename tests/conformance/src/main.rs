@@ -1,4 +1,4 @@
-//! `conformance`: does a module do the routing job that README.md states?
+//! `conformance`: checks that a module does the routing job in README.md.
 
 mod case;
 mod dice;
@@ -20,7 +20,7 @@ use pointsman_wasm::state::Call;
 use crate::case::{CONFIG, Case, Expected};
 use crate::dice::Dice;
 
-/// Asks a module 1,000 requests whose answers are known, and then many more.
+/// Sends a module 1,000 requests with known answers, and then many more.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Modules that do the job of tests/conformance/README.md
@@ -39,8 +39,8 @@ struct Arguments {
 
 const CASES: usize = 1_000;
 
-/// Decisions of a module that may be made a second time when their time is up: a machine that stalls is not the
-/// module's fault, and seldom does.
+/// Number of decisions of a module that may be repeated after they ran over budget: a machine that stalls is not the
+/// module's fault, and it seldom happens.
 const STALLS: u32 = 1;
 
 fn main() -> ExitCode {
@@ -116,7 +116,7 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
 
     let all: Vec<&Case> = cases.iter().collect();
     many(&module, &all, limits, &mut stalls, (arguments.decisions, 0), "fresh")?;
-    // After an error an instance is let go, and this one is to last.
+    // After an error an instance is discarded, and this one has to last.
     let answered: Vec<&Case> = all.into_iter().filter(|case| case.expected.answer.is_ok()).collect();
     let calls = u32::try_from(arguments.decisions).unwrap_or(u32::MAX).saturating_add(1);
     let reused = module.with_instance_calls(calls);
@@ -124,8 +124,8 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     many(&reused, &answered, limits, &mut stalls, (arguments.decisions, arguments.may_grow), "reused")
 }
 
-/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half: a collector
-/// that works in bursts may still reach a peak that is a sixteenth higher.
+/// Makes this number of calls. Memory may grow until a runtime has what it needs, but no longer in the second half: a
+/// collector that works in bursts may still reach a peak that is a sixteenth higher.
 fn many(
     module: &Module,
     cases: &[&Case],
@@ -154,7 +154,7 @@ fn many(
     Ok(())
 }
 
-/// What a module answers, asked again while there are `stalls` to forgive.
+/// The answer of a module, which is called again as long as `stalls` are left.
 fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, CallReport) {
     let asked = || {
         let (stores, _under_way) = case::stores();

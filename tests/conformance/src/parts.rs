@@ -1,4 +1,4 @@
-//! All parts but `peer` and `echo`.
+//! All parts except `peer` and `echo`.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -308,7 +308,7 @@ pub fn error(dice: &mut Dice) -> Case {
     Asked::part(dice, "error", &[("other", "1"), ("text", &text)]).expects(Err(text))
 }
 
-/// What is the same each time.
+/// Requests that are the same each time.
 pub fn plainest(dice: &mut Dice) -> Case {
     match dice.below(6) {
         0 => Asked::new("/clock").expects(plain("ok\n")),

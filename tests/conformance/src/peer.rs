@@ -1,4 +1,4 @@
-//! The part `peer`: a record is made first, and then the request that is to bring it about.
+//! The part `peer`: generates a record first, and then the request that produces it.
 
 use pointsman_rules::contract::{
     Alpn, BindTo, ConnectProxy, Decision, Header, Quirks, Route, TcpKeepalive, Tls, Upgrade, Verify,
@@ -7,7 +7,7 @@ use pointsman_rules::contract::{
 use crate::case::{Asked, Case, header};
 use crate::dice::Dice;
 
-/// A record under way, and the parameters that make it.
+/// A record in progress, and the parameters that produce it.
 struct Record<'d> {
     dice: &'d mut Dice,
     route: Route,
@@ -78,7 +78,7 @@ impl Record<'_> {
         header
     }
 
-    /// One more parameter, that is wrong, and the error that it makes.
+    /// One more parameter, which is invalid, and its error.
     fn wrong(&mut self) -> String {
         const WRONG: [(&str, &[&str]); 16] = [
             ("connect-ms", &["", "-1", "1.5", "4294967296", "soon", "99999999999999999999", "1e3"]),

@@ -1,8 +1,8 @@
 //! The job of the comparison with other proxies: FNV-1a (32 bit) over the cookie `session` picks one of eight
 //! upstreams.
 //!
-//! It reads one header more than the job needs, and answers a peer record with most of its plain fields, so that what
-//! is measured is a decision as routers make it rather than the least one that there is.
+//! It reads one header more than the job needs, and answers with a peer record that sets most of its plain fields, so
+//! that the benchmark measures a decision of a real router rather than the smallest possible one.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ router!(select_peer);
 
 fn select_peer(request: &Request) -> Peer {
     let session = request.cookie("session").unwrap_or_default();
-    // Read, as a router would that treats some clients apart; no client of the benchmark is one of them.
+    // Read, as a router would that treats some clients differently; no client of the benchmark is one of them.
     let crawler = request.header("user-agent").is_some_and(|agent| agent.contains("bot"));
     let port = if crawler { 9101 } else { 9101 + fnv1a(session.as_bytes()) % 8 };
     Peer::http(format!("127.0.0.1:{port}"))
