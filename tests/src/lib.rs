@@ -21,5 +21,5 @@ pub use connect_proxy::ConnectProxy;
 pub use dns::NameServer;
 pub use modules::{Live, Wat, example};
 pub use proxy::{Proxy, Tenant};
-pub use upstream::{Answer, Seen, Upstream};
+pub use upstream::{Answer, ReceivedRequest, Upstream};
 pub use wait::{eventually, eventually_async};

@@ -23,7 +23,7 @@ use crate::certs::{Authority, Leaf};
 
 /// A request as an upstream received it.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ReceivedRequest {
     pub method: Method,
     pub uri: Uri,
     pub version: Version,
@@ -38,7 +38,7 @@ pub struct Seen {
     pub client: Option<(String, String)>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
     }
@@ -65,7 +65,7 @@ impl Answer {
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(&ReceivedRequest) -> Answer + Send + Sync>;
 
 /// An upstream to be started.
 pub struct Builder {
@@ -77,13 +77,13 @@ pub struct Builder {
 /// An upstream that listens on its own loopback port.
 pub struct Upstream {
     address: SocketAddr,
-    notes: Arc<Notes>,
+    records: Arc<Records>,
     accept: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Notes {
-    seen: Mutex<Vec<Seen>>,
+struct Records {
+    requests: Mutex<Vec<ReceivedRequest>>,
     connections: AtomicUsize,
     closed: AtomicUsize,
     panicked: Mutex<bool>,
@@ -99,7 +99,7 @@ impl Upstream {
     }
 
     /// An HTTP upstream whose handler computes the responses.
-    pub fn with(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Builder {
+    pub fn with(handler: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static) -> Builder {
         Builder { handler: Arc::new(handler), tls: None, ip: LOOPBACK }
     }
 
@@ -131,31 +131,31 @@ impl Upstream {
         self.address
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
-        self.notes.seen.lock().expect("notes").clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.records.requests.lock().expect("records").clone()
     }
 
     /// The only request received.
     #[track_caller]
-    pub fn only(&self) -> Seen {
-        let mut seen = self.seen();
-        assert_eq!(seen.len(), 1, "requests at the upstream: {seen:?}");
-        seen.remove(0)
+    pub fn only_request(&self) -> ReceivedRequest {
+        let mut requests = self.requests();
+        assert_eq!(requests.len(), 1, "requests at the upstream: {requests:?}");
+        requests.remove(0)
     }
 
     /// The next `count` requests are answered when the last of them has arrived.
     pub fn hold(&self, count: usize) {
-        self.notes.held_until.store(*self.notes.arrived.borrow() + count, Ordering::SeqCst);
+        self.records.held_until.store(*self.records.arrived.borrow() + count, Ordering::SeqCst);
     }
 
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.connections() - self.notes.closed.load(Ordering::SeqCst)
+        self.connections() - self.records.closed.load(Ordering::SeqCst)
     }
 
     /// Number of connections accepted so far.
     pub fn connections(&self) -> usize {
-        self.notes.connections.load(Ordering::SeqCst)
+        self.records.connections.load(Ordering::SeqCst)
     }
 }
 
@@ -192,10 +192,10 @@ impl Builder {
     /// Starts on an address that is known to be free.
     pub async fn at(self, address: SocketAddr) -> Upstream {
         let (handler, tls) = (self.handler, self.tls);
-        serve(address, move |stream, connection, peer, notes| {
+        serve(address, move |stream, connection, peer, records| {
             let (handler, tls) = (handler.clone(), tls.clone());
             async move {
-                let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None, client: None };
+                let wire = Wire { handler, records, connection, peer, sni: None, alpn: None, client: None };
                 match tls {
                     None => wire.http(stream).await,
                     Some(acceptor) => wire.https(stream, &acceptor).await,
@@ -208,37 +208,37 @@ impl Builder {
 
 async fn serve<F>(
     address: SocketAddr,
-    behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static,
+    behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Records>) -> F + Send + Sync + 'static,
 ) -> Upstream
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::bind(address).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let notes = Arc::new(Notes::default());
+    let records = Arc::new(Records::default());
     let accept = tokio::spawn({
-        let notes = notes.clone();
+        let records = records.clone();
         async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                let number = notes.connections.fetch_add(1, Ordering::SeqCst) + 1;
-                let served = tokio::spawn(behave(stream, number, peer, notes.clone()));
-                let notes = notes.clone();
+                let number = records.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                let served = tokio::spawn(behave(stream, number, peer, records.clone()));
+                let records = records.clone();
                 tokio::spawn(async move {
                     if served.await.is_err_and(|error| error.is_panic()) {
-                        *notes.panicked.lock().expect("notes") = true;
+                        *records.panicked.lock().expect("records") = true;
                     }
-                    notes.closed.fetch_add(1, Ordering::SeqCst);
+                    records.closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
         }
     });
-    Upstream { address, notes, accept }
+    Upstream { address, records, accept }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.accept.abort();
-        let panicked = *self.notes.panicked.lock().expect("notes");
+        let panicked = *self.records.panicked.lock().expect("records");
         assert!(std::thread::panicking() || !panicked, "a fake upstream panicked");
     }
 }
@@ -247,7 +247,7 @@ impl Drop for Upstream {
 #[derive(Clone)]
 struct Wire {
     handler: Handler,
-    notes: Arc<Notes>,
+    records: Arc<Records>,
     connection: usize,
     peer: SocketAddr,
     sni: Option<String>,
@@ -283,7 +283,7 @@ impl Wire {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let seen = Seen {
+        let received = ReceivedRequest {
             method: head.method,
             uri: head.uri,
             version: head.version,
@@ -295,12 +295,12 @@ impl Wire {
             alpn: self.alpn,
             client: self.client,
         };
-        self.notes.seen.lock().expect("notes").push(seen.clone());
-        self.notes.arrived.send_modify(|arrived| *arrived += 1);
-        let (mut arrived, held_until) = (self.notes.arrived.subscribe(), &self.notes.held_until);
+        self.records.requests.lock().expect("records").push(received.clone());
+        self.records.arrived.send_modify(|arrived| *arrived += 1);
+        let (mut arrived, held_until) = (self.records.arrived.subscribe(), &self.records.held_until);
         // Ends with the upstream itself.
         let _ = arrived.wait_for(|arrived| *arrived >= held_until.load(Ordering::SeqCst)).await;
-        let answer = (self.handler)(&seen);
+        let answer = (self.handler)(&received);
         let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;
         for (name, value) in answer.headers {

@@ -42,9 +42,9 @@ async fn client_certificate_is_presented_where_the_peer_names_it() {
         .await;
     let mut client = proxy.client().await;
     assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
-    assert_eq!(upstream.only().client, Some(("clients".to_owned(), "pointsman".to_owned())));
+    assert_eq!(upstream.only_request().client, Some(("clients".to_owned(), "pointsman".to_owned())));
     assert_eq!(through(&mut client, &upstream, "").await.status, 502);
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -86,8 +86,8 @@ async fn certificate_and_roots_separate_connections() {
     for _ in 0..2 {
         for (tls, issuer) in variants {
             assert_eq!(through(&mut client, &upstream, tls).await.body, "live", "{tls}");
-            let seen = upstream.seen().last().and_then(|seen| seen.client.clone());
-            assert_eq!(seen.map(|(issuer, _)| issuer).as_deref(), Some(issuer), "{tls}");
+            let received = upstream.requests().last().and_then(|received| received.client.clone());
+            assert_eq!(received.map(|(issuer, _)| issuer).as_deref(), Some(issuer), "{tls}");
         }
     }
     assert_eq!(upstream.connections(), 3);
@@ -106,7 +106,12 @@ async fn replaced_certificate_is_used_on_a_new_connection() {
     let mut client = proxy.client().await;
     let mut issuer = async || {
         assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
-        upstream.seen().last().and_then(|seen| seen.client.clone()).map(|(issuer, _)| issuer).expect("a certificate")
+        upstream
+            .requests()
+            .last()
+            .and_then(|received| received.client.clone())
+            .map(|(issuer, _)| issuer)
+            .expect("a certificate")
     };
     assert_eq!(issuer().await, "old");
 

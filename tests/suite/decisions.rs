@@ -18,8 +18,8 @@ async fn decide(client: &mut Client, decision: &str) -> pointsman_tests::Reply {
 
 #[tokio::test]
 async fn request_and_response_are_forwarded_completely() {
-    let upstream = Upstream::with(|seen| {
-        let mut answer = Answer::ok(seen.body.clone());
+    let upstream = Upstream::with(|received| {
+        let mut answer = Answer::ok(received.body.clone());
         answer.headers.push(("x-upstream", "yes".to_owned()));
         answer
     })
@@ -35,9 +35,9 @@ async fn request_and_response_are_forwarded_completely() {
 
     assert_eq!((reply.status, reply.header("x-upstream"), reply.code()), (200, Some("yes"), None));
     assert_eq!(reply.body, body);
-    let seen = upstream.only();
-    assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/cart?item=1"));
-    assert_eq!((seen.header("host"), seen.header("x-client")), (Some("shop.test"), Some("yes")));
+    let received = upstream.only_request();
+    assert_eq!((received.method.as_str(), received.uri.to_string().as_str()), ("POST", "/cart?item=1"));
+    assert_eq!((received.header("host"), received.header("x-client")), (Some("shop.test"), Some("yes")));
 }
 
 #[tokio::test]
@@ -135,16 +135,16 @@ async fn rewrite_changes_what_the_upstream_sees() {
     let over_h2 = decision.replacen("}, \"rewrite\"", ", \"http\": {\"alpn\": \"h2\"}}, \"rewrite\"", 1);
     let reply = decide(&mut proxy.client().await, &over_h2).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
-    let mut all_seen = upstream.seen();
-    let h2 = all_seen.pop().expect("a request");
+    let mut requests = upstream.requests();
+    let h2 = requests.pop().expect("a request");
     assert_eq!(h2.uri.to_string(), "http://inner.test:81/other?y=2");
     assert_eq!((h2.header("x-old"), h2.header("pointsman-lab")), (Some("set"), None));
 
-    for seen in all_seen {
-        assert_eq!((seen.uri.to_string().as_str(), seen.header("host")), ("/other?y=2", Some("inner.test:81")));
-        assert_eq!(seen.header("pointsman-lab"), None);
+    for received in requests {
+        assert_eq!((received.uri.to_string().as_str(), received.header("host")), ("/other?y=2", Some("inner.test:81")));
+        assert_eq!(received.header("pointsman-lab"), None);
         let all = |name: &str| {
-            seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            received.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!((all("x-old"), all("x-new")), (vec!["set".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
     }

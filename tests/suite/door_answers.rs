@@ -37,9 +37,9 @@ async fn saying(reply: &'static str) -> Upstream {
 #[tokio::test]
 async fn http2_upload_of_unknown_length_has_one_last_chunk() {
     let bytes = Arc::new(Mutex::new(Vec::new()));
-    let seen = bytes.clone();
+    let received = bytes.clone();
     let strict = Upstream::raw(move |mut stream: TcpStream, _| {
-        let seen = seen.clone();
+        let received = received.clone();
         async move {
             loop {
                 let head = read_head(&mut stream).await;
@@ -50,7 +50,7 @@ async fn http2_upload_of_unknown_length_has_one_last_chunk() {
                 while head.contains("chunked") && !body.ends_with(b"0\r\n\r\n") {
                     body.push(stream.read_u8().await.expect("the body"));
                 }
-                seen.lock().expect("notes").push((head, String::from_utf8(body).expect("text")));
+                received.lock().expect("notes").push((head, String::from_utf8(body).expect("text")));
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("sent");
             }
         }
@@ -65,9 +65,9 @@ async fn http2_upload_of_unknown_length_has_one_last_chunk() {
         assert_eq!(reply.await.expect("a task").expect("a response").body, "ok");
         assert_eq!(proxy.get("http://shop.test/").await.body, "ok");
     }
-    let seen = bytes.lock().expect("notes");
-    assert_eq!(seen.len(), 20, "as many requests as were sent");
-    for (head, body) in seen.iter() {
+    let received = bytes.lock().expect("notes");
+    assert_eq!(received.len(), 20, "as many requests as were sent");
+    for (head, body) in received.iter() {
         assert!(head.starts_with("GET / HTTP/1.1\r\n") || head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
         assert!(body.is_empty() || body == "5\r\nhello\r\n0\r\n\r\n", "{body:?}");
     }
@@ -148,7 +148,7 @@ async fn cancelled_stream_is_attributed_to_the_client() {
     let Client::Http2(mut client) = Client::http2(proxy.address()).await else { panic!("HTTP/2") };
     let request = get("http://shop.test/").body(Full::default()).expect("a request");
     let response = tokio::spawn(client.send_request(request));
-    eventually("the request at the upstream", || (slow.seen().len() == 1).then_some(())).await;
+    eventually("the request at the upstream", || (slow.requests().len() == 1).then_some(())).await;
     response.abort();
     let log = proxy.log(1).await;
     assert_eq!(log[0]["error"]["code"], "client-closed", "{log:?}");
@@ -161,20 +161,20 @@ async fn split_cookies_are_one_line_upstream_and_in_the_module() {
     let mut client = Client::http2(proxy.address()).await;
     let request = get("http://shop.test/").header("cookie", "a=1").header("cookie", "b=2").body(Full::default());
     assert_eq!(client.send(request.expect("a request")).await.expect("a response").status, 200);
-    let cookies: Vec<_> = upstream.only().headers.get_all("cookie").iter().cloned().collect();
+    let cookies: Vec<_> = upstream.only_request().headers.get_all("cookie").iter().cloned().collect();
     assert_eq!(cookies, ["a=1; b=2"]);
 }
 
 /// The proxy cannot send 100 over HTTP/2: a client that waits for it gets 417, one that does not wait is served.
 #[tokio::test]
 async fn http2_client_that_waits_for_100_is_refused_with_417() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = Client::http2(proxy.address()).await;
     let request = Request::post("http://shop.test/").header("expect", "100-continue").body(Full::from("body"));
     let reply = client.send(request.expect("a request")).await.expect("a response");
     assert_eq!((reply.status, reply.body.as_str()), (200, "body"));
-    assert_eq!(upstream.only().header("expect"), None);
+    assert_eq!(upstream.only_request().header("expect"), None);
     let (uploader, _connection) = http2_with_body(proxy.address()).await;
     let (_waiting, reply) = uploader.post_expecting("http://shop.test/").await;
     let reply = reply.await.expect("a task").expect("a response");
@@ -185,7 +185,7 @@ async fn http2_client_that_waits_for_100_is_refused_with_417() {
 #[tokio::test]
 async fn http2_client_that_expects_100_has_time_to_send_its_body() {
     const PATIENCE: Duration = Duration::from_millis(1_200);
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let (uploader, _connection) = http2_with_body(proxy.address()).await;
     let (body, reply) = uploader.post_expecting("http://shop.test/").await;
@@ -210,7 +210,7 @@ async fn malformed_http2_request_is_refused() {
         assert!(!reply.is_ok_and(|reply| reply.status == 200));
     }
     assert_eq!(client.get("http://shop.test/").await.status, 200);
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn max_forwards_of_zero_is_answered_by_the_proxy() {
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 204 "));
     client.write_all(b"OPTIONS / HTTP/1.1\r\nhost: a\r\nmax-forwards: 7\r\n\r\n").await.expect("sent");
     assert!(read_reply(&mut client).await.0.starts_with("HTTP/1.1 200 "));
-    assert_eq!(upstream.only().header("max-forwards"), Some("6"));
+    assert_eq!(upstream.only_request().header("max-forwards"), Some("6"));
 }
 
 #[tokio::test]
@@ -258,5 +258,5 @@ async fn http2_client_that_reads_nothing_ties_up_few_responses() {
     let log = proxy.log(40).await;
     let overloaded = log.iter().filter(|line| line["error"]["code"] == "overloaded").count();
     assert!(overloaded >= 24, "{overloaded} of 40 were kept waiting");
-    assert!(large.seen().len() <= 16, "{} reached the upstream", large.seen().len());
+    assert!(large.requests().len() <= 16, "{} reached the upstream", large.requests().len());
 }

@@ -59,7 +59,7 @@ async fn malformed_request_is_refused_with_a_code_and_logged_with_its_client() {
         assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{shown:?}: {reply}");
     }
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
-    assert!(live.seen().iter().all(|seen| seen.body.is_empty()), "nothing of a refused body went on");
+    assert!(live.requests().iter().all(|received| received.body.is_empty()), "nothing of a refused body went on");
     let log = proxy.log(cases.len() + 1).await;
     assert_eq!(log.len(), cases.len() + 1);
     for line in &log {
@@ -85,10 +85,10 @@ async fn absolute_target_reaches_the_upstream_in_origin_form() {
         said(&proxy, b"\r\nGET http://Shop.test:81/a?b HTTP/1.1\r\nHost: other.test\r\nconnection: close\r\n\r\n")
             .await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
-    let seen = live.only();
-    assert_eq!((seen.uri.to_string().as_str(), seen.header("host")), ("/a?b", Some("Shop.test:81")));
-    assert_eq!(seen.header("x-forwarded-host"), Some("shop.test:81"));
-    assert_eq!(seen.header("via"), Some("1.1 pointsman"));
+    let received = live.only_request();
+    assert_eq!((received.uri.to_string().as_str(), received.header("host")), ("/a?b", Some("Shop.test:81")));
+    assert_eq!(received.header("x-forwarded-host"), Some("shop.test:81"));
+    assert_eq!(received.header("via"), Some("1.1 pointsman"));
 }
 
 #[tokio::test]
@@ -100,8 +100,8 @@ async fn later_minor_version_is_answered_as_http11() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let echo = Upstream::with(|seen| {
-        let body = format!("{} {};", seen.uri, String::from_utf8_lossy(&seen.body));
+    let echo = Upstream::with(|received| {
+        let body = format!("{} {};", received.uri, String::from_utf8_lossy(&received.body));
         pointsman_tests::Answer::ok(body)
     });
     let echo = echo.start().await;
@@ -123,12 +123,12 @@ async fn pipelined_requests_are_answered_in_order() {
         let bodies: Vec<&str> = reply.split("\r\n\r\n").filter_map(|part| Some(part.split_once(';')?.0)).collect();
         assert_eq!(bodies, ["/1 ", "/2 two", "/3 three", "/4 "], "{reply}");
     }
-    assert_eq!(echo.seen().len(), 12);
+    assert_eq!(echo.requests().len(), 12);
 }
 
 #[tokio::test]
 async fn client_that_half_closes_gets_its_response() {
-    let echo = Upstream::with(|seen| pointsman_tests::Answer::ok(seen.body.clone())).start().await;
+    let echo = Upstream::with(|request| pointsman_tests::Answer::ok(request.body.clone())).start().await;
     let proxy = proxy(&echo).await;
     for request in [
         "GET / HTTP/1.1\r\nhost: a\r\n\r\n",

@@ -64,7 +64,7 @@ async fn every_dns_answer_is_checked_against_the_egress_policy() {
     assert_eq!(client.order(&peer).await.body, "live");
     dns.move_to("127.0.0.2");
     assert_eq!(client.order(&peer).await.code(), Some("upstream-resolve"));
-    assert_eq!(live.seen().len(), 1);
+    assert_eq!(live.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -72,11 +72,11 @@ async fn sticky_keeps_a_session_on_its_upstream() {
 
 #[tokio::test]
 async fn rewrite_removes_the_prefix_and_passes_on_other_paths() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.uri.to_string())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.uri.to_string())).start().await;
     let config = format!("upstream = \"{}\"\nprefix = \"/shop\"\nhost = \"shop.internal\"", upstream.address());
     let proxy = Proxy::with(Tenant::new("www").module(example("rewrite"), &config)).start().await;
     assert_eq!(proxy.get("http://www.test/shop/cart?x=1").await.body, "/cart?x=1");
-    assert_eq!(upstream.only().header("host"), Some("shop.internal"));
-    assert_eq!(upstream.only().header("x-forwarded-host"), Some("www.test"));
+    assert_eq!(upstream.only_request().header("host"), Some("shop.internal"));
+    assert_eq!(upstream.only_request().header("x-forwarded-host"), Some("www.test"));
     assert_eq!(proxy.get("http://www.test/shopping").await.code(), Some("no-decision"));
 }

@@ -52,7 +52,7 @@ async fn fallback_peer_serves_where_no_module_can() {
         .table(&format!("[[tenant.failure.module]]\npath = {:?}", other.path()));
     let proxy = Proxy::with(tenant).start().await;
     assert_eq!(proxy.get("http://shop.test/cart").await.body, "peer");
-    assert_eq!(peer.only().uri.path(), "/cart");
+    assert_eq!(peer.only_request().uri.path(), "/cart");
     let line = &proxy.log(1).await[0];
     assert!(because_of_the_trap(&line["fallback"], "peer"), "{line}");
     assert_eq!(line["upstream"], json!(peer.address().to_string()));

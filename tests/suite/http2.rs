@@ -94,7 +94,7 @@ async fn unprocessed_request_is_retried_whatever_its_method() {
 async fn long_bodies_pass_unharmed_in_both_directions() {
     let authority = Authority::new("upstream");
     let leaf = authority.leaf(&["api.test"]);
-    let echo = Upstream::with(|seen| Answer::ok(seen.body.clone())).tls(&leaf, &["h2", "http/1.1"]).start().await;
+    let echo = Upstream::with(|request| Answer::ok(request.body.clone())).tls(&leaf, &["h2", "http/1.1"]).start().await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).trusting(&authority).start().await;
     let body: String = (0..600_000).map(|number: u32| format!("{number:07}")).collect();
     for mut client in [Client::http1(proxy.address()).await, Client::http2(proxy.address()).await] {

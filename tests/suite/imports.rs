@@ -75,7 +75,7 @@ fn least_loaded(addresses: &[std::net::SocketAddr], health_check: &str) -> Tenan
 #[tokio::test]
 async fn unhealthy_upstream_gets_no_requests() {
     let (one, two) = (Upstream::answering("one").start().await, Upstream::answering("two").start().await);
-    let ill = Upstream::with(|seen| match seen.uri.path() {
+    let ill = Upstream::with(|request| match request.uri.path() {
         "/health" => pointsman_tests::Answer::status(500),
         _ => pointsman_tests::Answer::ok("ill"),
     });
@@ -85,8 +85,8 @@ async fn unhealthy_upstream_gets_no_requests() {
         "[tenant.group.health_check]\npath = \"/health\"\nhost = \"health.test\"\ninterval_ms = 20\nfailures = 1";
     let proxy = Proxy::with(least_loaded(&[one.address(), ill.address(), two.address(), dead], check)).start().await;
     // Two rounds: the second begins when the first has been recorded.
-    eventually("health checks", || (ill.seen().len() >= 2 && one.seen().len() >= 2).then_some(())).await;
-    let probe = one.seen().remove(0);
+    eventually("health checks", || (ill.requests().len() >= 2 && one.requests().len() >= 2).then_some(())).await;
+    let probe = one.requests().remove(0);
     assert_eq!((probe.uri.path(), probe.header("host")), ("/health", Some("health.test")));
 
     let mut client = proxy.client().await;
@@ -146,7 +146,7 @@ async fn upstream_statistics_are_those_that_the_proxy_measures() {
     assert_eq!(figures().await, 200, "nothing is known");
     upstream.hold(2);
     let release = async {
-        eventually("the first request", || (upstream.seen().len() == 1).then_some(())).await;
+        eventually("the first request", || (upstream.requests().len() == 1).then_some(())).await;
         assert_eq!(figures().await, 201, "one is in flight");
         proxy.get("http://shop.test/").await.status
     };

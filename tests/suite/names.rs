@@ -38,7 +38,7 @@ async fn certificate_is_checked_against_the_name_of_the_peer_by_default() {
     let proxy = Proxy::with(tenant).trusting(&authority).resolver(&dns.toml()).start().await;
     let tls = |name: &str| format!(r#"{{"address": "{name}:{}", "tls": {{}}}}"#, live.address().port());
     assert_eq!(proxy.order(&tls("origin.test")).await.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("origin.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("origin.test"));
     assert_eq!(proxy.order(&tls("other.test")).await.code(), Some("upstream-certificate"));
 }
 
@@ -236,7 +236,7 @@ async fn name_with_an_underscore_is_reached_over_tls() {
     let peer =
         format!(r#"{{"address": "my_service.test:{}", "tls": {{}}, "http": {{"alpn": "h2"}}}}"#, live.address().port());
     assert_eq!(proxy.order(&peer).await.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("my_service.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("my_service.test"));
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn local_address_chooses_the_family() {
         assert_eq!(proxy.order(&bound("both.test")).await.body, "live");
     }
     assert_eq!(proxy.order(&bound("new.test")).await.code(), Some("upstream-resolve"));
-    assert!(live.seen().iter().all(|seen| seen.peer.ip().to_string() == "127.0.0.9"));
+    assert!(live.requests().iter().all(|received| received.peer.ip().to_string() == "127.0.0.9"));
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn peers_that_differ_in_one_attribute_never_share_and_equal_ones_do() {
             for host in ["lab.test", "other.test"] {
                 for peer in &peers {
                     through(&mut client, host, peer).await;
-                    let connection = upstream.seen().last().expect("a request").connection;
+                    let connection = upstream.requests().last().expect("a request").connection;
                     used.entry((host, peer.to_string())).or_default().insert(connection);
                 }
             }

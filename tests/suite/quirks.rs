@@ -1,6 +1,6 @@
 //! Which parts of HTTP/1.1's connection management reach the upstream, and how its oddities are handled.
 
-use pointsman_tests::{Proxy, Seen, Tenant, Upstream, example};
+use pointsman_tests::{Proxy, ReceivedRequest, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn proxy() -> Proxy {
@@ -22,28 +22,28 @@ async fn reply(upstream: &Upstream, http: &str, lines: &str) -> String {
 }
 
 /// The request as the upstream received it.
-async fn seen(http: &str, lines: &str) -> Seen {
+async fn received(http: &str, lines: &str) -> ReceivedRequest {
     let upstream = Upstream::answering("live").start().await;
     let reply = reply(&upstream, http, lines).await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
-    upstream.only()
+    upstream.only_request()
 }
 
 #[tokio::test]
 async fn hop_by_hop_headers_are_removed_unless_a_quirk_keeps_them() {
     let lines = "keep-alive: timeout=5\r\nproxy-connection: keep-alive\r\nte: trailers\r\nx-end: 1\r\n";
-    let stripped = seen("", lines).await;
+    let stripped = received("", lines).await;
     assert_eq!((stripped.header("keep-alive"), stripped.header("proxy-connection")), (None, None));
     assert_eq!(stripped.header("x-end"), Some("1"));
-    let kept = seen(r#""quirks": ["keep-hop-by-hop"]"#, lines).await;
+    let kept = received(r#""quirks": ["keep-hop-by-hop"]"#, lines).await;
     assert_eq!(kept.header("keep-alive"), Some("timeout=5"));
 }
 
 #[tokio::test]
 async fn headers_named_in_connection_are_removed_unless_a_quirk_keeps_them() {
     let lines = "connection: x-hop\r\nx-hop: 1\r\n";
-    assert_eq!(seen("", lines).await.header("x-hop"), None);
-    assert_eq!(seen(r#""quirks": ["keep-connection-nominated"]"#, lines).await.header("x-hop"), Some("1"));
+    assert_eq!(received("", lines).await.header("x-hop"), None);
+    assert_eq!(received(r#""quirks": ["keep-connection-nominated"]"#, lines).await.header("x-hop"), Some("1"));
 }
 
 #[tokio::test]
@@ -52,8 +52,8 @@ async fn malformed_connection_header_is_refused_unless_a_quirk_accepts_it() {
     let upstream = Upstream::answering("live").start().await;
     let refused = reply(&upstream, "", lines).await;
     assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
-    assert!(upstream.seen().is_empty());
-    seen(r#""quirks": ["accept-malformed-connection"]"#, lines).await;
+    assert!(upstream.requests().is_empty());
+    received(r#""quirks": ["accept-malformed-connection"]"#, lines).await;
 }
 
 #[tokio::test]
@@ -84,6 +84,6 @@ async fn upgrades_are_forwarded_as_the_peer_configures() {
         (r#""upgrade": "deny""#, other, None),
     ] {
         // The upstream ignores the upgrade and answers as if none had been requested.
-        assert_eq!(seen(policy, lines).await.header("upgrade"), expected, "{policy}, {lines}");
+        assert_eq!(received(policy, lines).await.header("upgrade"), expected, "{policy}, {lines}");
     }
 }

@@ -55,7 +55,7 @@ async fn tinyproxy_opens_tunnels_for_authenticated_requests() {
     let credentials = json!([{"name": "proxy-authorization", "value": "Basic dXNlcjpzZWNyZXQ="}]);
     let reply = proxy.order(&peer(credentials)).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
-    assert_eq!(live.only().version, http::Version::HTTP_2);
+    assert_eq!(live.only_request().version, http::Version::HTTP_2);
 
     let reply = proxy.order(&peer(json!([]))).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-proxy-refused")));

@@ -33,7 +33,7 @@ async fn second_peer_is_tried_when_the_first_refuses() {
 
 #[tokio::test]
 async fn unsent_post_is_retried() {
-    let live = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let live = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = failover(&[Upstream::closed_port(), live.address()], "").await;
     let reply = post(&proxy, "once").await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "once"));

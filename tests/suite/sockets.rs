@@ -23,7 +23,7 @@ impl Connected {
         let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table(BIND).table(tables)).start().await;
         let reply = proxy.order(&format!(r#"{{"address": "{}"{more}}}"#, upstream.address())).await;
         assert_eq!((reply.status, reply.body.as_str()), (200, "live"), "{more}");
-        let socket = sockets::connected(upstream.only().peer, upstream.address());
+        let socket = sockets::connected(upstream.only_request().peer, upstream.address());
         Connected { socket, upstream, _proxy: proxy }
     }
 
@@ -90,15 +90,15 @@ async fn fast_open_is_on_where_it_is_requested() {
 #[tokio::test]
 async fn local_address_is_the_requested_one() {
     let connected = Connected::with(r#", "bind-to": {"address": "127.0.0.9"}"#).await;
-    assert_eq!(connected.upstream.only().peer.ip().to_string(), "127.0.0.9");
+    assert_eq!(connected.upstream.only_request().peer.ip().to_string(), "127.0.0.9");
 
     let free = Upstream::closed_port().port();
     let bind = format!(r#", "bind-to": {{"address": "127.0.0.9:{free}"}}"#);
-    assert_eq!(Connected::with(&bind).await.upstream.only().peer.to_string(), format!("127.0.0.9:{free}"));
+    assert_eq!(Connected::with(&bind).await.upstream.only_request().peer.to_string(), format!("127.0.0.9:{free}"));
 
     let upstream = Upstream::answering("live").ipv6().start().await;
     let connected = Connected::of(upstream, r#", "bind-to": {"address": "::1"}"#, "").await;
-    assert_eq!(connected.upstream.only().peer.ip().to_string(), "::1");
+    assert_eq!(connected.upstream.only_request().peer.ip().to_string(), "::1");
 }
 
 /// An address that this machine does not have.
@@ -128,7 +128,7 @@ async fn local_port_is_in_the_range() {
         format!(r#"{{"address": "127.0.0.9", "port-range": [{from}, {to}]}}"#),
         format!(r#"{{"port-range": [{from}, {to}]}}"#),
     ] {
-        let peer = Connected::with(&format!(r#", "bind-to": {bind}"#)).await.upstream.only().peer;
+        let peer = Connected::with(&format!(r#", "bind-to": {bind}"#)).await.upstream.only_request().peer;
         assert!((from..=to).contains(&peer.port()) && peer.ip().is_loopback(), "{bind}: {peer}");
     }
 }

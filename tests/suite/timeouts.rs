@@ -147,7 +147,7 @@ async fn http2_upstream_that_accepts_no_body_ends_at_the_read_timeout() {
 /// It is Pingora's clock, and it does not wait for the request to be complete; but then it is the client that is late.
 #[tokio::test]
 async fn read_timeout_runs_while_the_client_is_still_sending() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     for alpn in ["h1", "h2"] {
         let proxy = proxy().await;
         let mut client = proxy.raw().await;

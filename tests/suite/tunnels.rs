@@ -37,7 +37,11 @@ async fn tunnel_for_plain_http_is_reused() {
     let expected =
         format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\nproxy-authorization: Basic c2VjcmV0\r\n\r\n");
     assert_eq!(tunnel.asked(), [expected]);
-    assert!(live.seen().iter().all(|seen| seen.header("proxy-authorization").is_none() && seen.uri.path() == "/"));
+    assert!(
+        live.requests()
+            .iter()
+            .all(|received| received.header("proxy-authorization").is_none() && received.uri.path() == "/")
+    );
     assert_eq!(proxy.log(1).await[0]["upstream_address"], tunnel.address());
 }
 
@@ -54,7 +58,7 @@ async fn tls_is_negotiated_with_the_upstream_through_the_tunnel() {
         for _ in 0..2 {
             assert_eq!(client.order(&behind(&tunnel, "1.1.1.1:443", &more)).await.body, "live", "{protocol}");
         }
-        assert_eq!(live.seen()[0].sni.as_deref(), Some("api.test"));
+        assert_eq!(live.requests()[0].sni.as_deref(), Some("api.test"));
         assert_eq!(live.connections(), 1);
         assert!(tunnel.asked()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
 

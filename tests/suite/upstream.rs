@@ -17,8 +17,8 @@ async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() 
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
-    let seen = live.only();
-    assert_eq!((seen.sni.as_deref(), seen.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
+    let received = live.only_request();
+    assert_eq!((received.sni.as_deref(), received.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn invalid_certificates_are_refused() {
         let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, upstream.address());
         let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")), "{why}");
-        assert!(upstream.seen().is_empty(), "{why}");
+        assert!(upstream.requests().is_empty(), "{why}");
         logged += 1;
         let line = &proxy.log(logged).await[logged - 1];
         let cause = line["error"]["cause"].as_str().unwrap_or_default();
@@ -80,7 +80,7 @@ async fn certificate_may_match_the_alternative_name() {
     let tls = r#"{"sni": "api.test", "alternative-cn": "other.test"}"#;
     let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {tls}}}"#, live.address())).await;
     assert_eq!(reply.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("api.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("api.test"));
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn http_version_is_negotiated_by_alpn() {
             upstream.address()
         );
         assert_eq!(proxy.order(&peer).await.body, "live", "{alpn}");
-        assert_eq!(upstream.seen().last().map(|seen| seen.version), Some(version), "{alpn}");
+        assert_eq!(upstream.requests().last().map(|received| received.version), Some(version), "{alpn}");
     }
 }
 
@@ -120,7 +120,7 @@ async fn http2_refused_in_alpn_fails_the_attempt() {
         assert!(cause.contains("did not agree to HTTP/2"), "{cause}");
         assert_eq!(line["failed_attempts"][0]["failure"], "tls-protocol");
         // Nothing was sent, so the request may be retried; and such a connection is not pooled.
-        assert_eq!((line["attempts"].as_u64(), old.seen().len(), old.connections()), (Some(2), 0, 2));
+        assert_eq!((line["attempts"].as_u64(), old.requests().len(), old.connections()), (Some(2), 0, 2));
     }
 }
 
@@ -146,9 +146,9 @@ async fn http2_without_tls_is_spoken_by_prior_knowledge() {
     let peer = format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}}}"#, live.address());
     assert_eq!(proxy.order(&peer).await.body, "live");
     assert_eq!(Client::http2(proxy.address()).await.order(&peer).await.body, "live");
-    for seen in live.seen() {
-        assert_eq!(seen.version, http::Version::HTTP_2);
-        assert_eq!(seen.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
+    for received in live.requests() {
+        assert_eq!(received.version, http::Version::HTTP_2);
+        assert_eq!(received.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
     }
 }
 
