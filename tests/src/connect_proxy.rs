@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 /// A CONNECT proxy on loopback.
 pub struct ConnectProxy {
     address: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     accept: JoinHandle<()>,
 }
 
@@ -23,7 +23,7 @@ pub enum Behaviour {
     /// The same, with the first bytes of the upstream in the same packet as the response.
     OpenTogether(SocketAddr),
     /// Sends this and closes the connection.
-    Say(&'static str),
+    Respond(&'static str),
     /// Sends nothing.
     Silent,
 }
@@ -32,26 +32,26 @@ impl ConnectProxy {
     pub async fn tcp(behaviour: Behaviour) -> ConnectProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = requests.clone();
         let accept = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, behaviour, noted.clone()));
+                tokio::spawn(serve(client, behaviour, recorded.clone()));
             }
         });
-        ConnectProxy { address, asked, accept }
+        ConnectProxy { address, requests, accept }
     }
 
     pub fn unix(path: &Path, behaviour: Behaviour) -> ConnectProxy {
         let listener = UnixListener::bind(path).expect("a socket");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = requests.clone();
         let accept = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, behaviour, noted.clone()));
+                tokio::spawn(serve(client, behaviour, recorded.clone()));
             }
         });
-        ConnectProxy { address: format!("unix:{}", path.display()), asked, accept }
+        ConnectProxy { address: format!("unix:{}", path.display()), requests, accept }
     }
 
     /// The address, in the form that a module uses.
@@ -60,8 +60,8 @@ impl ConnectProxy {
     }
 
     /// The heads of the requests received.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("notes").clone()
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("records").clone()
     }
 }
 
@@ -74,14 +74,14 @@ impl Drop for ConnectProxy {
 async fn serve(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     behaviour: Behaviour,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
     const OPEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
     }
-    asked.lock().expect("notes").push(String::from_utf8_lossy(&head).into_owned());
+    requests.lock().expect("records").push(String::from_utf8_lossy(&head).into_owned());
     match behaviour {
         Behaviour::Open(target) => {
             let mut upstream = TcpStream::connect(target).await?;
@@ -95,7 +95,7 @@ async fn serve(
             client.write_all(&together).await?;
             tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
         }
-        Behaviour::Say(answer) => client.write_all(answer.as_bytes()).await?,
+        Behaviour::Respond(answer) => client.write_all(answer.as_bytes()).await?,
         Behaviour::Silent => {
             client.read_u8().await?;
         }

@@ -68,7 +68,7 @@ fn parsed(list: &[&str]) -> Vec<IpAddr> {
 /// A name server on its own loopback port. Names that are not in its zone do not exist.
 pub struct NameServer {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, RecordType)>>>,
+    queries: Arc<Mutex<Vec<(String, RecordType)>>>,
     failing: Arc<AtomicBool>,
     moved: Arc<Mutex<Option<IpAddr>>>,
     serve: JoinHandle<()>,
@@ -84,8 +84,8 @@ impl NameServer {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
         let address = socket.local_addr().expect("an address");
         let zone: HashMap<String, Entry> = zone.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let queries = Arc::new(Mutex::new(Vec::new()));
+        let recorded = queries.clone();
         let failing = Arc::new(AtomicBool::new(false));
         let fails = failing.clone();
         let moved = Arc::new(Mutex::new(None));
@@ -96,8 +96,8 @@ impl NameServer {
                 let query = Message::from_vec(&buffer[..length]).expect("a query");
                 let question = query.queries.first().expect("a question").clone();
                 let name = text(question.name());
-                noted.lock().expect("notes").push((name.clone(), question.query_type()));
-                let new = elsewhere.lock().expect("notes").map(|address| Entry::Addresses(vec![address]));
+                recorded.lock().expect("records").push((name.clone(), question.query_type()));
+                let new = elsewhere.lock().expect("records").map(|address| Entry::Addresses(vec![address]));
                 let entry = match fails.load(Ordering::SeqCst) {
                     true => &Entry::Broken,
                     false => new.as_ref().or_else(|| zone.get(&name)).unwrap_or(&Entry::Absent),
@@ -118,12 +118,12 @@ impl NameServer {
                 }
             }
         });
-        NameServer { address, asked, failing, moved, serve }
+        NameServer { address, queries, failing, moved, serve }
     }
 
     /// From now on every name resolves to this address.
     pub fn move_to(&self, address: &str) {
-        *self.moved.lock().expect("notes") = Some(address.parse().expect("an address"));
+        *self.moved.lock().expect("records") = Some(address.parse().expect("an address"));
     }
 
     /// From now on every query fails.
@@ -141,9 +141,9 @@ impl NameServer {
     }
 
     /// Names that were queried, without the trailing dot.
-    pub fn asked(&self, kind: RecordType) -> Vec<String> {
-        let asked = self.asked.lock().expect("notes");
-        let of_kind = asked.iter().filter(|(_, asked)| *asked == kind);
+    pub fn queries(&self, kind: RecordType) -> Vec<String> {
+        let queries = self.queries.lock().expect("records");
+        let of_kind = queries.iter().filter(|(_, queried)| *queried == kind);
         of_kind.map(|(name, _)| name.clone()).collect()
     }
 }

@@ -53,12 +53,12 @@ impl FrameUpstream {
     pub async fn start(behaviour: Behaviour) -> FrameUpstream {
         let frames = Arc::new(Mutex::new(Vec::new()));
         let (requests, _) = watch::channel(0_usize);
-        let (noted, requests) = (frames.clone(), Arc::new(requests));
+        let (recorded, requests) = (frames.clone(), Arc::new(requests));
         let upstream = Upstream::raw(move |stream, number| {
             let mut connection = Connection {
                 number,
                 behaviour,
-                frames: noted.clone(),
+                frames: recorded.clone(),
                 requests: requests.clone(),
                 waiting: Vec::new(),
             };
@@ -71,7 +71,7 @@ impl FrameUpstream {
 
     /// The received frames of a kind.
     pub fn frames(&self, kind: u8) -> Vec<Frame> {
-        self.frames.lock().expect("notes").iter().filter(|frame| frame.kind == kind).cloned().collect()
+        self.frames.lock().expect("records").iter().filter(|frame| frame.kind == kind).cloned().collect()
     }
 
     /// The received requests, as the numbers of their connections.
@@ -135,7 +135,7 @@ impl Connection {
 
     /// Records a frame. Returns the frames that have to be sent at once.
     fn note(&mut self, arrived: Frame) -> Vec<u8> {
-        self.frames.lock().expect("notes").push(arrived.clone());
+        self.frames.lock().expect("records").push(arrived.clone());
         let mut answer = Vec::new();
         match (arrived.kind, arrived.flags & ACK) {
             (SETTINGS, 0) => answer = frame(SETTINGS, ACK, 0, &[]),

@@ -62,7 +62,7 @@ async fn stage_and_failure_report_how_far_the_attempt_got() {
     let peer = json!({"address": address, "tls": {"sni": "api.test"}});
     check(attempt(peer).await, &address, "tls", "protocol", unsent);
 
-    let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
+    let tunnel = ConnectProxy::tcp(Behaviour::Respond("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let peer = json!({"address": "1.1.1.1:80", "connect-proxy": {"address": tunnel.address()}});
     check(attempt(peer).await, "1.1.1.1:80", "connect-proxy", "proxy-refused", (Some(407), false, false));
 }

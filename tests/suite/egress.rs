@@ -35,7 +35,7 @@ async fn proxies_need_a_grant_as_well() {
     let proxy = Proxy::with(confined("")).start().await;
     let peer = format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{}"}}}}"#, tunnel.address());
     assert_eq!(proxy.order(peer).await.code(), Some("decision-refused"));
-    assert!(tunnel.asked().is_empty());
+    assert!(tunnel.requests().is_empty());
 }
 
 #[tokio::test]

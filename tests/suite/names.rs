@@ -24,8 +24,8 @@ async fn name_is_resolved_by_the_configured_server() {
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
     assert_eq!(proxy.order(&named("Origin.Test.", &live)).await.body, "live");
-    assert_eq!(dns.asked(RecordType::A), ["origin.test"]);
-    assert_eq!(dns.asked(RecordType::AAAA), ["origin.test"]);
+    assert_eq!(dns.queries(RecordType::A), ["origin.test"]);
+    assert_eq!(dns.queries(RecordType::AAAA), ["origin.test"]);
     assert_eq!(proxy.log(1).await[0]["upstream_address"], live.address().to_string());
 }
 
@@ -52,7 +52,7 @@ async fn hosts_file_comes_before_the_servers() {
         .start()
         .await;
     assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
-    assert!(dns.asked(RecordType::A).is_empty() && dns.asked(RecordType::AAAA).is_empty());
+    assert!(dns.queries(RecordType::A).is_empty() && dns.queries(RecordType::AAAA).is_empty());
 }
 
 #[tokio::test]
@@ -72,14 +72,14 @@ async fn dns_answers_are_cached_for_their_ttl() {
     for _ in 0..3 {
         assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
-    assert_eq!(dns.asked(RecordType::A).len(), 1);
+    assert_eq!(dns.queries(RecordType::A).len(), 1);
 
     let passing = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nmin_ttl_s = 0", passing.toml())).await;
     for _ in 0..3 {
         assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
-    assert_eq!(passing.asked(RecordType::A).len(), 3);
+    assert_eq!(passing.queries(RecordType::A).len(), 3);
 }
 
 #[tokio::test]
@@ -94,11 +94,11 @@ async fn stale_dns_answer_is_used_while_the_servers_fail() {
         assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
     }
     dns.fail();
-    let asked = dns.asked(RecordType::A).len();
+    let queries = dns.queries(RecordType::A).len();
     for _ in 0..3 {
         assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
     }
-    assert!(dns.asked(RecordType::A).len() > asked, "it was not asked again");
+    assert!(dns.queries(RecordType::A).len() > queries, "it was not queried again");
     assert_eq!(strict.order(named("origin.test", &live)).await.code(), Some("upstream-resolve"));
 }
 
@@ -111,7 +111,7 @@ async fn negative_dns_answer_is_cached() {
         let reply = proxy.order(&named("absent.test", &live)).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-resolve")));
     }
-    assert_eq!(dns.asked(RecordType::A), ["absent.test"]);
+    assert_eq!(dns.queries(RecordType::A), ["absent.test"]);
     assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], "resolve-unreachable");
 }
 
@@ -133,8 +133,8 @@ async fn failure_of_one_address_family_leaves_the_other() {
         for _ in 0..2 {
             assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
         }
-        let asked = dns.asked(RecordType::A).iter().filter(|asked| *asked == name).count();
-        assert_eq!(asked, 1, "{name}: the answer is kept");
+        let queries = dns.queries(RecordType::A).iter().filter(|query| *query == name).count();
+        assert_eq!(queries, 1, "{name}: the answer is kept");
     }
 }
 
@@ -170,9 +170,9 @@ async fn only_requests_that_need_a_slow_address_family_wait_for_it() {
     let code = proxy.order(&bound).await.code().map(str::to_owned);
     assert_ne!(code.as_deref(), Some("upstream-resolve"));
     // From then on it is cached with the others.
-    let asked = dns.asked(RecordType::AAAA).len();
+    let queries = dns.queries(RecordType::AAAA).len();
     proxy.order(&bound).await;
-    assert_eq!(dns.asked(RecordType::AAAA).len(), asked);
+    assert_eq!(dns.queries(RecordType::AAAA).len(), queries);
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn every_accepted_name_is_queried() {
     for name in names {
         assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
     }
-    assert_eq!(dns.asked(RecordType::A), names);
+    assert_eq!(dns.queries(RecordType::A), names);
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn unanswered_name_ends_at_the_deadline_and_blocks_no_other_request() {
         .await;
     let (mut client, peer) = (proxy.client().await, named("slow.test", &live));
     let slow = tokio::spawn(async move { client.order(&peer).await });
-    eventually("the look-up", || (!dns.asked(RecordType::A).is_empty()).then_some(())).await;
+    eventually("the look-up", || (!dns.queries(RecordType::A).is_empty()).then_some(())).await;
     for _ in 0..10 {
         assert_eq!(proxy.order(&format!(r#"{{"address": "{}"}}"#, live.address())).await.body, "live");
     }
@@ -344,7 +344,7 @@ async fn lookups_can_be_limited_to_one_address_family() {
     let dns = NameServer::with(60, &[("origin.test", &["::1", "127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nfamilies = \"ipv4\"", dns.toml())).await;
     assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
-    assert!(dns.asked(RecordType::AAAA).is_empty());
+    assert!(dns.queries(RecordType::AAAA).is_empty());
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn concurrent_lookups_of_a_name_share_one_query() {
     for request in requests.collect::<Vec<_>>() {
         assert_eq!(request.await.expect("a reply"), "live");
     }
-    assert_eq!(dns.asked(RecordType::A).len(), 1);
+    assert_eq!(dns.queries(RecordType::A).len(), 1);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn tunnel_for_plain_http_is_reused() {
     let target = live.address();
     let expected =
         format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\nproxy-authorization: Basic c2VjcmV0\r\n\r\n");
-    assert_eq!(tunnel.asked(), [expected]);
+    assert_eq!(tunnel.requests(), [expected]);
     assert!(
         live.requests()
             .iter()
@@ -60,7 +60,7 @@ async fn tls_is_negotiated_with_the_upstream_through_the_tunnel() {
         }
         assert_eq!(live.requests()[0].sni.as_deref(), Some("api.test"));
         assert_eq!(live.connections(), 1);
-        assert!(tunnel.asked()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
+        assert!(tunnel.requests()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
 
         let other = behind(&tunnel, "1.1.1.1:443", r#", "tls": {"sni": "other.test"}"#);
         assert_eq!(client.order(&other).await.code(), Some("upstream-certificate"));
@@ -93,8 +93,8 @@ async fn connect_proxy_on_a_unix_socket_needs_a_grant() {
     for _ in 0..3 {
         assert_eq!(client.order(&behind(&tunnel, "api.test:80", "")).await.body, "live");
     }
-    assert_eq!(tunnel.asked().len(), 1);
-    assert!(tunnel.asked()[0].starts_with("CONNECT api.test:80 HTTP/1.1\r\nhost: api.test:80\r\n"));
+    assert_eq!(tunnel.requests().len(), 1);
+    assert!(tunnel.requests()[0].starts_with("CONNECT api.test:80 HTTP/1.1\r\nhost: api.test:80\r\n"));
 
     let reply = through(&behind(&tunnel, "api.test:80", "")).await;
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));
@@ -113,18 +113,18 @@ async fn connect_proxy_resolves_the_upstreams_name() {
     for isolation in ["1", "2", "3"] {
         assert_eq!(proxy.order(&format!("{peer}\"{isolation}\"}}")).await.body, "live");
     }
-    assert!(tunnel.asked().iter().all(|head| head.starts_with("CONNECT inner.test:80 ")));
-    assert!(!dns.asked(hickory_proto::rr::RecordType::A).contains(&"inner.test".to_owned()));
+    assert!(tunnel.requests().iter().all(|head| head.starts_with("CONNECT inner.test:80 ")));
+    assert!(!dns.queries(hickory_proto::rr::RecordType::A).contains(&"inner.test".to_owned()));
 }
 
 #[tokio::test]
 async fn refusals_are_reported_to_the_module_by_kind() {
-    use Behaviour::{Say, Silent};
+    use Behaviour::{Respond, Silent};
     for (behaviour, status, code, failure) in [
-        (Say("HTTP/1.1 407 Who are you\r\n\r\n"), 502, "upstream-proxy-refused", "proxy-refused-407"),
-        (Say("HTTP/1.1 502 No\r\ncontent-length: 2\r\n\r\nno"), 502, "upstream-proxy-refused", "proxy-refused-502"),
-        (Say("SSH-2.0-OpenSSH_9.2\r\n\r\n"), 502, "upstream-proxy", "connect-proxy-protocol"),
-        (Say(""), 502, "upstream-proxy", "connect-proxy-closed"),
+        (Respond("HTTP/1.1 407 Who are you\r\n\r\n"), 502, "upstream-proxy-refused", "proxy-refused-407"),
+        (Respond("HTTP/1.1 502 No\r\ncontent-length: 2\r\n\r\nno"), 502, "upstream-proxy-refused", "proxy-refused-502"),
+        (Respond("SSH-2.0-OpenSSH_9.2\r\n\r\n"), 502, "upstream-proxy", "connect-proxy-protocol"),
+        (Respond(""), 502, "upstream-proxy", "connect-proxy-closed"),
         (Silent, 504, "upstream-proxy-timeout", "connect-proxy-timeout"),
     ] {
         let tunnel = ConnectProxy::tcp(behaviour).await;
@@ -154,7 +154,7 @@ async fn unreachable_connect_proxy_is_a_connect_failure() {
 #[tokio::test]
 async fn module_sees_the_refusal_and_can_choose_another_peer() {
     let live = Upstream::answering("live").start().await;
-    let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
+    let tunnel = ConnectProxy::tcp(Behaviour::Respond("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
     let orders = format!(r#"[{}, {{"address": "{}"}}]"#, behind(&tunnel, "1.1.1.1:80", ""), live.address());
     assert_eq!(proxy.order(&orders).await.body, "live");
@@ -185,5 +185,5 @@ async fn different_tunnels_are_never_shared() {
         }
     }
     assert_eq!(live.connections(), peers.len());
-    assert_eq!((tunnel.asked().len(), other.asked().len()), (4, 1));
+    assert_eq!((tunnel.requests().len(), other.requests().len()), (4, 1));
 }
