@@ -18,11 +18,11 @@ use pointsman_rules::contract;
 use pointsman_rules::quota::Count;
 use pointsman_rules::tenant_lookup::TenantTable;
 
-use crate::modules::{self, Asked};
+use crate::modules::{self, Setup};
 
 /// The answer of the module in this folder.
-fn said() -> Option<contract::Decision> {
-    Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decided().0)
+fn decision() -> Option<contract::Decision> {
+    Some(Setup::new(&modules::loader(), &modules::usual()?, |module| module).call_module().0)
 }
 
 static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
@@ -55,14 +55,14 @@ pub fn checked(decision: contract::Decision) -> Box<RouteSpec> {
 }
 
 pub fn check(criterion: &mut Criterion) {
-    let Some(decision) = said() else { return };
+    let Some(decision) = decision() else { return };
     criterion.bench_function("check", |bencher| {
         bencher.iter_batched(|| decision.clone(), checked, BatchSize::SmallInput);
     });
 }
 
 pub fn peer(criterion: &mut Criterion) {
-    let Some(route) = said().map(|decision| Arc::new(Route::new(*checked(decision)))) else { return };
+    let Some(route) = decision().map(|decision| Arc::new(Route::new(*checked(decision)))) else { return };
     let credentials = Credentials::default();
     let connector = Arc::new(TransportConnector::new(None));
     let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));

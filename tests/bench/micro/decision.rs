@@ -11,7 +11,7 @@ use pointsman_rules::decision_cache::{DecisionCache, Root, Uncacheable};
 use pointsman_wasm::module::Module;
 
 use crate::around::{checked, policy};
-use crate::modules::{self, Asked, Known};
+use crate::modules::{self, BuiltModule, Setup};
 
 /// More than the processor caches of any machine that this may run on, in bytes.
 const LARGEST_CACHE: usize = 128 << 20;
@@ -34,24 +34,24 @@ pub fn reused(criterion: &mut Criterion) {
 /// From the decision cache: the module is not called.
 pub fn cached(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached");
-    for known in modules::all() {
-        let asked = Asked::new(&modules::loader(), &known, |module| module);
-        match remembered(&asked) {
+    for built in modules::all() {
+        let setup = Setup::new(&modules::loader(), &built, |module| module);
+        match cached(&setup) {
             Ok(cache) => {
-                let (root, head) = (asked.module.root(), &asked.head);
-                group.bench_function(&known.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(head))));
+                let (root, head) = (setup.module.root(), &setup.head);
+                group.bench_function(&built.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(head))));
             }
-            Err(unfit) => eprintln!("{}: not remembered ({})", known.name, unfit.name()),
+            Err(reason) => eprintln!("{}: not cacheable ({})", built.name, reason.name()),
         }
     }
 }
 
 /// With the answer of this module.
-fn remembered(asked: &Asked) -> Result<DecisionCache, Uncacheable> {
+fn cached(setup: &Setup) -> Result<DecisionCache, Uncacheable> {
     let cache = DecisionCache::new(&Quota::default());
-    let (said, noted) = asked.decided();
-    let answer = Verdict::Connect(checked(said)).into();
-    cache.insert(asked.module.root(), &asked.head, noted.observed(), &answer)?;
+    let (answer, report) = setup.call_module();
+    let answer = Verdict::Connect(checked(answer)).into();
+    cache.insert(setup.module.root(), &setup.head, report.observed(), &answer)?;
     Ok(cache)
 }
 
@@ -64,17 +64,17 @@ pub fn cold(criterion: &mut Criterion) {
     let other_work = || black_box(others.iter().sum::<u64>());
     let policy = policy();
     let mut decided = |name: &str, instances: fn(Module) -> Module| {
-        let asked = Asked::new(&modules::loader(), &usual, instances);
+        let setup = Setup::new(&modules::loader(), &usual, instances);
         group.bench_function(name, |bencher| {
-            bencher.iter_batched(other_work, |_| asked.decide(&policy), BatchSize::PerIteration);
+            bencher.iter_batched(other_work, |_| setup.decide(&policy), BatchSize::PerIteration);
         });
     };
     decided("fresh", |module| module);
     decided("new", Module::without_rewinding);
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
-    let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let cache = remembered(&asked).expect("it depends on the request alone");
-    let (root, head) = (asked.module.root(), &asked.head);
+    let setup = Setup::new(&modules::loader(), &usual, |module| module);
+    let cache = cached(&setup).expect("it depends on the request alone");
+    let (root, head) = (setup.module.root(), &setup.head);
     group.bench_function("cached", |bencher| {
         bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(head)), BatchSize::PerIteration);
     });
@@ -84,14 +84,14 @@ pub fn cold(criterion: &mut Criterion) {
 pub fn cached_among(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached among");
     let Some(usual) = modules::usual() else { return };
-    let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let (said, noted) = asked.decided();
-    let answer = Verdict::Connect(checked(said)).into();
+    let setup = Setup::new(&modules::loader(), &usual, |module| module);
+    let (answer, report) = setup.call_module();
+    let answer = Verdict::Connect(checked(answer)).into();
     for count in [1_usize, 1_000, 10_000] {
         let tenants: Vec<(Arc<Root>, DecisionCache)> = (0..count)
             .map(|_| {
                 let (root, cache) = (Arc::<Root>::default(), DecisionCache::new(&Quota::default()));
-                cache.insert(&root, &asked.head, noted.observed(), &answer).expect("it depends on the request alone");
+                cache.insert(&root, &setup.head, report.observed(), &answer).expect("it depends on the request alone");
                 (root, cache)
             })
             .collect();
@@ -99,7 +99,7 @@ pub fn cached_among(criterion: &mut Criterion) {
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| {
                 let (root, cache) = turn.next().expect("endless");
-                cache.lookup(root, black_box(&asked.head))
+                cache.lookup(root, black_box(&setup.head))
             });
         });
     }
@@ -108,11 +108,11 @@ pub fn cached_among(criterion: &mut Criterion) {
 fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Module) {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for known in modules::all().into_iter().chain(modules::least()) {
+    for built in modules::all().into_iter().chain(modules::least()) {
         let loader = modules::loader();
-        let asked = Asked::new(&loader, &known, instances);
+        let setup = Setup::new(&loader, &built, instances);
         let policy = policy();
-        group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide(&policy)));
+        group.bench_function(&built.name, |bencher| bencher.iter(|| setup.decide(&policy)));
     }
 }
 
@@ -123,9 +123,9 @@ pub fn rotation(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     for count in [1_usize, 10, 100, 1_000] {
         let loader = modules::loader();
-        let asked: Vec<Asked> =
-            (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), |module| module)).collect();
-        let (mut turn, policy) = (asked.iter().cycle(), policy());
+        let setup: Vec<Setup> =
+            (0..count).map(|number| Setup::new(&loader, &distinct(&usual, number), |module| module)).collect();
+        let (mut turn, policy) = (setup.iter().cycle(), policy());
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| turn.next().expect("endless").decide(&policy));
         });
@@ -133,8 +133,8 @@ pub fn rotation(criterion: &mut Criterion) {
 }
 
 /// The same module as a different file, so that nothing of it is shared: its custom section differs.
-fn distinct(known: &Known, number: usize) -> Known {
+fn distinct(built: &BuiltModule, number: usize) -> BuiltModule {
     let section = [&[0, 10, 1, b'n'], number.to_le_bytes().as_slice()].concat();
-    let bytes = [known.bytes.as_slice(), &section].concat();
-    Known { name: known.name.clone(), bytes, settings: known.settings.clone() }
+    let bytes = [built.bytes.as_slice(), &section].concat();
+    BuiltModule { name: built.name.clone(), bytes, settings: built.settings.clone() }
 }

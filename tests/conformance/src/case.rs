@@ -51,7 +51,7 @@ impl fmt::Debug for Expected {
 }
 
 /// The properties of a request. Everything has a default.
-pub struct Asked {
+pub struct TestRequest {
     pub method: Method,
     pub target: Vec<u8>,
     pub authority: &'static str,
@@ -62,9 +62,9 @@ pub struct Asked {
     pub attempts: Vec<Attempt>,
 }
 
-impl Asked {
-    pub fn new(target: impl Into<Vec<u8>>) -> Asked {
-        Asked {
+impl TestRequest {
+    pub fn new(target: impl Into<Vec<u8>>) -> TestRequest {
+        TestRequest {
             method: Method::GET,
             target: target.into(),
             authority: "shop.example",
@@ -77,12 +77,12 @@ impl Asked {
     }
 
     /// A part of the job with its parameters, in some encoding.
-    pub fn part(dice: &mut Dice, part: &str, parameters: &[(&str, &str)]) -> Asked {
+    pub fn part(dice: &mut Dice, part: &str, parameters: &[(&str, &str)]) -> TestRequest {
         let pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{}={}", dice.encoded(name), dice.encoded(value))).collect();
         match pairs.is_empty() {
-            true => Asked::new(format!("/{part}")),
-            false => Asked::new(format!("/{part}?{}", pairs.join(dice.pick(&["&", "&&"])))),
+            true => TestRequest::new(format!("/{part}")),
+            false => TestRequest::new(format!("/{part}?{}", pairs.join(dice.pick(&["&", "&&"])))),
         }
     }
 

@@ -5,12 +5,12 @@ use percent_encoding::percent_decode_str;
 use pointsman_rules::contract::{Decision, Response};
 use pointsman_rules::request::{DownstreamTls, RequestHead};
 
-use crate::case::{Asked, Case, header};
+use crate::case::{Case, TestRequest, header};
 use crate::dice::Dice;
 
 pub fn case(dice: &mut Dice) -> Case {
-    let asked = asked(dice);
-    let head = asked.head();
+    let request = request(dice);
+    let head = request.head();
     let of_echo: Vec<&[u8]> =
         head.headers().filter(|(name, _)| name.as_str() == "x-echo").map(|(_, value)| value.as_bytes()).collect();
     let mut headers = vec![header("content-type", "text/plain; charset=utf-8")];
@@ -20,10 +20,10 @@ pub fn case(dice: &mut Dice) -> Case {
         headers.push(header("x-text", String::from_utf8_lossy(first).as_bytes()));
     }
     let body = body(&head);
-    asked.expects(Ok(Decision::Respond(Response { status: 200, headers, body })))
+    request.expects(Ok(Decision::Respond(Response { status: 200, headers, body })))
 }
 
-fn asked(dice: &mut Dice) -> Asked {
+fn request(dice: &mut Dice) -> TestRequest {
     let mut target = b"/echo".to_vec();
     if dice.once_in(2) {
         target.extend(raw(dice, b"/aZ0-._~!$&'()*+,;=:@|<>\"", 20));
@@ -68,7 +68,7 @@ fn asked(dice: &mut Dice) -> Asked {
         client_cert_sha256: dice.once_in(2).then(|| (0..32).map(|_| dice.bits() as u8).collect()),
     });
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS, Method::PATCH];
-    Asked {
+    TestRequest {
         method: match dice.below(7) {
             0 => Method::from_bytes(b"X-PURGE~").expect("a method"),
             _ => methods[dice.below(methods.len())].clone(),
@@ -78,7 +78,7 @@ fn asked(dice: &mut Dice) -> Asked {
         client_ip: dice.one_of(&["192.0.2.7", "2001:db8::7", "::1", "255.255.255.255"]).parse().expect("an address"),
         listener: dice.pick(&["web", "internal"]),
         tls,
-        ..Asked::new(target)
+        ..TestRequest::new(target)
     }
 }
 

@@ -23,16 +23,16 @@ use crate::dice::Dice;
 /// Sends a module 1,000 requests with known answers, and then many more.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Modules that do the job of tests/conformance/README.md
+    /// Modules that implement the job of tests/conformance/README.md
     #[arg(required = true, value_name = "MODULE")]
     modules: Vec<PathBuf>,
-    /// Decisions in fresh instances, and as many in one that is used again
+    /// Number of decisions in fresh instances, and again in one reused instance
     #[arg(long, default_value_t = 100_000)]
     decisions: usize,
-    /// Bytes by which the memory of an instance that is used again may grow with each decision
+    /// Bytes by which the memory of the reused instance may grow with each decision
     #[arg(long, default_value_t = 0)]
     may_grow: usize,
-    /// Show so many wrong answers of a module
+    /// Maximum number of wrong answers to print for each module
     #[arg(long, default_value_t = 3)]
     show: usize,
 }
@@ -156,17 +156,17 @@ fn many(
 
 /// The answer of a module, which is called again as long as `stalls` are left.
 fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, CallReport) {
-    let asked = || {
-        let (stores, _under_way) = case::stores();
+    let call = || {
+        let (stores, _in_flight) = case::stores();
         decide(module.callee(), Call { head: &case.head, attempts: &case.attempts, stores: Some(&stores), limits })
     };
-    let (mut answer, mut decided) = asked();
+    let (mut answer, mut decided) = call();
     while let Err(error @ CallError::Budget { .. }) = &answer
         && *stalls > 0
     {
-        println!("  {error}: asked again");
+        println!("  {error}: repeated");
         *stalls -= 1;
-        (answer, decided) = asked();
+        (answer, decided) = call();
     }
     let answer = answer.map_err(|error| match error {
         CallError::Declined(reason) => reason,
