@@ -27,9 +27,9 @@ async fn proxy() -> Proxy {
 #[track_caller]
 fn check(mut attempt: Value, address: &str, stage: &str, failure: &str, more: (Option<u16>, bool, bool)) {
     let (status, reused, sent) = more;
-    let told = attempt.as_object_mut().expect("an object");
-    assert!(told.remove("detail").is_some_and(|detail| detail.as_str().is_some_and(|text| !text.is_empty())));
-    assert!(told.remove("elapsed-ms").is_some_and(|elapsed| elapsed.is_u64()));
+    let fields = attempt.as_object_mut().expect("an object");
+    assert!(fields.remove("detail").is_some_and(|detail| detail.as_str().is_some_and(|text| !text.is_empty())));
+    assert!(fields.remove("elapsed-ms").is_some_and(|elapsed| elapsed.is_u64()));
     let expected = json!({
         "number": 1, "address": address, "stage": stage, "failure": failure,
         "status": status, "reused-connection": reused, "request-sent": sent,

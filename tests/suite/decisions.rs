@@ -154,7 +154,7 @@ async fn rewrite_changes_what_the_upstream_sees() {
 async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
     let proxy = Proxy::with(lab()).start().await;
     let mut client = proxy.client().await;
-    let mut asked = 0;
+    let mut count = 0;
     for (peer, field) in [
         (r#"{"address": "127.1:80"}"#, "peer.address"),
         (r#"{"address": "127.0.0.1:0"}"#, "peer.address"),
@@ -166,8 +166,8 @@ async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
         let reply = decide(&mut client, &format!(r#"{{"route": {{"peer": {peer}}}}}"#)).await;
         assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{peer}");
         assert!(!reply.body.contains("peer"), "{}", reply.body);
-        asked += 1;
-        let cause = &proxy.log(asked).await[asked - 1]["error"]["cause"];
+        count += 1;
+        let cause = &proxy.log(count).await[count - 1]["error"]["cause"];
         assert!(cause.as_str().is_some_and(|cause| cause.contains(&format!("`{field}`"))), "{field}: {cause}");
     }
 }

@@ -11,7 +11,7 @@ async fn proxy(upstream: &Upstream) -> Proxy {
 }
 
 /// Everything that the proxy sends in response to these bytes.
-async fn said(proxy: &Proxy, bytes: &[u8]) -> String {
+async fn exchange(proxy: &Proxy, bytes: &[u8]) -> String {
     let mut client = proxy.raw().await;
     client.write_all(bytes).await.expect("sent");
     read_all(&mut client).await
@@ -53,13 +53,13 @@ async fn malformed_request_is_refused_with_a_code_and_logged_with_its_client() {
     ];
     for (bytes, status, code) in cases {
         let shown = &bytes[..bytes.len().min(80)];
-        let reply = said(&proxy, bytes.as_bytes()).await;
+        let reply = exchange(&proxy, bytes.as_bytes()).await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply}");
         assert!(reply.contains(&format!("pointsman-error: {code}\r\n")), "{shown:?}: {reply}");
         assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{shown:?}: {reply}");
     }
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
-    assert!(live.requests().iter().all(|received| received.body.is_empty()), "nothing of a refused body went on");
+    assert!(live.requests().iter().all(|received| received.body.is_empty()), "no part of a refused body was forwarded");
     let log = proxy.log(cases.len() + 1).await;
     assert_eq!(log.len(), cases.len() + 1);
     for line in &log {
@@ -73,7 +73,7 @@ async fn malformed_request_is_refused_with_a_code_and_logged_with_its_client() {
 #[tokio::test]
 async fn answer_to_a_refused_head_request_has_no_body() {
     let live = Upstream::answering("live").start().await;
-    let reply = said(&proxy(&live).await, b"HEAD / HTTP/1.1\r\n\r\n").await;
+    let reply = exchange(&proxy(&live).await, b"HEAD / HTTP/1.1\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.1 400 ") && reply.ends_with("\r\n\r\n"), "{reply}");
 }
 
@@ -82,7 +82,7 @@ async fn absolute_target_reaches_the_upstream_in_origin_form() {
     let live = Upstream::answering("live").start().await;
     let proxy = proxy(&live).await;
     let reply =
-        said(&proxy, b"\r\nGET http://Shop.test:81/a?b HTTP/1.1\r\nHost: other.test\r\nconnection: close\r\n\r\n")
+        exchange(&proxy, b"\r\nGET http://Shop.test:81/a?b HTTP/1.1\r\nHost: other.test\r\nconnection: close\r\n\r\n")
             .await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
     let received = live.only_request();
@@ -94,7 +94,7 @@ async fn absolute_target_reaches_the_upstream_in_origin_form() {
 #[tokio::test]
 async fn later_minor_version_is_answered_as_http11() {
     let live = Upstream::answering("live").start().await;
-    let reply = said(&proxy(&live).await, b"GET / HTTP/1.2\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    let reply = exchange(&proxy(&live).await, b"GET / HTTP/1.2\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }
 
@@ -137,7 +137,7 @@ async fn client_that_half_closes_gets_its_response() {
     ] {
         let mut client = proxy.raw().await;
         client.write_all(request.as_bytes()).await.expect("sent");
-        client.shutdown().await.expect("no more is sent");
+        client.shutdown().await.expect("half closed");
         let reply = read_all(&mut client).await;
         assert_eq!(reply.matches("HTTP/1.1 200 ").count(), request.matches("HTTP/1.1\r\n").count(), "{reply}");
     }
@@ -165,7 +165,7 @@ async fn http10_client_gets_an_http10_response() {
     })
     .await;
     let proxy = proxy(&chunked).await;
-    let reply = said(&proxy, b"GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await;
+    let reply = exchange(&proxy, b"GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await;
     let (head, body) = reply.split_once("\r\n\r\n").expect("a head");
     let head = head.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 200 ") && head.contains("connection: close"), "{reply}");

@@ -393,9 +393,9 @@ fn answer(tenant: &Tenant) -> Result<InstanceOrigin, String> {
         attempts: &attempts,
         cache: None,
     };
-    let mut made = None;
-    match evaluate(question, &mut 0, |_, decided, _| made = Some(decided.instance)) {
-        Ok(Action::Respond(_)) => made.ok_or_else(|| "nothing was asked".to_owned()),
+    let mut origin = None;
+    match evaluate(question, &mut 0, |_, decided, _| origin = Some(decided.instance)) {
+        Ok(Action::Respond(_)) => origin.ok_or_else(|| "no module was called".to_owned()),
         other => Err(format!("{other:?}")),
     }
 }

@@ -21,7 +21,7 @@ fn limits() -> Limits {
 }
 
 /// The result of a decision.
-fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
+fn run(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
     let loader = Loader::new(1, 0).expect("a loader");
     let module = loader.load(module, serde_json::json!({}), &TenantLimits::from(limits.clone())).expect("a module");
     let head = Arc::new(RequestHead::new(Arrival {
@@ -75,7 +75,7 @@ fn core(imports: &[(&str, &str)], body: &str) -> Wat {
 
 #[track_caller]
 fn passes(module: &[u8]) -> CallReport {
-    let (answer, decided) = ask(module, &limits());
+    let (answer, decided) = run(module, &limits());
     assert!(matches!(answer, Ok(contract::Decision::Pass)), "{answer:?} {decided:?}");
     decided
 }
@@ -173,7 +173,7 @@ fn exit_is_its_own_error() {
         &[("proc_exit", "i32")],
         "(call $print (i32.const 2) (i32.const 512) (i32.const 4)) (call $proc_exit (i32.const 3)) unreachable",
     );
-    let (answer, decided) = ask(&module, &limits());
+    let (answer, decided) = run(&module, &limits());
     assert!(matches!(answer, Err(CallError::Exit { status: 1 })), "{answer:?}");
     assert_eq!(lines(&decided), ["Warn oops"]);
 }
@@ -317,7 +317,7 @@ fn wasi_with_other_types_is_refused() {
 #[test]
 fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
     let flood = "(loop $again (call $print (i32.const 1) (i32.const 2048) (i32.const 60000)) (br $again))";
-    let (answer, decided) = ask(&preview1(&[], flood), &limits());
+    let (answer, decided) = run(&preview1(&[], flood), &limits());
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
     assert!(decided.log_cut && lines(&decided).len() <= 2, "{:?}", lines(&decided));
 
@@ -325,7 +325,7 @@ fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
     let fill = "(memory.fill (i32.const 100000) (i32.const 10) (i32.const 60000))";
     let flood =
         format!("{fill} (loop $again (call $print (i32.const 2) (i32.const 100000) (i32.const 60000)) (br $again))");
-    let (answer, decided) = ask(&preview1(&[], &flood), &limits());
+    let (answer, decided) = run(&preview1(&[], &flood), &limits());
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
     assert!(decided.log_cut && decided.lines.len() <= 129, "{}", decided.lines.len());
 }
@@ -333,7 +333,7 @@ fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
 #[test]
 fn output_is_discarded_with_a_log_limit_of_zero() {
     let body = "(call $print (i32.const 1) (i32.const 512) (i32.const 4))";
-    let (answer, decided) = ask(&preview1(&[], body), &Limits { log_bytes: 0, ..limits() });
+    let (answer, decided) = run(&preview1(&[], body), &Limits { log_bytes: 0, ..limits() });
     assert!(answer.is_ok() && decided.lines.is_empty() && decided.log_cut, "{answer:?}");
 }
 
@@ -342,7 +342,7 @@ fn huge_random_request_is_refused() {
     let fields = r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $get (param i64 i32)))"#;
     let world = "import wasi:random/random@0.2.0;";
     let module = preview2(world, fields, "(call $get (i64.const 0xffffffffffff) (i32.const 1040))");
-    let (answer, _) = ask(&module, &limits());
+    let (answer, _) = run(&module, &limits());
     let Err(CallError::Trap(message)) = answer else { panic!("{answer:?}") };
     assert!(message.contains("gives 65536 bytes at most, and was asked for 281474976710655"), "{message}");
 }
@@ -365,11 +365,11 @@ fn polls_return_at_once_and_are_bounded() {
         (call $is (i32.load (i32.const 1052)) (i32.const 2))"#;
     passes(&preview2(CLOCK, POLL, body));
     let endless = format!("{body} (loop $again (call $block (i32.load (i32.const 1040))) (br $again))");
-    assert!(matches!(ask(&preview2(CLOCK, POLL, &endless), &limits()).0, Err(CallError::HostCalls { .. })));
+    assert!(matches!(run(&preview2(CLOCK, POLL, &endless), &limits()).0, Err(CallError::HostCalls { .. })));
     let hoard = "(loop $again (drop (call $sleep (i64.const 1))) (br $again))";
-    assert!(matches!(ask(&preview2(CLOCK, POLL, hoard), &limits()).0, Err(CallError::Handles { .. })));
+    assert!(matches!(run(&preview2(CLOCK, POLL, hoard), &limits()).0, Err(CallError::Handles { .. })));
     let nothing = "(call $poll (i32.const 1040) (i32.const 0) (i32.const 1048))";
-    let answer = ask(&preview2(CLOCK, POLL, nothing), &limits()).0;
+    let answer = run(&preview2(CLOCK, POLL, nothing), &limits()).0;
     assert!(matches!(&answer, Err(CallError::Trap(message)) if message.contains("of nothing")), "{answer:?}");
 }
 

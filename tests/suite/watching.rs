@@ -20,7 +20,7 @@ async fn path_that_is_not_a_file_is_refused_at_once() {
     let proxy = Proxy::with(Tenant::new("shop").module(live.path(), "")).start().await;
     let device = live.folder().join("device");
     symlink("/dev/zero", &device).expect("a symlink");
-    fs::rename(&device, live.path()).expect("in its place");
+    fs::rename(&device, live.path()).expect("renamed");
     refused(&proxy, 1).await;
     let (step, message) = last_failure(&proxy);
     assert!(step == "read" && message.ends_with(": not a regular file"), "{step}: {message}");
@@ -30,13 +30,13 @@ async fn path_that_is_not_a_file_is_refused_at_once() {
     let fifo = live.folder().join("fifo");
     let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs");
     assert!(made.success());
-    fs::rename(&fifo, live.folder().join("router.tests.json")).expect("in its place");
+    fs::rename(&fifo, live.folder().join("router.tests.json")).expect("renamed");
     refused(&proxy, 2).await;
     let (step, message) = last_failure(&proxy);
     assert!(step == "test" && message.ends_with("cannot be read: not a regular file"), "{step}: {message}");
     let file = fs::File::create(live.folder().join("large")).expect("a file");
-    file.set_len(16 * 1024 * 1024 + 1).expect("as large as that");
-    fs::rename(live.folder().join("large"), live.folder().join("router.tests.json")).expect("in its place");
+    file.set_len(16 * 1024 * 1024 + 1).expect("a sparse file");
+    fs::rename(live.folder().join("large"), live.folder().join("router.tests.json")).expect("renamed");
     refused(&proxy, 3).await;
     assert!(last_failure(&proxy).1.contains("has 16777217 bytes; a file of tests may have 16777216 at most"));
 }
@@ -105,7 +105,7 @@ async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
         a.replace(&Wat::answering(status).bytes());
         answers(&proxy, status).await;
     }
-    assert!(!writer.is_finished(), "it is half written still");
+    assert!(!writer.is_finished(), "the file is still half written");
     over.store(true, Ordering::Relaxed);
     writer.await.expect("a whole file");
     version(&proxy, "other", 2.0).await;
@@ -129,9 +129,9 @@ async fn modules_of_a_tenant_are_loaded_together() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// The time from `change` until requests are answered with this status. The best of a few: events of the system take
-/// effect at once, a change that has to be polled takes at least one second.
-async fn is_told(proxy: &Proxy, mut change: impl FnMut(u16)) {
+/// Measures the time from `change` until requests are answered with this status, best of a few. Events take effect
+/// at once; a change that has to be polled takes at least one second.
+async fn takes_effect_at_once(proxy: &Proxy, mut change: impl FnMut(u16)) {
     let mut best = Duration::MAX;
     for status in 202..206 {
         let start = Instant::now();
@@ -157,7 +157,7 @@ async fn recreated_folder_is_watched() {
         make(status);
         answers(&proxy, status).await;
         // From here on the system reports events again.
-        is_told(&proxy, |status| {
+        takes_effect_at_once(&proxy, |status| {
             put(root.path(), status);
             fs::rename(root.path().join("router.wasm"), folder.join("router.wasm")).expect("replaced");
         })
@@ -176,11 +176,11 @@ async fn folder_that_replaces_another_is_loaded_and_watched() {
         let new = root.path().join("new");
         fs::create_dir(&new).expect("a folder");
         put(&new, status);
-        fs::rename(&folder, root.path().join(format!("old-{status}"))).expect("away");
-        fs::rename(&new, &folder).expect("in its place");
+        fs::rename(&folder, root.path().join(format!("old-{status}"))).expect("renamed");
+        fs::rename(&new, &folder).expect("renamed");
     };
-    is_told(&proxy, swap).await;
-    is_told(&proxy, |status| put(&folder, status)).await;
+    takes_effect_at_once(&proxy, swap).await;
+    takes_effect_at_once(&proxy, |status| put(&folder, status)).await;
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
@@ -194,7 +194,7 @@ async fn each_link_of_a_chain_is_watched() {
     };
     let link = |target: &Path, name: &str| {
         symlink(target, here.path().join("new")).expect("a symlink");
-        fs::rename(here.path().join("new"), here.path().join(name)).expect("in its place");
+        fs::rename(here.path().join("new"), here.path().join(name)).expect("renamed");
     };
     release(&there.path().join("a"), "one", 201);
     link(&there.path().join("a"), "releases");
@@ -203,14 +203,14 @@ async fn each_link_of_a_chain_is_watched() {
     let proxy = serving(&here.path().join("router.wasm")).await;
     let mut round = 0;
     // The one in the middle.
-    is_told(&proxy, |status| {
+    takes_effect_at_once(&proxy, |status| {
         round += 1;
         release(&there.path().join("a"), &format!("{round}"), status);
         link(Path::new(&format!("releases/{round}")), "current");
     })
     .await;
     // The last folder of the chain, which was empty when the proxy started.
-    is_told(&proxy, |status| {
+    takes_effect_at_once(&proxy, |status| {
         release(there.path(), "new", status);
         let end = there.path().join("a").join(round.to_string()).join("router.wasm");
         fs::rename(there.path().join("new/router.wasm"), end).expect("replaced");

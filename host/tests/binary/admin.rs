@@ -58,7 +58,7 @@ fn api_is_found_by_a_file_that_is_being_edited() {
     let folder = folder(&good);
     let file = folder.path().join("pointsman.toml");
     let mut proxy = Running::start_file("run", &file);
-    proxy.says("see `pointsman admin`");
+    proxy.expect_line("see `pointsman admin`");
     std::fs::write(&file, "[admin]\n[[listener]]\nname = 7\ntls = \"half of it\"\n[[tenant]]\n").expect("written");
     admin(3, folder.path(), &["rollback", "shop"]);
     admin(0, folder.path(), &["tenants"]);
@@ -117,8 +117,8 @@ fn partly_refused_reload_ends_with_3() {
         "refused": [{"tenant": "b", "step": "build", "message": "not a module"}]}"#;
     let folder = folder("[admin]");
     answering(&folder.path().join("pointsman.sock"), "200 OK", PARTLY);
-    let told = ("added: a\nunchanged: 1\n".to_owned(), "refused at the step `build`: b: not a module\n".to_owned());
-    assert_eq!(admin(3, folder.path(), &["reload"]), told);
+    let output = ("added: a\nunchanged: 1\n".to_owned(), "refused at the step `build`: b: not a module\n".to_owned());
+    assert_eq!(admin(3, folder.path(), &["reload"]), output);
     let (printed, _) = admin(3, folder.path(), &["reload", "--json"]);
     assert_eq!(crate::cli::json(&printed)["refused"][0]["tenant"], "b");
 }

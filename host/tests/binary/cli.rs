@@ -55,7 +55,7 @@ fn module_that_is_built_elsewhere_starts_warm_too() {
     for warm in ["always", "auto"] {
         // `start_with` has read the log up to the line that says it listens.
         let proxy = Running::start_with("", &format!("warm = {warm:?}\n"));
-        assert_eq!(proxy.said.contains("its instances start warm"), warm == "always", "{}", proxy.said);
+        assert_eq!(proxy.output.contains("its instances start warm"), warm == "always", "{}", proxy.output);
         proxy.kill();
     }
 }
@@ -227,9 +227,9 @@ fn run_ends_gracefully_on_each_signal() {
 #[test]
 fn grants_are_logged_at_the_start() {
     let mut running = Running::start_with("", "[tenant.grants]\nnetworks = [\"10.0.0.0/8\"]\nbind_to = true");
-    assert!(running.said.contains("networks 10.0.0.0/8; bind_to") && running.said.contains("tenant=a"));
+    assert!(running.output.contains("networks 10.0.0.0/8; bind_to") && running.output.contains("tenant=a"));
     running.signal("TERM");
-    running.says("stopping");
+    running.expect_line("stopping");
     running.ends(0);
 }
 
@@ -240,10 +240,10 @@ fn sighup_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
     std::fs::copy("/etc/ssl/certs/ca-certificates.crt", roots.path()).expect("the system's roots");
     let mut running = Running::start(&format!("[[ca]]\nname = \"inner\"\nfile = {:?}", roots.path()));
     running.signal("HUP");
-    running.says("configuration reloaded");
+    running.expect_line("configuration reloaded");
     std::fs::write(roots.path(), pem).expect("a file");
     running.signal("HUP");
-    running.says("configuration not reloaded; the old one stays in force");
+    running.expect_line("configuration not reloaded; the old one stays in force");
     running.signal("TERM");
     running.ends(0);
 }

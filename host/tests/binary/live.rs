@@ -102,7 +102,7 @@ impl Site {
 
     pub fn start(&self) -> Running {
         let mut proxy = Running::start_file("run", &self.path("pointsman.toml"));
-        proxy.says("see `pointsman admin`");
+        proxy.expect_line("see `pointsman admin`");
         proxy
     }
 
@@ -241,13 +241,13 @@ fn dev_prints_decisions_and_reloads_saved_files() {
     let site = Site::new();
     let mut dev = Running::start_file("dev", &site.path("pointsman.toml"));
     assert_eq!(get(dev.address()).1, "fixed");
-    dev.says("GET http://shop.test/ -> connect 127.0.0.1:");
-    dev.says("read config.get-text(\"/address\") = \"127.0.0.1:");
+    dev.expect_line("GET http://shop.test/ -> connect 127.0.0.1:");
+    dev.expect_line("read config.get-text(\"/address\") = \"127.0.0.1:");
     std::fs::copy(example("canary"), site.path("new.wasm")).expect("a module");
     std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
     eventually("the new module", || get(dev.address()).1 == "canary");
-    dev.says("[version 2]");
-    dev.says("read config.get-text(\"/stable\") = \"127.0.0.1:");
+    dev.expect_line("[version 2]");
+    dev.expect_line("read config.get-text(\"/stable\") = \"127.0.0.1:");
     dev.signal("TERM");
     dev.ends(0);
 }
@@ -296,6 +296,6 @@ fn dev_follows_all_files_of_its_configuration() {
     std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
     eventually("the new module", || get(dev.address()).1 == "canary");
     dev.signal("TERM");
-    let told = dev.ends(0);
-    assert!(!told.contains("HTTP/1.1 200"), "no access log: {told}");
+    let output = dev.ends(0);
+    assert!(!output.contains("HTTP/1.1 200"), "no access log: {output}");
 }

@@ -103,8 +103,8 @@ fn a_tool_that_is_too_old_is_named_with_its_version() {
             fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).expect("written");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("can be run");
         }
-        let said = build_fails(folder.path(), &programs.path().display().to_string());
-        assert!(said.contains(errors) && said.contains("Get "), "{language}: {said}");
+        let message = build_fails(folder.path(), &programs.path().display().to_string());
+        assert!(message.contains(errors) && message.contains("Get "), "{language}: {message}");
     }
 }
 

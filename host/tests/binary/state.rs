@@ -56,7 +56,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
     for (damaged, why) in damages {
         std::fs::write(&file, &damaged).expect("written");
         let proxy = site.start();
-        let error = proxy.said.lines().find(|line| line.contains("ERROR")).expect("an error");
+        let error = proxy.output.lines().find(|line| line.contains("ERROR")).expect("an error");
         assert!(
             error.contains("shop.json`: ") && error.contains(why) && error.contains("shop.json.damaged"),
             "{error}"
@@ -104,8 +104,8 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     let text = std::fs::read_to_string(&file).expect("the state");
     std::fs::write(&file, text.replace("\"number\": 2", "\"number\": 3")).expect("written");
     proxy.signal("USR2");
-    proxy.says("it does not match its checksum");
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("it does not match its checksum");
+    proxy.expect_line("upgrade: the successor ended; this process goes on");
     assert_eq!(get(proxy.address()).1, "canary");
     // The next change writes the file, so it is valid again.
     site.admin(0, &["resume", "shop"]);
@@ -121,13 +121,13 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     };
     damage("wasm", "away");
     proxy.signal("USR2");
-    proxy.says("is gone from proxy.state_dir: upload it again: cannot use `");
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("is gone from proxy.state_dir: upload it again: cannot use `");
+    proxy.expect_line("upgrade: the successor ended; this process goes on");
     assert_eq!(get(proxy.address()).1, "canary");
     damage("away", "wasm");
 
     proxy.signal("USR2");
-    proxy.says("stopped");
+    proxy.expect_line("stopped");
     assert_eq!(get(proxy.address()).1, "canary");
     signal("TERM", proxy.successor());
     proxy.ends(0);
@@ -164,7 +164,7 @@ fn order_that_cannot_be_saved_reports_an_error() {
     not_kept(&["push", "shop", &canary, "--stage", "shadow"], "version 1 is live, version 3 on trial (shadow)");
     not_kept(&["promote", "shop", "--to", "canary"], "version 1 is live, version 3 on trial (canary)");
     not_kept(&["abort", "shop"], "version 1 is live");
-    proxy.says("what serves now is not kept for the next start");
+    proxy.expect_line("what serves now is not kept for the next start");
 
     // Saving is retried.
     std::fs::remove_file(&tenants).expect("removed");
