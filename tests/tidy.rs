@@ -34,7 +34,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a file");
-                files.push((path.strip_prefix(&root).expect("below it").display().to_string(), text));
+                files.push((path.strip_prefix(&root).expect("a path below it").display().to_string(), text));
             }
         }
     }
@@ -76,7 +76,7 @@ fn crates_have_no_forbidden_dependencies() {
 fn pointsman_does_not_name_wasmtime_in_its_code() {
     let manifest = std::fs::read_to_string(repository().join("host/Cargo.toml")).expect("a manifest");
     let dependencies = manifest.split("[dev-dependencies]").next().expect("text");
-    assert!(!dependencies.contains("wasmtime"), "what runs Wasm is in pointsman-wasm");
+    assert!(!dependencies.contains("wasmtime"), "code that runs Wasm belongs in pointsman-wasm");
 }
 
 /// Modules at the top of a crate import each other in one direction.
@@ -85,7 +85,7 @@ fn rooms_import_each_other_in_one_direction() {
     for (name, folder, _) in CRATES {
         let (base, mut imports) = (format!("{folder}/src/"), BTreeMap::<String, BTreeSet<String>>::new());
         for (path, text) in sources(&base) {
-            let room = path.strip_prefix(&base).expect("below it").split('/').next().expect("a room");
+            let room = path.strip_prefix(&base).expect("a path below it").split('/').next().expect("a room");
             let room = room.trim_end_matches(".rs").to_owned();
             if path.contains("/tests/") || path.ends_with("tests.rs") || room == "lib" || room == "main" {
                 continue;

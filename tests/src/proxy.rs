@@ -226,7 +226,7 @@ impl Proxy {
     /// Stops as SIGTERM does, and returns the result.
     pub async fn stop(mut self) -> Stopped {
         let server = self.server.take().expect("a running server");
-        tokio::task::spawn_blocking(|| server.stop()).await.expect("a stop")
+        tokio::task::spawn_blocking(|| server.stop()).await.expect("no panic")
     }
 }
 

@@ -161,7 +161,7 @@ async fn socket_is_accessible_to_the_proxys_own_user_only() {
     // A second proxy does not remove it.
     let admin = format!("socket = {:?}", folder.path().join("admin.sock"));
     let second = Proxy::with(Tenant::new("shop").module(live.path(), "")).admin(&admin).try_start().await;
-    assert!(second.err().expect("no start").contains("admin: cannot listen on"));
+    assert!(second.err().expect("a refusal to start").contains("admin: cannot listen on"));
 }
 
 /// A grant covers the admin socket, and modules try every path to it.
@@ -209,7 +209,7 @@ async fn no_module_can_reach_the_admin_socket() {
         let peer = format!("[tenant.failure.peer]\naddress = \"unix:{address}\"\n{grants}");
         Proxy::with(Tenant::new("shop").module(trap.path(), "").table(&peer)).admin(&admin)
     };
-    let refused = with(&path("admin.sock")).try_start().await.err().expect("no start");
+    let refused = with(&path("admin.sock")).try_start().await.err().expect("a refusal to start");
     assert!(refused.contains("is a listener of this proxy itself"), "{refused}");
     let proxy = with(&path("link")).start().await;
     let reply = proxy.get("http://shop.test/v1/tenants").await;
@@ -228,10 +228,10 @@ async fn api_over_tcp_requires_the_token() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a mode");
     };
     write("short\n", 0o600);
-    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("no start");
+    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("at least 32 are needed"), "{error}");
     write(TOKEN, 0o644);
-    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("no start");
+    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("others may read it (mode 644)"), "{error}");
     write(TOKEN, 0o600);
     let proxy = Proxy::with(shop()).admin(&admin).start().await;

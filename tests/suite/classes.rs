@@ -41,7 +41,7 @@ async fn configured_limits_apply_to_both_classes() {
     let tenant = |file: &tempfile::NamedTempFile| Tenant::new("shop").module(file.path(), "").table(limits);
     let proxy = Proxy::with(tenant(&small)).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("module-memory"));
-    let error = Proxy::with(tenant(&runtime)).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant(&runtime)).try_start().await.err().expect("a refusal to start");
     let expected =
         "it needs 25165824 bytes of memory at its start; 15728640 are allowed (raise the tenant's `limits.memory_mib`)";
     assert!(error.contains(expected), "{error}");

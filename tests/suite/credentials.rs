@@ -127,7 +127,7 @@ async fn replaced_certificate_is_used_on_a_new_connection() {
     proxy.exchange("ours", &broken);
     let refused = proxy.reload().await.expect_err("the key is another's");
     assert!(refused.contains("does not belong to the first certificate"), "{refused}");
-    assert_eq!(issuer().await, "new", "what was good stays in use");
+    assert_eq!(issuer().await, "new", "the last good certificate stays in use");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn replaced_certificate_of_a_listener_is_presented_on_new_connections() {
     proxy.reload().await.expect("the new files are good");
     assert_eq!(shown_certificates(address).await, ["new", "new"]);
     for client in &mut open {
-        assert_eq!(client.order(&order).await.body, "live", "an open connection goes on");
+        assert_eq!(client.order(&order).await.body, "live", "an open connection is unaffected");
     }
 }
 
@@ -208,6 +208,6 @@ async fn invalid_certificate_of_a_listener_refuses_the_whole_reload() {
         assert_eq!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
     }
     proxy.exchange("server", &good);
-    proxy.reload().await.expect("all is good again");
+    proxy.reload().await.expect("valid files");
     assert_ne!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
 }

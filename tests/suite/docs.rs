@@ -98,7 +98,7 @@ fn every_example_is_accepted() {
     }
     let script = include_str!("../../examples/lab/run");
     let (_, toml) = script.split_once("pointsman.toml\" <<END\n").expect("the lab's configuration");
-    let (toml, _) = toml.split_once("\nEND\n").expect("the end of it");
+    let (toml, _) = toml.split_once("\nEND\n").expect("its end");
     let config = config::parse(toml, &folder.path().join("pointsman.toml")).expect("a good configuration");
 
     let loader = Loader::new(1, 0).expect("a loader");

@@ -66,7 +66,7 @@ async fn http2_upload_of_unknown_length_has_one_last_chunk() {
         assert_eq!(proxy.get("http://shop.test/").await.body, "ok");
     }
     let received = bytes.lock().expect("notes");
-    assert_eq!(received.len(), 20, "as many requests as were sent");
+    assert_eq!(received.len(), 20, "one for each request sent");
     for (head, body) in received.iter() {
         assert!(head.starts_with("GET / HTTP/1.1\r\n") || head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
         assert!(body.is_empty() || body == "5\r\nhello\r\n0\r\n\r\n", "{body:?}");
@@ -105,7 +105,7 @@ async fn interim_response_is_not_final() {
     client.write_all(request.as_bytes()).await.expect("sent");
     let reply = read_all(&mut client).await;
     assert!(reply.contains("HTTP/1.1 502 ") && reply.contains("pointsman-error: upstream-closed"), "{reply}");
-    assert!(failing.connections() > 1, "tried again");
+    assert!(failing.connections() > 1, "it was retried");
     let log = proxy.log(1).await;
     assert_eq!((&log[0]["status"], &log[0]["error"]["code"]), (&json!(502), &json!("upstream-closed")));
 }
@@ -135,7 +135,7 @@ async fn refusal_reaches_a_client_that_continues_to_send() {
     let mut client = proxy.raw().await;
     let head = "POST / HTTP/1.1\r\nhost: other.test\r\ncontent-length: 20000000\r\n\r\n";
     client.write_all(head.as_bytes()).await.expect("sent");
-    client.write_all(&vec![b'x'; 20_000_000]).await.expect("somebody reads");
+    client.write_all(&vec![b'x'; 20_000_000]).await.expect("the peer reads");
     let reply = read_all(&mut client).await;
     assert!(reply.starts_with("HTTP/1.1 404 ") && reply.contains("Connection: close"), "{reply}");
 }
@@ -234,9 +234,9 @@ async fn total_time_bounds_all_attempts_of_a_request() {
     let tenant = Tenant::new("lab").module(example("lab"), "").table("[tenant.upstream]\noverall_timeout_ms = 300");
     let proxy = Proxy::with(tenant).start().await;
     let order = json!({"address": silent.address().to_string()});
-    let reply = tokio::time::timeout(Duration::from_secs(20), proxy.order(order)).await.expect("an end");
+    let reply = tokio::time::timeout(Duration::from_secs(20), proxy.order(order)).await.expect("it ends");
     assert_eq!((reply.status, reply.code()), (504, Some("upstream-read-timeout")));
-    assert_eq!(silent.connections(), 1, "nothing is tried again");
+    assert_eq!(silent.connections(), 1, "no retry");
 }
 
 /// A client that reads nothing ties up only a few responses.

@@ -172,7 +172,7 @@ async fn idle_connection_ends_at_the_keepalive_timeout() {
     let proxy = Proxy::with(fixed(&live)).listener("keepalive_timeout_ms = 1000").start().await;
     let mut stream = proxy.raw().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n").await.expect("sent");
-    let reply = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await.expect("an end");
+    let reply = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await.expect("it ends");
     assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("live"), "{reply}");
 }
 
@@ -257,7 +257,7 @@ async fn shutdown_ends_when_the_last_request_in_flight_ends() {
     assert!(!stop.is_finished());
     release.send(()).expect("the upstream waits");
     assert_eq!(request.await.expect("a reply").body, "late");
-    assert_eq!(stop.await.expect("a stop"), Stopped::Clean);
+    assert_eq!(stop.await.expect("no panic"), Stopped::Clean);
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn fallback_peer_is_retried_like_any_other() {
 async fn fallback_peer_without_a_grant_is_refused_at_the_start() {
     let file = trap();
     let tenant = broken(&file).table("[tenant.failure.peer]\naddress = \"10.0.0.1:80\"");
-    let error = Proxy::with(tenant).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant).try_start().await.err().expect("a refusal to start");
     assert!(error.starts_with("tenant `shop`: failure.peer: `peer.address`: `10.0.0.1:80` is of a private"), "{error}");
 }
 
@@ -102,7 +102,7 @@ async fn breaker_opens_is_probed_and_closes() {
     for order in [bad, bad, good.as_str(), bad, bad] {
         assert_ne!(proxy.order(order).await.code(), Some("breaker-open"));
     }
-    assert_eq!(proxy.metric(state).await, 0.0, "never three in a row");
+    assert_eq!(proxy.metric(state).await, 0.0, "never three consecutive failures");
     assert_eq!(proxy.order(bad).await.code(), Some("decision-refused"));
     assert_eq!((proxy.order(&good).await.code(), proxy.metric(state).await), (Some("breaker-open"), 2.0));
     // It is admitted as soon as the breaker is half open; the second probe closes it.

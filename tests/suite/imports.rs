@@ -59,7 +59,7 @@ async fn full_store_refuses_new_entries() {
         assert_eq!(client.send(request).await.expect("a response").status, 200, "{key}");
     }
     let request = get("http://one.test/").header("x-api-key", "a").body(Full::default()).expect("a request");
-    assert_eq!(client.send(request).await.expect("a response").status, 429, "what is there stays");
+    assert_eq!(client.send(request).await.expect("a response").status, 429, "existing entries stay");
     let refused = r#"pointsman_over_budget_total{key="shared_bytes",tenant="one"}"#;
     assert_eq!(proxy.metric(refused).await, 4.0, "a request of `b` each");
 }
@@ -143,7 +143,7 @@ async fn upstream_statistics_are_those_that_the_proxy_measures() {
     let file = Wat::core(FIGURES).file();
     let proxy = Proxy::with(reporting(&file, upstream.address())).start().await;
     let figures = async || proxy.get("http://shop.test/figures").await.status;
-    assert_eq!(figures().await, 200, "nothing is known");
+    assert_eq!(figures().await, 200, "no statistics yet");
     upstream.hold(2);
     let release = async {
         eventually("the first request", || (upstream.requests().len() == 1).then_some(())).await;
@@ -178,7 +178,7 @@ async fn upstream_statistics_belong_to_the_tenant() {
 #[tokio::test]
 async fn upstream_group_needs_the_same_grants_as_a_peer() {
     let tenant = least_loaded(&["10.0.0.1:80".parse().expect("an address")], "");
-    let error = Proxy::with(tenant).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant).try_start().await.err().expect("a refusal to start");
     assert!(error.starts_with("tenant `shop`: group `backends`: `10.0.0.1:80` is of a private network"), "{error}");
 }
 

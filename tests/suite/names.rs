@@ -134,7 +134,7 @@ async fn failure_of_one_address_family_leaves_the_other() {
             assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
         }
         let queries = dns.queries(RecordType::A).iter().filter(|query| *query == name).count();
-        assert_eq!(queries, 1, "{name}: the answer is kept");
+        assert_eq!(queries, 1, "{name}: the answer is cached");
     }
 }
 

@@ -191,7 +191,7 @@ mod plain_pingora {
 
     use super::*;
 
-    #[expect(clippy::disallowed_methods, reason = "what is shown is what happens without our checks")]
+    #[expect(clippy::disallowed_methods, reason = "the test shows the behaviour without our checks")]
     fn peer(address: SocketAddr) -> HttpPeer {
         let mut peer = HttpPeer::new(address, true, "api.test".to_owned());
         peer.options.verify_cert = false;

@@ -32,7 +32,7 @@ async fn tenant_over_its_share_of_cpu_is_served_by_its_fallback_and_recovers() {
     let falls = async || proxy.get("http://greedy.test/").await.body == "live";
     while !falls().await {
         own += 1;
-        assert!(own < 1_000, "no end of its share");
+        assert!(own < 1_000, "its share never ends");
     }
     assert!(own > 0, "it has a share");
     assert!(proxy.metric(&over_budget("cpu_percent")).await > 0.0);
@@ -143,8 +143,8 @@ async fn new_peers_that_negotiate_alpn_are_rate_limited() {
         assert_eq!(send(isolation, "h2h1").await, "live", "{isolation}");
     }
     assert_eq!(send(5, "h2h1").await, "quota-peers");
-    assert_eq!(send(4, "h2h1").await, "live", "it is known");
-    assert_eq!(send(6, "h1").await, "live", "nothing is negotiated");
+    assert_eq!(send(4, "h2h1").await, "live", "a known peer");
+    assert_eq!(send(6, "h1").await, "live", "no ALPN negotiation");
 }
 
 #[tokio::test]
@@ -161,5 +161,5 @@ async fn unbounded_number_of_names_is_not_looked_up() {
         assert_eq!(proxy.order(order(&format!("random-{number}"))).await.code(), Some("upstream-resolve"));
     }
     assert!(proxy.metric(&over_budget("lookups_per_s")).await > 0.0);
-    assert_eq!(proxy.order(order("origin")).await.body, "live", "what is in the cache is not counted");
+    assert_eq!(proxy.order(order("origin")).await.body, "live", "cached names do not count");
 }

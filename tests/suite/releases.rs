@@ -34,7 +34,7 @@ async fn failing_new_version_is_rolled_back_and_no_client_notices() {
     let (proxy, tenant) = proxy(&live, "rollback_failures = 3").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
     for _ in 0..5 {
-        assert_eq!(status(&proxy).await, 201, "the version before decides where the new one fails");
+        assert_eq!(status(&proxy).await, 201, "the previous version decides where the new one fails");
     }
     let statuses = statuses(&tenant);
     let [(1, VersionStatus::Live), (2, VersionStatus::RolledBack { because })] = &statuses[..] else {
@@ -211,7 +211,7 @@ async fn failures_of_a_candidate_do_not_roll_back_the_live_version() {
     release(&proxy, &live, &Wat::answering(203).bytes()).await;
     let control = proxy.control();
     let tried = tenant.releases.candidate().expect("a candidate").version;
-    let error = control.publisher.roll_back(&tenant, None).expect_err("which one?");
+    let error = control.publisher.roll_back(&tenant, None).expect_err("an ambiguous rollback");
     assert_eq!(
         error.to_string(),
         format!(

@@ -225,7 +225,7 @@ async fn version_that_fails_its_tests_does_not_serve() {
 async fn proxy_does_not_start_with_tests_that_fail() {
     let live = Live::new(&Wat::answering(201));
     live.tests(STATUS_202);
-    let error = Proxy::with(tenant(&live)).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant(&live)).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("`respond.status` is 201, expected 202"), "{error}");
 }
 
@@ -344,7 +344,11 @@ async fn module_and_configuration_changed_together_are_checked_together() {
     live.replace(&large);
     let refused = proxy.reload().await.expect("a good configuration").refused;
     assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "limits"), "{refused:?}");
-    assert_eq!(proxy.reload().await.expect("a good configuration").refused.len(), 1, "it is judged again by order");
+    assert_eq!(
+        proxy.reload().await.expect("a good configuration").refused.len(),
+        1,
+        "a reload by an operator checks it again"
+    );
     std::fs::write(proxy.config_file(), format!("{before}[tenant.limits]\nmemory_mib = 128\n")).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
     assert_eq!(proxy.get("http://shop.test/").await.status, 202);
@@ -365,7 +369,7 @@ async fn rolled_back_module_stays_rolled_back_after_a_reload() {
     live.replace(&Wat::answering(202).bytes());
     proxy.reload().await.expect("a good configuration");
     let control = proxy.control();
-    control.publisher.roll_back(&control.tenants()["shop"], None).expect("a version before");
+    control.publisher.roll_back(&control.tenants()["shop"], None).expect("a previous version");
     let text = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
     std::fs::write(proxy.config_file(), format!("{text}[tenant.limits]\nhandles = 10\n")).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
@@ -404,9 +408,9 @@ async fn built_modules_are_cached_and_used_only_if_the_files_are_ours() {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).expect("a mode");
     start().await.expect("a start").stop().await;
     let mode = std::fs::metadata(file).expect("its mode").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "one that others could write was replaced");
+    assert_eq!(mode & 0o777, 0o600, "a file that others could write was replaced");
 
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    let error = start().await.err().expect("no start");
+    let error = start().await.err().expect("a refusal to start");
     assert!(error.contains("others may use it (mode 755)") && error.contains("chmod 700 it"), "{error}");
 }

@@ -73,7 +73,7 @@ async fn last_good_version_serves_after_a_restart() {
     // After a rollback by an operator, it stays rolled back as long as the file is the same.
     let control = proxy.control();
     let tenants = control.tenants();
-    control.publisher.roll_back(&tenants["shop"], None).expect("a version before");
+    control.publisher.roll_back(&tenants["shop"], None).expect("a previous version");
     assert_eq!(status(&proxy).await, 201);
     proxy.stop().await;
     let proxy = start().await;
@@ -102,7 +102,7 @@ async fn rollback_works_after_a_restart() {
     assert_eq!(control.publisher.roll_back(&tenant, Some(1)).expect("a version").number, 1);
     assert_eq!(status(&proxy).await, 201);
     site.release(&proxy, &Wat::answering(204)).await;
-    assert_eq!(tenant.releases.live().number, 4, "numbers go on");
+    assert_eq!(tenant.releases.live().number, 4, "numbers continue");
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn upload_keeps_serving_when_the_tests_change() {
     let refused = proxy.reload().await.expect("a good configuration").refused;
     assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "test"), "{refused:?}");
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 2));
-    assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("another status").contains("test `all`"));
+    assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("the tests fail").contains("test `all`"));
     proxy.stop().await;
     let (proxy, _) = site.start().await;
     assert_eq!(status(&proxy).await, 202);
@@ -189,7 +189,7 @@ async fn modules_are_stored_as_long_as_a_version_uses_them() {
         upload(&proxy, Wat::answering(number).bytes()).await.expect("a version");
         upload(&proxy, b"not a module".to_vec()).await.expect_err("no module");
     }
-    assert_eq!((status(&proxy).await, site.modules()), (209, 2), "the live one, and the one before");
+    assert_eq!((status(&proxy).await, site.modules()), (209, 2), "the live version and the previous one");
 }
 
 #[tokio::test]

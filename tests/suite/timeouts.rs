@@ -104,7 +104,7 @@ async fn response_that_stalls_is_cut_off_at_the_read_timeout() {
     let proxy = proxy().await;
     let peer = format!(r#"{{"address": "{}", "timeouts": {{"read-ms": 100}}}}"#, stalling.address());
     let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    assert!(proxy.client().await.send(request).await.is_err(), "the response seems whole");
+    assert!(proxy.client().await.send(request).await.is_err(), "the response looks complete");
     let line = &proxy.log(1).await[0];
     assert_eq!((&line["status"], &line["error"]["code"]), (&200.into(), &"upstream-read-timeout".into()));
 }

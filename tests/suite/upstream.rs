@@ -191,7 +191,7 @@ async fn unix_socket_is_reached_where_it_is_granted() {
     for _ in 0..3 {
         assert_eq!(client.order(&format!(r#"{{"address": "unix:{}"}}"#, path.display())).await.body, "unix");
     }
-    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is kept");
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is reused");
 
     let reply = client.order(r#"{"address": "unix:/run/other.sock"}"#).await;
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));

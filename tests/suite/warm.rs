@@ -240,7 +240,7 @@ fn artefact_depends_on_the_warm_up_requests() {
     for (urls, config) in [(&URLS[..1], config()), (&URLS[1..], config()), (&URLS[..1], serde_json::json!({"a": 1}))] {
         built(urls, config);
     }
-    assert!(bytes() == before, "what is built again has the same bytes");
+    assert!(bytes() == before, "builds are reproducible");
 }
 
 fn tests(path: &str) -> String {

@@ -160,10 +160,10 @@ fn upload_survives_a_kill_at_any_point() {
             "begun" => {}
             "module kept" => eventually(point, || site.state().0 > before.0),
             "version kept" => eventually(point, || site.state().1 != before.1),
-            _ => assert!(push.wait().expect("an end").success()),
+            _ => assert!(push.wait().expect("it ends").success()),
         }
         proxy.kill();
-        push.wait().expect("an end");
+        push.wait().expect("it ends");
 
         let proxy = site.start();
         let serves = get(proxy.address()).1;

@@ -88,7 +88,7 @@ const CASES: [Case; 29] = [
 fn list(folder: &Path) -> Vec<(std::path::PathBuf, u64)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let about = entry.metadata().expect("what it is");
+        let about = entry.metadata().expect("metadata");
         all.push((entry.path(), about.len()));
         if about.is_dir() {
             all.extend(list(&entry.path()));

@@ -62,7 +62,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
             "{error}"
         );
         assert_eq!(get_of(proxy.address(), "shop.test").1, "fixed", "its file serves");
-        assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "others notice nothing");
+        assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "other tenants are unaffected");
         assert_eq!(std::fs::read(&aside).expect("set aside"), damaged);
         proxy.kill();
     }

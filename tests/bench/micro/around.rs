@@ -48,7 +48,7 @@ pub fn policy() -> Policy<'static> {
 }
 
 pub fn checked(decision: contract::Decision) -> Box<RouteSpec> {
-    match check::check(decision, &policy()).expect("it may be followed") {
+    match check::check(decision, &policy()).expect("a valid decision") {
         Verdict::Connect(route) => route,
         other => panic!("{other:?}"),
     }

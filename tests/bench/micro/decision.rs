@@ -73,7 +73,7 @@ pub fn cold(criterion: &mut Criterion) {
     decided("new", Module::without_rewinding);
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
     let setup = Setup::new(&modules::loader(), &usual, |module| module);
-    let cache = cached(&setup).expect("it depends on the request alone");
+    let cache = cached(&setup).expect("a cacheable decision");
     let (root, head) = (setup.module.root(), &setup.head);
     group.bench_function("cached", |bencher| {
         bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(head)), BatchSize::PerIteration);
@@ -91,7 +91,7 @@ pub fn cached_among(criterion: &mut Criterion) {
         let tenants: Vec<(Arc<Root>, DecisionCache)> = (0..count)
             .map(|_| {
                 let (root, cache) = (Arc::<Root>::default(), DecisionCache::new(&Quota::default()));
-                cache.insert(&root, &setup.head, report.observed(), &answer).expect("it depends on the request alone");
+                cache.insert(&root, &setup.head, report.observed(), &answer).expect("a cacheable decision");
                 (root, cache)
             })
             .collect();

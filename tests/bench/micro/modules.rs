@@ -134,7 +134,7 @@ impl Setup {
 
     /// Calls the module and checks its answer, as in the proxy.
     pub fn decide(&self, policy: &Policy<'_>) -> CheckedDecision {
-        evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
+        evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("a valid decision")
     }
 
     /// The module's answer, and the facts that the host recorded.

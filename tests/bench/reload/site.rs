@@ -107,13 +107,13 @@ impl Site {
                 eprintln!("{line}");
             }
         });
-        Site { folder, proxy, address: address.expect("told"), admin: admin.expect("told") }
+        Site { folder, proxy, address: address.expect("an address"), admin: admin.expect("an address") }
     }
 
     /// Ends the proxy and starts another on the same folder.
     pub fn restart(mut self) -> Site {
         let ended = Command::new("kill").arg(self.proxy.id().to_string()).status().expect("kill runs");
-        assert!(ended.success() && self.proxy.wait().expect("an end").success());
+        assert!(ended.success() && self.proxy.wait().expect("it ends").success());
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
         drop(self);
         Site::run(folder)

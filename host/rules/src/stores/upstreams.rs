@@ -186,7 +186,7 @@ mod tests {
         let _again = upstreams.begin(&target(1), start);
         assert_eq!(upstreams.known(&target(1), start).in_flight, 2);
         let _third = upstreams.begin(&target(3), start);
-        assert_eq!(upstreams.known(&target(1), start).in_flight, 0, "the table was started anew");
+        assert_eq!(upstreams.known(&target(1), start).in_flight, 0, "the table was reset");
         drop(first);
         assert_eq!(upstreams.known(&target(1), start).in_flight, 0);
     }
