@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// The result of a takeover from a process that listens as `web`, by a configuration with `name` at `was_to_be`.
-    fn told(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
+    fn take_over_as(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
         let (web, address) = listener();
         let was_to_be = was_to_be.replace("SAME", &address.port().to_string()).parse().expect("an address");
         let chosen = chosen(HashMap::from([("web".to_owned(), web)]), &[(name.to_owned(), was_to_be)]);
@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn listener_is_taken_over_at_its_address() {
-        assert!(told("web", "127.0.0.1:SAME").is_ok());
-        assert!(told("web", "127.0.0.1:0").is_ok());
+        assert!(take_over_as("web", "127.0.0.1:SAME").is_ok());
+        assert!(take_over_as("web", "127.0.0.1:0").is_ok());
     }
 
     #[test]
@@ -248,10 +248,10 @@ mod tests {
                 "listener `web` is at HERE in the running process, and was to be at {elsewhere}: a listener that moves \
                  takes a restart, or another name"
             );
-            assert_eq!(told("web", elsewhere), Err(moved));
+            assert_eq!(take_over_as("web", elsewhere), Err(moved));
         }
         let new = "the running process has no listener `more`: a listener that is new takes a restart".to_owned();
-        assert_eq!(told("more", "127.0.0.1:0"), Err(new));
+        assert_eq!(take_over_as("more", "127.0.0.1:0"), Err(new));
     }
 
     #[test]
