@@ -272,7 +272,7 @@ pub mod tests {
         REFUSES.set(refuses);
     }
 
-    /// A range of this many pages that nobody uses.
+    /// A range of this many unused pages.
     pub fn unused(pages: usize) -> Memory {
         Memory { start: PAGE_BYTES, pages }
     }

@@ -283,7 +283,7 @@ mod tests {
     async fn small_writes_are_coalesced_and_large_ones_keep_their_order() {
         let (mut wire, mut client) = pair();
         wire.write_all(b"head").await.expect("gathered");
-        assert!(client.try_read(&mut [0; 9]).is_err(), "nothing has left");
+        assert!(client.try_read(&mut [0; 9]).is_err(), "nothing has been sent");
         let large = vec![b'x'; 1_000_000];
         let writes = async {
             wire.write_all(&large).await.expect("written");

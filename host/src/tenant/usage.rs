@@ -215,7 +215,7 @@ mod tests {
             usage.decided(Duration::from_millis(5), now);
             alone.decided(Duration::from_millis(5), now);
         }
-        assert!(alone.turn().await.is_ok_and(|turn| turn.is_none()), "nobody else wants the threads");
+        assert!(alone.turn().await.is_ok_and(|turn| turn.is_none()), "no other tenant needs the threads");
         let (one, two) = (usage.turn().await, usage.turn().await);
         assert!(one.as_ref().is_ok_and(Option::is_some) && two.is_ok_and(|turn| turn.is_some()), "half of four");
         drop(one);

@@ -13,7 +13,7 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
         "spin" => spin(u64::MAX),
         // Just within its budget: the worst case that the host has no reason to end.
         "compute" => spin(config::number("/rounds")?),
-        "panic" => panic!("as it was told"),
+        "panic" => panic!("as configured"),
         "recurse" => drop(black_box(recurse(1))),
         "allocate" => allocate(),
         "string" => return Err(Error::new("x".repeat(40 * 1024 * 1024))),
@@ -28,7 +28,7 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
         "tenth" => {}
         "peers" => return peers(),
         "forge" => return forge(),
-        other => return Err(Error::new(format_args!("`{other}` is not among its misdeeds"))),
+        other => return Err(Error::new(format_args!("`{other}` is not a known behaviour"))),
     }
     Ok(Response::new(204).into())
 }

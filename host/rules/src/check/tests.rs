@@ -38,11 +38,15 @@ fn everything() -> Grants {
     }
 }
 
-fn ask(decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
-    ask_under(&UpstreamDefaults::default(), decision, grants)
+fn verdict(decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
+    verdict_under(&UpstreamDefaults::default(), decision, grants)
 }
 
-fn ask_under(upstream: &UpstreamDefaults, decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
+fn verdict_under(
+    upstream: &UpstreamDefaults,
+    decision: contract::Decision,
+    grants: &Grants,
+) -> Result<Verdict, Refusal> {
     let limits = Limits::default();
     let (roots, pairs) = (HashMap::from([("roots".to_owned(), ONE)]), HashMap::from([("pair".to_owned(), ONE)]));
     let credentials = CredentialNames { ca: roots, client: pairs };
@@ -76,7 +80,7 @@ fn header(name: &str, value: &str) -> contract::Header {
 fn passes(change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
-    match ask(contract::Decision::Connect(raw), &everything()) {
+    match verdict(contract::Decision::Connect(raw), &everything()) {
         Ok(Verdict::Connect(route)) => *route,
         other => panic!("{other:?}"),
     }
@@ -92,7 +96,7 @@ fn refused(change: impl FnOnce(&mut contract::Route), expected: &str) {
 fn refused_with(grants: &Grants, change: impl FnOnce(&mut contract::Route), expected: &str) {
     let mut raw = route();
     change(&mut raw);
-    let message = ask(contract::Decision::Connect(raw), grants).map_err(|refusal| refusal.to_string());
+    let message = verdict(contract::Decision::Connect(raw), grants).map_err(|refusal| refusal.to_string());
     assert!(message.as_ref().is_err_and(|message| message.starts_with(expected)), "{message:?}");
 }
 
@@ -257,7 +261,7 @@ fn unix_sockets_must_be_granted() {
     for granted in ["unix:/run/app.sock", "unix:/run/apps/a", "unix:/run/apps/a/b"] {
         let mut raw = route();
         to(granted)(&mut raw);
-        assert!(ask(contract::Decision::Connect(raw), &some).is_ok(), "{granted}");
+        assert!(verdict(contract::Decision::Connect(raw), &some).is_ok(), "{granted}");
     }
     for other in ["unix:/run/app.sock2", "unix:/run/app", "unix:/run/apps", "unix:/run/apps/", "unix:/"] {
         refused_with(&some, to(other), "`peer.address`: the operator has not granted this");
@@ -426,7 +430,7 @@ fn retries_narrow_and_never_widen() {
 #[track_caller]
 fn response(status: u16, headers: Vec<contract::Header>, body: &[u8], expected: Result<(), &str>) {
     let raw = contract::Response { status, headers, body: body.to_vec() };
-    let message = ask(contract::Decision::Respond(raw), &NOTHING).map(drop).map_err(|refusal| refusal.to_string());
+    let message = verdict(contract::Decision::Respond(raw), &NOTHING).map(drop).map_err(|refusal| refusal.to_string());
     match (message, expected) {
         (Ok(()), Ok(())) => {}
         (Err(message), Err(expected)) => assert!(message.starts_with(expected), "{message}"),
@@ -448,7 +452,7 @@ fn responses_are_final_and_fit() {
 
 #[test]
 fn pass_is_pass() {
-    assert_eq!(ask(contract::Decision::Pass, &NOTHING), Ok(Verdict::Pass));
+    assert_eq!(verdict(contract::Decision::Pass, &NOTHING), Ok(Verdict::Pass));
 }
 
 /// Connections differ if and only if an attribute other than a timeout differs.

@@ -111,7 +111,7 @@ fn answer(number: u8) -> CheckedDecision {
 }
 
 /// Evaluates a module as a fresh instance would.
-fn ask(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
+fn evaluate(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
     let (mut here, mut reads) = (tree, Reads::default());
     let settings = ModuleSettings::new(json!({"a": 1}));
     loop {
@@ -127,7 +127,7 @@ fn ask(tree: &Tree, head: &RequestHead) -> (CheckedDecision, Reads) {
     }
 }
 
-fn said(answer: &CheckedDecision) -> String {
+fn text(answer: &CheckedDecision) -> String {
     match answer {
         CheckedDecision::Connect(route) => route.peer.connection.target.to_string(),
         CheckedDecision::Respond(response) => response.status.to_string(),
@@ -156,11 +156,11 @@ proptest! {
         for (turn, (head, second)) in order.into_iter().enumerate() {
             let head = &heads[head % heads.len()];
             let module = if second { 2 } else { usize::from(turn > 100) };
-            let (would, reads) = ask(&trees[module], head);
+            let (would, reads) = evaluate(&trees[module], head);
             match cache.lookup(&roots[module], head) {
-                Lookup::Hit(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
-                Lookup::Miss => cache.insert(&roots[module], head, quiet(&reads), &would).expect("fit"),
-                Lookup::Skipped => prop_assert!(false, "it rests after a few misses"),
+                Lookup::Hit(cached) => prop_assert_eq!(text(&cached), text(&would)),
+                Lookup::Miss => cache.insert(&roots[module], head, quiet(&reads), &would).expect("cacheable"),
+                Lookup::Skipped => prop_assert!(false, "lookups back off after a few misses"),
             }
             let (steps, counted) = cache.size();
             prop_assert!(steps <= entries && u64::try_from(bytes).is_ok_and(|bytes| counted <= bytes), "{steps} steps, {counted} bytes");
@@ -171,27 +171,27 @@ proptest! {
     #[test]
     fn frequent_requests_are_cached(tree in tree(), heads in vec(head(), 1..30)) {
         let (cache, module) = (cache(10_000, 16 << 20), Root::default());
-        let all_known = (0..20).any(|_| {
+        let all_cached = (0..20).any(|_| {
             let unknown = heads.iter().filter(|head| match cache.lookup(&module, head) {
                 Lookup::Hit(_) => false,
                 Lookup::Miss | Lookup::Skipped => {
-                    let (would, reads) = ask(&tree, head);
-                    cache.insert(&module, head, quiet(&reads), &would).expect("fit");
+                    let (would, reads) = evaluate(&tree, head);
+                    cache.insert(&module, head, quiet(&reads), &would).expect("cacheable");
                     true
                 }
             });
             unknown.count() == 0
         });
-        prop_assert!(all_known);
+        prop_assert!(all_cached);
     }
 
     #[test]
     fn decision_for_an_equal_request_is_cached(tree in tree(), head in head()) {
         let (cache, module) = (cache(1_000, 1 << 20), Root::default());
-        let (would, reads) = ask(&tree, &head);
-        cache.insert(&module, &head, quiet(&reads), &would).expect("fit");
-        let Lookup::Hit(remembered) = cache.lookup(&module, &head) else { panic!("nothing is remembered") };
-        prop_assert_eq!(said(&remembered), said(&would));
+        let (would, reads) = evaluate(&tree, &head);
+        cache.insert(&module, &head, quiet(&reads), &would).expect("cacheable");
+        let Lookup::Hit(cached) = cache.lookup(&module, &head) else { panic!("a miss") };
+        prop_assert_eq!(text(&cached), text(&would));
     }
 }
 
@@ -218,8 +218,8 @@ fn request(cache: &DecisionCache, module: &Root, head: &RequestHead) -> bool {
     match cache.lookup(module, head) {
         Lookup::Hit(_) => true,
         Lookup::Miss | Lookup::Skipped => {
-            let (answer, reads) = ask(&by_cookie(), head);
-            cache.insert(module, head, quiet(&reads), &answer).expect("fit");
+            let (answer, reads) = evaluate(&by_cookie(), head);
+            cache.insert(module, head, quiet(&reads), &answer).expect("cacheable");
             false
         }
     }
@@ -249,7 +249,8 @@ fn rare_values_do_not_evict_frequent_ones() {
 fn decisions_that_read_other_state_are_not_cached() {
     let cache = cache(1_000, 1 << 20);
     let head = with_cookie(&"x".repeat(9_000));
-    let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &head, seen, &answer(9)).expect_err("unfit");
+    let refused =
+        |seen: Observed<'_>| cache.insert(&Root::default(), &head, seen, &answer(9)).expect_err("uncacheable");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -263,13 +264,13 @@ fn decisions_that_read_other_state_are_not_cached() {
         (Read::SharedDelete("a".to_owned()), "shared"),
         (Read::Group { name: "a".to_owned(), members: None }, "upstreams"),
     ] {
-        let unfit = unfit(quiet(&reading(read)));
-        assert!(matches!(unfit, Uncacheable::Read(_)) && unfit.name() == part, "{unfit:?}");
+        let reason = refused(quiet(&reading(read)));
+        assert!(matches!(reason, Uncacheable::Read(_)) && reason.name() == part, "{reason:?}");
     }
-    assert_eq!(unfit(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
-    assert_eq!(unfit(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
+    assert_eq!(refused(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
+    assert_eq!(refused(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
     let reads = Reads::default();
-    assert_eq!(unfit(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
+    assert_eq!(refused(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
     assert_eq!(cache.size(), (0, 0));
 }
 
@@ -281,8 +282,8 @@ fn reads_that_do_not_depend_on_each_other_are_one_step() {
     let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
     for number in 1..=10 {
         let head = with_cookie(&number.to_string());
-        let (answer, reads) = ask(&tree, &head);
-        cache.insert(&module, &head, quiet(&reads), &answer).expect("fit");
+        let (answer, reads) = evaluate(&tree, &head);
+        cache.insert(&module, &head, quiet(&reads), &answer).expect("cacheable");
         assert_eq!(cache.size().0, number);
     }
 }

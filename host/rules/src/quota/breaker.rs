@@ -235,7 +235,7 @@ mod tests {
         assert_eq!([succeed(&breaker, now), succeed(&breaker, now)], [None, Some(Change::Closed)]);
     }
 
-    /// Whoever probed is gone: a client that leaves must not block a tenant.
+    /// The request that probed is gone: a client that disconnects must not block a tenant.
     #[test]
     fn dropped_probe_admits_the_next_one() {
         let (breaker, start) = breaker(1);

@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(shared.set("c", vec![0; 10], None, now), Err(SharedError::Full));
         assert_eq!(shared.get("c", now), Some(vec![0; 9]));
         assert_eq!((shared.take_refused(), shared.take_refused()), (2, 0));
-        assert_eq!(shared.set("c", vec![1; 9], SECOND, now), Ok(()), "it takes the place of the first");
+        assert_eq!(shared.set("c", vec![1; 9], SECOND, now), Ok(()), "it replaces the first value");
         let end = now + Duration::from_secs(1);
         assert_eq!(shared.add("d", 1, None, end), Ok(1), "the others have ended");
         assert_eq!(shared.bytes(), OVERHEAD + 1);

@@ -23,7 +23,7 @@ fn local(address: &str) -> Option<contract::BindTo> {
 fn under(upstream: &UpstreamDefaults, change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
-    match ask_under(upstream, contract::Decision::Connect(raw), &everything()) {
+    match verdict_under(upstream, contract::Decision::Connect(raw), &everything()) {
         Ok(Verdict::Connect(route)) => *route,
         other => panic!("{other:?}"),
     }

@@ -345,14 +345,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn taken(head: &str, framing: Framing) {
+    fn accepted(head: &str, framing: Framing) {
         assert_eq!(check(head), Ok(CheckedHead { framing, rewritten: None }), "{head:?}");
     }
 
     #[track_caller]
     fn refused(head: &str, status: u16, reason: &str) {
         match check(head) {
-            Ok(taken) => panic!("{head:?}: {taken:?}"),
+            Ok(accepted) => panic!("{head:?}: {accepted:?}"),
             Err(refusal) => assert_eq!((refusal.status().as_u16(), refusal.reason()), (status, reason), "{head:?}"),
         }
     }
@@ -364,15 +364,15 @@ mod tests {
 
     #[test]
     fn ordinary_requests_pass() {
-        taken("GET / HTTP/1.1\r\nHost: a.test:80\r\n\r\n", Framing::None);
-        taken("GET /a?b=c&d[]=%20{}|\\^ HTTP/1.1\r\nhost:a.test\r\naccept:\r\nx: \ta\tb \r\n\r\n", Framing::None);
-        taken("GET / HTTP/1.0\r\n\r\n", Framing::None);
-        taken("OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken("M-SEARCH! /a HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken(&with("content-length: 0\r\n"), Framing::Length(0));
-        taken(&with("Content-Length: 0005 \r\n"), Framing::Length(5));
-        taken(&with("content-length: 9223372036854775807\r\n"), Framing::Length(i64::MAX.unsigned_abs()));
-        taken(&with("transfer-encoding: CHUNKED\r\n"), Framing::Chunked);
+        accepted("GET / HTTP/1.1\r\nHost: a.test:80\r\n\r\n", Framing::None);
+        accepted("GET /a?b=c&d[]=%20{}|\\^ HTTP/1.1\r\nhost:a.test\r\naccept:\r\nx: \ta\tb \r\n\r\n", Framing::None);
+        accepted("GET / HTTP/1.0\r\n\r\n", Framing::None);
+        accepted("OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted("M-SEARCH! /a HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted(&with("content-length: 0\r\n"), Framing::Length(0));
+        accepted(&with("Content-Length: 0005 \r\n"), Framing::Length(5));
+        accepted(&with("content-length: 9223372036854775807\r\n"), Framing::Length(i64::MAX.unsigned_abs()));
+        accepted(&with("transfer-encoding: CHUNKED\r\n"), Framing::Chunked);
     }
 
     #[test]
@@ -435,17 +435,17 @@ mod tests {
             ("GET http://b.test?x", "host: b.test\r\n", "GET /?x HTTP/1.1\r\nhost: b.test\r\n\r\n"),
             ("OPTIONS http://b.test", "host: b.test\r\n", "OPTIONS * HTTP/1.1\r\nhost: b.test\r\n\r\n"),
         ] {
-            let checked = check(&format!("{line} HTTP/1.1\r\n{host}\r\n")).expect("it is taken");
+            let checked = check(&format!("{line} HTTP/1.1\r\n{host}\r\n")).expect("accepted");
             let rewritten = String::from_utf8(checked.rewritten.expect("another form")).expect("text");
             assert_eq!(rewritten, expected, "{line}");
         }
-        let checked = check("GET http://b.test/ HTTP/1.0\r\nx: y\r\n\r\n").expect("it is taken");
+        let checked = check("GET http://b.test/ HTTP/1.0\r\nx: y\r\n\r\n").expect("accepted");
         assert_eq!(checked.rewritten.as_deref(), Some(&b"GET / HTTP/1.0\r\nhost: b.test\r\nx: y\r\n\r\n"[..]));
     }
 
     #[test]
     fn bytes_outside_ascii_become_percent_encoded() {
-        let checked = check("GET /\u{e9}?\u{fc} HTTP/1.1\r\nhost: a.test\r\n\r\n").expect("it is taken");
+        let checked = check("GET /\u{e9}?\u{fc} HTTP/1.1\r\nhost: a.test\r\n\r\n").expect("accepted");
         let expected = &b"GET /%C3%A9?%C3%BC HTTP/1.1\r\nhost: a.test\r\n\r\n"[..];
         assert_eq!(checked.rewritten.as_deref(), Some(expected));
     }
@@ -454,8 +454,8 @@ mod tests {
     fn trace_has_no_body() {
         refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1\r\n\r\n", 400, "header");
         refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n", 400, "header");
-        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n", Framing::Length(0));
+        accepted("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n", Framing::Length(0));
     }
 
     #[test]
@@ -503,7 +503,7 @@ mod tests {
         refused("GET / HTTP/1.1\nhost: a.test\r\n\r\n", 400, "header");
         refused("GET / HTTP/1.1\r\nhost: a.test\n\r\n", 400, "header");
         refused(&with(&"a: b\r\n".repeat(256)), 431, "too-many-fields");
-        taken(&with(&"a: b\r\n".repeat(255)), Framing::None);
+        accepted(&with(&"a: b\r\n".repeat(255)), Framing::None);
     }
 
     #[test]
@@ -553,7 +553,7 @@ mod tests {
 
         /// No input passes that a second, lenient parser could read as two requests.
         #[test]
-        fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_accepted_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(Some(end)) = HeadScanner::default().end(&bytes) {
                 let mut head = bytes[..end].to_vec();
                 let _ = check_head(&mut head);
