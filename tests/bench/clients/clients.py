@@ -150,12 +150,12 @@ def one_run(name, target, site, options):
     healthy.stop()
     server.stop()
 
-    told = hostile.lines()
+    lines = hostile.lines()
     during = [sample for sample in samples if begin <= sample["t"] <= end]
     return {
         "kind": name, "target": target.name, "count": count, "seconds": round(end - begin, 1),
         "load_before": round(load_before, 1), "load_after": round(os.getloadavg()[0], 1),
-        "hostile": hostile_summary(told),
+        "hostile": hostile_summary(lines),
         "healthy": healthy_summary(healthy.lines(), begin, end),
         "proxy": {
             "rss_before_kib": before["rss_kib"], "rss_most_kib": max(sample["rss_kib"] for sample in during),
@@ -163,7 +163,7 @@ def one_run(name, target, site, options):
             "descriptors_before": before["descriptors"], "descriptors_most": max(one["descriptors"] for one in during),
             "descriptors_after": samples[-1]["descriptors"], "cpu_s": round(cpu / 1e6, 1), "died": died,
         },
-        "samples": merged(samples, told, healthy.lines(), begin),
+        "samples": merged(samples, lines, healthy.lines(), begin),
     }
 
 
@@ -172,7 +172,7 @@ def hostile_summary(lines):
     if not last.get("last"):
         raise RuntimeError("the hostile clients ended without a summary")
     return {"most_connected": max(line["connected"] for line in lines),
-            **{key: last[key] for key in ("still", "first_s", "half_s", "all_s", "told")}}
+            **{key: last[key] for key in ("still", "first_s", "half_s", "all_s", "signals")}}
 
 
 def healthy_summary(lines, begin, end):

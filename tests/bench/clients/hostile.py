@@ -239,7 +239,7 @@ class Crowd:
             signals[", ".join([*one.client.signals, end])] += 1
         half = (len(self.connections) + 1) // 2
         return {
-            "last": True, "tried": len(self.connections), "told": dict(signals.most_common()),
+            "last": True, "tried": len(self.connections), "signals": dict(signals.most_common()),
             "still": sum(one.lasted is None for one in self.connections),
             "first_s": round(lasted[0], 1) if lasted else None,
             "half_s": round(lasted[half - 1], 1) if lasted and len(lasted) >= half else None,

@@ -24,7 +24,7 @@ def row(run):
         run["kind"], run["target"],
         f"{hostile['most_connected']:,} of {run['count']:,}", f"{hostile['still']:,}",
         " / ".join(seconds(hostile[key]) for key in ("first_s", "half_s", "all_s")),
-        listed(hostile["told"]),
+        listed(hostile["signals"]),
         f"{proxy['rss_before_kib'] / 1024:.0f} / {proxy['rss_most_kib'] / 1024:.0f} / {proxy['rss_after_kib'] / 1024:.0f}",
         f"{proxy['hwm_kib'] / 1024:.0f}",
         f"{proxy['descriptors_before']:,} / {proxy['descriptors_most']:,} / {proxy['descriptors_after']:,}",
