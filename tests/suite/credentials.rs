@@ -142,8 +142,8 @@ async fn invalid_credential_files_are_refused_at_the_start() {
     keyless.key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
     for (leaf, expected) in [
         (mixed, "does not belong to the first certificate"),
-        (empty, "holds no PEM certificate"),
-        (keyless, "holds no PEM private key"),
+        (empty, "contains no PEM certificate"),
+        (keyless, "contains no PEM private key"),
     ] {
         let started = Proxy::with(lab("[\"ours\"]")).client_cert("ours", &leaf).try_start().await;
         match started {

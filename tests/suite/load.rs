@@ -52,15 +52,15 @@ fn packages_in_a_cycle() {
     let found = whole.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
     let at: Vec<usize> = found.map(|(at, _)| at).collect();
     let loader = Loader::new(1, 0).expect("a loader");
-    let mut circles = 0;
+    let mut cycles = 0;
     for at in at {
         let mut bytes = whole.clone();
         bytes[at + NAME.len() - 5] = b'1';
         let loaded = loader.load(&bytes, serde_json::json!({}), &TenantLimits::default());
         let message = loaded.expect_err("an unsupported version").to_string();
-        circles += usize::from(message.contains("in a circle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
+        cycles += usize::from(message.contains("in a cycle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
     }
-    assert!(circles > 0);
+    assert!(cycles > 0);
 }
 
 #[test]

@@ -214,9 +214,7 @@ async fn failures_of_a_candidate_do_not_roll_back_the_live_version() {
     let error = control.publisher.roll_back(&tenant, None).expect_err("an ambiguous rollback");
     assert_eq!(
         error.to_string(),
-        format!(
-            "version {tried} is on trial, and the live one serves well: abort the trial, or say which version is meant"
-        )
+        format!("version {tried} is on trial, and the live one serves well: abort the trial, or name the version")
     );
     assert!(control.publisher.roll_back(&tenant, Some(tried)).is_err());
     assert_eq!(control.publisher.roll_back(&tenant, Some(1)).expect("a version").number, 1);

@@ -181,7 +181,7 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
         (Wat::select_peer("(i32.const 128)").world("package t:t; world w { import wasi:cli/environment@0.2.0; } package wasi:cli@0.2.0 { interface environment { get: func(); } }", "t:t/w").core_bytes(), "build", "without a component type"),
         (configured("unreachable"), "configure", "its `configure` failed: the module trapped"),
         (configured("(loop $l (br $l)) unreachable"), "configure", "took more than 300 ms of CPU time (limits.configure_ms)"),
-        (configured("(call $delete (i32.const 512) (i32.const 4)) (i32.const 64)"), "configure", "`shared.delete` is not to be called in `configure`"),
+        (configured("(call $delete (i32.const 512) (i32.const 4)) (i32.const 64)"), "configure", "`shared.delete` cannot be called in `configure`"),
     ];
     assert_eq!(bad.len(), 10);
     for (number, (bytes, step, message)) in bad.iter().enumerate() {

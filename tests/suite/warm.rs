@@ -160,9 +160,7 @@ fn warm_up_has_the_budget_of_configure() {
         Err("took more than 600 ms of CPU time (limits.configure_ms)"),
     );
     let module = loaded(&Wat::select_peer("unreachable").bytes(), &limits(), &warm_up(&URLS[..1], Moment::MustNot));
-    assert!(
-        matches!(module.warmth(), Warmth::Cold { because } if because == "none of its decisions came to an answer")
-    );
+    assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "none of its decisions gave an answer"));
     let none = warm_up(&["shop.test", "no url"], Moment::MustNot);
     let module = loaded(&Wat::answering(202).bytes(), &limits(), &none);
     assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "there is no request to decide"));

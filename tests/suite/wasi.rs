@@ -293,7 +293,7 @@ fn unsupported_wasi_import_is_refused_by_name_with_a_remedy() {
         r#"(import "wasi:http/types@0.2.0" "get" (func $get (result i32)))"#,
         "(drop (call $get))",
     );
-    refused(&http, ["it imports `wasi:http/types@0.2.0`: modules have no WASI here but 0.2 of io", "disableFeatures"]);
+    refused(&http, ["it imports `wasi:http/types@0.2.0`: the only WASI for modules is 0.2 of io", "disableFeatures"]);
     let newer = preview2(
         "import wasi:cli/stdout@0.3.0;",
         r#"(import "wasi:cli/stdout@0.3.0" "get" (func $get (result i32)))"#,
@@ -304,7 +304,7 @@ fn unsupported_wasi_import_is_refused_by_name_with_a_remedy() {
         Wat::select_peer("(i32.const 64)").with("(import \"wasi_unstable\" \"sched_yield\" (func (result i32)))");
     refused(&older.bytes(), ["other than `wasi_snapshot_preview1` (`wasi_unstable`)", "newer toolchain"]);
     let unknown = preview1(&[("fd_teleport", "i32")], "");
-    refused(&unknown, ["cannot be made a component", "fd_teleport"]);
+    refused(&unknown, ["cannot be converted to a component", "fd_teleport"]);
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn huge_random_request_is_refused() {
     let module = preview2(world, fields, "(call $get (i64.const 0xffffffffffff) (i32.const 1040))");
     let (answer, _) = run(&module, &limits());
     let Err(CallError::Trap(message)) = answer else { panic!("{answer:?}") };
-    assert!(message.contains("gives 65536 bytes at most, and was asked for 281474976710655"), "{message}");
+    assert!(message.contains("returns 65536 bytes at most, and 281474976710655 were requested"), "{message}");
 }
 
 const CLOCK: &str = "import wasi:io/poll@0.2.0; import wasi:clocks/monotonic-clock@0.2.0;";

@@ -128,7 +128,7 @@ impl Memories {
 
 /// The component reported something that is no memory.
 #[derive(Debug, thiserror::Error)]
-#[error("what was reported is not a whole memory")]
+#[error("the reported ranges are not a complete memory")]
 struct NotMemory;
 
 impl Memory {

@@ -138,7 +138,7 @@ impl AccessLogger {
     pub fn reopen(&self) {
         match (&self.sink, &self.file) {
             (Some(sink), Some(_)) => sink.reopen(),
-            _ => tracing::info!("the access log is no file: nothing is reopened"),
+            _ => tracing::info!("the access log is not a file: nothing to reopen"),
         }
     }
 

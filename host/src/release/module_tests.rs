@@ -39,7 +39,7 @@ pub enum TestError {
     Request { path: PathBuf, name: String, message: String },
     #[error("`{path}`: test `{name}`: {message}{}", more(.others))]
     Failed { path: PathBuf, name: String, message: String, others: usize },
-    #[error("`{path}`: after {done} tests {} s are over: make them fewer", LONGEST.as_secs())]
+    #[error("`{path}`: after {done} tests {} s are over: use fewer tests", LONGEST.as_secs())]
     Time { path: PathBuf, done: usize },
 }
 

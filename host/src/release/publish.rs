@@ -65,7 +65,7 @@ pub enum OnDamage {
 
 /// The state on disk differs from the versions that serve. Saving is retried about every second.
 #[derive(Debug, thiserror::Error)]
-#[error("done, but not kept: {now} now; after a restart: {then}; it is tried again every second")]
+#[error("done, but not saved: {now} now; after a restart: {then}; saving is retried every second")]
 pub struct NotKept {
     now: String,
     then: String,
@@ -344,7 +344,7 @@ impl ReleaseManager {
     fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
         let _keeping = tenant.releases.keeping.lock();
         if let Err(refused) = self.add(tenant, sources) {
-            tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
+            tracing::error!(tenant = %tenant.name, error = %refused, "cannot save a module for the next start");
         }
         tenant.releases.last_check.lock().pass(files(sources, tests));
         serve();
@@ -451,13 +451,13 @@ impl ReleaseManager {
     /// Removes modules that no tenant refers to.
     pub fn sweep(&self) {
         if let Some(Err(error)) = self.store.as_ref().map(Store::sweep) {
-            tracing::warn!(%error, "old modules stay in proxy.state_dir");
+            tracing::warn!(%error, "cannot remove old modules from proxy.state_dir");
         }
     }
 }
 
 fn tell(tenant: &Tenant, error: &NotKept) {
-    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "what serves now is not kept for the next start");
+    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "cannot save the serving versions for the next start");
 }
 
 /// The reason that the history gives for an operator's change.

@@ -39,19 +39,19 @@ pub struct VersionState {
 
 /// There is no candidate to promote or abort.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no candidate; `pointsman admin show TENANT` shows what there is")]
+#[error("there is no candidate; `pointsman admin show TENANT` lists the versions")]
 pub struct NoCandidate;
 
 /// A version that a tenant cannot be rolled back to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CannotRollBack {
-    #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists what there is")]
+    #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists the versions")]
     NoPrevious,
     #[error("version {0} is not in the history; `pointsman admin show TENANT` lists what can be gone back to")]
     Unknown(u64),
     #[error("version {0} is live")]
     IsLive(u64),
-    #[error("version {0} is on trial, and the live one serves well: abort the trial, or say which version is meant")]
+    #[error("version {0} is on trial, and the live one serves well: abort the trial, or name the version")]
     OnTrial(u64),
     #[error("version {number} cannot be loaded again: {message}")]
     NotLoaded { number: u64, message: String },
@@ -176,7 +176,7 @@ impl VersionState {
     /// Records a new version that was refused.
     pub fn refuse(&self, origin: Origin, refused: Arc<Refused>) {
         tracing::error!(tenant = %self.tenant, origin = origin.name(), step = refused.step.name(), error = %refused,
-            "a new version is refused; the live one goes on serving");
+            "a new version was refused; the live one still serves");
         self.metrics.release("refused");
         self.history.lock().failed(FailedRelease { at: Utc::now(), origin, refused });
     }

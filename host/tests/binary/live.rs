@@ -215,7 +215,7 @@ fn admin_commands_have_their_documented_effect() {
     assert!(printed.contains("\nNUMBER  STATE ") && printed.contains("\nREFUSED  "), "{printed}");
     site.admin(0, &["abort", "shop"]);
     let (_, errors) = site.admin(3, &["promote", "shop"]);
-    assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` shows"), "{errors}");
+    assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` lists"), "{errors}");
     let (_, errors) = site.admin(3, &["rollback", "shop", "--to", "7"]);
     assert!(errors.contains("version 7 is not in the history; `pointsman admin show TENANT` lists"), "{errors}");
     site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);

@@ -59,7 +59,7 @@ fn a_project_begins_in_an_empty_folder() {
     new("zig", folder.path());
     let path = folder.path().display().to_string();
     let (_, errors) = ends(1, &["new", "shop", "--lang", "c", "--folder", &path]);
-    assert!(errors.contains("is there already") && !folder.path().join("router.c").exists(), "{errors}");
+    assert!(errors.contains("exists already") && !folder.path().join("router.c").exists(), "{errors}");
     for name in ["Shop", "pointsman", "1shop", "a/b", ""] {
         ends(2, &["new", name, "--lang", "c"]);
     }
@@ -90,7 +90,7 @@ fn a_missing_tool_is_named_with_the_ways_to_get_it() {
 fn a_tool_that_is_too_old_is_named_with_its_version() {
     for (language, tool, prints, errors) in [
         ("go", "go", "go version go1.19.8 linux/amd64", "is version 1.19; 1.26 or later is needed"),
-        ("go", "go", "what?", "prints \"what?\", which is no version"),
+        ("go", "go", "what?", "prints \"what?\", which is not a version"),
         ("zig", "zig", "0.16.0", "is version 0.16; 0.17 or later is needed"),
         ("as", "asc", "Version 0.27.3", "is version 0.27; 0.28 or later is needed"),
         ("python", "componentize-py", "componentize-py 0.24.0", "is version 0.24; 0.25 or later is needed"),
@@ -113,7 +113,7 @@ fn folder_that_is_no_project_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
     let (_, errors) = ends(1, &["build", &path]);
-    assert!(errors.contains("is no project") && errors.contains("router.zig"), "{errors}");
+    assert!(errors.contains("is not a project") && errors.contains("router.zig"), "{errors}");
     let (_, errors) = ends(1, &["build", &format!("{path}/nowhere")]);
     assert!(errors.contains("there is no folder"), "{errors}");
     for name in ["router.c", "router.js"] {

@@ -27,7 +27,7 @@ fn signals_during_the_first_build_take_effect_when_the_proxy_is_ready() {
         proxy.signal(name);
     }
     proxy.expect_line("listening");
-    proxy.expect_line("the access log is no file");
+    proxy.expect_line("the access log is not a file");
     // The reload runs concurrently with the loop that handles signals.
     if !proxy.output.contains("configuration reloaded") {
         proxy.expect_line("configuration reloaded");

@@ -105,7 +105,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     std::fs::write(&file, text.replace("\"number\": 2", "\"number\": 3")).expect("written");
     proxy.signal("USR2");
     proxy.expect_line("it does not match its checksum");
-    proxy.expect_line("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     assert_eq!(get(proxy.address()).1, "canary");
     // The next change writes the file, so it is valid again.
     site.admin(0, &["resume", "shop"]);
@@ -122,7 +122,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     damage("wasm", "away");
     proxy.signal("USR2");
     proxy.expect_line("is gone from proxy.state_dir: upload it again: cannot use `");
-    proxy.expect_line("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     assert_eq!(get(proxy.address()).1, "canary");
     damage("away", "wasm");
 
@@ -147,7 +147,7 @@ fn order_that_cannot_be_saved_reports_an_error() {
     let not_kept = |arguments: &[&str], now: &str| {
         let (printed, errors) = site.admin(1, arguments);
         let expected = format!(
-            "error: not-kept: done, but not kept: {now} now; after a restart: the configured files serve; it is tried again \
+            "error: not-kept: done, but not saved: {now} now; after a restart: the configured files serve; it is tried again \
              every second: cannot use `{}`: ",
             state_of(&site, "shop").display()
         );
@@ -164,7 +164,7 @@ fn order_that_cannot_be_saved_reports_an_error() {
     not_kept(&["push", "shop", &canary, "--stage", "shadow"], "version 1 is live, version 3 on trial (shadow)");
     not_kept(&["promote", "shop", "--to", "canary"], "version 1 is live, version 3 on trial (canary)");
     not_kept(&["abort", "shop"], "version 1 is live");
-    proxy.expect_line("what serves now is not kept for the next start");
+    proxy.expect_line("cannot save the serving versions for the next start");
 
     // Saving is retried.
     std::fs::remove_file(&tenants).expect("removed");

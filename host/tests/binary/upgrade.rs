@@ -83,7 +83,7 @@ fn upgrade_loses_no_request_and_one_that_fails_changes_nothing() {
         std::fs::rename(site.path("router.wasm"), site.path("away.wasm")).expect("renamed");
         std::fs::rename(site.path("state"), site.path("state-away")).expect("renamed");
         proxy.signal("USR2");
-        proxy.expect_line("upgrade: the successor ended; this process goes on");
+        proxy.expect_line("upgrade: the successor ended; this process continues");
         more(50);
         std::fs::rename(site.path("away.wasm"), site.path("router.wasm")).expect("renamed");
         std::fs::remove_dir_all(site.path("state")).expect("removed");
@@ -108,7 +108,7 @@ fn process_without_the_socket_is_not_upgraded() {
     site.edit(|text| text.replace("[proxy]\n", &format!("[proxy]\n{line}")));
     proxy.signal("USR2");
     proxy.expect_line(
-        "upgrade: refused; this process goes on error=\"this process was started without `proxy.upgrade_socket`",
+        "upgrade: refused; this process continues error=\"this process was started without `proxy.upgrade_socket`",
     );
     assert_eq!(get(proxy.address()).1, "fixed");
     proxy.signal("TERM");
@@ -128,7 +128,7 @@ fn one_successor_loads_at_a_time_and_no_reload_meanwhile() {
     proxy.signal("HUP");
     proxy.expect_line("the program is being upgraded, or ends: try again in a moment");
     slow.is_read().write_all(b"nonsense").expect("written");
-    proxy.expect_line("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     slow.end();
     proxy.signal("HUP");
     proxy.expect_line("configuration reloaded");
@@ -180,7 +180,7 @@ fn listeners_may_go_but_not_move() {
     site.edit(|text| text.replace("name = \"web\"\naddress = \"127.0.0.1:0\"", elsewhere));
     proxy.signal("USR2");
     proxy.expect_line(&format!("listener `web` is at {web} in the running process, and was to be at 127.0.0.2:0"));
-    proxy.expect_line("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     site.edit(|text| text.replace("127.0.0.2:0", "127.0.0.1:0"));
 
     site.edit(|text| text.replace(old, ""));

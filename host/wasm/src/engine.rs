@@ -127,7 +127,7 @@ fn make(fresh: usize, kept: usize, waiting: Waiting, compile: Compile) -> Result
         0 => error.into(),
         _ => EngineError(format!(
             "{error:#}; {kept} instances are to be kept for tenants with `instance_calls`, which take address space: \
-             let fewer tenants keep any"
+             enable it for fewer tenants"
         )),
     })
 }

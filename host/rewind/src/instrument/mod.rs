@@ -30,7 +30,7 @@ pub const SAID: &str = "pointsman-said";
 /// Why a component is left unchanged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRewindable {
-    #[error("it has a form that is not known: {0}")]
+    #[error("its form is unknown: {0}")]
     Form(&'static str),
     #[error("its code {0}, which is not undone")]
     Does(&'static str),

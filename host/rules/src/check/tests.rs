@@ -174,7 +174,7 @@ fn alternative_name_needs_full_verification() {
     let alternative_cn = Some("b.example".to_owned());
     refused(
         |route| route.peer.tls = Some(contract::Tls { alternative_cn, verify: Verify::ChainOnly, ..tls() }),
-        "`peer.tls.alternative-cn`: it means nothing unless `verify` is `full`",
+        "`peer.tls.alternative-cn`: it has no effect unless `verify` is `full`",
     );
 }
 
@@ -196,7 +196,7 @@ fn credentials_must_be_granted_and_of_the_right_kind() {
     refused(client("roots"), "`peer.tls.client-cert`: no credential `roots` of this kind is granted");
     refused(
         |route| route.peer.tls = Some(contract::Tls { ca: Some("roots".to_owned()), verify: Verify::None, ..tls() }),
-        "`peer.tls.ca`: it means nothing beside `verify: none`",
+        "`peer.tls.ca`: it has no effect with `verify: none`",
     );
 }
 
@@ -218,7 +218,10 @@ fn curves_are_a_list_of_names() {
     refused(with(""), "`peer.tls.curves`");
     refused(with("X25519:"), "`peer.tls.curves`");
     refused(with("X25519 P-256"), "`peer.tls.curves`");
-    refused(with("X25519:P-257"), "`peer.tls.curves`: `X25519:P-257` holds a group that this host's OpenSSL does not");
+    refused(
+        with("X25519:P-257"),
+        "`peer.tls.curves`: `X25519:P-257` has a duplicate, or a group that this host's OpenSSL does not",
+    );
     refused(with(&"a".repeat(256)), "`peer.tls.curves`: it has 256 bytes; 255 are allowed");
 }
 
@@ -233,7 +236,7 @@ fn local_address_must_be_granted_and_fit() {
     passes(bind(None, Some((4000, 5000)), false));
     passes(bind(Some("127.0.0.2:4000"), None, false));
     refused_with(&NOTHING, bind(Some("127.0.0.2"), None, false), "`peer.bind-to`: the operator has not granted this");
-    refused(bind(Some("::1"), None, false), "`peer.bind-to.address`: it has another family");
+    refused(bind(Some("::1"), None, false), "`peer.bind-to.address`: its address family differs");
     refused(bind(Some("eth0"), None, false), "`peer.bind-to.address`: `eth0` is not `ip` or `ip:port`");
     refused(bind(None, None, false), "`peer.bind-to`: it names neither");
     refused(bind(None, Some((0, 10)), false), "`peer.bind-to.port-range`: the first port");
@@ -247,7 +250,7 @@ fn local_address_must_be_granted_and_fit() {
         bind(Some("127.0.0.2:4000"), Some((4000, 5000)), false),
         "`peer.bind-to.port-range`: the address has a port",
     );
-    refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it means nothing");
+    refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it has no effect");
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn keepalive_fits_the_kernel() {
 
 #[test]
 fn http2_options_need_http2() {
-    refused(|route| route.peer.http.max_h2_streams = Some(1), "`peer.http.max-h2-streams`: it means nothing with");
+    refused(|route| route.peer.http.max_h2_streams = Some(1), "`peer.http.max-h2-streams`: it has no effect with");
     refused(|route| route.peer.http.h2_ping_interval_ms = Some(1000), "`peer.http.h2-ping-interval-ms`: it means");
     refused(|route| route.peer.http.h2_stream_window = Some(65_535), "`peer.http.h2-stream-window`: it means");
     refused(|route| route.peer.http.h2_connection_window = Some(65_535), "`peer.http.h2-connection-window`: it means");
@@ -337,7 +340,7 @@ fn connect_proxy_has_an_address_and_headers() {
     refused(with("", Vec::new()), "`peer.connect-proxy.address`");
     refused(with("proxy.example:3128", vec![header("host", "x")]), "`peer.connect-proxy.headers[0].name`");
     let twice = vec![header("x-a", "1"), header("X-A", "2")];
-    refused(with("proxy.example:3128", twice), "`peer.connect-proxy.headers[1].name`: `x-a` is there twice");
+    refused(with("proxy.example:3128", twice), "`peer.connect-proxy.headers[1].name`: `x-a` appears twice");
 }
 
 #[test]
@@ -388,7 +391,7 @@ fn headers_are_well_formed() {
         "`rewrite.add-headers[0].value`: it has 8193",
     );
     let twice = vec![header("x-a", "1"), header("x-a", "2")];
-    refused(|route| route.rewrite.set_headers = twice.clone(), "`rewrite.set-headers[1].name`: `x-a` is there twice");
+    refused(|route| route.rewrite.set_headers = twice.clone(), "`rewrite.set-headers[1].name`: `x-a` appears twice");
     passes(|route| route.rewrite.add_headers = twice);
     passes(|route| {
         route.rewrite.set_headers = vec![contract::Header { name: "x".to_owned(), value: vec![0xe9, b'\t', b'x'] }];

@@ -90,7 +90,7 @@ impl Cache {
                 Some(cached)
             }
             Err(why) => {
-                tracing::warn!(path = %path.display(), why, "a file of the module cache is refused; the module is built again");
+                tracing::warn!(path = %path.display(), why, "a file of the module cache was refused; the module is rebuilt");
                 None
             }
         }

@@ -146,7 +146,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
     if parent != Some(order.wanted_by) {
         // The parent ended before this process could ask to be killed with it.
-        anyhow::bail!("nobody wants this build any more");
+        anyhow::bail!("the build was cancelled");
     }
     let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
     let ticker = Ticker::start(&engine)?;

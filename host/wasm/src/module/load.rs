@@ -210,14 +210,14 @@ impl Loader {
             Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
         }
         if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
-            tracing::info!(%module, because, "its instances are not rewound: each decision makes one");
+            tracing::info!(%module, because, "its instances cannot be rewound: each decision makes a new one");
         }
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),
             // Linked to the file, whose pages in memory are shared with others that map it.
             Some(Ok(cached)) => Ok(self.linked_to_file(about, &cached, &file).unwrap_or(compiled)),
             Some(Err(error)) => {
-                tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+                tracing::warn!(%module, %error, "cannot save a built module in proxy.cache_dir");
                 Ok(compiled)
             }
         }

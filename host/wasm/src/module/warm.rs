@@ -138,7 +138,7 @@ fn none_of(all: &[ColdDecision]) -> String {
     let because = match all.iter().any(|decided| decided.report.is_answer()) {
         _ if all.is_empty() => "there is no request to decide",
         true => "each of its decisions read the clock, `random`, `shared` or `upstreams`",
-        false => "none of its decisions came to an answer",
+        false => "none of its decisions gave an answer",
     };
     because.to_owned()
 }

@@ -59,7 +59,7 @@ fn list_and_value_may_be_as_long_as_is_allowed() {
 fn refused_value_is_not_shown() {
     refused(
         |route| route.rewrite.set_headers = vec![header("authorization", "Bearer secret\r\nx: y")],
-        "`rewrite.set-headers[0].value`: the byte at offset 13 is 0x0d, which no header value may hold",
+        "`rewrite.set-headers[0].value`: the byte at offset 13 is 0x0d, which no header value may contain",
     );
 }
 

@@ -125,14 +125,14 @@ fn local_address_is_of_the_family_that_the_host_connects_to() {
     passes(through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "2001:db8::2"));
     refused(
         through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "192.0.2.1"),
-        "`peer.bind-to.address`: it has another family than the address to connect to",
+        "`peer.bind-to.address`: its address family differs from that of the address to connect to",
     );
     passes(through("1.1.1.7:80", None, "::ffff:192.0.2.1"));
     // The addresses of a name are not known yet.
     passes(through("origin.example:80", None, "2001:db8::2"));
     passes(through("1.1.1.7:80", Some("proxy.example:3128"), "2001:db8::2"));
-    refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
-    refused(through("1.1.1.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
+    refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it has no effect for a Unix socket");
+    refused(through("1.1.1.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it has no effect for a Unix socket");
 }
 
 #[test]
@@ -147,14 +147,14 @@ fn tcp_options_mean_nothing_for_a_unix_socket() {
             }
         };
         passes(on(|_| {}));
-        refused(on(|socket| socket.dscp = Some(0)), "`peer.socket.dscp`: it means nothing for a Unix socket");
-        refused(on(|socket| socket.tcp_recv_buf = Some(4096)), "`peer.socket.tcp-recv-buf`: it means nothing for");
-        refused(on(|socket| socket.tcp_fast_open = true), "`peer.socket.tcp-fast-open`: it means nothing for");
+        refused(on(|socket| socket.dscp = Some(0)), "`peer.socket.dscp`: it has no effect for a Unix socket");
+        refused(on(|socket| socket.tcp_recv_buf = Some(4096)), "`peer.socket.tcp-recv-buf`: it has no effect for");
+        refused(on(|socket| socket.tcp_fast_open = true), "`peer.socket.tcp-fast-open`: it has no effect for");
         let change = |route: &mut contract::Route| {
             on(|_| {})(route);
             route.peer.tcp_keepalive = Some(keepalive);
         };
-        refused(change, "`peer.tcp-keepalive`: it means nothing for a Unix socket");
+        refused(change, "`peer.tcp-keepalive`: it has no effect for a Unix socket");
     }
     let upstream = UpstreamDefaults { tcp_keepalive: Some(PROBES), ..UpstreamDefaults::default() };
     assert_eq!(under(&upstream, |route| route.peer.address = to(SOCKET)).peer.connection.tcp_keepalive, None);

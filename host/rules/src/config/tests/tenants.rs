@@ -140,7 +140,7 @@ fn rewind_is_refused_together_with_instances_that_keep_state() {
     ]);
     assert_eq!(
         found,
-        "tenants.d/1.toml:5: tenant[0].rewind: has no effect with `instance_calls` above 1, whose instances remember: \
-         take one of the two out"
+        "tenants.d/1.toml:5: tenant[0].rewind: has no effect with `instance_calls` above 1, whose instances keep their \
+         state: remove one of the two"
     );
 }

@@ -341,8 +341,7 @@ fn changes_that_an_upgrade_cannot_hand_over_are_reported() {
     let told = "pointsman.toml:2: proxy.upgrade_socket: ";
     let too_long = "must be at most 107 bytes with its folder, as for every Unix socket, found 108";
     assert_eq!(with(&long, &few), format!("{told}{too_long}"));
-    let too_many =
-        "cannot hand over more than 32 listeners, `admin.address` included, found 33: leave it out, or have fewer";
+    let too_many = "cannot hand over more than 32 listeners, `admin.address` included, found 33: remove it, or configure fewer listeners";
     assert_eq!(with("s", &format!("{admin}{most}")), format!("{told}{too_many}"));
     let names = "cannot hand over listeners whose names have more than 2048 bytes together, found 2079: shorten them";
     assert_eq!(with("s", &listeners(32, &"n".repeat(62))), format!("{told}{names}"));

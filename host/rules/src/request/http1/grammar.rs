@@ -40,7 +40,7 @@ impl HeadScanner {
             let at = self.scanned.saturating_add(found);
             let line = bytes.get(self.line..at).unwrap_or_default();
             let Some(line) = line.strip_suffix(b"\r") else {
-                return Err(Refusal::Header("a line ends with LF alone (RFC 9112, section 2.2)"));
+                return Err(Refusal::Header("a line ends with a bare LF (RFC 9112, section 2.2)"));
             };
             self.scanned = at.saturating_add(1);
             self.line = self.scanned;
@@ -182,7 +182,7 @@ impl<'a> Facts<'a> {
             (0, _) if version == Version::Http10 => Ok(None),
             (0, _) => Err(Refusal::Host("is missing (RFC 9112, section 3.2)")),
             (1, Some(host)) => check_host(host).map(|()| Some(host)),
-            _ => Err(Refusal::Host("is there more than once (RFC 9112, section 3.2)")),
+            _ => Err(Refusal::Host("appears more than once (RFC 9112, section 3.2)")),
         }
     }
 
@@ -191,14 +191,16 @@ impl<'a> Facts<'a> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Framing::None),
             (0, 1) => length(self.length),
-            (0, _) => Err(Refusal::ContentLength("is there more than once (RFC 9110, section 8.6)")),
-            (_, 1..) => Err(Refusal::TransferEncoding("is there beside `content-length` (RFC 9112, section 6.1)")),
+            (0, _) => Err(Refusal::ContentLength("appears more than once (RFC 9110, section 8.6)")),
+            (_, 1..) => {
+                Err(Refusal::TransferEncoding("appears together with `content-length` (RFC 9112, section 6.1)"))
+            }
             (_, 0) if version == Version::Http10 => {
                 Err(Refusal::TransferEncoding("does not exist in HTTP/1.0 (RFC 9112, section 6.1)"))
             }
             (1, 0) if self.coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
             (1, 0) => Err(coding(self.coding)),
-            (_, 0) => Err(Refusal::TransferEncoding("is there more than once")),
+            (_, 0) => Err(Refusal::TransferEncoding("appears more than once")),
         }
     }
 }
@@ -240,7 +242,7 @@ fn refusal_of(error: httparse::Error) -> Refusal {
         httparse::Error::TooManyHeaders => Refusal::TooManyFields { limit: MOST_FIELDS },
         httparse::Error::Version => Refusal::RequestLine("it is not method, target and version with one space between"),
         httparse::Error::Token | httparse::Error::Status => {
-            Refusal::RequestLine("a character is not allowed where it stands")
+            Refusal::RequestLine("a character is not allowed at its position")
         }
     }
 }
