@@ -163,7 +163,7 @@ bool pm_client_tls(pm_request_t request, pm_client_tls_t *tls);
 typedef pointsman_router_types_attempt_t pm_attempt_t;
 typedef pointsman_router_request_list_attempt_t pm_attempts_t;
 
-// The attempts of this request that failed, oldest first. Empty on the first call.
+// The failed attempts of this request, oldest first. Empty on the first call.
 pm_attempts_t pm_attempts(pm_request_t request);
 
 // The names that the WIT has: `connect-proxy`, `refused`.

@@ -12,7 +12,7 @@ type Attempt struct {
 	Stage Stage
 	// What happened.
 	Failure Failure
-	// The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused. Nil: neither.
+	// The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused. Nil: neither.
 	Status *uint16
 	// Whether a pooled connection was used.
 	ReusedConnection bool

@@ -102,7 +102,7 @@ type TCPKeepalive struct {
 	Idle time.Duration
 	// Time between probes, in whole seconds, 1 to 32,767.
 	Interval time.Duration
-	// Unanswered probes after which the connection is given up, 1 to 127.
+	// Unanswered probes after which the connection is closed, 1 to 127.
 	Count uint32
 	// How long sent data may stay unacknowledged, in whole milliseconds. Zero: the system's default.
 	UserTimeout time.Duration

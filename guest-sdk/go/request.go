@@ -36,7 +36,7 @@ func NewRequest(source Source) *Request { return &Request{source} }
 
 // ClientTLS is facts about the client's TLS connection.
 type ClientTLS struct {
-	// The server name that the client asked for, in lower case. Empty: none.
+	// The server name that the client sent, in lower case. Empty: none.
 	SNI string
 	// Such as TLSv1.3.
 	Version string

@@ -20,7 +20,7 @@ type Rewrite struct {
 	RemoveHeaders []string
 	// Set: replaces all values of that name. A name may appear once.
 	SetHeaders []Header
-	// Added after the values that are there.
+	// Added after the existing values.
 	AddHeaders []Header
 }
 

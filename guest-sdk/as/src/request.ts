@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 import { AREA, Argument, NONE, Reader } from "./abi";
 import { Header } from "./header";
@@ -12,7 +12,7 @@ export class Pair {
 }
 
 /**
- * The request that is to be routed.
+ * The request to be routed.
  *
  * Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
  * decision needs, and read it once.
@@ -147,7 +147,7 @@ export class Request {
     return cookies;
   }
 
-  /** The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`. */
+  /** The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`. */
   clientIp(): string {
     host.requestClientIp(this.handle, AREA);
     return new Reader(AREA).string();
@@ -165,7 +165,7 @@ export class Request {
     return load<u8>(AREA) == 0 ? null : ClientTls.read(new Reader(AREA + 4));
   }
 
-  /** The attempts of this request that failed, oldest first. Empty on the first call. */
+  /** The failed attempts of this request, oldest first. Empty on the first call. */
   attempts(): Attempt[] {
     host.requestAttempts(this.handle, AREA);
     const items = new Reader(load<u32>(AREA));
@@ -191,7 +191,7 @@ function first(pairs: Pair[], name: string): string | null {
 /** Facts about the client's TLS connection. */
 @final
 export class ClientTls {
-  /** The server name that the client asked for, in lower case. */
+  /** The server name that the client sent, in lower case. */
   sni: string | null = null;
   /** Such as `TLSv1.3`. */
   version: string = "";

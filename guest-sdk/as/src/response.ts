@@ -1,11 +1,11 @@
-//! An answer that the module itself gives.
+//! A response from the module itself.
 
 import { Writer } from "./abi";
 import { Answer } from "./answer";
 import { Header } from "./header";
 import { bytes } from "./text";
 
-/** An answer that the module itself gives. */
+/** A response from the module itself. */
 @final
 export class Response extends Answer {
   headers: Header[] = [];

@@ -74,7 +74,7 @@ export class Rewrite {
   removeHeaders: string[] = [];
   /** Set: replaces all values of that name. */
   setHeaders: Header[] = [];
-  /** Added after the values that are there. */
+  /** Added after the existing values. */
   addHeaders: Header[] = [];
 
   writeRecord(to: Writer): void {

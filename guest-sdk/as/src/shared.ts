@@ -32,8 +32,8 @@ export class Swap {
 
 export namespace shared {
   /**
-   * Adds to a counter, which is made with 0 if it is not there, and gives the sum. A counter keeps the TTL it was made
-   * with, so one with a TTL counts what happens in that time.
+   * Adds to a counter, which is created with 0 if it is absent, and returns the sum. A counter keeps the TTL that it
+   * was created with, so one with a TTL counts the events within that time.
    */
   export function add(key: string, amount: i64, ttlMs: i64 = NONE): Sum {
     const name = Argument.of(key);
@@ -55,7 +55,7 @@ export namespace shared {
     return new Reader(AREA).optionBytes();
   }
 
-  /** Makes or replaces a value. */
+  /** Creates or replaces a value. */
   export function set(key: string, value: Uint8Array, ttlMs: i64 = NONE): SharedError {
     const name = Argument.of(key);
     const bytes = new Argument(value);

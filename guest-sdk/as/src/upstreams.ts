@@ -8,14 +8,14 @@ export enum Health { Unknown, Healthy, Unhealthy }
 /** What is known of an upstream. */
 @final
 export class Upstream {
-  /** As it was asked for, or as the group has it. */
+  /** As in the call, or as in the group. */
   address: string = "";
   health: Health = Health.Unknown;
-  /** Attempts under way, in this proxy. */
+  /** Attempts in flight, in this proxy. */
   inFlight: u32 = 0;
   /** Time to the head of a response, in microseconds, averaged. `NONE` before the first one. */
   latencyUs: i64 = NONE;
-  /** Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0. */
+  /** Consecutive failed attempts, if the last was within the past 30 seconds; else 0. */
   failures: u32 = 0;
 
   static read(from: Reader): Upstream {

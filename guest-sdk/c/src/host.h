@@ -35,7 +35,7 @@ pm_shared_error_t pm_shared_error(void);
 // The name that the WIT has: `too-long`.
 pm_text_t pm_shared_error_name(pm_shared_error_t error);
 
-// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 PM_CHECKED bool pm_shared_add(pm_text_t key, int64_t amount, int64_t *sum);
 
 // The same; if the counter is made, it is gone after this time, in milliseconds. So it counts what happens in that time.
@@ -47,7 +47,7 @@ bool pm_shared_counter(pm_text_t key, int64_t *value);
 // A value. Absent if there is none.
 pm_bytes_t pm_shared_get(pm_text_t key);
 
-// Makes or replaces a value.
+// Creates or replaces a value.
 PM_CHECKED bool pm_shared_set(pm_text_t key, pm_text_t value);
 
 // The same; after this time, in milliseconds, the value is gone.
@@ -56,7 +56,7 @@ PM_CHECKED bool pm_shared_set_for(uint32_t ttl_ms, pm_text_t key, pm_text_t valu
 // Makes or replaces a value if it is as expected until then; absent: if it is not there. Tells whether it was.
 PM_CHECKED bool pm_shared_compare_and_set(pm_text_t key, pm_text_t expected, pm_text_t value, bool *swapped);
 
-// Removes a counter or a value, if it is there.
+// Removes a counter or a value, if it exists.
 void pm_shared_delete(pm_text_t key);
 
 // --- What the proxy saw of upstreams --------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ PM_CHECKED bool pm_upstream_group(pm_text_t name, pm_upstreams_t *members);
 // Milliseconds since 1970-01-01 00:00 UTC. It stands still while a decision runs.
 uint64_t pm_now_ms(void);
 
-// 64 bits that nobody can foresee. For a choice that a visitor keeps, see `pm_percent`.
+// 64 unpredictable bits. For a choice that a visitor keeps, see `pm_percent`.
 uint64_t pm_random(void);
 
 // A number from 0 to `end`, without `end` itself; 0 if that is 0.

@@ -73,7 +73,7 @@ private:
     explicit Route(pm_route_t route) : record(route) {}
 };
 
-// An answer that the module itself gives.
+// A response from the module itself.
 //
 //     Response(503).header("retry-after", "30").text("Back in half a minute.\n")
 class Response {

@@ -61,7 +61,7 @@ inline Error last_error() {
     return static_cast<Error>(pm_shared_error());
 }
 
-// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 inline Result<int64_t, Error> add(std::string_view key, int64_t amount) {
     int64_t sum;
     if (!pm_shared_add(detail::text(key), amount, &sum)) return last_error();
@@ -86,7 +86,7 @@ inline std::optional<std::string_view> get(std::string_view key) {
     return detail::optional(pm_shared_get(detail::text(key)));
 }
 
-// Makes or replaces a value.
+// Creates or replaces a value.
 inline Result<void, Error> set(std::string_view key, std::string_view value) {
     if (!pm_shared_set(detail::text(key), detail::text(value))) return last_error();
     return {};
@@ -107,7 +107,7 @@ inline Result<bool, Error> compare_and_set(std::string_view key, std::optional<s
     return swapped;
 }
 
-// Removes a counter or a value, if it is there.
+// Removes a counter or a value, if it exists.
 inline void remove(std::string_view key) {
     pm_shared_delete(detail::text(key));
 }

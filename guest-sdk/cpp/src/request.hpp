@@ -1,4 +1,4 @@
-// The request that is to be routed.
+// The request to be routed.
 
 #pragma once
 
@@ -148,7 +148,7 @@ public:
         return ClientTls{detail::optional(tls.sni), detail::view(tls.version), detail::view(tls.cipher), cert};
     }
 
-    // The attempts of this request that failed, oldest first. Empty on the first call.
+    // The failed attempts of this request, oldest first. Empty on the first call.
     std::vector<Attempt> attempts() const {
         pm_attempts_t list = pm_attempts(request_);
         std::vector<Attempt> attempts;

@@ -9,15 +9,15 @@ import (
 
 // Upstream is what is known of an address.
 type Upstream struct {
-	// As it was asked for, or as the group has it.
+	// As in the call, or as in the group.
 	Address string
 	Health  Health
-	// Attempts under way, in this proxy.
+	// Attempts in flight, in this proxy.
 	InFlight uint32
 	// Time from the start of an attempt to the head of its response, in whole microseconds: an average in which every
 	// response counts for an eighth. Nil before the first one.
 	Latency *time.Duration
-	// Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+	// Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
 	Failures uint32
 }
 

@@ -5,7 +5,7 @@ export type Bytes = string | Uint8Array;
 export type Headers = Iterable<readonly [name: string, value: Bytes]> | Readonly<Record<string, Bytes>>;
 
 /**
- * The request that is to be routed.
+ * The request to be routed.
  *
  * Nothing is copied in advance: each property and each method asks the host, and the host remembers what was asked. So
  * read what the decision needs, and read it once.
@@ -61,7 +61,7 @@ export declare class Request {
   /** All cookies, in order, their values as sent. */
   get cookies(): [name: string, value: string][];
 
-  /** The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`. */
+  /** The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`. */
   get clientIp(): string;
 
   /** The name of the listener that took the connection. */
@@ -70,13 +70,13 @@ export declare class Request {
   /** Facts about the client's TLS connection. Undefined without TLS. */
   get tls(): ClientTls | undefined;
 
-  /** The attempts of this request that failed, oldest first. Empty on the first call. */
+  /** The failed attempts of this request, oldest first. Empty on the first call. */
   get attempts(): Attempt[];
 }
 
 /** Facts about the client's TLS connection. */
 export interface ClientTls {
-  /** The server name that the client asked for, in lower case. */
+  /** The server name that the client sent, in lower case. */
   sni: string | undefined;
   /** Such as `TLSv1.3`. */
   version: string;
@@ -92,12 +92,12 @@ export interface Attempt {
   number: number;
   /** The address that the module named. */
   address: string;
-  /** How far the attempt came. */
+  /** How far the attempt got. */
   stage: 'resolve' | 'connect' | 'connect-proxy' | 'tls' | 'send' | 'receive' | 'other';
   /** What happened. */
   failure:
     | 'timeout' | 'refused' | 'unreachable' | 'closed' | 'certificate' | 'protocol' | 'proxy-refused' | 'status' | 'other';
-  /** The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused. */
+  /** The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused. */
   status: number | undefined;
   /** Whether a pooled connection was used. */
   reusedConnection: boolean;
@@ -210,7 +210,7 @@ export interface TcpKeepalive {
   idleS: number;
   /** Time between probes, in seconds, 1 to 32,767. */
   intervalS: number;
-  /** Unanswered probes after which the connection is given up, 1 to 127. */
+  /** Unanswered probes after which the connection is closed, 1 to 127. */
   count: number;
   /** How long sent data may stay unacknowledged, in milliseconds. 0, which is the default: the system's. */
   userTimeoutMs?: number | undefined;
@@ -296,7 +296,7 @@ export interface RouteOptions extends Partial<Pick<Route, 'authority' | 'pathAnd
   retryOn?: Iterable<number> | undefined;
 }
 
-/** An answer that the module itself gives. */
+/** A response from the module itself. */
 export declare class Response {
   /** The status is 200 to 599. */
   constructor(status: number, options?: { headers?: Headers | undefined; body?: Bytes | undefined });

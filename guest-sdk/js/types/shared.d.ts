@@ -25,7 +25,7 @@ export declare class SharedError extends Error {
 }
 
 /**
- * Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+ * Adds to a counter, which is created with 0 if it is absent, and returns the sum.
  *
  * The TTL counts if the counter is made: so it counts what happens in that time. A number has to be a safe integer.
  */
@@ -40,7 +40,7 @@ export function get(key: string): Uint8Array | undefined;
 /** The same as text: what is not UTF-8 is replaced by U+FFFD. */
 export function getText(key: string): string | undefined;
 
-/** Makes or replaces a value. */
+/** Creates or replaces a value. */
 export function set(key: string, value: Bytes, options?: Options): void;
 
 /** Makes or replaces a value if it is as expected until then; undefined: if it is not there. Tells whether it was. */

@@ -1,18 +1,18 @@
 /** What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found. */
 
 export interface Upstream {
-  /** As it was asked for, or as the group has it. */
+  /** As in the call, or as in the group. */
   address: string;
   /** `unknown`: no health check has been made. */
   health: 'unknown' | 'healthy' | 'unhealthy';
-  /** Attempts under way, in this proxy. */
+  /** Attempts in flight, in this proxy. */
   inFlight: number;
   /**
    * Time from the start of an attempt to the head of its response, in microseconds: an average in which every response
    * counts for an eighth. Undefined before the first one.
    */
   latencyUs: number | undefined;
-  /** Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0. */
+  /** Consecutive failed attempts, if the last was within the past 30 seconds; else 0. */
   failures: number;
 }
 

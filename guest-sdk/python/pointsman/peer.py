@@ -103,7 +103,7 @@ class TcpKeepalive:
     interval_s: int
     """Time between probes, in seconds, 1 to 32,767."""
     count: int
-    """Unanswered probes after which the connection is given up, 1 to 127."""
+    """Unanswered probes after which the connection is closed, 1 to 127."""
     user_timeout_ms: int = 0
     """How long sent data may stay unacknowledged, in milliseconds. 0: the system's default."""
 

@@ -1,4 +1,4 @@
-"""The request that is to be routed."""
+"""The request to be routed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Attempt:
     stage: Stage
     failure: Failure
     status: int | None
-    """The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused."""
+    """The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused."""
     reused_connection: bool
     request_sent: bool
     """Whether bytes of the request may have reached the upstream."""
@@ -62,7 +62,7 @@ class ClientTls:
     """Facts about the client's TLS connection."""
 
     sni: str | None
-    """The server name that the client asked for, in lower case."""
+    """The server name that the client sent, in lower case."""
     version: str
     """Such as `TLSv1.3`."""
     cipher: str
@@ -72,7 +72,7 @@ class ClientTls:
 
 
 class Request:
-    """The request that is to be routed.
+    """The request to be routed.
 
     Nothing is copied in advance: each of these asks the host, and the host remembers what was asked. So read what the
     decision needs, and read it once.
@@ -122,7 +122,7 @@ class Request:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """The attempts of this request that failed, oldest first. Empty on the first call."""
+        """The failed attempts of this request, oldest first. Empty on the first call."""
         raise NotImplementedError
 
     @property

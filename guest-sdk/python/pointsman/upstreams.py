@@ -28,12 +28,12 @@ class Upstream:
     address: str
     health: Health = Health.UNKNOWN
     in_flight: int = 0
-    """Attempts under way, in this proxy."""
+    """Attempts in flight, in this proxy."""
     latency_us: int | None = None
     """Time from the start of an attempt to the head of its response, in microseconds: an average in which every response
     counts for an eighth. None before the first one."""
     failures: int = 0
-    """Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0."""
+    """Consecutive failed attempts, if the last was within the past 30 seconds; else 0."""
 
 
 def get(address: str) -> Upstream:

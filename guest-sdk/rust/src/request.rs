@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::testing::Recorded;
 use crate::{Attempt, ClientTls, Header, bindings};
 
-/// The request that is to be routed.
+/// The request to be routed.
 ///
 /// Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
 /// decision needs, and read it once.
@@ -132,7 +132,7 @@ impl Request<'_> {
         ask!(self.tls())
     }
 
-    /// The attempts of this request that failed, oldest first. Empty on the first call.
+    /// The failed attempts of this request, oldest first. Empty on the first call.
     pub fn attempts(&self) -> Vec<Attempt> {
         ask!(self.attempts())
     }

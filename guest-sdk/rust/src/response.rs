@@ -1,4 +1,4 @@
-//! An answer that the module itself gives.
+//! A response from the module itself.
 
 use crate::{Header, Response};
 

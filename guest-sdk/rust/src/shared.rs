@@ -14,7 +14,7 @@ use crate::bindings::pointsman::router::shared as store;
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::shared as store;
 
-/// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+/// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 pub fn add(key: &str, amount: i64) -> Result<i64, Error> {
     store::add(key, amount, None)
 }
@@ -34,7 +34,7 @@ pub fn get(key: &str) -> Option<Vec<u8>> {
     store::get(key)
 }
 
-/// Makes or replaces a value.
+/// Creates or replaces a value.
 pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
     store::set(key, value.as_ref(), None)
 }

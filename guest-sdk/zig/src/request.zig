@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 const std = @import("std");
 const memory = @import("memory.zig");
@@ -13,7 +13,7 @@ pub const Pair = struct {
     value: []const u8,
 };
 
-/// The request that is to be routed.
+/// The request to be routed.
 ///
 /// Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
 /// decision needs, and read it once.
@@ -106,7 +106,7 @@ pub const Request = struct {
         return all(&found);
     }
 
-    /// The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`.
+    /// The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`.
     pub fn clientIp(request: Request) []const u8 {
         return request.source.clientIp();
     }
@@ -121,7 +121,7 @@ pub const Request = struct {
         return request.source.tls();
     }
 
-    /// The attempts of this request that failed, oldest first. Empty on the first call.
+    /// The failed attempts of this request, oldest first. Empty on the first call.
     pub fn attempts(request: Request) []const types.Attempt {
         return request.source.attempts();
     }

@@ -14,7 +14,7 @@ pub const Options = struct {
     ttl_ms: ?u32 = null,
 };
 
-/// Adds to a counter, which is made with 0 if it is not there, and gives the sum. A counter keeps the TTL it was made
+/// Adds to a counter, which is created with 0 if it is absent, and returns the sum. A counter keeps the TTL it was made
 /// with, so one with a TTL counts what happens in that time.
 pub fn add(key: []const u8, amount: i64, options: Options) Error!i64 {
     return store.add(key, amount, options.ttl_ms);
@@ -30,7 +30,7 @@ pub fn get(key: []const u8) ?[]const u8 {
     return store.get(key);
 }
 
-/// Makes or replaces a value.
+/// Creates or replaces a value.
 pub fn set(key: []const u8, value: []const u8, options: Options) Error!void {
     return store.set(key, value, options.ttl_ms);
 }

@@ -18,7 +18,7 @@ pub const Decision = union(enum) {
     pass,
 };
 
-/// Where the request goes and what is changed on its way.
+/// Where the request goes, and how it is changed.
 pub const Route = struct {
     peer: Peer,
     rewrite: Rewrite = .{},
@@ -32,7 +32,7 @@ pub const Route = struct {
     }
 };
 
-/// An answer that the module itself gives.
+/// A response from the module itself.
 pub const Response = struct {
     /// 200 to 599.
     status: u16,
@@ -238,7 +238,7 @@ pub const Rewrite = struct {
     remove_headers: []const []const u8 = &.{},
     /// Set: replaces all values of that name.
     set_headers: []const Header = &.{},
-    /// Added after the values that are there.
+    /// Added after the existing values.
     add_headers: []const Header = &.{},
 
     /// Removes all values of a header.
@@ -275,7 +275,7 @@ pub const Attempt = struct {
     address: []const u8,
     stage: Stage,
     failure: Failure,
-    /// The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused.
+    /// The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused.
     status: ?u16,
     /// Whether a pooled connection was used.
     reused_connection: bool,
@@ -287,7 +287,7 @@ pub const Attempt = struct {
     detail: []const u8,
 };
 
-/// How far the attempt came.
+/// How far the attempt got.
 pub const Stage = enum {
     resolve,
     connect,
@@ -331,7 +331,7 @@ pub const Failure = enum {
 
 /// Facts about the client's TLS connection.
 pub const ClientTls = struct {
-    /// The server name that the client asked for, in lower case.
+    /// The server name that the client sent, in lower case.
     sni: ?[]const u8,
     /// Such as `TLSv1.3`.
     version: []const u8,
@@ -343,14 +343,14 @@ pub const ClientTls = struct {
 
 /// What the proxy itself saw of an upstream.
 pub const Upstream = struct {
-    /// As it was asked for, or as the group has it.
+    /// As in the call, or as in the group.
     address: []const u8,
     health: Health = .unknown,
-    /// Attempts under way, in this proxy.
+    /// Attempts in flight, in this proxy.
     in_flight: u32 = 0,
     /// Time to the head of a response, in microseconds, averaged. Null before the first one.
     latency_us: ?u32 = null,
-    /// Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+    /// Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
     failures: u32 = 0,
 };
 
