@@ -11,7 +11,7 @@ without a host.
             testing.reset()
             testing.config({"api": "127.0.0.1:9102", "web": "127.0.0.1:9101"})
 
-        def test_it_has_an_upstream_of_its_own(self) -> None:
+        def test_it_has_its_own_upstream(self) -> None:
             request = testing.get("https://shop.example/api/carts", headers={"accept": "text/html"})
             self.assertEqual(select_peer(request), Peer.http("127.0.0.1:9102"))
 
