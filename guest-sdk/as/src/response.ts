@@ -36,7 +36,7 @@ export class Response extends Answer {
     return this.header("content-type", "text/plain; charset=utf-8");
   }
 
-  /** Sets a body of JSON, which is sent as it is, and its type. */
+  /** Sets a body of JSON, which is sent unchanged, and its type. */
   json(body: string): Response {
     this.body = bytes(body);
     return this.header("content-type", "application/json");

@@ -1,11 +1,11 @@
-//! What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+//! Statistics of upstreams from the tenant's own requests, and the results of health checks.
 
 import { AREA, Argument, NONE, Reader } from "./abi";
 import * as host from "./host";
 
 export enum Health { Unknown, Healthy, Unhealthy }
 
-/** What is known of an upstream. */
+/** The statistics of an upstream. */
 @final
 export class Upstream {
   /** As in the call, or as in the group. */
@@ -30,7 +30,7 @@ export class Upstream {
 }
 
 export namespace upstreams {
-  /** What is known of an address, whether or not it is in a group. */
+  /** The statistics of an address, in a group or not. */
   export function get(address: string): Upstream {
     const argument = Argument.of(address);
     host.upstreamsGet(argument.pointer, argument.length, AREA);

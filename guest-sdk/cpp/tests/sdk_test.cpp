@@ -1,4 +1,4 @@
-// The C++ SDK's own tests. What it has from the C SDK is tested there; here: that every call lands in its field.
+// The C++ SDK's own tests. What it has from the C SDK is tested there; here: that every call sets its field.
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,4 @@
-// Package upstreams is what the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks
-// found.
+// Package upstreams gives statistics of upstreams from the tenant's own requests, and the results of health checks.
 package upstreams
 
 import (
@@ -7,7 +6,7 @@ import (
 	"time"
 )
 
-// Upstream is what is known of an address.
+// Upstream is the statistics of an address.
 type Upstream struct {
 	// As in the call, or as in the group.
 	Address string
@@ -41,7 +40,7 @@ func (h Health) String() string {
 	return names[HealthUnknown]
 }
 
-// Get is what is known of an address, whether or not it is in a group.
+// Get returns the statistics of an address, in a group or not.
 func Get(address string) Upstream { return hostGet(address) }
 
 // Group is the members of a group that the operator defined, in its order.

@@ -71,7 +71,7 @@ function failed(address, facts) {
   };
 }
 
-/** What the host would know. Its methods are those of the WIT's resource. */
+/** The host's data. Its methods are those of the WIT's resource. */
 class Recorded {
   #facts;
 

@@ -1,5 +1,5 @@
 /**
- * The time at which the decision began. It stands still while the decision runs.
+ * The time at which the decision began. It does not advance while the decision runs.
  *
  * A decision that uses it depends on more than its request, and is never cached. `Date` asks for it too.
  */

@@ -1,5 +1,5 @@
 /**
- * Randomness: numbers that nobody can foresee. For a choice that one visitor keeps, see `hash`.
+ * Randomness: unpredictable numbers. For a choice that one visitor keeps, see `hash`.
  *
  * A decision that uses it depends on more than its request, and is never cached. `Math.random` asks for it too.
  */

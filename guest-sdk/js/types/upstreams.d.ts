@@ -1,4 +1,4 @@
-/** What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found. */
+/** Statistics of upstreams from the tenant's own requests, and the results of health checks. */
 
 export interface Upstream {
   /** As in the call, or as in the group. */
@@ -16,7 +16,7 @@ export interface Upstream {
   failures: number;
 }
 
-/** What is known of an address, whether or not it is in a group. */
+/** The statistics of an address, in a group or not. */
 export function get(address: string): Upstream;
 
 /** The members of a group that the operator defined, in its order. An error if there is no such group. */

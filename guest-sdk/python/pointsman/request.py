@@ -11,7 +11,7 @@ from .header import Header
 
 
 class Stage(Case):
-    """How far an attempt came. Its text is the contract's name for it: `connect-proxy`."""
+    """How far an attempt got. Its text is the contract's name for it: `connect-proxy`."""
 
     RESOLVE = 0
     CONNECT = 1
@@ -23,7 +23,7 @@ class Stage(Case):
 
 
 class Failure(Case):
-    """What happened to an attempt. Its text is the contract's name for it: `proxy-refused`."""
+    """The failure of an attempt. Its text is the contract's name for it: `proxy-refused`."""
 
     TIMEOUT = 0
     REFUSED = 1
@@ -102,12 +102,12 @@ class Request:
 
     @property
     def query(self) -> str | None:
-        """What follows the first `?`, as sent."""
+        """The part after the first `?`, as sent."""
         raise NotImplementedError
 
     @property
     def client_ip(self) -> str:
-        """The client's address as the proxy's socket has it: `203.0.113.7` or `2001:db8::1`."""
+        """The peer address of the client's connection: `203.0.113.7` or `2001:db8::1`."""
         raise NotImplementedError
 
     @property
@@ -131,7 +131,7 @@ class Request:
         raise NotImplementedError
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD."""
+        """The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD."""
         raise NotImplementedError
 
     def header_bytes(self, name: str) -> bytes | None:
@@ -153,7 +153,7 @@ class Request:
     @property
     def path_segments(self) -> list[str]:
         """The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.`
-        and `..` come as they are."""
+        and `..` are unchanged."""
         return [decode(segment) for segment in self.path.split("/") if segment]
 
     @property

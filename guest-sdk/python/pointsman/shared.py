@@ -1,11 +1,11 @@
-"""What the tenant's modules keep from one decision to the next: counters and small values.
+"""State that the tenant's modules keep between decisions: counters and small values.
 
-They live in the proxy's memory, are the tenant's own, and are gone when it restarts. A key is at most 256 bytes, a value
-at most 16,384; what fits is bounded by the tenant's `quota.shared_bytes`. So an error is nothing unusual, and a good
-module says what it does then.
+They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key is at most 256 bytes, a value
+at most 16,384; their size is bounded by the tenant's `quota.shared_bytes`. So an error is not unusual, and a good
+module handles it.
 
-A TTL is the time after which an entry is gone, in milliseconds, from when it was made; None: it stays. A counter keeps
-the time it was made with, so one with a TTL counts what happens in that time.
+A TTL is the time after which an entry expires, in milliseconds, from its creation; None: never. A counter keeps the
+TTL of its creation, so one with a TTL counts the events within that time.
 
 In a test, `testing.reset` empties it, and `testing.clock` sets the time.
 """

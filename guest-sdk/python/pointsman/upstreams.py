@@ -1,6 +1,6 @@
-"""What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+"""Statistics of upstreams from the tenant's own requests, and the results of health checks.
 
-In a test, `testing.upstream` and `testing.group` set what is found here.
+In a test, `testing.upstream` and `testing.group` set them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Upstream:
 
 
 def get(address: str) -> Upstream:
-    """What is known of an address, whether or not it is in a group."""
+    """The statistics of an address, in a group or not."""
     return _host.host.upstreams_get(clean(address))
 
 

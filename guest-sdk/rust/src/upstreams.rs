@@ -1,7 +1,7 @@
-//! What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+//! Statistics of upstreams from the tenant's own requests, and the results of health checks.
 //!
 //! In a native test, [`testing::upstream`](crate::testing::upstream) and [`testing::group`](crate::testing::group) set
-//! what is found here.
+//! them.
 
 pub use crate::bindings::pointsman::router::upstreams::{Health, Upstream};
 
@@ -11,7 +11,7 @@ use crate::bindings::pointsman::router::upstreams as seen;
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::upstreams as seen;
 
-/// What is known of an address, whether or not it is in a group.
+/// The statistics of an address, in a group or not.
 pub fn get(address: &str) -> Upstream {
     seen::get(address)
 }

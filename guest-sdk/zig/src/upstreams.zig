@@ -1,13 +1,13 @@
-//! What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+//! Statistics of upstreams from the tenant's own requests, and the results of health checks.
 //!
-//! In a native test, `testing.upstream` and `testing.group` set what is found here.
+//! In a native test, `testing.upstream` and `testing.group` set them.
 
 const failure = @import("failure.zig");
 const types = @import("types.zig");
 
 const seen = @import("platform.zig").host.upstreams;
 
-/// What is known of an address, whether or not it is in a group.
+/// The statistics of an address, in a group or not.
 pub fn get(address: []const u8) types.Upstream {
     return seen.get(address);
 }
