@@ -82,8 +82,8 @@ inline void group(std::string_view name, std::span<const upstreams::Upstream> me
     pm_test_group(detail::string(name), {records, members.size()});
 }
 
-// An attempt that failed because nothing listened on the address; because the connection timed out; because the upstream
-// closed the connection instead of answering; because it answered with this status.
+// An attempt that failed because nothing listened on the address; because the connection timed out; because the
+// upstream closed the connection instead of answering; because it answered with this status.
 inline pm_attempt_t refused(std::string_view address) {
     return pm_test_refused(detail::string(address));
 }

@@ -16,8 +16,8 @@ export function request(method, url, options) {
   return new Request(new Recorded(method, url, options));
 }
 
-export function decide(selectPeer, asked) {
-  return decision(selectPeer(asked));
+export function decide(selectPeer, request) {
+  return decision(selectPeer(request));
 }
 
 export function config(table) {

@@ -74,7 +74,7 @@ class ClientTls:
 class Request:
     """The request to be routed.
 
-    Nothing is copied in advance: each of these asks the host, and the host remembers what was asked. So read what the
+    Nothing is copied in advance: each of these calls the host, which records the reads. So read only what the
     decision needs, and read it once.
     """
 

@@ -1,7 +1,7 @@
 """State that the tenant's modules keep between decisions: counters and small values.
 
-They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key is at most 256 bytes, a value
-at most 16,384; their size is bounded by the tenant's `quota.shared_bytes`. So an error is not unusual, and a good
+They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key has at most 256 bytes, a
+value at most 16,384; their size is bounded by the tenant's `quota.shared_bytes`. So an error is not unusual, and a good
 module handles it.
 
 A TTL is the time after which an entry expires, in milliseconds, from its creation; None: never. A counter keeps the

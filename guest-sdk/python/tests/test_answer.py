@@ -207,5 +207,5 @@ class Wrong(unittest.TestCase):
         try:
             [][0]
         except IndexError as error:
-            told = _answer.error_text(error)
-        self.assertRegex(told, r"^IndexError: list index out of range \(test_answer\.py:\d+\)$")
+            text = _answer.error_text(error)
+        self.assertRegex(text, r"^IndexError: list index out of range \(test_answer\.py:\d+\)$")
