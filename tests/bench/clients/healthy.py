@@ -79,7 +79,7 @@ class Client:
             self.stream = None
 
 
-class Seen:
+class Counters:
     def __init__(self):
         self.waits, self.errors = [], collections.Counter()
 
@@ -91,7 +91,7 @@ class Seen:
 
 async def main():
     port, count = int(sys.argv[1]), int(sys.argv[2])
-    parent, stop, seen = os.getppid(), asyncio.Event(), Seen()
+    parent, stop, seen = os.getppid(), asyncio.Event(), Counters()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     begin = time.monotonic()
     clients = [Client(port, number % 2 == 0, seen) for number in range(count)]
