@@ -33,7 +33,7 @@ test-languages: setup modules
 	tests/languages/run
 	tests/languages/bindings
 
-## What a request costs, beside other proxies and as it grows: see docs/performance.md. Wants a machine that does nothing else.
+## The cost of a request, compared with other proxies and as the site grows: see docs/performance.md. Needs an idle machine.
 bench: profiled
 	guest-sdk/rust/build-guest bench-pick bench-static table
 	tests/bench/proxies/compare.py --pointsman target/profiled/pointsman $(COMPARE)
@@ -47,7 +47,7 @@ target/profiled/pointsman: $(shell find host wit Cargo.toml Cargo.lock -type f) 
 	guest-sdk/rust/build-guest bench-pick bench-static
 	tests/bench/profiled
 
-## What the steps of a request cost, each in a loop; `ONLY=decision/fresh` for some of them. Languages other than Rust are
+## The cost of each step of a request, in a loop; `ONLY=decision/fresh` for some of them. Languages other than Rust are
 ## measured where `tests/languages/run` has built their modules.
 bench-micro: setup modules
 	guest-sdk/rust/build-guest bench-micro

@@ -1,10 +1,10 @@
-//! What no compiler holds: ARCHITECTURE.md's boundaries, and the form of the sources.
+//! Rules that no compiler checks: ARCHITECTURE.md's boundaries, and the form of the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Crates of the host, each with what it must not depend on, directly or not.
+/// Crates of the host, each with the crates that it must not depend on, directly or indirectly.
 const CRATES: [(&str, &str, &[&str]); 5] = [
     ("pointsman-rules", "host/rules", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
     ("pointsman-system", "host/system", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
@@ -13,7 +13,7 @@ const CRATES: [(&str, &str, &[&str]); 5] = [
     ("pointsman", "host", &[]),
 ];
 
-/// Files with unsafe code, beside those of `host/rewind`.
+/// Files with unsafe code, in addition to those of `host/rewind`.
 const UNSAFE: [&str; 3] =
     ["host/src/peer/certificate_error.rs", "host/src/server/upgrade.rs", "host/wasm/src/module/artefact.rs"];
 
@@ -34,7 +34,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a file");
-                files.push((path.strip_prefix(&root).expect("below it").display().to_string(), text));
+                files.push((path.strip_prefix(&root).expect("a path below it").display().to_string(), text));
             }
         }
     }
@@ -57,7 +57,7 @@ fn code(text: &str) -> &str {
 }
 
 #[test]
-fn crates_depend_on_nothing_that_they_must_not() {
+fn crates_have_no_forbidden_dependencies() {
     for (name, _, forbidden) in CRATES {
         let tree = Command::new(env!("CARGO"))
             .args(["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
@@ -73,10 +73,10 @@ fn crates_depend_on_nothing_that_they_must_not() {
 }
 
 #[test]
-fn pointsman_has_no_code_of_its_own_for_wasmtime() {
+fn pointsman_does_not_name_wasmtime_in_its_code() {
     let manifest = std::fs::read_to_string(repository().join("host/Cargo.toml")).expect("a manifest");
     let dependencies = manifest.split("[dev-dependencies]").next().expect("text");
-    assert!(!dependencies.contains("wasmtime"), "what runs Wasm is in pointsman-wasm");
+    assert!(!dependencies.contains("wasmtime"), "code that runs Wasm belongs in pointsman-wasm");
 }
 
 /// Modules at the top of a crate import each other in one direction.
@@ -85,7 +85,7 @@ fn rooms_import_each_other_in_one_direction() {
     for (name, folder, _) in CRATES {
         let (base, mut imports) = (format!("{folder}/src/"), BTreeMap::<String, BTreeSet<String>>::new());
         for (path, text) in sources(&base) {
-            let room = path.strip_prefix(&base).expect("below it").split('/').next().expect("a room");
+            let room = path.strip_prefix(&base).expect("a path below it").split('/').next().expect("a room");
             let room = room.trim_end_matches(".rs").to_owned();
             if path.contains("/tests/") || path.ends_with("tests.rs") || room == "lib" || room == "main" {
                 continue;
@@ -101,7 +101,7 @@ fn rooms_import_each_other_in_one_direction() {
                 }
             }
         }
-        // Takes away rooms that import none of those that are left; what stays imports itself by way of others.
+        // Removes rooms that import none of the remaining ones; each room that remains imports itself by way of others.
         let is_known = |a: &str, b: &str| name == "pointsman" && (CYCLES.contains(&(a, b)) || CYCLES.contains(&(b, a)));
         loop {
             let rooms: BTreeSet<String> = imports.keys().cloned().collect();
@@ -119,7 +119,7 @@ fn rooms_import_each_other_in_one_direction() {
 }
 
 #[test]
-fn unsafe_code_is_where_it_is_meant_to_be() {
+fn unsafe_code_is_only_in_the_listed_files() {
     for (path, text) in sources("host") {
         let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let has_unsafe =
@@ -135,7 +135,7 @@ fn unsafe_code_is_where_it_is_meant_to_be() {
 }
 
 #[test]
-fn files_begin_with_what_they_are_for() {
+fn files_begin_with_a_doc_comment() {
     for (path, text) in all_sources() {
         assert!(text.starts_with("//! "), "{path}: the first line is no `//!` comment");
     }
@@ -156,7 +156,7 @@ fn comments_have_120_columns() {
     }
 }
 
-/// A new read must choose what it means for the cache and for its bound.
+/// A new read must state how the cache and its bound treat it.
 #[test]
 fn matches_over_reads_have_no_wildcard() {
     for path in ["host/rules/src/reads.rs", "host/rules/src/decision_cache/cache_key.rs"] {

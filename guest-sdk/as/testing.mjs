@@ -27,7 +27,7 @@ export class Router {
   random = [];
   /** Counters (BigInt) and values (Uint8Array), without their TTL. */
   shared = new Map();
-  /** What is known of upstreams, by address; what is left out of a record is unknown, or 0. */
+  /** The statistics of upstreams, by address; a missing field is unknown, or 0. */
   upstreams = {};
   /** The members of groups, by name. */
   groups = {};

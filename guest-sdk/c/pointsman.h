@@ -13,7 +13,7 @@
 // The host calls it for every request, and again after each attempt that failed (`pm_attempts`). By default every call
 // starts in a fresh instance: nothing written to a global is seen by a later one.
 //
-// Records are the contract's own (wit/0.1): `gen/router.h` says what each field means and what the host refuses. What an
+// Records are the contract's own (wit/0.1): `gen/router.h` describes each field and what the host refuses. What an
 // SDK function makes of a record is the default for all fields: set those that matter.
 //
 // Memory: nothing has to be freed. Texts and lists that the SDK gives are the decision's; they last until the host has
@@ -66,12 +66,12 @@ pm_text_t pm_join_texts(const pm_text_t *texts, size_t count);
 
 pm_text_t pm_decimal(int64_t number);
 
-// Bytes as text: what is not UTF-8 is replaced by U+FFFD.
+// Bytes as text: invalid UTF-8 is replaced by U+FFFD.
 pm_text_t pm_utf8(pm_bytes_t bytes);
 
 pm_bytes_t pm_bytes(pm_text_t text);
 
-// Percent-decoded: `caf%C3%A9` becomes `café`. What is not UTF-8 then is replaced by U+FFFD.
+// Percent-decoded: `caf%C3%A9` becomes `café`. Invalid UTF-8 is then replaced by U+FFFD.
 pm_text_t pm_percent_decoded(pm_text_t text);
 
 void pm_add_text(pm_texts_t *texts, pm_text_t text);
@@ -87,7 +87,7 @@ router_option_u32_t pm_some_u32(uint32_t value);
 
 // --- The request ----------------------------------------------------------------------------------------------------
 
-// Nothing is copied in advance: each function asks the host, which remembers what was asked. So read what the decision
+// Nothing is copied in advance: each function calls the host, which records the reads. So read only what the decision
 // needs, and read it once.
 typedef router_borrow_request_t pm_request_t;
 
@@ -107,10 +107,10 @@ pm_text_t pm_host(pm_request_t request);
 pm_text_t pm_path(pm_request_t request);
 
 // The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.` and `..`
-// come as they are.
+// are unchanged.
 pm_texts_t pm_path_segments(pm_request_t request);
 
-// What follows the first `?`, as sent. Absent if there is no `?`.
+// The part after the first `?`, as sent. Absent if there is no `?`.
 pm_text_t pm_query(pm_request_t request);
 
 typedef struct {
@@ -128,7 +128,7 @@ pm_text_t pm_query_param(pm_request_t request, pm_text_t name);
 // All query parameters, percent-decoded, with `+` as a space.
 pm_params_t pm_query_params(pm_request_t request);
 
-// The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD. Absent if there is none.
+// The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD. Absent if there is none.
 pm_text_t pm_header(pm_request_t request, pm_text_t name);
 
 // The first value of a header, as sent. Absent if there is none.
@@ -149,7 +149,7 @@ pm_text_t pm_cookie(pm_request_t request, pm_text_t name);
 // All cookies, in order.
 pm_params_t pm_cookies(pm_request_t request);
 
-// The client's address as the proxy's socket has it, without port.
+// The peer address of the client's connection, without port.
 pm_text_t pm_client_ip(pm_request_t request);
 
 // The name of the listener that took the connection.
@@ -163,7 +163,7 @@ bool pm_client_tls(pm_request_t request, pm_client_tls_t *tls);
 typedef pointsman_router_types_attempt_t pm_attempt_t;
 typedef pointsman_router_request_list_attempt_t pm_attempts_t;
 
-// The attempts of this request that failed, oldest first. Empty on the first call.
+// The failed attempts of this request, oldest first. Empty on the first call.
 pm_attempts_t pm_attempts(pm_request_t request);
 
 // The names that the WIT has: `connect-proxy`, `refused`.
@@ -181,7 +181,7 @@ typedef pointsman_router_types_bind_to_t pm_bind_to_t;
 // configuration, or off.
 pm_peer_t pm_http(pm_text_t address);
 
-// HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, say which name to expect:
+// HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, specify the expected name:
 // `pm_tls(&peer)->sni = pm_some("shop.example")`.
 pm_peer_t pm_https(pm_text_t address);
 
@@ -245,7 +245,7 @@ void pm_add_header(pm_headers_t *headers, pm_text_t name, pm_text_t value);
 // Without headers and body. The status is 200 to 599.
 pm_response_t pm_response(uint16_t status);
 
-// The body and its type: plain text, or JSON that is sent as it is.
+// The body and its type: plain text, or JSON that is sent unchanged.
 void pm_body_text(pm_response_t *response, pm_text_t text);
 void pm_body_json(pm_response_t *response, pm_text_t json);
 
@@ -270,8 +270,8 @@ bool pm_fail(pm_text_t message);
 
 // --- The configuration ----------------------------------------------------------------------------------------------
 
-// What the operator wrote in the module's `config` table. A value is named by a JSON Pointer (RFC 6901): `/percent`,
-// `/upstreams/0/address`. One of the wrong type is always an error, never taken for a missing one; the error's text
+// The module's `config` table. A value is named by a JSON Pointer (RFC 6901): `/percent`,
+// `/upstreams/0/address`. One of the wrong type is always an error, never treated as a missing one; the error's text
 // names it: "config: `/percent` is missing".
 
 PM_CHECKED bool pm_config_text(pm_text_t pointer, pm_text_t *value);

@@ -1,7 +1,7 @@
 // Include this in the one file that defines `configure`: then the module exports it.
 //
 // The host calls `configure` once, when it loads the module, and keeps the memory that it leaves: what it puts into
-// globals is there for every decision, at no cost. `config` is the module's `config` table as JSON; the `pm_config_`
+// globals is available to every decision, at no cost. `config` is the module's `config` table as JSON; the `pm_config_`
 // functions read it too. The texts and lists that it gets and makes last as long as the instance.
 //
 // False, after `pm_fail` or a call that failed, refuses the module. It may not call `pm_shared_` and `pm_upstream`

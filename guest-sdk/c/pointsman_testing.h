@@ -1,4 +1,4 @@
-// Test a module natively, with neither WebAssembly nor a host: this takes the host's place.
+// Test a module natively, with neither WebAssembly nor a host: this replaces the host.
 //
 //     #include <assert.h>
 //     #include <pointsman_testing.h>
@@ -11,7 +11,7 @@
 //     }
 //
 // Built with the module's own files, `module.c` and `testing.c`. What is given to these functions must last as long as
-// the test. A test that is wrong about what it gets ends with a message and a failure.
+// the test. A test that expects another result ends with a message and a failure.
 
 #ifndef POINTSMAN_TESTING_H
 #define POINTSMAN_TESTING_H
@@ -44,8 +44,8 @@ void pm_test_client_tls(pm_request_t request, pm_client_tls_t tls);
 // Adds a failed attempt, such as those that the next functions make. Its number is set here.
 void pm_test_attempt(pm_request_t request, pm_attempt_t attempt);
 
-// Nobody listened; no connection came about in time; the upstream closed the connection instead of answering; it
-// answered with this status.
+// Nothing listened on the address; the connection timed out; the upstream closed the connection instead of answering;
+// it answered with this status.
 pm_attempt_t pm_test_refused(const char *address);
 pm_attempt_t pm_test_timed_out(const char *address);
 pm_attempt_t pm_test_closed(const char *address);
@@ -65,7 +65,7 @@ void pm_test_clock(uint64_t now_ms);
 // Says which random bits come next, once; after that come 1, 2, 3, ...
 void pm_test_random(uint64_t bits);
 
-// Sets what is known of an address, and the members of a group.
+// Sets the statistics of an address, and the members of a group.
 void pm_test_upstream(pm_upstream_t upstream);
 void pm_test_group(const char *name, pm_upstreams_t members);
 

@@ -15,7 +15,7 @@
 // The host calls it for every request, and again after each attempt that failed (`Request::attempts`). By default every
 // call starts in a fresh instance: nothing written to a global is seen by a later one.
 //
-// Texts are `std::string_view`, of UTF-8 unless it says otherwise. Those that the SDK gives are the decision's: they last
+// Texts are `std::string_view`, UTF-8 unless stated otherwise. Those that the SDK returns are the decision's: they last
 // until the host has taken the answer (those that `configure` gets: as long as the instance). What outlives a decision,
 // where the operator lets instances be used again, needs a `std::string`. Records copy the texts that they are given.
 //

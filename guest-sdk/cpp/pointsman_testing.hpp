@@ -1,4 +1,4 @@
-// Test a module natively, with neither WebAssembly nor a host: this takes the host's place.
+// Test a module natively, with neither WebAssembly nor a host: this replaces the host.
 //
 //     #include <cassert>
 //     #include <pointsman_testing.hpp>
@@ -10,7 +10,7 @@
 //         assert(testing::address(select_peer(request)) == "127.0.0.1:9101");
 //     }
 //
-// Built with the module's own files, `runtime.cpp`, `c/module.c` and `c/testing.c`. A test that is wrong about what it gets
+// Built with the module's own files, `runtime.cpp`, `c/module.c` and `c/testing.c`. A test that expects another result
 // ends with a message and a failure.
 
 #pragma once
@@ -70,7 +70,7 @@ inline pm_upstream_t record(const upstreams::Upstream &upstream) {
 
 } // namespace detail
 
-// Sets what is known of an address.
+// Sets the statistics of an address.
 inline void upstream(const upstreams::Upstream &upstream) {
     pm_test_upstream(detail::record(upstream));
 }
@@ -82,8 +82,8 @@ inline void group(std::string_view name, std::span<const upstreams::Upstream> me
     pm_test_group(detail::string(name), {records, members.size()});
 }
 
-// An attempt that failed since nobody listened; no connection came about in time; the upstream closed the connection
-// instead of answering; it answered with this status.
+// An attempt that failed because nothing listened on the address; because the connection timed out; because the
+// upstream closed the connection instead of answering; because it answered with this status.
 inline pm_attempt_t refused(std::string_view address) {
     return pm_test_refused(detail::string(address));
 }

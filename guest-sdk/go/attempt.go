@@ -8,11 +8,11 @@ type Attempt struct {
 	Number uint32
 	// The address that the module named.
 	Address string
-	// How far it came.
+	// How far it got.
 	Stage Stage
-	// What happened.
+	// The failure.
 	Failure Failure
-	// The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused. Nil: neither.
+	// The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused. Nil: neither.
 	Status *uint16
 	// Whether a pooled connection was used.
 	ReusedConnection bool
@@ -24,7 +24,7 @@ type Attempt struct {
 	Detail string
 }
 
-// Stage is how far an attempt came.
+// Stage is how far an attempt got.
 type Stage uint8
 
 const (
@@ -32,7 +32,7 @@ const (
 	StageResolve Stage = iota
 	// StageConnect is establishing the TCP or Unix connection.
 	StageConnect
-	// StageConnectProxy is asking the CONNECT proxy for a tunnel.
+	// StageConnectProxy is requesting a tunnel from the CONNECT proxy.
 	StageConnectProxy
 	// StageTLS is the TLS handshake.
 	StageTLS
@@ -55,7 +55,7 @@ type Failure uint8
 const (
 	// FailureTimeout is a timeout that ran out.
 	FailureTimeout Failure = iota
-	// FailureRefused is an address where nobody listens.
+	// FailureRefused is an address on which nothing listens.
 	FailureRefused
 	// FailureUnreachable is an address without a route, or a name without an address.
 	FailureUnreachable
@@ -65,7 +65,7 @@ const (
 	FailureCertificate
 	// FailureProtocol is an upstream, or a proxy, that did not keep to its protocol.
 	FailureProtocol
-	// FailureProxyRefused is a CONNECT proxy that said no.
+	// FailureProxyRefused is a CONNECT proxy that refused.
 	FailureProxyRefused
 	// FailureStatus is a status that Retry.OnStatus names.
 	FailureStatus

@@ -2,7 +2,7 @@ package pointsman
 
 import "time"
 
-// Peer is an upstream and how to connect to it. What is nil or zero is left to the tenant's configuration, or off. A
+// Peer is an upstream and how to connect to it. A nil or zero field is left to the tenant's configuration, or off. A
 // wrong value is refused by the host, which names the field; it is never ignored.
 //
 // A field that may be absent is a pointer: peer.Timeouts.Connect = new(300 * time.Millisecond).
@@ -45,7 +45,7 @@ type TLS struct {
 	ClientCert *string
 	// Key exchange groups to offer, best first: X25519:P-256.
 	Curves *string
-	// Whether to send a second key share beside a post-quantum one. BoringSSL only.
+	// Whether to send a second key share with a post-quantum one. BoringSSL only.
 	SecondKeyShare *bool
 }
 
@@ -61,7 +61,7 @@ const (
 	VerifyNone
 )
 
-// ConnectProxy is an HTTP proxy that is asked, by CONNECT, for a tunnel to the peer.
+// ConnectProxy is an HTTP proxy that opens a tunnel to the peer by CONNECT.
 type ConnectProxy struct {
 	// The same forms as Peer.Address.
 	Address string
@@ -102,7 +102,7 @@ type TCPKeepalive struct {
 	Idle time.Duration
 	// Time between probes, in whole seconds, 1 to 32,767.
 	Interval time.Duration
-	// Unanswered probes after which the connection is given up, 1 to 127.
+	// Unanswered probes after which the connection is closed, 1 to 127.
 	Count uint32
 	// How long sent data may stay unacknowledged, in whole milliseconds. Zero: the system's default.
 	UserTimeout time.Duration

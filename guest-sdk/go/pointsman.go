@@ -51,14 +51,14 @@ var (
 	configure func(config string) error
 )
 
-// SelectPeer says which function decides. Call it in an init function: the host calls no main.
+// SelectPeer registers the function that decides. Call it in an init function: the host calls no main.
 func SelectPeer(function Router) { router = function }
 
-// Configure says which function takes the module's configuration, as JSON, once, when the module is loaded. Call it in an
-// init function.
+// Configure registers the function that receives the module's configuration, as JSON, once, when the module is loaded.
+// Call it in an init function.
 //
-// What it leaves in variables is there for every decision, at no cost. An error refuses the module: the one before it
-// goes on serving. It may log, read the configuration, and ask for time and randomness, which then stay as they were; it
+// Values that it stores in variables are available to every decision, at no cost. An error refuses the module: the
+// previous one still serves. It may log, read the configuration, and use time and randomness, whose values stay in the state; it
 // may not use packages shared and upstreams.
 func Configure(function func(config string) error) { configure = function }
 
@@ -71,5 +71,5 @@ type Header struct {
 // NewHeader is a header with a text as its value.
 func NewHeader(name, value string) Header { return Header{name, []byte(value)} }
 
-// Text is the value as text. What is not UTF-8 is replaced by U+FFFD.
+// Text is the value as text. Invalid UTF-8 is replaced by U+FFFD.
 func (h Header) Text() string { return text.Lossy(h.Value) }

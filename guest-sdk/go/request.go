@@ -36,7 +36,7 @@ func NewRequest(source Source) *Request { return &Request{source} }
 
 // ClientTLS is facts about the client's TLS connection.
 type ClientTLS struct {
-	// The server name that the client asked for, in lower case. Empty: none.
+	// The server name that the client sent, in lower case. Empty: none.
 	SNI string
 	// Such as TLSv1.3.
 	Version string
@@ -69,7 +69,7 @@ func (r *Request) Host() string {
 func (r *Request) Path() string { return r.source.Path() }
 
 // PathSegments are the path's segments, percent-decoded: /cart/caf%C3%A9/ has cart and café. Empty ones are left out; .
-// and .. come as they are.
+// and .. are unchanged.
 func (r *Request) PathSegments() []string {
 	var segments []string
 	for segment := range strings.SplitSeq(r.Path(), "/") {
@@ -102,7 +102,7 @@ func (r *Request) QueryParams() iter.Seq2[string, string] {
 	}
 }
 
-// Header is the first value of a header, as text: what is not UTF-8 is replaced by U+FFFD. Use Authority for host, which
+// Header is the first value of a header, as text: invalid UTF-8 is replaced by U+FFFD. Use Authority for host, which
 // HTTP/2 has not.
 func (r *Request) Header(name string) (string, bool) { return r.source.HeaderText(name) }
 
@@ -132,7 +132,7 @@ func (r *Request) Cookies() iter.Seq2[string, string] {
 	}
 }
 
-// ClientIP is the client's address as the proxy's socket has it.
+// ClientIP is the peer address of the client's connection.
 func (r *Request) ClientIP() netip.Addr {
 	// The contract promises an address; a host that broke it would not be worth a panic.
 	address, _ := netip.ParseAddr(r.source.ClientIP())

@@ -74,7 +74,7 @@ func TestAllQueryParametersKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestCookiesComeFromAllTheirHeaders(t *testing.T) {
+func TestCookiesOfAllHeadersAreRead(t *testing.T) {
 	request := pointsmantest.Get("/",
 		pointsmantest.Header("Cookie", "a=1;b = 2; c=x=y; flag"), pointsmantest.Header("cookie", "d=\xff; a=5"))
 	got := pairs(request.Cookies())
@@ -89,7 +89,7 @@ func TestCookiesComeFromAllTheirHeaders(t *testing.T) {
 	}
 }
 
-func TestWhatAPeerLeavesOpenIsAbsent(t *testing.T) {
+func TestUnsetPeerFieldsAreAbsent(t *testing.T) {
 	if got, want := pointsman.HTTP("a:1"), (&pointsman.Peer{Address: "a:1"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v", got)
 	}
@@ -98,7 +98,7 @@ func TestWhatAPeerLeavesOpenIsAbsent(t *testing.T) {
 	}
 }
 
-func TestBodiesSayTheirType(t *testing.T) {
+func TestBodiesSetTheirType(t *testing.T) {
 	text := pointsman.NewResponse(404).AddHeader("b", "1").Text("no such page")
 	want := &pointsman.Response{
 		Status:  404,
@@ -113,7 +113,7 @@ func TestBodiesSayTheirType(t *testing.T) {
 	}
 }
 
-func TestChangesLandInTheirLists(t *testing.T) {
+func TestChangesAreAddedToTheirLists(t *testing.T) {
 	var rewrite pointsman.Rewrite
 	rewrite.Remove("x-debug")
 	rewrite.Set("x-shop", "north")
@@ -128,7 +128,7 @@ func TestChangesLandInTheirLists(t *testing.T) {
 	}
 }
 
-func TestAnAttemptTellsWhatFailed(t *testing.T) {
+func TestAnAttemptDescribesTheFailure(t *testing.T) {
 	attempt := pointsmantest.Refused("127.0.0.1:9101")
 	if got := fmt.Sprint(attempt.Failure, " at ", attempt.Stage); got != "refused at connect" {
 		t.Error(got)

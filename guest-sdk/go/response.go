@@ -24,7 +24,7 @@ func (r *Response) Text(text string) *Response {
 	return r.AddHeader("content-type", "text/plain; charset=utf-8")
 }
 
-// JSON sets a body of JSON, which is sent as it is.
+// JSON sets a body of JSON, which is sent unchanged.
 func (r *Response) JSON(json string) *Response {
 	r.Body = []byte(json)
 	return r.AddHeader("content-type", "application/json")

@@ -1,6 +1,6 @@
 package pointsman
 
-// Route is where the request goes and what is changed on its way.
+// Route is where the request goes, and how it is changed.
 type Route struct {
 	Peer    *Peer
 	Rewrite Rewrite
@@ -9,7 +9,7 @@ type Route struct {
 	Note *string
 }
 
-// Rewrite is what the upstream sees differently from what the client sent. The host removes headers before it sets them,
+// Rewrite is the changes to the request that the upstream receives. The host removes headers before it sets them,
 // and sets them before it adds.
 type Rewrite struct {
 	// The host header: host or host:port. Nil: the client's.
@@ -20,7 +20,7 @@ type Rewrite struct {
 	RemoveHeaders []string
 	// Set: replaces all values of that name. A name may appear once.
 	SetHeaders []Header
-	// Added after the values that are there.
+	// Added after the existing values.
 	AddHeaders []Header
 }
 
@@ -37,7 +37,7 @@ func (r *Rewrite) Add(name, value string) {
 	r.AddHeaders = append(r.AddHeaders, NewHeader(name, value))
 }
 
-// Retry is what may be tried after a failure. It narrows what the host allows and never widens it.
+// Retry is the retries allowed after a failure. It restricts what the host allows and never extends it.
 type Retry struct {
 	// Attempts for this request at most, this one and all before it included. Nil: the tenant's limits.attempts. 1: no
 	// retry.

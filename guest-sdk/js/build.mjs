@@ -4,7 +4,7 @@
 //   node pointsman/build.mjs router.js -o router.wasm
 //
 //   -o, --output FILE          the component
-//       --wit DIR              the contract: the files of wit/0.1 (wit/ beside this file, or the repository's)
+//       --wit DIR              the contract: the files of wit/0.1 (wit/ next to this file, or the repository's)
 //       --tools DIR            the folder with the tools' node_modules ($XDG_CACHE_HOME/pointsman/node)
 //       --engine NAME          quickjs (the default), quickjs-small or starlingmonkey
 //       --no-check             TypeScript is not checked, only translated

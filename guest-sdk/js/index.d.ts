@@ -2,7 +2,7 @@
  * Write Pointsman routing modules in JavaScript and TypeScript.
  *
  * A module exports `selectPeer`, a function from a {@link Request} to a {@link Peer}, a {@link Route}, a
- * {@link Response} or {@link pass}. What it throws is its refusal to decide: the text goes to the operator's log, never
+ * {@link Response} or {@link pass}. An exception is its refusal to decide: the text goes to the operator's log, never
  * to the client.
  *
  * ```js
@@ -19,7 +19,7 @@
  * Nothing can be waited for: there are no promises and no timers.
  *
  * A module that makes something of its configuration also exports `configure`. It is called before the first decision, and
- * the state that it leaves is what every decision starts with (README.md says how often the host has to call it):
+ * the resulting state is the one in which every decision starts (README.md says how often the host has to call it):
  *
  * ```js
  * const sites = new Map();
@@ -30,10 +30,10 @@
  * ```
  *
  * `configure` may use {@link log}, {@link config}, {@link clock} and {@link random}, but neither {@link shared} nor
- * {@link upstreams}. What it throws refuses the module.
+ * {@link upstreams}. An exception refuses the module.
  *
  * What the host makes of each field, and which values it refuses, is said in the WIT (`wit/0.1/types.wit`). A value of
- * the wrong type, and a field that there is not, is an error that names the field.
+ * the wrong type, and an unknown field, is an error that names the field.
  *
  * @packageDocumentation
  */
@@ -52,7 +52,7 @@ export * as upstreams from './types/upstreams.js';
 /** No opinion: the tenant's next module decides, and after the last one the client gets the tenant's failure answer. */
 export declare const pass: { readonly tag: 'pass' };
 
-/** What a router may return. */
+/** The values that a router may return. */
 export type Answer = Peer | Route | Response | typeof pass;
 
 /** The type of the export `selectPeer`. */

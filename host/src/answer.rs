@@ -26,7 +26,7 @@ pub enum Failure {
     BadRequest(String),
     #[error("the client sent its body too slowly")]
     RequestTimeout,
-    #[error("the client went away")]
+    #[error("the client disconnected")]
     ClientClosed,
     #[error("no tenant has the hostname `{0}`")]
     NoTenant(String),
@@ -40,7 +40,7 @@ pub enum Failure {
     NoDecision,
     #[error(transparent)]
     OverQuota(#[from] OverQuota),
-    #[error("the modules failed too often in a row and are not asked for now (breaker)")]
+    #[error("the modules failed too often in a row and are not called for now (breaker)")]
     BreakerOpen,
     #[error("the tenant has more than {limit} requests in flight (quota.concurrent_requests)")]
     TooManyRequests { limit: usize },

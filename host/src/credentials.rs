@@ -17,9 +17,9 @@ use sha2::{Digest, Sha256};
 pub enum CredentialError {
     #[error("credential `{name}`: cannot read `{path}`")]
     Read { name: String, path: PathBuf, source: std::io::Error },
-    #[error("credential `{name}`: `{path}` holds no PEM certificate: {message}")]
+    #[error("credential `{name}`: `{path}` contains no PEM certificate: {message}")]
     Certificate { name: String, path: PathBuf, message: String },
-    #[error("credential `{name}`: `{path}` holds no PEM private key: {message}")]
+    #[error("credential `{name}`: `{path}` contains no PEM private key: {message}")]
     Key { name: String, path: PathBuf, message: String },
     #[error(
         "credential `{name}`: the private key in `{key}` does not belong to the first certificate in `{certificate}`"

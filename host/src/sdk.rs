@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_language_has_an_sdk_a_page_and_a_router_to_begin_with() {
+    fn every_language_has_an_sdk_a_page_and_a_template() {
         for language in Language::value_variants() {
             let folder = tempfile::tempdir().unwrap();
             write_sdk(*language, &folder.path().join("pointsman")).unwrap();

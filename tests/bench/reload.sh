@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What new versions cost a proxy that serves: see tests/bench/reload/main.rs.
+# The cost of new versions for a proxy that serves: see tests/bench/reload/main.rs.
 #
 #   tests/bench/reload.sh load latency memory table large=MODULE      some of these, or all
 set -euo pipefail

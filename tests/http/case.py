@@ -1,9 +1,9 @@
-"""Cases, and the words in which they say what they expect.
+"""Cases, and the vocabulary for their expectations.
 
-An expectation is a function of an `Outcome` that returns None if it is met, else what is wrong, in one line.
+An expectation is a function of an `Outcome` that returns None if it is met, otherwise the problem in one line.
 """
 
-from client import Answers, HALF_CLOSE, INTERIM, Seen, Slowly  # noqa: F401  (the steps, for the modules of cases)
+from client import Answers, HALF_CLOSE, INTERIM, Slowly, WaitForOrigin  # noqa: F401  (the steps, for the modules of cases)
 from origin import answer  # noqa: F401
 
 MUST, SHOULD = "MUST", "SHOULD"
@@ -51,13 +51,13 @@ def by_origin(response):
 
 
 def summary(o):
-    """The outcome in a few words, for messages."""
+    """A short description of the outcome, for messages."""
     got = ", ".join(f"{r.status}{'' if by_origin(r) else ' of the proxy'}" for r in o.answers) or "no answer"
     return f"{got}; {o.ended or 'open'}; the origin saw {len(o.seen)}"
 
 
 def sound(o):
-    """Nothing that the proxy wrote, to either side, is malformed."""
+    """Everything that the proxy wrote, to either side, is well-formed."""
     for response in o.answers:
         if response.error:
             return f"malformed answer: {response.error}"
@@ -74,7 +74,7 @@ def sound(o):
 def refused(*statuses, or_closed=False, partly=False, closes=False):
     """The proxy itself answers with one of the statuses, and no complete request reaches the origin.
 
-    `or_closed`: closing without an answer will do. `partly`: the head may have been forwarded before the fault came.
+    `or_closed`: closing without a response is also allowed. `partly`: the head may have been forwarded before the error.
     `closes`: the connection must not be used again.
     """
     statuses = statuses or (400,)
@@ -97,7 +97,7 @@ def refused(*statuses, or_closed=False, partly=False, closes=False):
         if len(o.answers) > 1:
             return f"more than one answer ({summary(o)})"
         if closes and o.reused:
-            return "the connection was used again"
+            return "the connection was reused"
         return None
 
     return check
@@ -119,14 +119,14 @@ def forwarded(*checks, count=1, status=200, reused=None):
             if request.version not in (b"HTTP/1.1", b"HTTP/1.0"):
                 return f"version {request.version!r}"
         if reused is not None and o.reused != reused:
-            return "the connection was closed" if reused else "the connection was used again"
+            return "the connection was closed" if reused else "the connection was reused"
         return first_wrong(checks, o)
 
     return check
 
 
 def answered(*checks, status=(200,), reused=None, complete=True):
-    """The client gets one correct answer with one of the statuses, whoever made it."""
+    """The client gets one correct answer with one of the statuses, from the proxy or the origin."""
 
     def check(o):
         if wrong := sound(o):
@@ -136,7 +136,7 @@ def answered(*checks, status=(200,), reused=None, complete=True):
         if complete and not o.first.complete:
             return "incomplete answer"
         if reused is not None and o.reused != reused:
-            return "the connection was closed" if reused else "the connection was used again"
+            return "the connection was closed" if reused else "the connection was reused"
         return first_wrong(checks, o)
 
     return check
@@ -154,7 +154,7 @@ def all_of(*checks):
 
 
 def any_of(*checks):
-    """The RFC leaves the choice."""
+    """The RFC allows several reactions."""
 
     def check(o):
         wrong = [c(o) for c in checks]
@@ -165,11 +165,11 @@ def any_of(*checks):
 
 def bad_gateway(o):
     """The proxy's own 502 (or 504), correct and complete."""
-    return answered(lambda o: "the origin's answer went through" if by_origin(o.first) else None, status=(502, 504))(o)
+    return answered(lambda o: "the origin's response was forwarded" if by_origin(o.first) else None, status=(502, 504))(o)
 
 
 def noticed(o):
-    """The client can tell that the answer is not whole: by its framing, by a reset, or by a 502 in its place."""
+    """The client can detect that the response is incomplete: by its framing, by a reset, or by a 502 instead."""
     if not o.answers:
         return None if o.ended else f"no end ({summary(o)})"
     first = o.first
@@ -183,12 +183,12 @@ def noticed(o):
 
 
 def that(text, condition):
-    """A condition on the outcome, and what its failure means."""
+    """A condition on the outcome, and the message if it fails."""
     return lambda o: None if condition(o) else text
 
 
 def unseen(o):
-    """Nothing at the origin."""
+    """No request at the origin."""
     return f"forwarded ({summary(o)})" if o.seen else None
 
 

@@ -1,11 +1,11 @@
-"""The client of a case: sends raw bytes in steps, and reads what comes back with the strict parser."""
+"""The client of a case: sends raw bytes in steps, and reads the replies with the strict parser."""
 
 import socket
 import time
 
 import wire
 
-# Longest wait for anything. A proxy that needs longer on a loaded machine is as bad as one that never answers.
+# Longest wait for any event. A proxy that needs longer, even on a loaded machine, counts as one that never answers.
 PATIENCE_SECONDS = 9
 HALF_CLOSE = object()
 INTERIM = object()  # wait for a 1xx, or for a final response
@@ -25,7 +25,7 @@ class Answers:
         self.count = count
 
 
-class Seen:
+class WaitForOrigin:
     """Waits until the origin has seen `count` requests of the case."""
 
     def __init__(self, count):
@@ -33,7 +33,7 @@ class Seen:
 
 
 class Outcome:
-    """What became of a case, for its predicate."""
+    """The outcome of a case, for its predicate."""
 
     def __init__(self):
         self.raw = b""
@@ -41,10 +41,10 @@ class Outcome:
         self.leftover = b""
         self.interims = []  # 1xx responses that no final one followed
         self.reused = False  # whether the probe was answered on the same connection
-        self.ended = None  # "eof", "reset" or None: still open when patience ran out
-        self.seen = []  # requests at the origin, the probe left out
-        self.early_interim = False  # a 1xx had come when the step INTERIM was over
-        self.extra = {}  # what programs note
+        self.ended = None  # "eof", "reset" or None: still open at the deadline
+        self.seen = []  # requests at the origin, without the probe
+        self.early_interim = False  # a 1xx had arrived when the step INTERIM ended
+        self.extra = {}  # notes of programs
 
     @property
     def first(self):
@@ -68,13 +68,13 @@ class Client:
             self.sock.settimeout(max(0.1, self.deadline - time.monotonic()))
             self.sock.sendall(self.fill(data))
         except OSError:
-            pass  # what was answered before is read all the same
+            pass  # responses to earlier bytes are read anyway
 
     def parsed(self):
         return wire.parse_responses(self.out.raw, self.methods, self.out.ended == "eof")
 
     def read_until(self, enough):
-        """Reads until `enough(responses, interims)`, the end of the connection, or the end of patience."""
+        """Reads until `enough(responses, interims)`, the end of the connection, or the deadline."""
         while True:
             responses, interims, _ = self.parsed()
             if self.out.ended or enough(responses, interims) or any(r.error for r in responses):
@@ -104,7 +104,7 @@ class Client:
                 self.send(data[at : at + 1])
         elif isinstance(step, Answers):
             self.answers(step.count)
-        elif isinstance(step, Seen):
+        elif isinstance(step, WaitForOrigin):
             with self.origin.changed:
                 left = max(0.01, self.deadline - time.monotonic())
                 self.origin.changed.wait_for(lambda: len(self.origin.seen[self.case_id]) >= step.count, left)

@@ -4,7 +4,7 @@
     tests/http/fuzz.py --http1 --seconds 1800           heads and bodies of HTTP/1
     tests/http/fuzz.py --http2 --seconds 1800           frames and header blocks of HTTP/2, without TLS
     tests/http/fuzz.py --tls --seconds 1800             handshakes at a TLS listener
-    tests/http/fuzz.py --http1 --seed 7 --case 1234     one case again: what is sent, what comes back, what the origin sees
+    tests/http/fuzz.py --http1 --seed 7 --case 1234     one case again: the sent bytes, the reply, and the bytes at the origin
 
 It fails if the origin sees a request that is not well-formed, one that the proxy did not make, more requests than a client
 sent, or bytes of another client; if a client gets another one's answer; if the proxy ends or panics, or does not answer a
@@ -38,13 +38,13 @@ import proxies  # noqa: E402
 
 CLIENTS_AT_ONCE = 32
 CASES_IN_BATCH = 500
-# One in so many cases is a healthy request, which must be answered whatever the others do.
+# One in this number of cases is a healthy request, which must be answered whatever the others do.
 HEALTHY_EVERY = 8
 HEALTHY_SECONDS = 20
-# Silence after which a client takes it that nothing more comes.
+# Silence after which a client assumes that no more bytes follow.
 SILENCE_SECONDS = 0.15
 LONGEST_CASE_SECONDS = 2
-# What a batch may leave open at most: idle upstream connections. The rest must be closed within the patience.
+# Maximum left open by a batch: idle upstream connections. The rest must be closed before the deadline.
 MOST_DESCRIPTORS_LEFT = 4 * CLIENTS_AT_ONCE + 64
 PATIENCE_SECONDS = 20
 # Growth since the first batches, in which pools and caches fill.
@@ -89,7 +89,7 @@ class Fuzzer:
                 + h2.frame(h2.DATA, 0, 1, token) + h2.frame(h2.DATA, h2.END_STREAM, 1))
 
     async def exchange(self, ip, data, chance, healthy):
-        """One client: sends in pieces, reads until silence, leaves in one of three ways. Returns what it got."""
+        """One client: sends in pieces, reads until silence, closes in one of three ways. Returns the received bytes."""
         over_tls = self.options.protocol == "tls"
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self.ports["tls" if over_tls else "http1"], local_addr=(ip, 0),
@@ -169,7 +169,7 @@ class Fuzzer:
         await asyncio.gather(*(client() for _ in range(CLIENTS_AT_ONCE)))
 
     async def check(self, before):
-        """The process lives, and has let go of what the batch held."""
+        """The process is alive, and has freed the resources of the batch."""
         if self.server.popen.poll() is not None:
             self.report(f"the proxy ended with {self.server.popen.returncode}")
             return False
@@ -183,7 +183,7 @@ class Fuzzer:
         while (held := descriptors(self.server)) > before + MOST_DESCRIPTORS_LEFT and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
         if held > before + MOST_DESCRIPTORS_LEFT:
-            self.report("descriptors are kept", None, b"%d, %d at the start" % (held, before))
+            self.report("descriptors leak", None, b"%d, %d at the start" % (held, before))
         used = self.server.memory_kib()[0]
         if self.number <= WARM_BATCHES * CASES_IN_BATCH:
             self.warm_kib = used
@@ -217,7 +217,7 @@ class Fuzzer:
                 f" {self.server.memory_kib()[0] // 1024} now; {sum(map(len, self.faults.values())):,} faults")
 
     async def again(self, number):
-        """Shows one case, and what the origin sees of it."""
+        """Shows one case, and the bytes that reach the origin."""
         data, got = await self.one(number)
         print(f"sent: {data!r}\ngot:  {got!r}")
         await asyncio.sleep(0.5)
@@ -242,7 +242,7 @@ def arguments():
     protocol.add_argument("--http1", dest="protocol", action="store_const", const="http1")
     protocol.add_argument("--http2", dest="protocol", action="store_const", const="http2")
     protocol.add_argument("--tls", dest="protocol", action="store_const", const="tls")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="default: any, and it is shown")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="default: random, and printed")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--case", type=int, help="only this one")
     parser.add_argument("--pointsman", default=os.path.join(places.REPOSITORY, "target", "debug", "pointsman"))
@@ -258,7 +258,7 @@ async def fuzz(options, folder):
     values = {"ORIGIN": port, "CERTIFICATE": pem, "KEY": key}
     site = types.SimpleNamespace(folder=folder, starts=0, values=values)
     target = proxies.Pointsman("pointsman", site, options.pointsman, options.listener_toml, options.proxy_toml)
-    # Waits for an answer of the origin, which this thread gives; so elsewhere.
+    # It waits for a response of the origin, which this thread sends; so it needs another thread.
     server = await asyncio.to_thread(target.start)
     fuzzer = Fuzzer(options, server, origin, target.ports)
     print(f"{options.protocol}, seed {options.seed}", file=sys.stderr, flush=True)

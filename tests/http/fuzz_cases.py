@@ -1,4 +1,4 @@
-"""Cases of the fuzzer: valid and nearly valid requests and handshakes, and what is changed in them.
+"""Cases of the fuzzer: valid and nearly valid requests and handshakes, and mutations of them.
 
 A case is the bytes that one connection sends. `@T@` stands for its token, see fuzz_origin.py.
 """
@@ -69,7 +69,7 @@ NUMBERS = [b"0", b"-1", b"00000005", b"4", b"6", b"65536", b"2147483648", b"1844
 
 
 def change_bytes(chance, data):
-    """One change that knows nothing of the grammar."""
+    """One mutation that ignores the grammar."""
     at = chance.randrange(len(data) + 1)
     match chance.randrange(6):
         case 0:
@@ -238,7 +238,7 @@ def http2(chance, token):
 
 
 def requests_in_frames(data):
-    """The most requests that these bytes can be: heads by which a stream may begin."""
+    """The maximum number of requests in these bytes: heads that may begin a stream."""
     return sum(kind == h2.HEADERS for kind, *_ in h2client.Frames().feed(data.removeprefix(h2.PREFACE)))
 
 
@@ -256,7 +256,7 @@ ALPN_LISTS = [b"h2", b"http/1.1"], [b"h2"], [b"acme-tls/1"]
 
 
 def client_hello(chance):
-    """A ClientHello for TLS 1.2 and 1.3 (RFC 8446 4.1.2) that a server would go on with."""
+    """A ClientHello for TLS 1.2 and 1.3 (RFC 8446 4.1.2) that a server would continue."""
     extensions = [
         (0, counted(b"\0" + counted(b"shop.test", 2), 2)),  # server_name
         (10, counted(bytes.fromhex("001d0017"), 2)),  # supported_groups: x25519, P-256

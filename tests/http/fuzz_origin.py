@@ -1,7 +1,7 @@
-"""The fuzzer's origin: takes HTTP/1.1 as RFC 9112 writes it, and nothing else.
+"""The fuzzer's origin: accepts exactly HTTP/1.1 as RFC 9112 defines it.
 
-Each case has a client address of its own and a token in all places where it can have one, so that a request shows by
-`x-forwarded-for`, which the proxy sets, and by its tokens whose bytes it is made of.
+Each case has its own client address and a token wherever one can be, so that `x-forwarded-for`, which the proxy sets,
+and the tokens show whose bytes a request consists of.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ LARGEST_HEAD = 1 << 20
 FORWARDED_FOR = re.compile(rb"(?i)\nx-forwarded-for: *([0-9.]+)\r")
 TOKEN = re.compile(rb"zq([0-9a-f]{8})x([0-9a-f]{8})")
 REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ (?:/[\x21\x22\x24-\x7e]*|\*) HTTP/1\.1")
-# What is wrong in such a line is no end of it: another kind of fault.
+# Such characters within a line do not end it: they are another kind of error.
 ANY_TARGET = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ /[^\x00-\x20\x7f]* HTTP/1\.1")
 ANY_VALUE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
 FIELD = re.compile(
@@ -30,13 +30,13 @@ def address(number):
 
 
 def number(ip):
-    """The case whose address it is; None for what is no client of the fuzzer's."""
+    """The case whose address it is; None for any other client."""
     first, second, third, fourth = (int(part) for part in (ip or "0.0.0.0").split("."))
     return (second - 1 << 16) + (third << 8) + fourth if first == 127 and second else None
 
 
 def token(ip):
-    """A token that no other case can have by a changed byte: its second half is a checksum of the first."""
+    """A token that no other case can have after a changed byte: its second half is a checksum of the first."""
     number = b"%02x%02x%02x%02x" % tuple(int(part) for part in ip.split("."))
     return b"zq%sx%08x" % (number, zlib.crc32(number))
 
@@ -116,7 +116,7 @@ async def body_of(reader, request):
 
 
 async def count(data):
-    """How many whole requests are in what a client sent, and whether nothing else is."""
+    """The number of complete requests in a client's bytes, and whether they contain nothing else."""
     reader, number = asyncio.StreamReader(limit=LARGEST_HEAD), 0
     reader.feed_data(data)
     reader.feed_eof()
@@ -130,7 +130,7 @@ async def count(data):
 
 
 class Origin:
-    """Answers each request with the address of its client, and keeps account of what must not be."""
+    """Answers each request with the address of its client, and records violations."""
 
     def __init__(self, report):
         # Called with the kind of a violation, the client's address or None, and the bytes.
@@ -152,7 +152,7 @@ class Origin:
         except Malformed as fault:
             self.report(f"origin got a malformed request: {fault}", self.client(head), head or b"?")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            self.cut += 1  # The client or the proxy gave up in the middle: that is allowed.
+            self.cut += 1  # The client or the proxy gave up halfway: that is allowed.
         finally:
             del self.open[asyncio.current_task()]
             writer.close()
@@ -165,7 +165,7 @@ class Origin:
             await asyncio.wait(list(self.open), timeout=5)
 
     def client(self, head):
-        """Whose request it is, as the proxy says, or else as its tokens do."""
+        """Whose request it is, by the proxy's header, or otherwise by its tokens."""
         found = FORWARDED_FOR.search(head)
         return found[1].decode() if found else next(tokens(head), None)
 

@@ -17,7 +17,7 @@ CODES = ("NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "
 
 
 def frame(kind, flags=0, stream=0, payload=b"", length=None):
-    """A frame's bytes; `length` only where it shall be a lie."""
+    """A frame's bytes; `length` only where it is to be wrong."""
     size = len(payload) if length is None else length
     return size.to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 

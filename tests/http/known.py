@@ -1,8 +1,8 @@
-"""Cases in which Pointsman deviates, each with the reason. A case that passes must leave the list."""
+"""Cases in which Pointsman deviates, each with the reason. A case that passes must be removed from the list."""
 
 
 def differences(known, chosen, failures):
-    """Prints where the failures of the chosen cases differ from the known ones; returns how many do."""
+    """Prints the differences between the failures of the chosen cases and the known ones; returns their number."""
     new = [name for name in failures if name not in known]
     mended = [case.name for case in chosen if case.name in known and case.name not in failures]
     if new:
@@ -23,7 +23,7 @@ H1 = {
 H2 = {
     **because(
         "the h2 crate ends the connection, as it must, but its GOAWAY says PROTOCOL_ERROR where a more specific code is"
-        " asked for; it has no setting for that",
+        " required; it has no setting for that",
         "hpack-index-0", "hpack-index-beyond", "hpack-index-name-beyond", "hpack-index-huge", "hpack-index-endless",
         "hpack-string-cut", "hpack-literal-cut", "hpack-huffman-padding-long", "hpack-huffman-padding-zeros",
         "hpack-huffman-eos", "hpack-resize-beyond", "hpack-resize-after-field", "size-ping-0", "size-ping-7",
@@ -39,13 +39,13 @@ H2 = {
         "Pingora can send no interim response over HTTP/2: a client that waits for one gets 417 after 3 seconds",
         "expect-continue",
     ),
-    **because("the http crate cuts off a fragment before Pointsman can see it; it does not go on", "bad-path-fragment"),
+    **because("the http crate cuts off a fragment before Pointsman can see it; it is not forwarded", "bad-path-fragment"),
     **because(
         "the h2 crate takes another first frame; the connection ends with the clock of its first request",
         "preface-no-settings",
     ),
     **because(
-        "the h2 crate drops pseudo-header fields of trailers before Pointsman can see them; nothing of them goes on",
+        "the h2 crate drops pseudo-header fields of trailers before Pointsman can see them; no part of them is forwarded",
         "trailers-pseudo", "trailers-method",
     ),
 }

@@ -1,7 +1,7 @@
-"""The origin behind the proxy: it records what it is sent, byte for byte, and answers as the case says.
+"""The origin behind the proxy: it records every received byte, and responds as the case specifies.
 
 A request belongs to the case whose id (`j`, `k`, `q` or `z` and three digits) is somewhere in its bytes. Bytes on a
-connection that are no correct request belong to the case whose request came before them there.
+connection that are no correct request belong to the case of the previous request on it.
 """
 
 import re
@@ -18,7 +18,7 @@ IDLE_SECONDS = 30
 
 
 class Io:
-    """One connection, for programs that answer by hand."""
+    """One connection, for programs that write their own responses."""
 
     def __init__(self, sock, number):
         self.sock, self.number, self.data, self.at = sock, number, b"", 0
@@ -55,7 +55,7 @@ class Io:
         self.sock.close()
 
     def gone(self):
-        """Waits until the proxy closes; whatever it still sends is dropped."""
+        """Waits until the proxy closes; anything that it still sends is dropped."""
         try:
             while self.sock.recv(1 << 16):
                 pass
@@ -164,6 +164,6 @@ class Origin:
 
     @staticmethod
     def _default(case_id, request):
-        """Names the request, so that a client can tell whose answer it has."""
+        """Names the request, so that a client can tell to which request a response belongs."""
         body = b"" if request.method == b"HEAD" else b"origin " + (case_id or b"none")
         return answer(b"200 OK", b"X-Target: " + request.target[:200], body=body, case=case_id or b"none")

@@ -1,4 +1,4 @@
-"""The proxies that are tried: each a plain reverse proxy before one origin, on loopback, in a folder of its own."""
+"""The tested proxies: each a plain reverse proxy in front of one origin, on loopback, in its own folder."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 
-# A wait for the origin ends well before a client's patience does.
+# Timeouts for the origin are well below the clients' deadlines.
 POINTSMAN = """
 [[listener]]
 name = "web"
@@ -124,7 +124,7 @@ class Target:
 
     @staticmethod
     def installed(program):
-        # Debian keeps servers out of an ordinary user's PATH.
+        # Debian installs servers outside an ordinary user's PATH.
         found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")
         return found or exit(f"{program} is not installed: apt-get install --no-install-recommends nginx-light haproxy")
 

@@ -1,7 +1,7 @@
-"""Strict HTTP/1.1 messages: what RFC 9112 lets a sender write, and nothing else.
+"""Strict HTTP/1.1 messages: exactly what RFC 9112 allows a sender to write.
 
 Both ends of a case use this parser: what the proxy sends to the origin and to the client must be correct to the byte.
-Whatever is not is named in `error`. It never repairs anything.
+Problems are named in `error`. It never repairs anything.
 """
 
 import re
@@ -12,7 +12,7 @@ STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2}) ([\t !-~\x80-\xf
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[\t ]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[\t ]*")
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[\t ]*;[\t ]*" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[^"\r\n]*"))?)*')
 
-# A head or a trailer section that is longer than this is nothing that any case expects.
+# No case expects a head or a trailer section that is longer than this.
 HEAD_LIMIT = 1 << 20
 
 
@@ -21,7 +21,7 @@ class Malformed(Exception):
 
 
 class Message:
-    """What requests and responses share."""
+    """The common part of requests and responses."""
 
     def __init__(self, raw_head):
         self.raw_head = raw_head
@@ -48,7 +48,7 @@ class Request(Message):
     def __init__(self, raw_head, method=b"", target=b"", version=b""):
         super().__init__(raw_head)
         self.method, self.target, self.version = method, target, version
-        self.connection = 0  # the number of the origin's connection on which it came
+        self.connection = 0  # the number of the origin's connection on which it arrived
 
 
 class Response(Message):

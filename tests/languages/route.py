@@ -3,7 +3,7 @@
 
     route.py POINTSMAN FOLDER
 
-Two upstreams answer with their side's name. The project's own configuration is used, but for the ports.
+Two upstreams answer with their side's name. The project's own configuration is used, with other ports.
 """
 
 import pathlib
@@ -36,10 +36,10 @@ def main(pointsman, folder):
     ours = {"127.0.0.1:8080": "127.0.0.1:0", "127.0.0.1:9101": upstream("stable"), "127.0.0.1:9102": upstream("canary")}
     for address, other in ours.items():
         if text.count(address) != 1:
-            sys.exit(f"{address} does not stand once in {folder}/pointsman.toml")
+            sys.exit(f"{address} must occur exactly once in {folder}/pointsman.toml")
         text = text.replace(address, other)
     (folder / "here.toml").write_text(text)
-    # The tests beside the module speak of the configuration as it was.
+    # The tests next to the module refer to the original configuration.
     (folder / "router.tests.json").unlink()
     proxy = subprocess.Popen(
         [pointsman, "run", "--config", folder / "here.toml"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

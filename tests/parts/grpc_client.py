@@ -37,7 +37,7 @@ expect(list(stream), [b"%d" % number for number in range(50)])
 total = channel.stream_unary("/test.Echo/ClientStream")(iter([b"a" * 1000] * 40), metadata=metadata)
 expect(total, b"40000")
 
-# Turn by turn: each reply must come before the next request is made.
+# One by one: each reply must arrive before the next request is sent.
 turns = queue.Queue()
 turns.put(b"turn 0")
 replies = []
@@ -48,8 +48,8 @@ expect(replies, [(b"turn %d" % number)[::-1] for number in range(5)])
 
 try:
     channel.unary_unary("/test.Echo/Slow")(b"", metadata=metadata, timeout=0.3)
-    sys.exit("the deadline did not hold")
+    sys.exit("the deadline was not enforced")
 except grpc.RpcError as error:
     expect(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
 
-print("all calls went through")
+print("all calls succeeded")

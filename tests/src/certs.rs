@@ -1,4 +1,4 @@
-//! Certificates made for one test: a CA, and leaves that it signs.
+//! Certificates made for one test: a CA, and leaf certificates that it signs.
 
 use openssl::pkey::PKey;
 use openssl::ssl::{AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode, select_next_proto};
@@ -45,7 +45,7 @@ impl Authority {
         })
     }
 
-    /// An authority that this one vouches for.
+    /// An authority whose certificate this one has signed.
     pub fn intermediate(&self, name: &str) -> Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
@@ -63,7 +63,7 @@ impl Authority {
         })
     }
 
-    /// A server certificate that vouches for itself.
+    /// A self-signed server certificate.
     pub fn self_signed(names: &[&str]) -> Leaf {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -92,12 +92,12 @@ impl Authority {
 }
 
 impl Leaf {
-    /// A server side that shows this certificate and offers these protocols, best first.
+    /// A server context that presents this certificate and offers these protocols, in order of preference.
     pub fn acceptor(&self, alpn: &[&str]) -> SslAcceptor {
         self.builder(alpn).build()
     }
 
-    /// The same, for clients that show a certificate of one of these authorities, or none if it `must` not be.
+    /// The same, for clients that present a certificate of one of these authorities; without `must` it is optional.
     pub fn acceptor_for(&self, clients: &[&Authority], must: bool, alpn: &[&str]) -> SslAcceptor {
         let mut builder = self.builder(alpn);
         for authority in clients {

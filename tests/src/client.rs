@@ -56,7 +56,7 @@ impl Client {
         Client::http2_over(TcpStream::connect(address).await.expect("a connection")).await
     }
 
-    /// TLS, the HTTP version chosen by ALPN. The certificate is not checked: the proxy's is not the subject here.
+    /// TLS, with the HTTP version chosen by ALPN. The certificate is not checked: the tests here are not about it.
     pub async fn tls(address: SocketAddr, sni: &str, alpn: &[&str]) -> Client {
         let stream = tls_stream(address, sni, alpn).await;
         match stream.ssl().selected_alpn_protocol() {
@@ -78,7 +78,7 @@ impl Client {
         Client::Http2(sender)
     }
 
-    /// Sends a request and reads the response to its end. The URI's authority becomes `host` or `:authority`.
+    /// Sends a request and reads the whole response. The URI's authority becomes `host` or `:authority`.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, hyper::Error> {
         let response = match self {
             Client::Http1(sender) => {
@@ -91,7 +91,7 @@ impl Client {
         read(response).await
     }
 
-    /// A GET request of the tenant `lab`, whose module does what this order says.
+    /// A GET request to the tenant `lab`, whose module follows this order.
     pub async fn order(&mut self, order: impl Display) -> Reply {
         let request = get("http://lab.test/").header("pointsman-lab", order.to_string());
         self.send(request.body(Full::default()).expect("a request")).await.expect("a response")
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// The certificates that a listener shows on a new connection, the leaf first, by the names of their issuers.
+/// The certificates that a listener presents on a new connection, the leaf first, as the names of their issuers.
 pub async fn shown_certificates(address: SocketAddr) -> Vec<String> {
     let stream = tls_stream(address, "any.test", &[]).await;
     let chain = stream.ssl().peer_cert_chain().expect("certificates");
@@ -113,7 +113,7 @@ pub async fn shown_certificates(address: SocketAddr) -> Vec<String> {
     chain.iter().map(issuer).collect()
 }
 
-/// A TLS connection, its handshake done.
+/// A TLS connection, after its handshake.
 pub async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_openssl::SslStream<TcpStream> {
     let mut builder = SslConnector::builder(SslMethod::tls()).expect("a connector");
     builder.set_verify(SslVerifyMode::NONE);
@@ -131,13 +131,13 @@ pub async fn tls_stream(address: SocketAddr, sni: &str, alpn: &[&str]) -> tokio_
     stream
 }
 
-/// Sends HTTP/2 requests whose bodies are given piece by piece.
+/// Sends HTTP/2 requests whose bodies are supplied piece by piece.
 pub struct Uploader(http2::SendRequest<Pieces>);
 
-/// The body of such a request; dropped, it ends.
+/// The sending half of such a request's body. Dropping it ends the body.
 pub struct Upload(mpsc::Sender<Bytes>);
 
-/// Its other end.
+/// The receiving half.
 pub struct Pieces(mpsc::Receiver<Bytes>);
 
 impl Body for Pieces {
@@ -154,12 +154,12 @@ pub async fn http2_with_body(address: SocketAddr) -> (Uploader, JoinHandle<()>) 
     let stream = TcpStream::connect(address).await.expect("a connection");
     let (sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("an HTTP/2 connection");
-    // It ends in many ways; none is this side's business.
+    // It ends in many ways, none of which concerns this side.
     (Uploader(sender), tokio::spawn(async move { drop(connection.await) }))
 }
 
 impl Uploader {
-    /// Begins a POST request of unknown length; its response comes later.
+    /// Starts a POST request of unknown length. Its response arrives later.
     pub async fn post(&self, url: &str) -> (Upload, JoinHandle<Result<Reply, hyper::Error>>) {
         self.begin(Request::post(url)).await
     }

@@ -1,4 +1,4 @@
-//! An HTTP proxy that opens tunnels, and notes what it was asked.
+//! An HTTP proxy that opens tunnels and records its requests.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,20 +11,20 @@ use tokio::task::JoinHandle;
 /// A CONNECT proxy on loopback.
 pub struct ConnectProxy {
     address: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     accept: JoinHandle<()>,
 }
 
-/// How a proxy answers.
+/// How a proxy responds.
 #[derive(Debug, Clone, Copy)]
 pub enum Behaviour {
-    /// It opens the tunnel to this address, whatever name it is asked for.
+    /// Opens the tunnel to this address, whatever name was requested.
     Open(SocketAddr),
-    /// The same, with the first bytes of the upstream in the same packet as the answer.
+    /// The same, with the first bytes of the upstream in the same packet as the response.
     OpenTogether(SocketAddr),
-    /// It says this and hangs up.
-    Say(&'static str),
-    /// It says nothing.
+    /// Sends this and closes the connection.
+    Respond(&'static str),
+    /// Sends nothing.
     Silent,
 }
 
@@ -32,36 +32,36 @@ impl ConnectProxy {
     pub async fn tcp(behaviour: Behaviour) -> ConnectProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = requests.clone();
         let accept = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, behaviour, noted.clone()));
+                tokio::spawn(serve(client, behaviour, recorded.clone()));
             }
         });
-        ConnectProxy { address, asked, accept }
+        ConnectProxy { address, requests, accept }
     }
 
     pub fn unix(path: &Path, behaviour: Behaviour) -> ConnectProxy {
         let listener = UnixListener::bind(path).expect("a socket");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = requests.clone();
         let accept = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, behaviour, noted.clone()));
+                tokio::spawn(serve(client, behaviour, recorded.clone()));
             }
         });
-        ConnectProxy { address: format!("unix:{}", path.display()), asked, accept }
+        ConnectProxy { address: format!("unix:{}", path.display()), requests, accept }
     }
 
-    /// As a module names it.
+    /// The address, in the form that a module uses.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The heads of the requests that came.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("notes").clone()
+    /// The heads of the requests received.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("records").clone()
     }
 }
 
@@ -74,14 +74,14 @@ impl Drop for ConnectProxy {
 async fn serve(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     behaviour: Behaviour,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
     const OPEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
     }
-    asked.lock().expect("notes").push(String::from_utf8_lossy(&head).into_owned());
+    requests.lock().expect("records").push(String::from_utf8_lossy(&head).into_owned());
     match behaviour {
         Behaviour::Open(target) => {
             let mut upstream = TcpStream::connect(target).await?;
@@ -95,7 +95,7 @@ async fn serve(
             client.write_all(&together).await?;
             tokio::io::copy_bidirectional(&mut client, &mut upstream).await?;
         }
-        Behaviour::Say(answer) => client.write_all(answer.as_bytes()).await?,
+        Behaviour::Respond(answer) => client.write_all(answer.as_bytes()).await?,
         Behaviour::Silent => {
             client.read_u8().await?;
         }

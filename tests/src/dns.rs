@@ -1,4 +1,4 @@
-//! A name server whose zone is a list, and which counts what it is asked.
+//! A name server whose zone is a list, and which counts its queries.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,33 +12,33 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-/// What is known of a name.
+/// The records of a name.
 #[derive(Debug, Clone)]
 pub enum Entry {
     Addresses(Vec<IpAddr>),
     /// The server fails.
     Broken,
-    /// The server will not answer such questions.
+    /// The server refuses the query.
     Refused,
-    /// There is no such name.
+    /// The name does not exist.
     Absent,
     /// The server never answers.
     Silent,
-    /// The server takes so long for each answer.
+    /// The server delays each answer by this time.
     Slow(Duration, Vec<IpAddr>),
-    /// The name is another one's alias (CNAME); the other is to be asked for by itself.
+    /// The name is an alias (CNAME) of another, which the client has to query itself.
     Alias(String),
-    /// IPv4 and IPv6 fare differently.
+    /// Different results for IPv4 and IPv6.
     Families(Box<Entry>, Box<Entry>),
 }
 
 impl Entry {
-    /// Addresses that are given as text.
+    /// Addresses, parsed from text.
     pub fn addresses(list: &[&str]) -> Entry {
         Entry::Addresses(parsed(list))
     }
 
-    /// The same, after so long.
+    /// The same, after a delay.
     pub fn slow(delay: Duration, list: &[&str]) -> Entry {
         Entry::Slow(delay, parsed(list))
     }
@@ -65,17 +65,17 @@ fn parsed(list: &[&str]) -> Vec<IpAddr> {
     list.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
-/// A name server on a loopback port of its own. What is not in its zone does not exist.
+/// A name server on its own loopback port. Names that are not in its zone do not exist.
 pub struct NameServer {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, RecordType)>>>,
+    queries: Arc<Mutex<Vec<(String, RecordType)>>>,
     failing: Arc<AtomicBool>,
     moved: Arc<Mutex<Option<IpAddr>>>,
     serve: JoinHandle<()>,
 }
 
 impl NameServer {
-    /// Addresses are given as text; all answers are good for `ttl` seconds.
+    /// Addresses are given as text; all answers have a TTL of `ttl` seconds.
     pub async fn with(ttl: u32, zone: &[(&str, &[&str])]) -> NameServer {
         NameServer::of(ttl, zone.iter().map(|(name, list)| (*name, Entry::addresses(list))).collect()).await
     }
@@ -84,8 +84,8 @@ impl NameServer {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
         let address = socket.local_addr().expect("an address");
         let zone: HashMap<String, Entry> = zone.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let queries = Arc::new(Mutex::new(Vec::new()));
+        let recorded = queries.clone();
         let failing = Arc::new(AtomicBool::new(false));
         let fails = failing.clone();
         let moved = Arc::new(Mutex::new(None));
@@ -96,8 +96,8 @@ impl NameServer {
                 let query = Message::from_vec(&buffer[..length]).expect("a query");
                 let question = query.queries.first().expect("a question").clone();
                 let name = text(question.name());
-                noted.lock().expect("notes").push((name.clone(), question.query_type()));
-                let new = elsewhere.lock().expect("notes").map(|address| Entry::Addresses(vec![address]));
+                recorded.lock().expect("records").push((name.clone(), question.query_type()));
+                let new = elsewhere.lock().expect("records").map(|address| Entry::Addresses(vec![address]));
                 let entry = match fails.load(Ordering::SeqCst) {
                     true => &Entry::Broken,
                     false => new.as_ref().or_else(|| zone.get(&name)).unwrap_or(&Entry::Absent),
@@ -110,7 +110,7 @@ impl NameServer {
                         let (socket, delay) = (socket.clone(), *delay);
                         tokio::spawn(async move {
                             tokio::time::sleep(delay).await;
-                            // Who asked may have given up.
+                            // The client may have given up.
                             let _ = socket.send_to(&bytes, client).await;
                         });
                     }
@@ -118,15 +118,15 @@ impl NameServer {
                 }
             }
         });
-        NameServer { address, asked, failing, moved, serve }
+        NameServer { address, queries, failing, moved, serve }
     }
 
-    /// From now on every name has this address.
+    /// From now on every name resolves to this address.
     pub fn move_to(&self, address: &str) {
-        *self.moved.lock().expect("notes") = Some(address.parse().expect("an address"));
+        *self.moved.lock().expect("records") = Some(address.parse().expect("an address"));
     }
 
-    /// From now on it fails for every name.
+    /// From now on every query fails.
     pub fn fail(&self) {
         self.failing.store(true, Ordering::SeqCst);
     }
@@ -135,15 +135,15 @@ impl NameServer {
         self.address
     }
 
-    /// The resolver's configuration that asks this server, and it alone.
+    /// The resolver's configuration with this server as the only one.
     pub fn toml(&self) -> String {
         format!("servers = [\"{}\"]", self.address)
     }
 
-    /// Names asked for, without the dot at their end.
-    pub fn asked(&self, kind: RecordType) -> Vec<String> {
-        let asked = self.asked.lock().expect("notes");
-        let of_kind = asked.iter().filter(|(_, asked)| *asked == kind);
+    /// Names that were queried, without the trailing dot.
+    pub fn queries(&self, kind: RecordType) -> Vec<String> {
+        let queries = self.queries.lock().expect("records");
+        let of_kind = queries.iter().filter(|(_, queried)| *queried == kind);
         of_kind.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -154,7 +154,7 @@ impl Drop for NameServer {
     }
 }
 
-/// A name in lower case, without the dot at its end, and as it is: hickory shows some characters escaped.
+/// A name in lower case, without the trailing dot, and unescaped: hickory displays some characters escaped.
 fn text(name: &Name) -> String {
     let labels: Vec<_> = name.iter().map(|label| String::from_utf8_lossy(label).to_lowercase()).collect();
     labels.join(".")
@@ -191,7 +191,7 @@ fn answer(query: &Message, name: &Name, kind: RecordType, entry: &Entry, ttl: u3
         answer.answers.push(Record::from_rdata(name.clone(), ttl, data));
     }
     if answer.answers.is_empty() {
-        // How long "there is none" is good (RFC 2308).
+        // TTL of negative answers (RFC 2308).
         let soa = SOA::new(name.clone(), name.clone(), 1, 1, 1, 1, ttl);
         answer.authorities.push(Record::from_rdata(name.clone(), ttl, RData::SOA(soa)));
     }

@@ -1,4 +1,4 @@
-//! An HTTP/2 upstream without TLS at the level of frames (RFC 9113, section 4): it notes each frame that comes.
+//! An HTTP/2 upstream without TLS at the level of frames (RFC 9113, section 4): it records each frame that it receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,10 +19,10 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Which of the upstream's connections it came on; the first is 1.
+    /// The number of the upstream's connection; the first is 1.
     pub connection: usize,
     pub kind: u8,
     pub flags: u8,
@@ -30,20 +30,20 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
-/// What becomes of requests.
+/// How requests are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
-    /// They are answered with 200, once so many have come in all.
+    /// Answered with 200, once this many have arrived in total.
     AnswerAfter(usize),
     /// The very first is not processed (REFUSED_STREAM); all others are answered.
     RefuseFirst,
-    /// The first connection takes none (GOAWAY); requests on others are answered.
+    /// The first connection processes none (GOAWAY); requests on others are answered.
     GoAwayFirst,
     /// No stream may send a byte of its body, and none is answered.
     NoWindow,
 }
 
-/// An upstream that notes frames.
+/// An upstream that records frames.
 pub struct FrameUpstream {
     pub upstream: Upstream,
     frames: Arc<Mutex<Vec<Frame>>>,
@@ -53,28 +53,28 @@ impl FrameUpstream {
     pub async fn start(behaviour: Behaviour) -> FrameUpstream {
         let frames = Arc::new(Mutex::new(Vec::new()));
         let (requests, _) = watch::channel(0_usize);
-        let (noted, requests) = (frames.clone(), Arc::new(requests));
+        let (recorded, requests) = (frames.clone(), Arc::new(requests));
         let upstream = Upstream::raw(move |stream, number| {
             let mut connection = Connection {
                 number,
                 behaviour,
-                frames: noted.clone(),
+                frames: recorded.clone(),
                 requests: requests.clone(),
                 waiting: Vec::new(),
             };
-            // Connections end in many ways in tests; none is this side's business.
+            // Connections end in many ways in tests, none of which concerns this side.
             async move { drop(connection.serve(stream).await) }
         })
         .await;
         FrameUpstream { upstream, frames }
     }
 
-    /// The frames of a kind that came.
+    /// The received frames of a kind.
     pub fn frames(&self, kind: u8) -> Vec<Frame> {
-        self.frames.lock().expect("notes").iter().filter(|frame| frame.kind == kind).cloned().collect()
+        self.frames.lock().expect("records").iter().filter(|frame| frame.kind == kind).cloned().collect()
     }
 
-    /// Requests that came, as the connections that they came on.
+    /// The received requests, as the numbers of their connections.
     pub fn requests(&self) -> Vec<usize> {
         self.frames(HEADERS).iter().map(|frame| frame.connection).collect()
     }
@@ -84,9 +84,9 @@ struct Connection {
     number: usize,
     behaviour: Behaviour,
     frames: Arc<Mutex<Vec<Frame>>>,
-    /// How many have come on all connections.
+    /// How many have arrived on all connections.
     requests: Arc<watch::Sender<usize>>,
-    /// Streams that wait for their answer.
+    /// Streams that wait for their response.
     waiting: Vec<u32>,
 }
 
@@ -96,7 +96,7 @@ impl Connection {
         stream.read_exact(&mut preface).await?;
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         let (mut reader, mut writer) = stream.into_split();
-        // Frames are read by a task of their own, since a read that is given up in the middle would lose its place.
+        // A separate task reads frames, because a read that is cancelled halfway would lose its place.
         let (sender, mut arriving) = tokio::sync::mpsc::channel(64);
         let number = self.number;
         tokio::spawn(async move {
@@ -133,9 +133,9 @@ impl Connection {
         }
     }
 
-    /// Notes a frame; what has to be said at once is returned.
+    /// Records a frame. Returns the frames that have to be sent at once.
     fn note(&mut self, arrived: Frame) -> Vec<u8> {
-        self.frames.lock().expect("notes").push(arrived.clone());
+        self.frames.lock().expect("records").push(arrived.clone());
         let mut answer = Vec::new();
         match (arrived.kind, arrived.flags & ACK) {
             (SETTINGS, 0) => answer = frame(SETTINGS, ACK, 0, &[]),

@@ -1,6 +1,6 @@
-//! The harness of the integration tests: real proxies, real upstreams and real sockets inside the test's process.
+//! The harness of the integration tests: real proxies, upstreams and sockets inside the test's process.
 //!
-//! Nothing here asserts what a proxy should do; the suites under `suite/` do.
+//! Nothing here asserts how a proxy should behave; the suites under `suite/` do.
 
 pub mod certs;
 pub mod client;
@@ -21,5 +21,5 @@ pub use connect_proxy::ConnectProxy;
 pub use dns::NameServer;
 pub use modules::{Live, Wat, example};
 pub use proxy::{Proxy, Tenant};
-pub use upstream::{Answer, Seen, Upstream};
+pub use upstream::{Answer, ReceivedRequest, Upstream};
 pub use wait::{eventually, eventually_async};

@@ -1,4 +1,4 @@
-//! Modules for tests: the real examples, and modules written by hand in WAT for what no kit would ever produce.
+//! Modules for tests: the real examples, and modules in WAT for behaviour that no toolchain would produce.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// The top of the repository.
+/// The root of the repository.
 pub fn repository() -> PathBuf {
     let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("a repository around the tests").to_owned()
 }
 
-/// A module written in WAT: a core module that exports `select-peer` as the canonical ABI has it.
+/// A module written in WAT: a core module that exports `select-peer` as the canonical ABI requires.
 pub struct Wat {
     body: String,
     pages: u32,
@@ -32,9 +32,9 @@ pub struct Wat {
 
 impl Wat {
     /// A router whose `select-peer` has this body. It has one parameter, the request, and results in the address of a
-    /// `result<decision, string>`. The request is dropped before, as a function must that borrows. Below 1024 lie
-    /// answers that are ready: `pass` at 64, an error at 96, a response 200 at 128; `$at` is a global to count with.
-    /// Strings and lists that the module is given go to the heap from 4096 on.
+    /// `result<decision, string>`. The request is dropped first, as a function that borrows must do. Below 1024 are
+    /// prepared answers: `pass` at 64, an error at 96, a response 200 at 128; `$at` is a global to count with.
+    /// Strings and lists that the host passes to the module are placed on the heap, from 4096 on.
     pub fn select_peer(body: &str) -> Wat {
         Wat::core(&format!(
             r#"
@@ -48,7 +48,7 @@ impl Wat {
         Wat::select_peer(&format!("(i32.store16 (i32.const 136) (i32.const {status})) (i32.const 128)"))
     }
 
-    /// A core module with these fields beside the memory and the allocator.
+    /// A core module with these fields in addition to the memory and the allocator.
     pub fn core(fields: &str) -> Wat {
         Wat { body: fields.to_owned(), pages: 1, wit: String::new(), world: "pointsman:router/router" }
     }
@@ -65,7 +65,7 @@ impl Wat {
         self
     }
 
-    /// Takes the component type from this WIT package, which may include the router's world, instead.
+    /// Uses the component type from this WIT package, which may include the router's world, instead.
     pub fn world(mut self, wit: &str, world: &'static str) -> Wat {
         self.wit = wit.to_owned();
         self.world = world;
@@ -97,7 +97,7 @@ impl Wat {
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
-    /// The core module with its component type, as a toolchain leaves it.
+    /// The core module with its component type, as a toolchain produces it.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.core_bytes();
         let mut resolve = Resolve::default();
@@ -120,13 +120,13 @@ impl Wat {
             .expect("a component")
     }
 
-    /// A file with the module, for as long as it is held.
+    /// A file with the module, which exists as long as the result is held.
     pub fn file(&self) -> NamedTempFile {
         module_file(&self.bytes())
     }
 }
 
-/// A module file of a tenant that is replaced while a proxy watches it.
+/// A tenant's module file that is replaced while a proxy watches it.
 pub struct Live {
     folder: tempfile::TempDir,
 }
@@ -150,27 +150,27 @@ impl Live {
         self.folder().join("router.wasm")
     }
 
-    /// Puts other bytes in its place at once.
+    /// Replaces its content atomically.
     pub fn replace(&self, bytes: &[u8]) {
         let new = self.folder().join("router.wasm.new");
         std::fs::write(&new, bytes).expect("the module is written");
         std::fs::rename(new, self.path()).expect("the module is replaced");
     }
 
-    /// The tests beside the module.
+    /// The file of tests next to the module.
     pub fn tests(&self, json: &str) {
         std::fs::write(self.folder().join("router.tests.json"), json).expect("the tests are written");
     }
 }
 
-/// A file with these bytes, for as long as it is held.
+/// A file with these bytes, which exists as long as the result is held.
 pub fn module_file(bytes: &[u8]) -> NamedTempFile {
     let file = Builder::new().suffix(".wasm").tempfile().expect("a file");
     std::fs::write(file.path(), bytes).expect("the module is written");
     file
 }
 
-/// WAT wants imports before all else; in the tests they are lines of their own that start with `(import`.
+/// WAT requires imports first; in the tests they are separate lines that start with `(import`.
 fn imports(fields: &str) -> String {
     fields.lines().filter(|line| line.trim_start().starts_with("(import")).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! Real programs as upstreams and proxies: each runs on loopback for as long as it is held.
+//! Real programs as upstreams and proxies: each runs on loopback as long as it is held.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use crate::wait::eventually;
 /// A program that is running.
 pub struct Part {
     process: Child,
-    /// Its files.
+    /// The folder of its files.
     _folder: TempDir,
     address: SocketAddr,
 }
 
 impl Part {
-    /// nginx with this `server` block, in which `ADDRESS` stands for the address to listen on; `server.pem` and
-    /// `ca.pem` are there for it.
+    /// nginx with this `server` block, in which `ADDRESS` is replaced with the address to listen on. `server.pem`
+    /// and `ca.pem` are in its folder.
     pub async fn nginx(server: &str, leaf: &Leaf, clients: &Authority) -> Part {
         let (folder, address) = (TempDir::new().expect("a folder"), Upstream::closed_port());
         write(&folder, "server.pem", &format!("{}{}", leaf.certificate, leaf.key));
@@ -92,13 +92,13 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Not SIGKILL: nginx would leave its worker behind. It may have ended by itself.
+        // Not SIGKILL: nginx would leave its worker running. It may have ended already.
         let _ = Command::new("kill").arg(self.process.id().to_string()).stderr(Stdio::null()).status();
         let _ = self.process.wait();
     }
 }
 
-/// A script in `tests/parts`, run by Debian's Python: another one in the path has not Debian's packages.
+/// A script in `tests/parts`, run by Debian's Python: any other one in the path lacks Debian's packages.
 pub fn python(script: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/python3");
     command.arg(repository().join("tests/parts").join(script)).args(arguments).stdin(Stdio::piped());
@@ -109,7 +109,7 @@ fn missing<T>(program: &str) -> impl FnOnce(std::io::Error) -> T {
     move |error| panic!("{program} cannot be run ({error}): run `make setup`")
 }
 
-/// Debian keeps servers there, out of an ordinary user's path.
+/// Debian installs servers there, outside an ordinary user's path.
 fn with_sbin() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }

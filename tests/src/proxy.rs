@@ -1,4 +1,4 @@
-//! A proxy in the test's own process, configured as a user would: with TOML and module files.
+//! A proxy in the test's own process, configured as a user would do it: with TOML and module files.
 
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::certs::{Authority, Leaf};
 use crate::client::{Client, Reply};
 use crate::wait::eventually;
 
-/// The name of the configuration.
+/// The name of the configuration file.
 const CONFIG: &str = "pointsman.toml";
 
 /// A tenant to be configured.
@@ -66,13 +66,13 @@ impl Tenant {
         self
     }
 
-    /// `warm` of its modules.
+    /// Sets `warm` for its modules.
     pub fn warm(mut self, warm: &'static str) -> Tenant {
         self.warm = warm;
         self
     }
 
-    /// Takes the grant away that lets connections go to this machine.
+    /// Removes the grant that allows connections to this machine.
     pub fn confined(mut self) -> Tenant {
         self.confined = true;
         self
@@ -93,7 +93,7 @@ impl Tenant {
                 writeln!(toml, "[[tenant.module]]\npath = {path:?}\nwarm = {warm:?}\n[tenant.module.config]\n{config}");
         }
         const GRANTS: &str = "[tenant.grants]\n";
-        /// Where the fake upstreams are.
+        /// The networks in which the fake upstreams are.
         const HERE: &str = "[tenant.grants]\nnetworks = [\"127.0.0.0/8\", \"::1\"]\n";
         match self.tables.contains(GRANTS) {
             _ if self.confined => toml + &self.tables,
@@ -118,7 +118,7 @@ pub struct Builder {
     admin: String,
 }
 
-/// A running proxy. Its listener `plain` takes HTTP/1.1 and HTTP/2 without TLS, `tls` (if asked for) both with TLS.
+/// A running proxy. Its listener `plain` speaks HTTP/1.1 and HTTP/2 without TLS, `tls` (if added) both with TLS.
 pub struct Proxy {
     server: Option<Server>,
     directory: TempDir,
@@ -156,7 +156,7 @@ impl Proxy {
         self.server.as_ref().and_then(Server::admin_address).expect("an admin listener")
     }
 
-    /// The value of a metric, by its name and labels as `/metrics` has them; 0 if it is not there.
+    /// The value of a metric, by its name and labels as `/metrics` prints them; 0 if it is absent.
     pub async fn metric(&self, series: &str) -> f64 {
         let reply = Client::http1(self.admin_address()).await.get("http://localhost/metrics").await;
         assert_eq!(reply.status, 200);
@@ -164,12 +164,12 @@ impl Proxy {
         line.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
-    /// One GET request on a connection of its own, HTTP/1.1 without TLS.
+    /// One GET request on its own connection, HTTP/1.1 without TLS.
     pub async fn get(&self, url: &str) -> Reply {
         self.client().await.get(url).await
     }
 
-    /// `Client::order` on a connection of its own.
+    /// `Client::order` on its own connection.
     pub async fn order(&self, order: impl Display) -> Reply {
         self.client().await.order(order).await
     }
@@ -178,12 +178,12 @@ impl Proxy {
         Client::http1(self.address()).await
     }
 
-    /// A connection to speak bytes on.
+    /// A raw connection.
     pub async fn raw(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.expect("a connection")
     }
 
-    /// The access log once it has this many lines.
+    /// Waits until the access log has this many lines, and returns them.
     pub async fn log(&self, lines: usize) -> Vec<Value> {
         let path = self.directory.path().join("access.log");
         eventually(&format!("{lines} lines in the access log"), || {
@@ -201,12 +201,12 @@ impl Proxy {
         }
     }
 
-    /// What may change while it serves.
+    /// The part of it that may change while it serves.
     pub fn control(&self) -> Arc<Control> {
         self.server.as_ref().expect("a running server").control().clone()
     }
 
-    /// Reads the configuration again as SIGHUP does, or tells what the log would tell.
+    /// Reads the configuration again as SIGHUP does. The error is the text that the log would contain.
     pub async fn reload(&self) -> Result<Changes, String> {
         let control = self.control();
         let reloaded = tokio::task::spawn_blocking(move || control.reload()).await.expect("a reload");
@@ -223,10 +223,10 @@ impl Proxy {
         self.folder().join(CONFIG)
     }
 
-    /// Stops as SIGTERM does, and tells how that went.
+    /// Stops as SIGTERM does, and returns the result.
     pub async fn stop(mut self) -> Stopped {
         let server = self.server.take().expect("a running server");
-        tokio::task::spawn_blocking(|| server.stop()).await.expect("a stop")
+        tokio::task::spawn_blocking(|| server.stop()).await.expect("no panic")
     }
 }
 
@@ -250,7 +250,7 @@ impl Builder {
         self
     }
 
-    /// Serves with this many threads instead of two.
+    /// Serves with this number of threads instead of two.
     pub fn threads(mut self, threads: usize) -> Builder {
         self.threads = threads;
         self
@@ -283,13 +283,13 @@ impl Builder {
         self
     }
 
-    /// Trusts upstreams that this authority vouches for.
+    /// Trusts upstreams whose certificates this authority has signed.
     pub fn trusting(mut self, authority: &Authority) -> Builder {
         self.trusted = Some(authority.pem().to_owned());
         self
     }
 
-    /// Puts a file beside the configuration.
+    /// Adds a file next to the configuration.
     pub fn file(mut self, name: &str, text: &str) -> Builder {
         self.files.push((name.to_owned(), text.to_owned()));
         self
@@ -345,7 +345,7 @@ impl Builder {
         self.try_start().await.unwrap_or_else(|message| panic!("the proxy starts: {message}"))
     }
 
-    /// Starts, or tells what a user would be told.
+    /// Starts the proxy. The error is the text that a user would see.
     pub async fn try_start(self) -> Result<Proxy, String> {
         let directory = TempDir::new().expect("a directory");
         let toml = self.toml(directory.path());

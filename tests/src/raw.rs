@@ -1,15 +1,15 @@
-//! HTTP/1 by hand, where every byte counts.
+//! Raw HTTP/1, where every byte counts.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// All that comes until the connection ends. A reset is an end as well.
+/// Everything received until the connection ends. A reset also counts as an end.
 pub async fn read_all(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// A head, its empty line included; less if the connection ends before.
+/// A head, including its empty line; less if the connection ends before.
 pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! The proxy's own ends of connections, found among the sockets of this process, since the proxy runs in it.
+//! The proxy's ends of connections, found among the sockets of this process, since the proxy runs in it.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,7 +21,7 @@ fn descriptors() -> impl Iterator<Item = OwnedFd> {
     numbers.filter_map(|number: i32| {
         #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that another part of a process owns")]
         // SAFETY: borrowed only to be copied at once. If it was closed meanwhile the copy fails, and if it was reused
-        // the copy is of another file, which the search passes over.
+        // the copy is of another file, which the search skips.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         borrowed.try_clone_to_owned().ok()
     })

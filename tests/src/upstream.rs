@@ -1,4 +1,4 @@
-//! Fake upstreams that note what they saw on the wire. A panic in one fails the test.
+//! Fake upstreams that record what they receive. A panic in one fails the test.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,30 +21,30 @@ use tokio_openssl::SslStream;
 
 use crate::certs::{Authority, Leaf};
 
-/// A request as an upstream saw it.
+/// A request as an upstream received it.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ReceivedRequest {
     pub method: Method,
     pub uri: Uri,
     pub version: Version,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Which of the upstream's connections it came on; the first is 1.
+    /// The number of the upstream's connection; the first is 1.
     pub connection: usize,
     pub peer: SocketAddr,
     pub sni: Option<String>,
     pub alpn: Option<String>,
-    /// The issuer's and the client's own common name, if the client showed a certificate.
+    /// The issuer's and the client's own common name, if the client presented a certificate.
     pub client: Option<(String, String)>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
     }
 }
 
-/// What an upstream answers.
+/// An upstream's response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
@@ -65,7 +65,7 @@ impl Answer {
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(&ReceivedRequest) -> Answer + Send + Sync>;
 
 /// An upstream to be started.
 pub struct Builder {
@@ -74,20 +74,20 @@ pub struct Builder {
     ip: IpAddr,
 }
 
-/// An upstream that listens on a loopback port of its own.
+/// An upstream that listens on its own loopback port.
 pub struct Upstream {
     address: SocketAddr,
-    notes: Arc<Notes>,
+    records: Arc<Records>,
     accept: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Notes {
-    seen: Mutex<Vec<Seen>>,
+struct Records {
+    requests: Mutex<Vec<ReceivedRequest>>,
     connections: AtomicUsize,
     closed: AtomicUsize,
     panicked: Mutex<bool>,
-    /// Requests that came, and how many must have come before any is answered.
+    /// The number of requests received, and how many must have arrived before any is answered.
     arrived: watch::Sender<usize>,
     held_until: AtomicUsize,
 }
@@ -98,12 +98,12 @@ impl Upstream {
         Upstream::with(move |_| Answer::ok(body))
     }
 
-    /// An HTTP upstream with answers of its own.
-    pub fn with(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Builder {
+    /// An HTTP upstream whose handler computes the responses.
+    pub fn with(handler: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static) -> Builder {
         Builder { handler: Arc::new(handler), tls: None, ip: LOOPBACK }
     }
 
-    /// A port on which nobody listens, and which no other test gets: it stays bound until the process ends.
+    /// A port that refuses connections and that no other test gets: it stays bound until the process ends.
     pub fn closed_port() -> SocketAddr {
         let socket = TcpSocket::new_v4().expect("a socket");
         // `Builder::at` may still listen there.
@@ -114,7 +114,7 @@ impl Upstream {
         address
     }
 
-    /// An upstream that does as it likes with each connection.
+    /// An upstream that handles each connection with this function.
     pub async fn raw<F>(behave: impl Fn(TcpStream, usize) -> F + Send + Sync + 'static) -> Upstream
     where
         F: Future<Output = ()> + Send + 'static,
@@ -131,31 +131,31 @@ impl Upstream {
         self.address
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
-        self.notes.seen.lock().expect("notes").clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.records.requests.lock().expect("records").clone()
     }
 
-    /// The one request that came.
+    /// The only request received.
     #[track_caller]
-    pub fn only(&self) -> Seen {
-        let mut seen = self.seen();
-        assert_eq!(seen.len(), 1, "requests at the upstream: {seen:?}");
-        seen.remove(0)
+    pub fn only_request(&self) -> ReceivedRequest {
+        let mut requests = self.requests();
+        assert_eq!(requests.len(), 1, "requests at the upstream: {requests:?}");
+        requests.remove(0)
     }
 
-    /// The next `count` requests are answered when the last of them has come.
+    /// The next `count` requests are answered when the last of them has arrived.
     pub fn hold(&self, count: usize) {
-        self.notes.held_until.store(*self.notes.arrived.borrow() + count, Ordering::SeqCst);
+        self.records.held_until.store(*self.records.arrived.borrow() + count, Ordering::SeqCst);
     }
 
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.connections() - self.notes.closed.load(Ordering::SeqCst)
+        self.connections() - self.records.closed.load(Ordering::SeqCst)
     }
 
-    /// Connections that came.
+    /// Number of connections accepted so far.
     pub fn connections(&self) -> usize {
-        self.notes.connections.load(Ordering::SeqCst)
+        self.records.connections.load(Ordering::SeqCst)
     }
 }
 
@@ -166,19 +166,19 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS with this certificate and offers these protocols, best first.
+    /// Speaks TLS with this certificate and offers these protocols, in order of preference.
     pub fn tls(mut self, leaf: &Leaf, alpn: &[&str]) -> Builder {
         self.tls = Some(leaf.acceptor(alpn));
         self
     }
 
-    /// Speaks HTTP/1.1 over TLS, with clients that one of these authorities vouches for.
+    /// Speaks HTTP/1.1 over TLS, with clients whose certificates one of these authorities has signed.
     pub fn mutual_tls(mut self, leaf: &Leaf, clients: &[&Authority]) -> Builder {
         self.tls = Some(leaf.acceptor_for(clients, true, &["http/1.1"]));
         self
     }
 
-    /// Speaks TLS, and asks for a certificate that one of these authorities vouches for without insisting on it.
+    /// Speaks TLS, and requests a certificate signed by one of these authorities without requiring it.
     pub fn asking_tls(mut self, leaf: &Leaf, clients: &[&Authority], alpn: &[&str]) -> Builder {
         self.tls = Some(leaf.acceptor_for(clients, false, alpn));
         self
@@ -192,10 +192,10 @@ impl Builder {
     /// Starts on an address that is known to be free.
     pub async fn at(self, address: SocketAddr) -> Upstream {
         let (handler, tls) = (self.handler, self.tls);
-        serve(address, move |stream, connection, peer, notes| {
+        serve(address, move |stream, connection, peer, records| {
             let (handler, tls) = (handler.clone(), tls.clone());
             async move {
-                let wire = Wire { handler, notes, connection, peer, sni: None, alpn: None, client: None };
+                let wire = Wire { handler, records, connection, peer, sni: None, alpn: None, client: None };
                 match tls {
                     None => wire.http(stream).await,
                     Some(acceptor) => wire.https(stream, &acceptor).await,
@@ -208,37 +208,37 @@ impl Builder {
 
 async fn serve<F>(
     address: SocketAddr,
-    behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Notes>) -> F + Send + Sync + 'static,
+    behave: impl Fn(TcpStream, usize, SocketAddr, Arc<Records>) -> F + Send + Sync + 'static,
 ) -> Upstream
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::bind(address).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let notes = Arc::new(Notes::default());
+    let records = Arc::new(Records::default());
     let accept = tokio::spawn({
-        let notes = notes.clone();
+        let records = records.clone();
         async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                let number = notes.connections.fetch_add(1, Ordering::SeqCst) + 1;
-                let served = tokio::spawn(behave(stream, number, peer, notes.clone()));
-                let notes = notes.clone();
+                let number = records.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                let served = tokio::spawn(behave(stream, number, peer, records.clone()));
+                let records = records.clone();
                 tokio::spawn(async move {
                     if served.await.is_err_and(|error| error.is_panic()) {
-                        *notes.panicked.lock().expect("notes") = true;
+                        *records.panicked.lock().expect("records") = true;
                     }
-                    notes.closed.fetch_add(1, Ordering::SeqCst);
+                    records.closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
         }
     });
-    Upstream { address, notes, accept }
+    Upstream { address, records, accept }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.accept.abort();
-        let panicked = *self.notes.panicked.lock().expect("notes");
+        let panicked = *self.records.panicked.lock().expect("records");
         assert!(std::thread::panicking() || !panicked, "a fake upstream panicked");
     }
 }
@@ -247,7 +247,7 @@ impl Drop for Upstream {
 #[derive(Clone)]
 struct Wire {
     handler: Handler,
-    notes: Arc<Notes>,
+    records: Arc<Records>,
     connection: usize,
     peer: SocketAddr,
     sni: Option<String>,
@@ -259,7 +259,7 @@ impl Wire {
     async fn https(mut self, stream: TcpStream, acceptor: &SslAcceptor) {
         let ssl = Ssl::new(acceptor.context()).expect("a TLS session");
         let mut stream = SslStream::new(ssl, stream).expect("a TLS stream");
-        // A client that does not like the certificate hangs up: that is for the test to see on the other side.
+        // A client that rejects the certificate closes the connection: the test asserts that on the other side.
         if std::pin::Pin::new(&mut stream).accept().await.is_err() {
             return;
         }
@@ -274,7 +274,7 @@ impl Wire {
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let service = hyper::service::service_fn(move |request| self.clone().answer(request));
-        // Connections end in many ways in tests; none is this side's business.
+        // Connections end in many ways in tests, none of which concerns this side.
         let _ = auto::Builder::new(TokioExecutor::new())
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .await;
@@ -283,7 +283,7 @@ impl Wire {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let seen = Seen {
+        let received = ReceivedRequest {
             method: head.method,
             uri: head.uri,
             version: head.version,
@@ -295,12 +295,12 @@ impl Wire {
             alpn: self.alpn,
             client: self.client,
         };
-        self.notes.seen.lock().expect("notes").push(seen.clone());
-        self.notes.arrived.send_modify(|arrived| *arrived += 1);
-        let (mut arrived, held_until) = (self.notes.arrived.subscribe(), &self.notes.held_until);
+        self.records.requests.lock().expect("records").push(received.clone());
+        self.records.arrived.send_modify(|arrived| *arrived += 1);
+        let (mut arrived, held_until) = (self.records.arrived.subscribe(), &self.records.held_until);
         // Ends with the upstream itself.
         let _ = arrived.wait_for(|arrived| *arrived >= held_until.load(Ordering::SeqCst)).await;
-        let answer = (self.handler)(&seen);
+        let answer = (self.handler)(&received);
         let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;
         for (name, value) in answer.headers {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for something that must happen. Far beyond what a busy machine needs; a test that reaches it fails.
+/// Longest wait for an event that must happen. Much longer than a busy machine needs; a test that reaches it fails.
 pub const LONGEST: Duration = Duration::from_secs(20);
 
-/// Polls until `probe` gives a value.
+/// Polls until `probe` returns a value.
 ///
 /// # Panics
 /// After 20 seconds, naming `what`.
@@ -15,7 +15,7 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> impl F
     poll(what.to_owned(), async move || probe(), caller)
 }
 
-/// The same for a probe that waits itself.
+/// The same for an asynchronous probe.
 #[track_caller]
 pub fn eventually_async<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();

@@ -21,12 +21,12 @@ async fn proxy(live: &Live, folder: &TempDir) -> Proxy {
     Proxy::with(Tenant::new("shop").module(live.path(), "")).proxy(&keys).admin(&admin).start().await
 }
 
-/// Asks the API on its socket.
-async fn ask(folder: &TempDir, method: Method, path: &str, body: &[u8]) -> (u16, Value) {
-    ask_at(&folder.path().join("admin.sock"), method, path, body).await
+/// Sends a request to the API on its socket.
+async fn call(folder: &TempDir, method: Method, path: &str, body: &[u8]) -> (u16, Value) {
+    call_at(&folder.path().join("admin.sock"), method, path, body).await
 }
 
-async fn ask_at(socket: &Path, method: Method, path: &str, body: &[u8]) -> (u16, Value) {
+async fn call_at(socket: &Path, method: Method, path: &str, body: &[u8]) -> (u16, Value) {
     let stream = UnixStream::connect(socket).await.expect("the socket");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
     tokio::spawn(connection);
@@ -43,40 +43,40 @@ async fn status(proxy: &Proxy) -> u16 {
 }
 
 #[tokio::test]
-async fn module_is_uploaded_promoted_and_taken_back() {
+async fn module_is_uploaded_promoted_and_rolled_back() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let proxy = proxy(&live, &folder).await;
-    let (status_code, list) = ask(&folder, Method::GET, "/v1/tenants", b"").await;
+    let (status_code, list) = call(&folder, Method::GET, "/v1/tenants", b"").await;
     assert_eq!(
         (status_code, &list["tenants"][0]["name"], &list["tenants"][0]["live"]),
         (200, &"shop".into(), &1.into())
     );
 
     let bytes = Wat::answering(202).bytes();
-    let (code, valid) = ask(&folder, Method::POST, "/v1/tenants/shop/validate", &bytes).await;
+    let (code, valid) = call(&folder, Method::POST, "/v1/tenants/shop/validate", &bytes).await;
     assert_eq!((code, &valid["valid"], status(&proxy).await), (200, &true.into(), 201));
-    let (code, canary) = ask(&folder, Method::POST, "/v1/tenants/shop/modules?stage=canary", &bytes).await;
+    let (code, canary) = call(&folder, Method::POST, "/v1/tenants/shop/modules?stage=canary", &bytes).await;
     assert_eq!((code, &canary["version"], &canary["stage"]), (200, &2.into(), &"canary".into()));
-    let (_, shop) = ask(&folder, Method::GET, "/v1/tenants/shop", b"").await;
+    let (_, shop) = call(&folder, Method::GET, "/v1/tenants/shop", b"").await;
     assert_eq!((&shop["candidate"]["version"], &shop["live"]), (&2.into(), &1.into()));
     assert_eq!(shop["versions"][0]["standing"], "candidate");
-    let (code, promoted) = ask(&folder, Method::POST, "/v1/tenants/shop/promote", b"").await;
+    let (code, promoted) = call(&folder, Method::POST, "/v1/tenants/shop/promote", b"").await;
     assert_eq!((code, &promoted["live"], status(&proxy).await), (200, &2.into(), 202));
-    let (code, back) = ask(&folder, Method::POST, "/v1/tenants/shop/rollback", b"").await;
+    let (code, back) = call(&folder, Method::POST, "/v1/tenants/shop/rollback", b"").await;
     assert_eq!((code, &back["version"], status(&proxy).await), (200, &1.into(), 201));
-    let (code, again) = ask(&folder, Method::POST, "/v1/tenants/shop/rollback?version=2", b"").await;
+    let (code, again) = call(&folder, Method::POST, "/v1/tenants/shop/rollback?version=2", b"").await;
     assert_eq!((code, &again["version"], status(&proxy).await), (200, &2.into(), 202));
 
-    let (code, _) = ask(&folder, Method::POST, "/v1/tenants/shop/modules?stage=shadow", &bytes).await;
+    let (code, _) = call(&folder, Method::POST, "/v1/tenants/shop/modules?stage=shadow", &bytes).await;
     assert_eq!(code, 200);
-    let (code, aborted) = ask(&folder, Method::POST, "/v1/tenants/shop/abort", b"").await;
+    let (code, aborted) = call(&folder, Method::POST, "/v1/tenants/shop/abort", b"").await;
     assert_eq!((code, &aborted["candidate"]), (200, &Value::Null));
-    let (code, changes) = ask(&folder, Method::POST, "/v1/reload", b"").await;
+    let (code, changes) = call(&folder, Method::POST, "/v1/reload", b"").await;
     assert_eq!((code, &changes["unchanged"], status(&proxy).await), (200, &1.into(), 202));
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_told_with_a_code() {
+async fn impossible_requests_are_refused_with_a_code() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let proxy = proxy(&live, &folder).await;
     let post = Method::POST;
@@ -96,16 +96,16 @@ async fn what_cannot_be_done_is_told_with_a_code() {
         (post.clone(), "/v1/tenants/shop/modules", b"no module", 422, "refused"),
         (post.clone(), "/v1/tenants/shop/validate", b"no module", 422, "refused"),
     ] {
-        let (found, answer) = ask(&folder, method, path, body).await;
+        let (found, answer) = call(&folder, method, path, body).await;
         assert_eq!((found, &answer["error"]["code"]), (status, &code.into()), "{path}: {answer}");
     }
-    let (_, answer) = ask(&folder, Method::POST, "/v1/tenants/shop/modules", b"no module").await;
+    let (_, answer) = call(&folder, Method::POST, "/v1/tenants/shop/modules", b"no module").await;
     assert_eq!(answer["error"]["step"], "build");
-    let (_, list) = ask(&folder, Method::GET, "/v1/failures", b"").await;
+    let (_, list) = call(&folder, Method::GET, "/v1/failures", b"").await;
     let failures = list["failures"].as_array().expect("failures");
     assert_eq!((failures.len(), &failures[0]["tenant"], &failures[0]["origin"]), (2, &"shop".into(), &"upload".into()));
     std::fs::write(proxy.config_file(), "x").expect("written");
-    let (found, answer) = ask(&folder, Method::POST, "/v1/reload", b"").await;
+    let (found, answer) = call(&folder, Method::POST, "/v1/reload", b"").await;
     assert_eq!((found, &answer["error"]["code"]), (422, &"config-refused".into()));
     assert_eq!(status(&proxy).await, 201);
 }
@@ -114,19 +114,19 @@ async fn what_cannot_be_done_is_told_with_a_code() {
 async fn module_that_is_too_large_is_not_read_to_its_end() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let _proxy = proxy(&live, &folder).await;
-    let (found, answer) = ask(&folder, Method::POST, "/v1/tenants/shop/modules", &vec![0; 64 * 1024 * 1024 + 1]).await;
+    let (found, answer) = call(&folder, Method::POST, "/v1/tenants/shop/modules", &vec![0; 64 * 1024 * 1024 + 1]).await;
     assert_eq!((found, &answer["error"]["code"]), (413, &"too-large".into()));
 }
 
 #[tokio::test]
-async fn upload_needs_a_place_to_be_kept() {
+async fn upload_needs_a_state_folder() {
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let admin = format!("socket = {:?}", folder.path().join("admin.sock"));
     let _proxy = Proxy::with(Tenant::new("shop").module(live.path(), "")).admin(&admin).start().await;
     let bytes = Wat::answering(202).bytes();
-    let (found, answer) = ask(&folder, Method::POST, "/v1/tenants/shop/modules", &bytes).await;
+    let (found, answer) = call(&folder, Method::POST, "/v1/tenants/shop/modules", &bytes).await;
     assert_eq!((found, &answer["error"]["code"]), (409, &"no-state-dir".into()));
-    assert_eq!(ask(&folder, Method::POST, "/v1/tenants/shop/validate", &bytes).await.0, 200);
+    assert_eq!(call(&folder, Method::POST, "/v1/tenants/shop/validate", &bytes).await.0, 200);
 }
 
 #[tokio::test]
@@ -139,34 +139,34 @@ async fn drained_tenant_takes_no_new_requests() {
     let other = Wat::answering(201).file();
     let proxy = Proxy::with(shop).and(Tenant::new("other").module(other.path(), "")).admin(&admin).start().await;
     assert_eq!(status(&proxy).await, 200);
-    let (_, drained) = ask(&folder, Method::POST, "/v1/tenants/shop/drain", b"").await;
+    let (_, drained) = call(&folder, Method::POST, "/v1/tenants/shop/drain", b"").await;
     assert_eq!(drained["drained"], true);
     let reply = proxy.get("http://shop.test/").await;
     assert_eq!((reply.status, reply.code()), (503, Some("tenant-drained")));
     assert_eq!(proxy.get("http://other.test/").await.status, 201);
-    // It outlives a reload.
-    ask(&folder, Method::POST, "/v1/reload", b"").await;
+    // It survives a reload.
+    call(&folder, Method::POST, "/v1/reload", b"").await;
     assert_eq!(status(&proxy).await, 503);
-    ask(&folder, Method::POST, "/v1/tenants/shop/resume", b"").await;
+    call(&folder, Method::POST, "/v1/tenants/shop/resume", b"").await;
     assert_eq!(status(&proxy).await, 200);
 }
 
 #[tokio::test]
-async fn socket_is_for_the_proxys_own_user() {
+async fn socket_is_accessible_to_the_proxys_own_user_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let _proxy = proxy(&live, &folder).await;
     let mode = std::fs::metadata(folder.path().join("admin.sock")).expect("the socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    // A second proxy does not take it away.
+    // A second proxy does not remove it.
     let admin = format!("socket = {:?}", folder.path().join("admin.sock"));
     let second = Proxy::with(Tenant::new("shop").module(live.path(), "")).admin(&admin).try_start().await;
-    assert!(second.err().expect("no start").contains("admin: cannot listen on"));
+    assert!(second.err().expect("a refusal to start").contains("admin: cannot listen on"));
 }
 
-/// A grant covers the admin socket, and modules know every path to it.
+/// A grant covers the admin socket, and modules try every path to it.
 #[tokio::test]
-async fn admin_socket_is_reached_by_no_module() {
+async fn no_module_can_reach_the_admin_socket() {
     use std::os::unix::fs::symlink;
     let folder = TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -174,11 +174,11 @@ async fn admin_socket_is_reached_by_no_module() {
     let lab = || Tenant::new("lab").module(example("lab"), "");
     let grants = "[tenant.grants]\nunix_sockets = [\"/\"]";
     let proxy = Proxy::with(lab().table(grants)).admin(&admin).start().await;
-    assert_eq!(ask(&folder, Method::GET, "/v1/tenants", b"").await.0, 200);
+    assert_eq!(call(&folder, Method::GET, "/v1/tenants", b"").await.0, 200);
     symlink(path("admin.sock"), path("link")).expect("a link");
     std::fs::hard_link(path("admin.sock"), path("hard")).expect("a link");
 
-    // What is written as the configuration has it is refused with the decision.
+    // A path that equals the one in the configuration is refused when the decision is checked.
     for address in [path("admin.sock"), path("admin.sock").replace('/', "//")] {
         let reply = proxy.order(format!(r#"{{"address": "unix:{address}"}}"#)).await;
         assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{address}");
@@ -203,13 +203,13 @@ async fn admin_socket_is_reached_by_no_module() {
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-unreachable")));
     drop(proxy);
 
-    // A fallback is a way as well.
+    // A fallback is another way to it.
     let trap = Wat::select_peer("unreachable").file();
     let with = |address: &str| {
         let peer = format!("[tenant.failure.peer]\naddress = \"unix:{address}\"\n{grants}");
         Proxy::with(Tenant::new("shop").module(trap.path(), "").table(&peer)).admin(&admin)
     };
-    let refused = with(&path("admin.sock")).try_start().await.err().expect("no start");
+    let refused = with(&path("admin.sock")).try_start().await.err().expect("a refusal to start");
     assert!(refused.contains("is a listener of this proxy itself"), "{refused}");
     let proxy = with(&path("link")).start().await;
     let reply = proxy.get("http://shop.test/v1/tenants").await;
@@ -217,7 +217,7 @@ async fn admin_socket_is_reached_by_no_module() {
 }
 
 #[tokio::test]
-async fn api_over_tcp_asks_for_the_token() {
+async fn api_over_tcp_requires_the_token() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, folder) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let file = folder.path().join("token");
@@ -228,14 +228,14 @@ async fn api_over_tcp_asks_for_the_token() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a mode");
     };
     write("short\n", 0o600);
-    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("no start");
+    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("at least 32 are needed"), "{error}");
     write(TOKEN, 0o644);
-    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("no start");
+    let error = Proxy::with(shop()).admin(&admin).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("others may read it (mode 644)"), "{error}");
     write(TOKEN, 0o600);
     let proxy = Proxy::with(shop()).admin(&admin).start().await;
-    let ask = async |path: &str, token: &str| {
+    let call = async |path: &str, token: &str| {
         let mut request = get(&format!("http://localhost{path}"));
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -243,20 +243,20 @@ async fn api_over_tcp_asks_for_the_token() {
         let request = request.body(Full::default()).expect("a request");
         Client::http1(proxy.admin_address()).await.send(request).await.expect("a response").status
     };
-    assert_eq!(ask("/v1/tenants", TOKEN).await, 200);
-    assert_eq!(ask("/v1/tenants", "").await, 401);
-    assert_eq!(ask("/v1/tenants", &TOKEN.replace('f', "e")).await, 401);
-    assert_eq!(ask("/metrics", "").await, 200);
+    assert_eq!(call("/v1/tenants", TOKEN).await, 200);
+    assert_eq!(call("/v1/tenants", "").await, 401);
+    assert_eq!(call("/v1/tenants", &TOKEN.replace('f', "e")).await, 401);
+    assert_eq!(call("/metrics", "").await, 200);
 
-    // Another token holds from the reload on; one that is no good refuses it.
+    // From the reload on, another token is valid; an invalid one refuses the reload.
     let other = TOKEN.replace('f', "e");
     write("short\n", 0o600);
     let refused = proxy.reload().await.expect_err("a refusal");
     assert!(refused.contains("admin.token_file: ") && refused.contains("at least 32 are needed"), "{refused}");
     write(&other, 0o600);
-    assert_eq!((ask("/v1/tenants", TOKEN).await, ask("/v1/tenants", &other).await), (200, 401));
+    assert_eq!((call("/v1/tenants", TOKEN).await, call("/v1/tenants", &other).await), (200, 401));
     proxy.reload().await.expect("a good token");
-    assert_eq!((ask("/v1/tenants", TOKEN).await, ask("/v1/tenants", &other).await), (401, 200));
+    assert_eq!((call("/v1/tenants", TOKEN).await, call("/v1/tenants", &other).await), (401, 200));
     let without = Proxy::with(shop()).start().await;
     assert_eq!(Client::http1(without.admin_address()).await.get("http://localhost/v1/tenants").await.status, 403);
 }

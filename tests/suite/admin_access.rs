@@ -1,4 +1,4 @@
-//! Who may ask the admin API over TCP, and what those are answered who may not.
+//! Who may use the admin API over TCP, and the responses to everybody else.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ struct Api {
     _live: Live,
 }
 
-/// An answer as it came.
+/// A received response.
 struct Answer {
     status: u16,
     head: String,
@@ -51,28 +51,28 @@ impl Api {
         Api { proxy, folder, _live: live }
     }
 
-    /// Says this to the address, from this one, and reads what comes until the connection closes.
-    async fn say_from(&self, from: &str, head: &str) -> Answer {
+    /// Sends this to the address, from this one, and reads everything until the connection closes.
+    async fn send_from(&self, from: &str, head: &str) -> Answer {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(SocketAddr::new(from.parse().expect("an address"), 0)).expect("a local address");
-        answered(socket.connect(self.proxy.admin_address()).await.expect("a connection"), head).await
+        exchange(socket.connect(self.proxy.admin_address()).await.expect("a connection"), head).await
     }
 
-    /// Head lines of a request with the token, to which these are added.
+    /// A GET request with the token and these further head lines.
     async fn get(&self, path: &str, more: &str) -> Answer {
-        self.say_from("127.0.0.1", &head("GET", path, &format!("host: localhost\r\n{}{more}", token(TOKEN)))).await
+        self.send_from("127.0.0.1", &head("GET", path, &format!("host: localhost\r\n{}{more}", token(TOKEN)))).await
     }
 
     async fn with_token(&self, from: &str, token: &str) -> Answer {
         let more = format!("host: localhost\r\n{}", self::token(token));
-        self.say_from(from, &head("GET", "/v1/tenants", &more)).await
+        self.send_from(from, &head("GET", "/v1/tenants", &more)).await
     }
 
-    /// Every request of HTTP/1.1 has a host, also where none is looked at.
+    /// Every HTTP/1.1 request has a host, even where its value does not matter.
     async fn on_socket(&self, method: &str, path: &str, more: &str) -> Answer {
         let stream = UnixStream::connect(self.folder.path().join("admin.sock")).await.expect("the socket");
         let host = if more.contains("host: ") { "" } else { "host: any.test\r\n" };
-        answered(stream, &head(method, path, &format!("{host}{more}"))).await
+        exchange(stream, &head(method, path, &format!("{host}{more}"))).await
     }
 
     async fn refused(&self, code: &str) -> f64 {
@@ -88,18 +88,18 @@ fn token(token: &str) -> String {
     format!("authorization: Bearer {token}\r\n")
 }
 
-async fn answered(mut stream: impl AsyncRead + AsyncWrite + Unpin, said: &str) -> Answer {
-    stream.write_all(said.as_bytes()).await.expect("it is sent");
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Answer {
+    stream.write_all(request.as_bytes()).await.expect("sent");
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await.expect("an answer");
     let text = String::from_utf8(text).expect("text");
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("an answer to {said}: {text}"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response to {request}: {text}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 #[tokio::test]
-async fn answers_have_the_headers_that_http_asks_for() {
+async fn responses_have_the_headers_that_http_requires() {
     let api = Api::new("").await;
     let host = "host: 127.0.0.1\r\n";
     let with_token = format!("{host}{}", token(TOKEN));
@@ -116,7 +116,7 @@ async fn answers_have_the_headers_that_http_asks_for() {
         ("GET", "/metrics", "host: evil.test\r\n", 421),
     ];
     for (method, path, more, status) in cases {
-        let answer = api.say_from("127.0.0.1", &head(method, path, more)).await;
+        let answer = api.send_from("127.0.0.1", &head(method, path, more)).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{method} {path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{method} {path}");
@@ -130,17 +130,17 @@ async fn answers_have_the_headers_that_http_asks_for() {
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{method} {path}");
         assert_eq!(answer.header("allow").is_some(), status == 405, "{method} {path}");
         if method == "GET" {
-            let same = api.say_from("127.0.0.1", &head("HEAD", path, more)).await;
+            let same = api.send_from("127.0.0.1", &head("HEAD", path, more)).await;
             assert_eq!((same.status, same.body.as_str()), (status, ""), "HEAD {path}");
             for name in ["content-type", "cache-control", "x-content-type-options", "www-authenticate"] {
                 assert_eq!(same.header(name), answer.header(name), "HEAD {path}");
             }
-            // Metrics are other ones each time.
+            // Metrics differ each time.
             let length = same.header("content-length");
             assert!(length.is_some_and(|length| path == "/metrics" || answer.header("content-length") == Some(length)));
         }
     }
-    let answer = api.say_from("127.0.0.1", &head("GET", "/v1/tenants", host)).await;
+    let answer = api.send_from("127.0.0.1", &head("GET", "/v1/tenants", host)).await;
     assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"pointsman\""));
     let answer = api.on_socket("POST", "/v1/tenants/shop", "").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
@@ -148,18 +148,18 @@ async fn answers_have_the_headers_that_http_asks_for() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
 }
 
-/// A connection goes on after an answer without a body.
+/// A connection stays usable after a response without a body.
 #[tokio::test]
-async fn head_leaves_the_connection_in_step() {
+async fn connection_stays_usable_after_a_head_request() {
     let api = Api::new("").await;
-    let said = "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let request = "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
-    stream.write_all(said.as_bytes()).await.expect("it is sent");
+    stream.write_all(request.as_bytes()).await.expect("sent");
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n") {
         assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "it is still open");
     }
-    let answer = answered(stream, &head("GET", "/metrics", "host: localhost\r\n")).await;
+    let answer = exchange(stream, &head("GET", "/metrics", "host: localhost\r\n")).await;
     assert_eq!(answer.status, 200);
     assert!(answer.head.starts_with("HTTP/1.1 200 "), "{}", answer.head);
 }
@@ -169,41 +169,41 @@ async fn scheme_of_the_token_may_have_any_case() {
     let api = Api::new("").await;
     for scheme in ["bearer", "BEARER", "Bearer"] {
         let more = format!("host: localhost\r\nauthorization: {scheme} {TOKEN}\r\n");
-        assert_eq!(api.say_from("127.0.0.1", &head("GET", "/v1/tenants", &more)).await.status, 200, "{scheme}");
+        assert_eq!(api.send_from("127.0.0.1", &head("GET", "/v1/tenants", &more)).await.status, 200, "{scheme}");
     }
 }
 
 #[tokio::test]
 async fn listener_answers_for_its_own_names_only() {
     let api = Api::new("hosts = [\"Metrics.example\"]").await;
-    let say = async |path: &str, host: &str| {
+    let send = async |path: &str, host: &str| {
         let more = format!("{host}{}", token(TOKEN));
-        api.say_from("127.0.0.1", &head("GET", path, &more)).await
+        api.send_from("127.0.0.1", &head("GET", path, &more)).await
     };
     for own in ["127.0.0.1:9180", "[::1]", "localhost", "metrics.example:9180", "203.0.113.7"] {
         for path in ["/metrics", "/v1/tenants"] {
-            assert_eq!(say(path, &format!("host: {own}\r\n")).await.status, 200, "{own}");
+            assert_eq!(send(path, &format!("host: {own}\r\n")).await.status, 200, "{own}");
         }
     }
     for other in ["evil.test", "localhost.evil.test", "metrics.example.evil.test"] {
         for path in ["/metrics", "/v1/tenants"] {
-            let answer = say(path, &format!("host: {other}\r\n")).await;
+            let answer = send(path, &format!("host: {other}\r\n")).await;
             assert_eq!((answer.status, answer.code().as_str()), (421, "host-not-allowed"), "{other}");
         }
     }
-    let answer = say("/metrics", "").await;
+    let answer = send("/metrics", "").await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "bad-request"));
-    assert_eq!(say("http://localhost/metrics", "host: localhost\r\n").await.status, 200);
-    let answer = say("http://evil.test/metrics", "host: evil.test\r\n").await;
+    assert_eq!(send("http://localhost/metrics", "host: localhost\r\n").await.status, 200);
+    let answer = send("http://evil.test/metrics", "host: evil.test\r\n").await;
     assert_eq!((answer.status, answer.code().as_str()), (421, "host-not-allowed"));
     assert_eq!(api.refused("host-not-allowed").await, 7.0);
-    // Nobody comes to the socket by a name.
+    // Clients of the socket do not use a host name.
     assert_eq!(api.on_socket("GET", "/v1/tenants", "host: evil.test\r\n").await.status, 200);
     assert_eq!(api.on_socket("GET", "/v1/tenants", "").await.status, 200);
 }
 
 #[tokio::test]
-async fn page_of_another_site_has_nothing_done() {
+async fn requests_from_pages_of_other_sites_have_no_effect() {
     let api = Api::new("").await;
     let origin = |origin: &str| format!("origin: {origin}\r\n");
     for path in ["/metrics", "/v1/tenants"] {
@@ -217,14 +217,14 @@ async fn page_of_another_site_has_nothing_done() {
 }
 
 #[tokio::test]
-async fn who_guesses_tokens_waits_and_nobody_else() {
+async fn only_a_client_that_guesses_tokens_is_delayed() {
     let api = Api::new("").await;
     let wrong = TOKEN.replace('f', "e");
     for _ in 0..5 {
         let answer = api.with_token("127.0.0.1", &wrong).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
     }
-    // How long it waits grows with each guess that is judged, so it does wait at some point, however slow this is.
+    // The delay grows with each guess that is checked, so it is measurable at some point, however slow the test is.
     let waiting = pointsman_tests::eventually_async("a wait", async || {
         let answer = api.with_token("127.0.0.1", &wrong).await;
         (answer.status == 429).then_some(answer)
@@ -235,11 +235,11 @@ async fn who_guesses_tokens_waits_and_nobody_else() {
     assert!((1..=32).contains(&seconds), "{seconds}");
     assert_eq!(api.with_token("127.0.0.2", TOKEN).await.status, 200);
     assert_eq!(api.on_socket("GET", "/v1/tenants", "").await.status, 200);
-    let metrics = api.say_from("127.0.0.1", &head("GET", "/metrics", "host: localhost\r\n")).await;
-    assert_eq!(metrics.status, 200, "that asks for no token");
+    let metrics = api.send_from("127.0.0.1", &head("GET", "/metrics", "host: localhost\r\n")).await;
+    assert_eq!(metrics.status, 200, "metrics need no token");
     assert!(api.refused("too-many-wrong-tokens").await >= 1.0);
     assert!(api.refused("unauthorized").await >= 5.0);
-    // It ends.
+    // The delay ends.
     let ended = pointsman_tests::eventually_async("the end of the wait", async || {
         (api.with_token("127.0.0.1", TOKEN).await.status == 200).then_some(())
     });
@@ -279,13 +279,13 @@ async fn parameter_that_is_refused_is_named() {
     assert_eq!(api.on_socket("GET", "/v1/tenants/..%2fshop", "").await.status, 404);
 }
 
-/// The answer comes although the body never does.
+/// The response is sent although the body never arrives.
 #[tokio::test]
-async fn body_is_not_waited_for_where_it_is_not_wanted() {
+async fn refusal_does_not_wait_for_an_unneeded_body() {
     let api = Api::new("").await;
-    let say = async |head: &str| {
+    let send = async |head: &str| {
         let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
-        stream.write_all(head.as_bytes()).await.expect("it is sent");
+        stream.write_all(head.as_bytes()).await.expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("an answer");
         text
@@ -294,41 +294,41 @@ async fn body_is_not_waited_for_where_it_is_not_wanted() {
         |what: &str| format!("POST /v1/tenants/shop/{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     let upload = |more: &str| format!("{}{more}\r\n", post("validate"));
     let long = "content-length: 67108865\r\n";
-    assert!(say(&upload(long)).await.starts_with("HTTP/1.1 401 "));
-    let answer = say(&upload(&format!("{long}{}", token(TOKEN)))).await;
+    assert!(send(&upload(long)).await.starts_with("HTTP/1.1 401 "));
+    let answer = send(&upload(&format!("{long}{}", token(TOKEN)))).await;
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"too-large\""), "{answer}");
     let drain = format!("{}{}", post("drain"), token(TOKEN));
     for body in ["content-length: 3\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"] {
-        let answer = say(&format!("{drain}{body}")).await;
+        let answer = send(&format!("{drain}{body}")).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("a body is not wanted here"), "{answer}");
     }
     for none in ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n", "\r\n"] {
-        let answer = say(&format!("{drain}{none}")).await;
+        let answer = send(&format!("{drain}{none}")).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 }
 
-/// A client that waits to be asked for its module sends nothing in vain.
+/// A client that waits for 100 before it sends its module sends nothing in vain.
 #[tokio::test]
-async fn module_is_asked_for_once_it_may_come() {
+async fn upload_gets_100_continue_after_it_was_authorized() {
     let api = Api::new("").await;
     let upload = |more: &str| {
         let expects = "expect: 100-continue\r\nconnection: close\r\n";
         format!("POST /v1/tenants/shop/validate HTTP/1.1\r\nhost: localhost\r\n{expects}{more}\r\n")
     };
     let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
-    stream.write_all(upload("content-length: 9\r\n").as_bytes()).await.expect("it is sent");
+    stream.write_all(upload("content-length: 9\r\n").as_bytes()).await.expect("sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).await.expect("an answer");
     assert!(text.starts_with("HTTP/1.1 401 "), "{text}");
 
     let mut stream = TcpStream::connect(api.proxy.admin_address()).await.expect("a connection");
-    stream.write_all(upload(&format!("content-length: 9\r\n{}", token(TOKEN))).as_bytes()).await.expect("it is sent");
+    stream.write_all(upload(&format!("content-length: 9\r\n{}", token(TOKEN))).as_bytes()).await.expect("sent");
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n") {
         assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "it is still open");
     }
     assert!(read.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&read));
-    let answer = answered(stream, "no module").await;
+    let answer = exchange(stream, "no module").await;
     assert_eq!((answer.status, answer.code().as_str()), (422, "refused"));
 }

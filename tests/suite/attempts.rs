@@ -1,4 +1,4 @@
-//! What a module is told of the attempts that failed.
+//! The data about failed attempts that a module receives.
 
 use http::Request;
 use http_body_util::Full;
@@ -8,7 +8,7 @@ use pointsman_tests::{Answer, Authority, Client, ConnectProxy, Proxy, Tenant, Up
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The attempt that failed, as the module sees it, after a request to this peer or route.
+/// The failed attempt, as the module sees it, after a request to this peer or route.
 async fn failed(client: &mut Client, request: http::request::Builder, order: Value) -> Value {
     let order = json!([order, "attempts"]).to_string();
     let request = request.header("pointsman-lab", order).body(Full::from("body")).expect("a request");
@@ -23,13 +23,13 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// All but the time and the text, which differ from run to run.
+/// Everything except the time and the text, which differ from run to run.
 #[track_caller]
 fn check(mut attempt: Value, address: &str, stage: &str, failure: &str, more: (Option<u16>, bool, bool)) {
     let (status, reused, sent) = more;
-    let told = attempt.as_object_mut().expect("an object");
-    assert!(told.remove("detail").is_some_and(|detail| detail.as_str().is_some_and(|text| !text.is_empty())));
-    assert!(told.remove("elapsed-ms").is_some_and(|elapsed| elapsed.is_u64()));
+    let fields = attempt.as_object_mut().expect("an object");
+    assert!(fields.remove("detail").is_some_and(|detail| detail.as_str().is_some_and(|text| !text.is_empty())));
+    assert!(fields.remove("elapsed-ms").is_some_and(|elapsed| elapsed.is_u64()));
     let expected = json!({
         "number": 1, "address": address, "stage": stage, "failure": failure,
         "status": status, "reused-connection": reused, "request-sent": sent,
@@ -38,7 +38,7 @@ fn check(mut attempt: Value, address: &str, stage: &str, failure: &str, more: (O
 }
 
 #[tokio::test]
-async fn stage_and_failure_say_how_far_it_came() {
+async fn stage_and_failure_report_how_far_the_attempt_got() {
     let proxy = proxy().await;
     let attempt = async |peer: Value| failed(&mut proxy.client().await, get("http://lab.test/"), peer).await;
     let unsent = (None, false, false);
@@ -62,13 +62,13 @@ async fn stage_and_failure_say_how_far_it_came() {
     let peer = json!({"address": address, "tls": {"sni": "api.test"}});
     check(attempt(peer).await, &address, "tls", "protocol", unsent);
 
-    let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
+    let tunnel = ConnectProxy::tcp(Behaviour::Respond("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let peer = json!({"address": "1.1.1.1:80", "connect-proxy": {"address": tunnel.address()}});
     check(attempt(peer).await, "1.1.1.1:80", "connect-proxy", "proxy-refused", (Some(407), false, false));
 }
 
 #[tokio::test]
-async fn status_that_failed_the_attempt_is_told() {
+async fn status_that_failed_the_attempt_is_reported() {
     let ill = Upstream::with(|_| Answer::status(503)).start().await;
     let address = ill.address().to_string();
     let route = json!({"route": {"peer": {"address": address}, "retry": {"on-status": [503]}}});
@@ -76,9 +76,9 @@ async fn status_that_failed_the_attempt_is_told() {
     check(attempt, &address, "receive", "status", (Some(503), false, true));
 }
 
-/// It answers one request on its first connection, and hangs up on the next.
+/// It answers one request on its first connection, and closes the connection at the next.
 #[tokio::test]
-async fn reused_connection_is_told_as_such() {
+async fn reused_connection_is_reported_as_reused() {
     let fickle = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer).await;
@@ -95,7 +95,7 @@ async fn reused_connection_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn request_that_was_not_sent_may_have_any_method() {
+async fn unsent_request_is_retried_whatever_its_method() {
     let closed = Upstream::closed_port().to_string();
     let attempt =
         failed(&mut proxy().await.client().await, Request::post("http://lab.test/"), json!({"address": closed})).await;

@@ -1,4 +1,4 @@
-//! The decision cache over real connections: what is remembered, and what ends it.
+//! The decision cache over real connections: which decisions are cached, and what invalidates them.
 
 use http::Request;
 use http_body_util::Full;
@@ -16,7 +16,7 @@ async fn start(tenant: Tenant) -> Proxy {
 }
 
 #[tokio::test]
-async fn answer_is_remembered_until_another_version_serves() {
+async fn decision_is_cached_until_another_version_serves() {
     let live = Live::new(&Wat::answering(201));
     let proxy = start(Tenant::new("shop").module(live.path(), "")).await;
     for _ in 0..5 {
@@ -33,14 +33,14 @@ async fn answer_is_remembered_until_another_version_serves() {
     for _ in 0..3 {
         assert_eq!(status(&proxy).await, 202);
     }
-    // What is gone back to is remembered, too: it is the same version.
+    // After a rollback, its decisions are still cached: it is the same version.
     let tenant = proxy.control().tenants()["shop"].clone();
     proxy.control().publisher.roll_back(&tenant, None).expect("a version");
     assert_eq!(status(&proxy).await, 201);
 }
 
 #[tokio::test]
-async fn each_value_has_an_answer_of_its_own() {
+async fn each_value_has_its_own_cached_decision() {
     let upstreams = [Upstream::answering("one").start().await, Upstream::answering("two").start().await];
     let addresses = upstreams.each_ref().map(|upstream| format!("\"{}\"", upstream.address())).join(", ");
     let tenant = Tenant::new("shop").module(example("sticky"), &format!("cookie = \"id\"\nupstreams = [{addresses}]"));
@@ -62,9 +62,9 @@ async fn each_value_has_an_answer_of_its_own() {
     assert_eq!((proxy.metric(HITS).await, proxy.metric(MISSES).await), (40.0, 20.0));
 }
 
-/// What was checked under one configuration is not followed under another.
+/// A decision that was checked under one configuration is not followed under another.
 #[tokio::test]
-async fn nothing_is_remembered_across_a_change_of_the_tenant() {
+async fn change_of_the_tenant_empties_its_cache() {
     let upstream = Upstream::answering("live").start().await;
     let tenant = Tenant::new("shop").module(example("fixed"), &format!("address = \"{}\"", upstream.address()));
     let proxy = start(tenant).await;
@@ -80,7 +80,7 @@ async fn nothing_is_remembered_across_a_change_of_the_tenant() {
 }
 
 #[tokio::test]
-async fn tenant_that_is_over_its_quota_still_has_what_is_remembered() {
+async fn tenant_over_its_quota_still_gets_cached_decisions() {
     let module = Wat::answering(201).file();
     let proxy = start(Tenant::new("shop").module(module.path(), "")).await;
     assert_eq!(status(&proxy).await, 201);
@@ -93,7 +93,7 @@ async fn tenant_that_is_over_its_quota_still_has_what_is_remembered() {
 }
 
 #[tokio::test]
-async fn cache_can_be_switched_off_and_is_off_for_instances_that_are_kept() {
+async fn cache_can_be_disabled_and_is_disabled_for_reused_instances() {
     for keys in ["cache_entries = 0", "cache_bytes = 0"] {
         let module = Wat::answering(201).file();
         let tenant = Tenant::new("shop").module(module.path(), "").table(&format!("[tenant.quota]\n{keys}"));

@@ -1,24 +1,24 @@
-//! Small modules, and modules that bring a language's runtime, side by side: each class has limits of its own, and the
+//! Small modules, and modules that contain a language's runtime, in one proxy: each class has its own limits, and the
 //! pool has room for all of them.
 
 use std::time::Instant;
 
 use pointsman_tests::{Proxy, Tenant, Wat};
 
-/// Grows its memory by so many pages, traps if it may not, and answers 200.
+/// Grows its memory by this number of pages, traps if it may not, and answers 200.
 fn growing(pages: u32) -> Wat {
     Wat::select_peer(&format!(
         "(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) (i32.const 128)"
     ))
 }
 
-/// Of the size of a StarlingMonkey module: 24 MiB at its start, and a table of 7,690 elements.
+/// The size of a StarlingMonkey module: 24 MiB at its start, and a table of 7,690 elements.
 fn large(pages: u32) -> Wat {
     growing(pages).pages(384).with("(table 7690 funcref)")
 }
 
 #[tokio::test]
-async fn each_class_has_its_limits_where_the_operator_wrote_none() {
+async fn each_class_has_default_limits() {
     let (small, small_too_much) = (growing(250).file(), growing(260).file());
     let (runtime, runtime_too_much) = (large(600).file(), large(700).file());
     let tenant = |name, file: &tempfile::NamedTempFile| Tenant::new(name).module(file.path(), "");
@@ -35,21 +35,21 @@ async fn each_class_has_its_limits_where_the_operator_wrote_none() {
 }
 
 #[tokio::test]
-async fn what_the_operator_wrote_holds_for_both_classes() {
+async fn configured_limits_apply_to_both_classes() {
     let (small, runtime) = (growing(250).file(), large(0).file());
     let limits = "[tenant.limits]\nmemory_mib = 15";
     let tenant = |file: &tempfile::NamedTempFile| Tenant::new("shop").module(file.path(), "").table(limits);
     let proxy = Proxy::with(tenant(&small)).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("module-memory"));
-    let error = Proxy::with(tenant(&runtime)).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant(&runtime)).try_start().await.err().expect("a refusal to start");
     let expected =
         "it needs 25165824 bytes of memory at its start; 15728640 are allowed (raise the tenant's `limits.memory_mib`)";
     assert!(error.contains(expected), "{error}");
 }
 
-/// A tenant may have modules of both classes, and several tenants decide at the same time on few threads.
+/// A tenant may have modules of both classes, and several tenants decide concurrently on few threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_and_small_modules_side_by_side_under_load() {
+async fn large_and_small_modules_work_together_under_load() {
     let (small, large) = (Wat::answering(201).file(), large(64).file());
     let passing = Wat::select_peer("(i32.const 64)").pages(100).with("(table 5763 funcref)").file();
     let proxy = Proxy::with(Tenant::new("small").module(small.path(), ""))

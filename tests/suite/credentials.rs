@@ -1,4 +1,4 @@
-//! Credentials: what an operator defines and grants, a module may name, and the upstream sees.
+//! Credentials that an operator defines and grants, that a module names, and that the upstream sees.
 
 use openssl::pkey::PKey;
 use openssl::symm::Cipher;
@@ -32,7 +32,7 @@ async fn upstream_is_checked_against_the_named_roots_alone() {
 }
 
 #[tokio::test]
-async fn client_certificate_is_shown_where_it_is_named() {
+async fn client_certificate_is_presented_where_the_peer_names_it() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&clients]).start().await;
     let proxy = Proxy::with(lab("[\"ours\"]"))
@@ -42,9 +42,9 @@ async fn client_certificate_is_shown_where_it_is_named() {
         .await;
     let mut client = proxy.client().await;
     assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
-    assert_eq!(upstream.only().client, Some(("clients".to_owned(), "pointsman".to_owned())));
+    assert_eq!(upstream.only_request().client, Some(("clients".to_owned(), "pointsman".to_owned())));
     assert_eq!(through(&mut client, &upstream, "").await.status, 502);
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn credential_that_is_not_granted_is_refused() {
     assert_eq!(upstream.connections(), 0);
 }
 
-/// Plain Pingora tells client certificates apart by their serial number alone, and roots not at all.
+/// Plain Pingora distinguishes client certificates only by their serial number, and roots not at all.
 #[tokio::test]
-async fn connections_are_told_apart_by_certificate_and_by_roots() {
+async fn certificate_and_roots_separate_connections() {
     let servers = Authority::new("servers");
     let (one, two) = (Authority::new("one"), Authority::new("two"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&one, &two]).start().await;
@@ -86,15 +86,15 @@ async fn connections_are_told_apart_by_certificate_and_by_roots() {
     for _ in 0..2 {
         for (tls, issuer) in variants {
             assert_eq!(through(&mut client, &upstream, tls).await.body, "live", "{tls}");
-            let seen = upstream.seen().last().and_then(|seen| seen.client.clone());
-            assert_eq!(seen.map(|(issuer, _)| issuer).as_deref(), Some(issuer), "{tls}");
+            let received = upstream.requests().last().and_then(|received| received.client.clone());
+            assert_eq!(received.map(|(issuer, _)| issuer).as_deref(), Some(issuer), "{tls}");
         }
     }
     assert_eq!(upstream.connections(), 3);
 }
 
 #[tokio::test]
-async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
+async fn replaced_certificate_is_used_on_a_new_connection() {
     let servers = Authority::new("servers");
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let upstream = Upstream::answering("live").mutual_tls(&servers.leaf(&["api.test"]), &[&old, &new]).start().await;
@@ -106,7 +106,12 @@ async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
     let mut client = proxy.client().await;
     let mut issuer = async || {
         assert_eq!(through(&mut client, &upstream, r#", "client-cert": "ours""#).await.body, "live");
-        upstream.seen().last().and_then(|seen| seen.client.clone()).map(|(issuer, _)| issuer).expect("a certificate")
+        upstream
+            .requests()
+            .last()
+            .and_then(|received| received.client.clone())
+            .map(|(issuer, _)| issuer)
+            .expect("a certificate")
     };
     assert_eq!(issuer().await, "old");
 
@@ -122,11 +127,11 @@ async fn exchanged_certificate_is_used_on_a_connection_of_its_own() {
     proxy.exchange("ours", &broken);
     let refused = proxy.reload().await.expect_err("the key is another's");
     assert!(refused.contains("does not belong to the first certificate"), "{refused}");
-    assert_eq!(issuer().await, "new", "what was good stays in use");
+    assert_eq!(issuer().await, "new", "the last good certificate stays in use");
 }
 
 #[tokio::test]
-async fn files_that_are_no_credentials_are_refused_at_the_start() {
+async fn invalid_credential_files_are_refused_at_the_start() {
     let authority = Authority::new("any");
     let (ours, theirs) = (authority.client("ours", 1), authority.client("theirs", 2));
     let mut mixed = ours.clone();
@@ -137,8 +142,8 @@ async fn files_that_are_no_credentials_are_refused_at_the_start() {
     keyless.key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
     for (leaf, expected) in [
         (mixed, "does not belong to the first certificate"),
-        (empty, "holds no PEM certificate"),
-        (keyless, "holds no PEM private key"),
+        (empty, "contains no PEM certificate"),
+        (keyless, "contains no PEM private key"),
     ] {
         let started = Proxy::with(lab("[\"ours\"]")).client_cert("ours", &leaf).try_start().await;
         match started {
@@ -149,7 +154,7 @@ async fn files_that_are_no_credentials_are_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn exchanged_certificate_of_a_listener_is_shown_on_new_connections() {
+async fn replaced_certificate_of_a_listener_is_presented_on_new_connections() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(lab("[]")).tls(&old.leaf(&["lab.test"])).start().await;
@@ -168,12 +173,12 @@ async fn exchanged_certificate_of_a_listener_is_shown_on_new_connections() {
     proxy.reload().await.expect("the new files are good");
     assert_eq!(shown_certificates(address).await, ["new", "new"]);
     for client in &mut open {
-        assert_eq!(client.order(&order).await.body, "live", "an open connection goes on");
+        assert_eq!(client.order(&order).await.body, "live", "an open connection is unaffected");
     }
 }
 
 #[tokio::test]
-async fn certificate_of_a_listener_that_is_no_good_refuses_the_whole_reload() {
+async fn invalid_certificate_of_a_listener_refuses_the_whole_reload() {
     let authority = Authority::new("good");
     let good = authority.leaf(&["lab.test"]);
     let proxy = Proxy::with(lab("[]")).tls(&good).start().await;
@@ -203,6 +208,6 @@ async fn certificate_of_a_listener_that_is_no_good_refuses_the_whole_reload() {
         assert_eq!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
     }
     proxy.exchange("server", &good);
-    proxy.reload().await.expect("all is good again");
+    proxy.reload().await.expect("valid files");
     assert_ne!(proxy.get("http://moved.test/").await.code(), Some("no-tenant"));
 }

@@ -1,11 +1,11 @@
-//! What a module decides, and what becomes of it: connect, respond, pass, rewrite, refusals.
+//! The decisions of a module and their effect: connect, respond, pass, rewrite, refusals.
 
 use http::Request;
 use http_body_util::Full;
 use pointsman_tests::client::get;
 use pointsman_tests::{Answer, Client, Proxy, Tenant, Upstream, Wat, example};
 
-/// A tenant whose module takes its decision from the request header `pointsman-lab`.
+/// A tenant whose module reads its decision from the request header `pointsman-lab`.
 fn lab() -> Tenant {
     Tenant::new("lab").module(example("lab"), "")
 }
@@ -17,9 +17,9 @@ async fn decide(client: &mut Client, decision: &str) -> pointsman_tests::Reply {
 }
 
 #[tokio::test]
-async fn request_and_response_pass_whole() {
-    let upstream = Upstream::with(|seen| {
-        let mut answer = Answer::ok(seen.body.clone());
+async fn request_and_response_are_forwarded_completely() {
+    let upstream = Upstream::with(|received| {
+        let mut answer = Answer::ok(received.body.clone());
         answer.headers.push(("x-upstream", "yes".to_owned()));
         answer
     })
@@ -35,13 +35,13 @@ async fn request_and_response_pass_whole() {
 
     assert_eq!((reply.status, reply.header("x-upstream"), reply.code()), (200, Some("yes"), None));
     assert_eq!(reply.body, body);
-    let seen = upstream.only();
-    assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/cart?item=1"));
-    assert_eq!((seen.header("host"), seen.header("x-client")), (Some("shop.test"), Some("yes")));
+    let received = upstream.only_request();
+    assert_eq!((received.method.as_str(), received.uri.to_string().as_str()), ("POST", "/cart?item=1"));
+    assert_eq!((received.header("host"), received.header("x-client")), (Some("shop.test"), Some("yes")));
 }
 
 #[tokio::test]
-async fn module_answers_by_itself_and_the_connection_stays_open() {
+async fn response_from_the_module_leaves_the_connection_open() {
     let proxy = Proxy::with(lab()).start().await;
     let mut client = proxy.client().await;
     for _ in 0..3 {
@@ -94,7 +94,7 @@ async fn tenant_has_its_own_failure_answer() {
 }
 
 #[tokio::test]
-async fn error_header_can_be_switched_off() {
+async fn error_header_can_be_disabled() {
     let passing = Wat::select_peer("(i32.const 64)").file();
     let proxy = Proxy::with(Tenant::new("shop").module(passing.path(), "")).proxy("error_header = false").start().await;
     let reply = proxy.get("http://shop.test/").await;
@@ -135,16 +135,16 @@ async fn rewrite_changes_what_the_upstream_sees() {
     let over_h2 = decision.replacen("}, \"rewrite\"", ", \"http\": {\"alpn\": \"h2\"}}, \"rewrite\"", 1);
     let reply = decide(&mut proxy.client().await, &over_h2).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
-    let mut all_seen = upstream.seen();
-    let h2 = all_seen.pop().expect("a request");
+    let mut requests = upstream.requests();
+    let h2 = requests.pop().expect("a request");
     assert_eq!(h2.uri.to_string(), "http://inner.test:81/other?y=2");
     assert_eq!((h2.header("x-old"), h2.header("pointsman-lab")), (Some("set"), None));
 
-    for seen in all_seen {
-        assert_eq!((seen.uri.to_string().as_str(), seen.header("host")), ("/other?y=2", Some("inner.test:81")));
-        assert_eq!(seen.header("pointsman-lab"), None);
+    for received in requests {
+        assert_eq!((received.uri.to_string().as_str(), received.header("host")), ("/other?y=2", Some("inner.test:81")));
+        assert_eq!(received.header("pointsman-lab"), None);
         let all = |name: &str| {
-            seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            received.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!((all("x-old"), all("x-new")), (vec!["set".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
     }
@@ -154,7 +154,7 @@ async fn rewrite_changes_what_the_upstream_sees() {
 async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
     let proxy = Proxy::with(lab()).start().await;
     let mut client = proxy.client().await;
-    let mut asked = 0;
+    let mut count = 0;
     for (peer, field) in [
         (r#"{"address": "127.1:80"}"#, "peer.address"),
         (r#"{"address": "127.0.0.1:0"}"#, "peer.address"),
@@ -166,14 +166,14 @@ async fn refused_record_names_its_field_in_the_log_and_not_to_the_client() {
         let reply = decide(&mut client, &format!(r#"{{"route": {{"peer": {peer}}}}}"#)).await;
         assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")), "{peer}");
         assert!(!reply.body.contains("peer"), "{}", reply.body);
-        asked += 1;
-        let cause = &proxy.log(asked).await[asked - 1]["error"]["cause"];
+        count += 1;
+        let cause = &proxy.log(count).await[count - 1]["error"]["cause"];
         assert!(cause.as_str().is_some_and(|cause| cause.contains(&format!("`{field}`"))), "{field}: {cause}");
     }
 }
 
 #[tokio::test]
-async fn access_log_tells_what_was_decided_and_what_came_of_it() {
+async fn access_log_records_the_decision_and_its_outcome() {
     let live = Upstream::answering("live").start().await;
     let config = format!("upstreams = [\"{}\"]", live.address());
     let proxy = Proxy::with(Tenant::new("shop").module(example("failover"), &config)).start().await;

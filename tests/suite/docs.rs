@@ -1,4 +1,4 @@
-//! `docs/peer.md` is held to the contract, to the tests that it names, and its examples to what they promise.
+//! Compares `docs/peer.md` with the contract and with the tests that it names, and runs its examples.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
 const DOCS: &str = include_str!("../../docs/peer.md");
 
-/// The cells of all rows that stand for a field.
+/// The cells of all rows that describe a field.
 fn rows() -> Vec<Vec<&'static str>> {
     let rows = DOCS.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
@@ -29,7 +29,7 @@ fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Every field below a record, as messages name it.
+/// Every field below a record, as error messages name it.
 fn fields(resolve: &Resolve, id: TypeId, path: &str, into: &mut BTreeSet<String>) {
     match &resolve.types[id].kind {
         TypeDefKind::Record(record) => {
@@ -39,7 +39,7 @@ fn fields(resolve: &Resolve, id: TypeId, path: &str, into: &mut BTreeSet<String>
                 if let Type::Id(id) = field.ty {
                     fields(resolve, id, &path, into);
                 }
-                // Records that are always there need no row of their own.
+                // Records that are always present need no row.
                 if into.len() == before || is_optional(resolve, &field.ty) {
                     into.insert(path);
                 }
@@ -68,7 +68,7 @@ fn every_field_of_the_contract_has_its_row() {
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_test_that_the_docs_name_exists() {
     let mut count = 0;
     for row in rows() {
         for named in in_backticks(row[row.len() - 1]) {
@@ -87,7 +87,7 @@ fn every_test_that_is_named_exists() {
     assert!(count >= rows().len(), "a field without a test");
 }
 
-/// What `make lab` offers, checked as the proxy checks it; nothing is connected to.
+/// The orders of `make lab`, checked as the proxy checks them; no connection is made.
 #[test]
 fn every_example_is_accepted() {
     let folder = tempfile::TempDir::new().expect("a folder");
@@ -99,7 +99,7 @@ fn every_example_is_accepted() {
     }
     let script = include_str!("../../examples/lab/run");
     let (_, toml) = script.split_once("pointsman.toml\" <<END\n").expect("the lab's configuration");
-    let (toml, _) = toml.split_once("\nEND\n").expect("the end of it");
+    let (toml, _) = toml.split_once("\nEND\n").expect("its end");
     let config = config::parse(toml, &folder.path().join("pointsman.toml")).expect("a good configuration");
 
     let loader = Loader::new(1, 0).expect("a loader");
@@ -134,7 +134,7 @@ fn every_example_is_accepted() {
             Question { stores: &tenant.stores, tenant: &tenant, modules: &modules, terms: &terms, cache: None };
         match evaluate(question, &Inputs::first(Arc::new(head))).0 {
             Ok(Action::Connect(_)) => {}
-            // The one thing that depends on the machine.
+            // The one value that depends on the machine.
             Err(Failure::Refused(refusal)) if refusal.to_string().ends_with("(Linux 6.3 has)") => {}
             wanted => panic!("{example}: {wanted:?}"),
         }

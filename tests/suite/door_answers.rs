@@ -1,4 +1,4 @@
-//! Answers reach their clients, and only their own.
+//! Every client gets its response, and only its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn lab() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// An upstream that says this to each request on each connection.
+/// An upstream that sends this for each request on each connection.
 async fn saying(reply: &'static str) -> Upstream {
     Upstream::raw(move |mut stream: TcpStream, _| async move {
         while !read_head(&mut stream).await.is_empty() {
@@ -37,9 +37,9 @@ async fn saying(reply: &'static str) -> Upstream {
 #[tokio::test]
 async fn http2_upload_of_unknown_length_has_one_last_chunk() {
     let bytes = Arc::new(Mutex::new(Vec::new()));
-    let seen = bytes.clone();
+    let received = bytes.clone();
     let strict = Upstream::raw(move |mut stream: TcpStream, _| {
-        let seen = seen.clone();
+        let received = received.clone();
         async move {
             loop {
                 let head = read_head(&mut stream).await;
@@ -50,7 +50,7 @@ async fn http2_upload_of_unknown_length_has_one_last_chunk() {
                 while head.contains("chunked") && !body.ends_with(b"0\r\n\r\n") {
                     body.push(stream.read_u8().await.expect("the body"));
                 }
-                seen.lock().expect("notes").push((head, String::from_utf8(body).expect("text")));
+                received.lock().expect("notes").push((head, String::from_utf8(body).expect("text")));
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("sent");
             }
         }
@@ -65,9 +65,9 @@ async fn http2_upload_of_unknown_length_has_one_last_chunk() {
         assert_eq!(reply.await.expect("a task").expect("a response").body, "ok");
         assert_eq!(proxy.get("http://shop.test/").await.body, "ok");
     }
-    let seen = bytes.lock().expect("notes");
-    assert_eq!(seen.len(), 20, "as many requests as were sent");
-    for (head, body) in seen.iter() {
+    let received = bytes.lock().expect("notes");
+    assert_eq!(received.len(), 20, "one for each request sent");
+    for (head, body) in received.iter() {
         assert!(head.starts_with("GET / HTTP/1.1\r\n") || head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
         assert!(body.is_empty() || body == "5\r\nhello\r\n0\r\n\r\n", "{body:?}");
     }
@@ -90,9 +90,9 @@ async fn failure_without_a_body_has_its_status_in_every_protocol() {
 }
 
 #[tokio::test]
-async fn interim_response_is_none() {
+async fn interim_response_is_not_final() {
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
-    // It fails afterwards: the client gets a final response, after as many attempts as ever.
+    // It fails afterwards: the client gets a final response, after the usual number of attempts.
     let failing = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = read_head(&mut stream).await;
         let _ = stream.write_all(HINTS.as_bytes()).await;
@@ -105,13 +105,13 @@ async fn interim_response_is_none() {
     client.write_all(request.as_bytes()).await.expect("sent");
     let reply = read_all(&mut client).await;
     assert!(reply.contains("HTTP/1.1 502 ") && reply.contains("pointsman-error: upstream-closed"), "{reply}");
-    assert!(failing.connections() > 1, "tried again");
+    assert!(failing.connections() > 1, "it was retried");
     let log = proxy.log(1).await;
     assert_eq!((&log[0]["status"], &log[0]["error"]["code"]), (&json!(502), &json!("upstream-closed")));
 }
 
 #[tokio::test]
-async fn what_is_about_the_upstreams_connection_stays_behind() {
+async fn headers_about_the_upstreams_connection_are_not_forwarded() {
     let reply = "HTTP/1.1 200 OK\r\nconnection: x-secret\r\nx-secret: 1\r\nkeep-alive: timeout=5\r\n\
                  proxy-authenticate: Basic\r\nte: trailers\r\nupgrade: h2c\r\npointsman-error: no-tenant\r\n\
                  content-length: 2\r\n\r\nok";
@@ -126,29 +126,29 @@ async fn what_is_about_the_upstreams_connection_stays_behind() {
     }
 }
 
-/// A client that sends all of its body before it reads anything.
+/// A client that sends its whole body before it reads anything.
 #[tokio::test]
-async fn refusal_reaches_a_client_that_goes_on_sending() {
+async fn refusal_reaches_a_client_that_continues_to_send() {
     let echo = Upstream::answering("live").start().await;
     let tenant = fixed(&echo).hostnames(&["shop.test"]);
     let proxy = Proxy::with(tenant).start().await;
     let mut client = proxy.raw().await;
     let head = "POST / HTTP/1.1\r\nhost: other.test\r\ncontent-length: 20000000\r\n\r\n";
     client.write_all(head.as_bytes()).await.expect("sent");
-    client.write_all(&vec![b'x'; 20_000_000]).await.expect("somebody reads");
+    client.write_all(&vec![b'x'; 20_000_000]).await.expect("the peer reads");
     let reply = read_all(&mut client).await;
     assert!(reply.starts_with("HTTP/1.1 404 ") && reply.contains("Connection: close"), "{reply}");
 }
 
 #[tokio::test]
-async fn cancelled_stream_is_its_clients_doing() {
+async fn cancelled_stream_is_attributed_to_the_client() {
     let slow = Upstream::answering("late").start().await;
     slow.hold(2);
     let proxy = Proxy::with(fixed(&slow)).start().await;
     let Client::Http2(mut client) = Client::http2(proxy.address()).await else { panic!("HTTP/2") };
     let request = get("http://shop.test/").body(Full::default()).expect("a request");
     let response = tokio::spawn(client.send_request(request));
-    eventually("the request at the upstream", || (slow.seen().len() == 1).then_some(())).await;
+    eventually("the request at the upstream", || (slow.requests().len() == 1).then_some(())).await;
     response.abort();
     let log = proxy.log(1).await;
     assert_eq!(log[0]["error"]["code"], "client-closed", "{log:?}");
@@ -161,31 +161,31 @@ async fn split_cookies_are_one_line_upstream_and_in_the_module() {
     let mut client = Client::http2(proxy.address()).await;
     let request = get("http://shop.test/").header("cookie", "a=1").header("cookie", "b=2").body(Full::default());
     assert_eq!(client.send(request.expect("a request")).await.expect("a response").status, 200);
-    let cookies: Vec<_> = upstream.only().headers.get_all("cookie").iter().cloned().collect();
+    let cookies: Vec<_> = upstream.only_request().headers.get_all("cookie").iter().cloned().collect();
     assert_eq!(cookies, ["a=1; b=2"]);
 }
 
-/// Nobody can send 100 over HTTP/2 here: a client that waits for it is told so, one that does not is served.
+/// The proxy cannot send 100 over HTTP/2: a client that waits for it gets 417, one that does not wait is served.
 #[tokio::test]
-async fn expectation_over_http2_keeps_nobody_waiting() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+async fn http2_client_that_waits_for_100_is_refused_with_417() {
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = Client::http2(proxy.address()).await;
     let request = Request::post("http://shop.test/").header("expect", "100-continue").body(Full::from("body"));
     let reply = client.send(request.expect("a request")).await.expect("a response");
     assert_eq!((reply.status, reply.body.as_str()), (200, "body"));
-    assert_eq!(upstream.only().header("expect"), None);
+    assert_eq!(upstream.only_request().header("expect"), None);
     let (uploader, _connection) = http2_with_body(proxy.address()).await;
     let (_waiting, reply) = uploader.post_expecting("http://shop.test/").await;
     let reply = reply.await.expect("a task").expect("a response");
     assert_eq!((reply.status, reply.code()), (417, Some("expectation")));
 }
 
-/// curl waits a second for 100, then it sends its body all the same.
+/// curl waits one second for 100 and then sends its body anyway.
 #[tokio::test]
-async fn expectation_over_http2_gives_a_client_time_to_lose_patience() {
+async fn http2_client_that_expects_100_has_time_to_send_its_body() {
     const PATIENCE: Duration = Duration::from_millis(1_200);
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let (uploader, _connection) = http2_with_body(proxy.address()).await;
     let (body, reply) = uploader.post_expecting("http://shop.test/").await;
@@ -210,11 +210,11 @@ async fn malformed_http2_request_is_refused() {
         assert!(!reply.is_ok_and(|reply| reply.status == 200));
     }
     assert_eq!(client.get("http://shop.test/").await.status, 200);
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn last_recipient_answers_where_no_hop_is_left() {
+async fn max_forwards_of_zero_is_answered_by_the_proxy() {
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let mut client = proxy.raw().await;
@@ -222,11 +222,11 @@ async fn last_recipient_answers_where_no_hop_is_left() {
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 204 "));
     client.write_all(b"OPTIONS / HTTP/1.1\r\nhost: a\r\nmax-forwards: 7\r\n\r\n").await.expect("sent");
     assert!(read_reply(&mut client).await.0.starts_with("HTTP/1.1 200 "));
-    assert_eq!(upstream.only().header("max-forwards"), Some("6"));
+    assert_eq!(upstream.only_request().header("max-forwards"), Some("6"));
 }
 
 #[tokio::test]
-async fn request_has_a_time_for_all_its_attempts() {
+async fn total_time_bounds_all_attempts_of_a_request() {
     let silent = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
@@ -234,14 +234,14 @@ async fn request_has_a_time_for_all_its_attempts() {
     let tenant = Tenant::new("lab").module(example("lab"), "").table("[tenant.upstream]\noverall_timeout_ms = 300");
     let proxy = Proxy::with(tenant).start().await;
     let order = json!({"address": silent.address().to_string()});
-    let reply = tokio::time::timeout(Duration::from_secs(20), proxy.order(order)).await.expect("an end");
+    let reply = tokio::time::timeout(Duration::from_secs(20), proxy.order(order)).await.expect("it ends");
     assert_eq!((reply.status, reply.code()), (504, Some("upstream-read-timeout")));
-    assert_eq!(silent.connections(), 1, "nothing is tried again");
+    assert_eq!(silent.connections(), 1, "no retry");
 }
 
-/// A client that reads nothing gets no more responses under way than a few.
+/// A client that reads nothing ties up only a few responses.
 #[tokio::test]
-async fn http2_client_that_reads_nothing_holds_few_responses() {
+async fn http2_client_that_reads_nothing_ties_up_few_responses() {
     let large = Upstream::with(|_| Answer::ok(vec![b'x'; 2_000_000])).start().await;
     let proxy = Proxy::with(fixed(&large)).listener("send_timeout_ms = 1500").start().await;
     let stream = TcpStream::connect(proxy.address()).await.expect("a connection");
@@ -258,5 +258,5 @@ async fn http2_client_that_reads_nothing_holds_few_responses() {
     let log = proxy.log(40).await;
     let overloaded = log.iter().filter(|line| line["error"]["code"] == "overloaded").count();
     assert!(overloaded >= 24, "{overloaded} of 40 were kept waiting");
-    assert!(large.seen().len() <= 16, "{} reached the upstream", large.seen().len());
+    assert!(large.requests().len() <= 16, "{} reached the upstream", large.requests().len());
 }

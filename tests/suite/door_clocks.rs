@@ -1,4 +1,4 @@
-//! Clients that keep the proxy waiting, and how many of them there may be.
+//! Clients that keep the proxy waiting, and limits on their number.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn closed(proxy: &Proxy, reason: &str) {
 }
 
 #[tokio::test]
-async fn silent_client_is_dropped_whatever_its_protocol() {
+async fn silent_client_is_disconnected_with_every_protocol() {
     let live = Upstream::answering("live").start().await;
     let leaf = Authority::new("downstream").leaf(&["shop.test"]);
     let proxy = Proxy::with(fixed(&live)).tls(&leaf).listener("first_byte_timeout_ms = 100\nhead_timeout_ms = 100");
@@ -56,7 +56,7 @@ async fn tls_handshake_that_stalls_is_dropped_and_logged() {
 }
 
 #[tokio::test]
-async fn body_that_trickles_in_is_answered_with_408() {
+async fn slow_body_is_answered_with_408() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).listener("body_timeout_ms = 200\nbody_bytes_per_s = 1000").start().await;
     for framing in ["content-length: 100000", "transfer-encoding: chunked"] {
@@ -81,7 +81,7 @@ async fn body_that_trickles_in_is_answered_with_408() {
 }
 
 #[tokio::test]
-async fn body_that_stops_is_its_clients_fault_over_http2_as_well() {
+async fn stalled_http2_body_is_attributed_to_the_client() {
     let live = Upstream::answering("live").start().await;
     let tenant = fixed(&live).table("[tenant.upstream]\nread_timeout_ms = 300");
     let proxy = Proxy::with(tenant).start().await;
@@ -106,7 +106,7 @@ async fn client_that_reads_nothing_is_dropped() {
 }
 
 #[tokio::test]
-async fn connection_has_so_many_requests_and_grows_so_old() {
+async fn requests_and_age_of_a_connection_are_bounded() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).listener("max_requests = 2").start().await;
     let mut client = proxy.raw().await;
@@ -131,9 +131,9 @@ async fn connection_has_so_many_requests_and_grows_so_old() {
     assert!(read_all(&mut client).await.to_ascii_lowercase().contains("connection: close"));
 }
 
-/// Also one that goes on after GOAWAY, as a client may that has nothing to ask.
+/// Even one that continues after GOAWAY, as a client may that has no requests to send.
 #[tokio::test]
-async fn idle_http2_connection_is_closed_and_so_is_an_old_one() {
+async fn idle_and_old_http2_connections_are_closed() {
     let live = Upstream::answering("live").start().await;
     for keys in ["keepalive_timeout_ms = 200", "max_age_ms = 200"] {
         let proxy = Proxy::with(fixed(&live)).listener(keys).start().await;
@@ -145,7 +145,7 @@ async fn idle_http2_connection_is_closed_and_so_is_an_old_one() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_and_the_admin_api_has_its_own() {
+async fn connections_are_bounded_separately_for_the_admin_api() {
     let live = Upstream::answering("live").start().await;
     let keys = "max_connections = 20\nmax_connections_per_client = 4";
     let proxy = Proxy::with(fixed(&live)).listener(keys).start().await;
@@ -171,7 +171,7 @@ async fn connections_are_bounded_and_the_admin_api_has_its_own() {
 }
 
 #[tokio::test]
-async fn admin_listener_has_the_same_clocks() {
+async fn admin_listener_enforces_the_same_timeouts() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).start().await;
     let mut client = TcpStream::connect(proxy.admin_address()).await.expect("a connection");
@@ -181,7 +181,7 @@ async fn admin_listener_has_the_same_clocks() {
 }
 
 #[tokio::test]
-async fn process_with_too_much_memory_takes_no_requests() {
+async fn process_above_its_memory_limit_refuses_requests() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).proxy("memory_mib = 64").start().await;
     let held = vec![1_u8; 80 * 1024 * 1024];
@@ -193,7 +193,7 @@ async fn process_with_too_much_memory_takes_no_requests() {
     })
     .await;
     assert!(held.iter().all(|byte| *byte == 1));
-    // The admin API goes on.
+    // The admin API continues to work.
     let series = "pointsman_refused_connections_total{listener=\"plain\",reason=\"memory\"}";
     eventually_async("refused connections", async || {
         let _ = read_all(&mut proxy.raw().await).await;

@@ -1,4 +1,4 @@
-//! What the door takes for an HTTP/1 request, and in which form it reaches the upstream.
+//! Which bytes the door accepts as an HTTP/1 request, and the form in which it reaches the upstream.
 
 use pointsman_tests::raw::{read_all, read_reply};
 use pointsman_tests::{Proxy, Tenant, Upstream, example};
@@ -10,8 +10,8 @@ async fn proxy(upstream: &Upstream) -> Proxy {
     Proxy::with(Tenant::new("shop").hostnames(&["*"]).module(example("failover"), &module)).start().await
 }
 
-/// All that the proxy says to these bytes.
-async fn said(proxy: &Proxy, bytes: &[u8]) -> String {
+/// Everything that the proxy sends in response to these bytes.
+async fn exchange(proxy: &Proxy, bytes: &[u8]) -> String {
     let mut client = proxy.raw().await;
     client.write_all(bytes).await.expect("sent");
     read_all(&mut client).await
@@ -53,13 +53,13 @@ async fn malformed_request_is_refused_with_a_code_and_logged_with_its_client() {
     ];
     for (bytes, status, code) in cases {
         let shown = &bytes[..bytes.len().min(80)];
-        let reply = said(&proxy, bytes.as_bytes()).await;
+        let reply = exchange(&proxy, bytes.as_bytes()).await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply}");
         assert!(reply.contains(&format!("pointsman-error: {code}\r\n")), "{shown:?}: {reply}");
         assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{shown:?}: {reply}");
     }
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
-    assert!(live.seen().iter().all(|seen| seen.body.is_empty()), "nothing of a refused body went on");
+    assert!(live.requests().iter().all(|received| received.body.is_empty()), "no part of a refused body was forwarded");
     let log = proxy.log(cases.len() + 1).await;
     assert_eq!(log.len(), cases.len() + 1);
     for line in &log {
@@ -73,7 +73,7 @@ async fn malformed_request_is_refused_with_a_code_and_logged_with_its_client() {
 #[tokio::test]
 async fn answer_to_a_refused_head_request_has_no_body() {
     let live = Upstream::answering("live").start().await;
-    let reply = said(&proxy(&live).await, b"HEAD / HTTP/1.1\r\n\r\n").await;
+    let reply = exchange(&proxy(&live).await, b"HEAD / HTTP/1.1\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.1 400 ") && reply.ends_with("\r\n\r\n"), "{reply}");
 }
 
@@ -82,26 +82,26 @@ async fn absolute_target_reaches_the_upstream_in_origin_form() {
     let live = Upstream::answering("live").start().await;
     let proxy = proxy(&live).await;
     let reply =
-        said(&proxy, b"\r\nGET http://Shop.test:81/a?b HTTP/1.1\r\nHost: other.test\r\nconnection: close\r\n\r\n")
+        exchange(&proxy, b"\r\nGET http://Shop.test:81/a?b HTTP/1.1\r\nHost: other.test\r\nconnection: close\r\n\r\n")
             .await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
-    let seen = live.only();
-    assert_eq!((seen.uri.to_string().as_str(), seen.header("host")), ("/a?b", Some("Shop.test:81")));
-    assert_eq!(seen.header("x-forwarded-host"), Some("shop.test:81"));
-    assert_eq!(seen.header("via"), Some("1.1 pointsman"));
+    let received = live.only_request();
+    assert_eq!((received.uri.to_string().as_str(), received.header("host")), ("/a?b", Some("Shop.test:81")));
+    assert_eq!(received.header("x-forwarded-host"), Some("shop.test:81"));
+    assert_eq!(received.header("via"), Some("1.1 pointsman"));
 }
 
 #[tokio::test]
 async fn later_minor_version_is_answered_as_http11() {
     let live = Upstream::answering("live").start().await;
-    let reply = said(&proxy(&live).await, b"GET / HTTP/1.2\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    let reply = exchange(&proxy(&live).await, b"GET / HTTP/1.2\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let echo = Upstream::with(|seen| {
-        let body = format!("{} {};", seen.uri, String::from_utf8_lossy(&seen.body));
+    let echo = Upstream::with(|received| {
+        let body = format!("{} {};", received.uri, String::from_utf8_lossy(&received.body));
         pointsman_tests::Answer::ok(body)
     });
     let echo = echo.start().await;
@@ -123,12 +123,12 @@ async fn pipelined_requests_are_answered_in_order() {
         let bodies: Vec<&str> = reply.split("\r\n\r\n").filter_map(|part| Some(part.split_once(';')?.0)).collect();
         assert_eq!(bodies, ["/1 ", "/2 two", "/3 three", "/4 "], "{reply}");
     }
-    assert_eq!(echo.seen().len(), 12);
+    assert_eq!(echo.requests().len(), 12);
 }
 
 #[tokio::test]
-async fn client_that_sends_no_more_gets_its_answer() {
-    let echo = Upstream::with(|seen| pointsman_tests::Answer::ok(seen.body.clone())).start().await;
+async fn client_that_half_closes_gets_its_response() {
+    let echo = Upstream::with(|request| pointsman_tests::Answer::ok(request.body.clone())).start().await;
     let proxy = proxy(&echo).await;
     for request in [
         "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
@@ -137,14 +137,14 @@ async fn client_that_sends_no_more_gets_its_answer() {
     ] {
         let mut client = proxy.raw().await;
         client.write_all(request.as_bytes()).await.expect("sent");
-        client.shutdown().await.expect("no more is sent");
+        client.shutdown().await.expect("half closed");
         let reply = read_all(&mut client).await;
         assert_eq!(reply.matches("HTTP/1.1 200 ").count(), request.matches("HTTP/1.1\r\n").count(), "{reply}");
     }
 }
 
 #[tokio::test]
-async fn empty_line_between_requests_is_none_of_either() {
+async fn empty_line_between_requests_is_ignored() {
     let live = Upstream::answering("live").start().await;
     let proxy = proxy(&live).await;
     let mut client = proxy.raw().await;
@@ -156,7 +156,7 @@ async fn empty_line_between_requests_is_none_of_either() {
 }
 
 #[tokio::test]
-async fn http10_client_gets_what_its_version_has() {
+async fn http10_client_gets_an_http10_response() {
     let chunked = Upstream::raw(|mut stream: TcpStream, _| async move {
         let _ = pointsman_tests::raw::read_head(&mut stream).await;
         let reply =
@@ -165,7 +165,7 @@ async fn http10_client_gets_what_its_version_has() {
     })
     .await;
     let proxy = proxy(&chunked).await;
-    let reply = said(&proxy, b"GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await;
+    let reply = exchange(&proxy, b"GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await;
     let (head, body) = reply.split_once("\r\n\r\n").expect("a head");
     let head = head.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 200 ") && head.contains("connection: close"), "{reply}");

@@ -1,4 +1,4 @@
-//! The client's side: protocols, TLS, upgrades, bounded heads, and an orderly end.
+//! The client's side: protocols, TLS, upgrades, limits for heads, and orderly shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn fixed(upstream: &Upstream) -> Tenant {
 
 async fn read_all(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset is an end as well.
+    // A reset also counts as an end.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -55,7 +55,7 @@ async fn connection_serves_many_requests() {
     assert_eq!(live.connections(), 1);
 }
 
-/// 18 bytes: fewer than the start of an HTTP/2 connection has, which a listener looks for.
+/// 18 bytes: fewer than the start of an HTTP/2 connection, which a listener looks for.
 #[tokio::test]
 async fn shortest_http1_request_is_answered_at_once() {
     let live = Upstream::answering("live").start().await;
@@ -67,7 +67,7 @@ async fn shortest_http1_request_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn websocket_upgrade_passes_both_ways() {
+async fn websocket_data_passes_in_both_directions() {
     let upstream = Upstream::raw(|mut stream, _| async move {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -111,8 +111,8 @@ async fn websocket_upgrade_passes_both_ways() {
         }
         Ok(())
     };
-    // Pingora 0.9.1 ends an upgraded connection whose upstream answered before it was told that the request has no
-    // body: here one in some dozens, since the upstream answers at once.
+    // Pingora 0.9.1 ends an upgraded connection whose upstream responded before Pingora had told it that the request
+    // has no body: here a few per cent of them, since the upstream responds at once.
     for _ in 0..10 {
         if talk().await.is_ok() {
             return;
@@ -123,7 +123,7 @@ async fn websocket_upgrade_passes_both_ways() {
 
 /// A header every 100 ms would keep any timeout for each read from firing.
 #[tokio::test]
-async fn head_that_trickles_in_is_dropped_at_the_deadline() {
+async fn slow_head_is_disconnected_at_the_deadline() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).listener("head_timeout_ms = 1000").start().await;
     let mut stream = proxy.raw().await;
@@ -150,7 +150,7 @@ async fn head_that_trickles_in_is_dropped_at_the_deadline() {
     assert_eq!(live.connections(), 0);
 }
 
-/// The time of a head counts from its first byte: an idle connection is not in the middle of one.
+/// The time for a head counts from its first byte, so it does not apply to an idle connection.
 #[tokio::test]
 async fn idle_connection_outlives_the_head_deadline() {
     let live = Upstream::answering("live").start().await;
@@ -172,7 +172,7 @@ async fn idle_connection_ends_at_the_keepalive_timeout() {
     let proxy = Proxy::with(fixed(&live)).listener("keepalive_timeout_ms = 1000").start().await;
     let mut stream = proxy.raw().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n").await.expect("sent");
-    let reply = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await.expect("an end");
+    let reply = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await.expect("it ends");
     assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("live"), "{reply}");
 }
 
@@ -184,7 +184,7 @@ async fn head_that_is_too_large_is_refused() {
     for end in ["\r\n\r\n", ""] {
         let mut stream = proxy.raw().await;
         let head = format!("GET / HTTP/1.1\r\nhost: shop.test\r\nx-large: {}{end}", "x".repeat(20_000));
-        // The proxy may hang up while the rest is still on its way.
+        // The proxy may close the connection while the rest is still on its way.
         let _ = stream.write_all(head.as_bytes()).await;
         let reply = read_all(&mut stream).await;
         assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 431"), "{reply}");
@@ -194,7 +194,7 @@ async fn head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn malformed_requests_do_no_harm() {
+async fn malformed_requests_do_not_affect_others() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(fixed(&live)).start().await;
     for bytes in [
@@ -218,7 +218,7 @@ async fn malformed_requests_do_no_harm() {
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
 }
 
-/// An upstream that answers when it is told to.
+/// An upstream that responds when the test tells it to.
 async fn answering_on_demand() -> (Upstream, oneshot::Sender<()>) {
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));
@@ -238,7 +238,7 @@ async fn answering_on_demand() -> (Upstream, oneshot::Sender<()>) {
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_requests_in_flight_and_no_longer() {
+async fn shutdown_ends_when_the_last_request_in_flight_ends() {
     let (upstream, release) = answering_on_demand().await;
     let proxy = Proxy::with(fixed(&upstream)).start().await;
     let address = proxy.address();
@@ -257,11 +257,11 @@ async fn shutdown_waits_for_requests_in_flight_and_no_longer() {
     assert!(!stop.is_finished());
     release.send(()).expect("the upstream waits");
     assert_eq!(request.await.expect("a reply").body, "late");
-    assert_eq!(stop.await.expect("a stop"), Stopped::Clean);
+    assert_eq!(stop.await.expect("no panic"), Stopped::Clean);
 }
 
 #[tokio::test]
-async fn shutdown_cuts_off_what_does_not_end() {
+async fn shutdown_aborts_requests_that_do_not_end() {
     let (upstream, _release) = answering_on_demand().await;
     let proxy = Proxy::with(fixed(&upstream)).proxy("").start().await;
     let mut stream = proxy.raw().await;

@@ -1,9 +1,9 @@
-//! Where connections may go, over real sockets: nothing on this machine hears of a request that was not granted.
+//! Where connections may go, over real sockets: no socket on this machine receives a request that was not granted.
 
 use pointsman_tests::connect_proxy::Behaviour;
 use pointsman_tests::{ConnectProxy, NameServer, Proxy, Tenant, Upstream, example};
 
-/// A tenant with these grants and no others.
+/// A tenant with only these grants.
 fn confined(grants: &str) -> Tenant {
     Tenant::new("lab").module(example("lab"), "").table(&format!("[tenant.grants]\n{grants}")).confined()
 }
@@ -23,7 +23,7 @@ async fn addresses_beyond_the_public_internet_need_a_grant() {
         "{cause}"
     );
     assert_eq!(live.connections(), 0);
-    // Granted, and nobody listens there.
+    // Granted, but nothing listens there.
     let reply = proxy.order(format!(r#"{{"address": "127.0.0.9:{port}"}}"#)).await;
     assert_eq!(reply.code(), Some("upstream-refused"));
 }
@@ -35,11 +35,11 @@ async fn proxies_need_a_grant_as_well() {
     let proxy = Proxy::with(confined("")).start().await;
     let peer = format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{}"}}}}"#, tunnel.address());
     assert_eq!(proxy.order(peer).await.code(), Some("decision-refused"));
-    assert!(tunnel.asked().is_empty());
+    assert!(tunnel.requests().is_empty());
 }
 
 #[tokio::test]
-async fn name_that_leads_where_nothing_is_granted_fails_the_attempt() {
+async fn name_that_resolves_to_a_forbidden_address_fails_the_attempt() {
     let live = Upstream::answering("live").start().await;
     let port = live.address().port();
     let dns = NameServer::with(60, &[("inner.test", &["127.0.0.1", "::1", "::ffff:127.0.0.1"])]).await;
@@ -51,9 +51,9 @@ async fn name_that_leads_where_nothing_is_granted_fails_the_attempt() {
     assert_eq!(live.connections(), 0);
 }
 
-/// Rebinding: the second answer leads elsewhere, and a pooled connection to the first must not be what is used for it.
+/// DNS rebinding: the second answer leads elsewhere, and must not reuse a pooled connection to the first.
 #[tokio::test]
-async fn every_answer_is_judged_anew() {
+async fn every_dns_answer_is_checked_against_the_egress_policy() {
     let live = Upstream::answering("live").start().await;
     let port = live.address().port();
     let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
@@ -64,11 +64,11 @@ async fn every_answer_is_judged_anew() {
     assert_eq!(client.order(&peer).await.body, "live");
     dns.move_to("127.0.0.2");
     assert_eq!(client.order(&peer).await.code(), Some("upstream-resolve"));
-    assert_eq!(live.seen().len(), 1);
+    assert_eq!(live.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn allowed_addresses_of_a_name_are_used() {
+async fn only_the_allowed_addresses_of_a_name_are_used() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("mixed.test", &["10.255.255.1", "127.0.0.1", "169.254.169.254"])]).await;
     let proxy = Proxy::with(confined("networks = [\"127.0.0.1\"]")).resolver(&dns.toml()).start().await;
@@ -79,7 +79,7 @@ async fn allowed_addresses_of_a_name_are_used() {
 }
 
 #[tokio::test]
-async fn request_never_comes_back_to_the_proxy_itself() {
+async fn proxy_never_connects_to_itself() {
     let dns = NameServer::with(60, &[("self.test", &["127.0.0.1"])]).await;
     let proxy = Proxy::with(confined("networks = [\"0.0.0.0/0\"]")).resolver(&dns.toml()).start().await;
     let port = proxy.address().port();
@@ -104,7 +104,7 @@ async fn ports_of_other_protocols_need_a_grant() {
         let grants = format!("networks = [\"127.0.0.9\"]\n{granted}");
         let proxy = Proxy::with(confined(&grants)).resolver(&dns.toml()).start().await;
         for host in ["127.0.0.9", "origin.test"] {
-            // Nobody listens there.
+            // Nothing listens there.
             let reply = proxy.order(format!(r#"{{"address": "{host}:25"}}"#)).await;
             assert_eq!(reply.code(), Some(expected), "{host} {granted}");
         }

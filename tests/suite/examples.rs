@@ -1,4 +1,4 @@
-//! The examples, as they are shipped: their configurations pass, and their modules do what their pages say.
+//! The examples as they are shipped: their configurations pass, and their modules behave as their pages say.
 
 use http_body_util::Full;
 use pointsman::server;
@@ -25,7 +25,7 @@ fn every_shipped_configuration_passes() {
 }
 
 #[tokio::test]
-async fn canary_takes_its_share_and_follows_the_header() {
+async fn canary_gets_its_share_and_obeys_the_header() {
     let stable = Upstream::answering("stable").start().await;
     let canary = Upstream::answering("canary").start().await;
     let config = format!("stable = \"{}\"\ncanary = \"{}\"\npercent = 25", stable.address(), canary.address());
@@ -71,12 +71,12 @@ async fn sticky_keeps_a_session_on_its_upstream() {
 }
 
 #[tokio::test]
-async fn rewrite_takes_the_prefix_off_and_passes_on_what_is_elsewhere() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.uri.to_string())).start().await;
+async fn rewrite_removes_the_prefix_and_passes_on_other_paths() {
+    let upstream = Upstream::with(|request| Answer::ok(request.uri.to_string())).start().await;
     let config = format!("upstream = \"{}\"\nprefix = \"/shop\"\nhost = \"shop.internal\"", upstream.address());
     let proxy = Proxy::with(Tenant::new("www").module(example("rewrite"), &config)).start().await;
     assert_eq!(proxy.get("http://www.test/shop/cart?x=1").await.body, "/cart?x=1");
-    assert_eq!(upstream.only().header("host"), Some("shop.internal"));
-    assert_eq!(upstream.only().header("x-forwarded-host"), Some("www.test"));
+    assert_eq!(upstream.only_request().header("host"), Some("shop.internal"));
+    assert_eq!(upstream.only_request().header("x-forwarded-host"), Some("www.test"));
     assert_eq!(proxy.get("http://www.test/shopping").await.code(), Some("no-decision"));
 }

@@ -1,9 +1,9 @@
-//! Modules that misbehave. Each ends in an error of its own; the proxy lives and serves the next request.
+//! Modules that misbehave. Each ends in its own error, and the proxy serves the next request.
 
 use pointsman_tests::{Proxy, Tenant, Upstream, Wat, example};
 
-/// A hostile tenant beside a good one: the hostile one's requests end with `status` and `code`, each time anew, and the
-/// good one's are served in between.
+/// A hostile tenant next to a good one: each request to the hostile one fails with `status` and `code`, and the good
+/// one is served in between.
 async fn check(module: Wat, status: u16, code: &str) {
     check_with_memory(4, module, status, code).await;
 }
@@ -59,7 +59,7 @@ async fn endless_calls_to_the_host_end_at_their_limit() {
 }
 
 #[tokio::test]
-async fn trap_is_told_as_such() {
+async fn trap_is_reported_as_a_trap() {
     check(Wat::select_peer("unreachable"), 500, "module-trap").await;
 }
 
@@ -103,7 +103,7 @@ async fn deep_recursion_ends_at_the_stack() {
     check(module, 500, "module-stack").await;
 }
 
-/// An error text of 100 MiB, where 64 KiB may cross to the host.
+/// An error text of 100 MiB, of which only 64 KiB may be passed to the host.
 #[tokio::test]
 async fn huge_string_is_refused() {
     let module = Wat::select_peer(
@@ -143,13 +143,13 @@ async fn text_that_is_not_utf8_is_a_trap() {
     check(module, 500, "module-trap").await;
 }
 
-/// The error's text lies at 512 once its address is written there: 0x200.
+/// The error's text is at 512 once its address has been written: 0x200.
 #[tokio::test]
-async fn refusal_to_decide_is_told_as_such() {
+async fn refusal_to_decide_is_reported_as_such() {
     check(Wat::select_peer("(i32.const 96)"), 500, "module-declined").await;
 }
 
-/// A module with a resource of its own, of which it makes handles without end.
+/// A module that defines a resource and creates handles of it without end.
 #[tokio::test]
 async fn leaked_handles_end_at_their_limit() {
     let module = Wat::core(
@@ -170,13 +170,13 @@ async fn leaked_handles_end_at_their_limit() {
 }
 
 #[tokio::test]
-async fn module_that_passes_leaves_no_decision() {
+async fn module_that_passes_yields_no_decision() {
     check(Wat::select_peer("(i32.const 64)"), 503, "no-decision").await;
 }
 
-/// 10,000 log lines: what is beyond the limit is cut, and the decision stands.
+/// 10,000 log lines: lines beyond the limit are dropped, and the decision is valid.
 #[tokio::test]
-async fn log_flood_does_no_harm() {
+async fn log_flood_is_bounded() {
     let module = Wat::core(
         r#"
         (import "pointsman:router/log@0.1.0" "log" (func $log (param i32 i32 i32)))
@@ -196,9 +196,9 @@ async fn log_flood_does_no_harm() {
     assert_eq!(proxy.get("http://chatty.test/").await.status, 200);
 }
 
-/// What a module writes to its memory is gone with the decision.
+/// Values that a module writes to its memory are gone after the decision.
 #[tokio::test]
-async fn nothing_survives_a_decision() {
+async fn no_state_survives_a_decision() {
     // The first call of an instance finds 0 at 2048 and passes; a second would find 1 and answer.
     let module = Wat::select_peer(
         "(if (result i32) (i32.load (i32.const 2048))

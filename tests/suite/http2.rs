@@ -9,12 +9,12 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await
 }
 
-/// A peer that speaks HTTP/2, with these further fields of `http`.
+/// A peer that speaks HTTP/2, with these additional fields of `http`.
 fn h2(upstream: &FrameUpstream, more: &str) -> String {
     format!(r#"{{"address": "{}", "http": {{"alpn": "h2"{more}}}}}"#, upstream.upstream.address())
 }
 
-/// The connections that two requests came on, the second sent while the first was under way.
+/// The connections of two requests, the second of which is sent while the first is in progress.
 async fn connections_of_two(more: &str) -> Vec<usize> {
     let upstream = FrameUpstream::start(Behaviour::AnswerAfter(2)).await;
     let proxy = proxy().await;
@@ -31,14 +31,14 @@ async fn connections_of_two(more: &str) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn connection_has_no_more_streams_than_allowed() {
+async fn concurrent_streams_of_a_connection_are_bounded() {
     assert_eq!(connections_of_two(r#", "max-h2-streams": 1"#).await, [1, 2]);
     assert_eq!(connections_of_two(r#", "max-h2-streams": 2"#).await, [1, 1]);
     assert_eq!(connections_of_two("").await, [1, 1]);
 }
 
 #[tokio::test]
-async fn pings_come_where_they_are_asked_for() {
+async fn pings_are_sent_where_the_peer_configures_them() {
     let (pinged, quiet) =
         (FrameUpstream::start(Behaviour::AnswerAfter(1)).await, FrameUpstream::start(Behaviour::AnswerAfter(1)).await);
     let proxy = proxy().await;
@@ -77,7 +77,7 @@ fn connection_window(upstream: &FrameUpstream) -> u32 {
 }
 
 #[tokio::test]
-async fn request_that_was_not_processed_is_sent_again_whatever_its_method() {
+async fn unprocessed_request_is_retried_whatever_its_method() {
     for (behaviour, connections) in [(Behaviour::RefuseFirst, 1), (Behaviour::GoAwayFirst, 2)] {
         let upstream = FrameUpstream::start(behaviour).await;
         let proxy = proxy().await;
@@ -94,7 +94,7 @@ async fn request_that_was_not_processed_is_sent_again_whatever_its_method() {
 async fn long_bodies_pass_unharmed_in_both_directions() {
     let authority = Authority::new("upstream");
     let leaf = authority.leaf(&["api.test"]);
-    let echo = Upstream::with(|seen| Answer::ok(seen.body.clone())).tls(&leaf, &["h2", "http/1.1"]).start().await;
+    let echo = Upstream::with(|request| Answer::ok(request.body.clone())).tls(&leaf, &["h2", "http/1.1"]).start().await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).trusting(&authority).start().await;
     let body: String = (0..600_000).map(|number: u32| format!("{number:07}")).collect();
     for mut client in [Client::http1(proxy.address()).await, Client::http2(proxy.address()).await] {

@@ -1,4 +1,4 @@
-//! What modules may ask for beyond their request: shared entries, figures of upstreams, groups, clock and randomness.
+//! The imports of a module beyond its request: shared entries, upstream statistics, groups, clock and randomness.
 
 use http_body_util::Full;
 use pointsman_tests::client::get;
@@ -10,7 +10,7 @@ fn quota(name: &str, upstream: &Upstream) -> Tenant {
 }
 
 #[tokio::test]
-async fn counters_outlive_a_decision_and_are_the_tenants_own() {
+async fn counters_outlive_a_decision_and_belong_to_the_tenant() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(quota("one", &live)).and(quota("other", &live)).start().await;
     for tenant in ["one", "other"] {
@@ -24,7 +24,7 @@ async fn counters_outlive_a_decision_and_are_the_tenants_own() {
     }
 }
 
-/// Every thread counts with the same counter, and no count is lost.
+/// All threads use the same counter, and no increment is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn counters_are_atomic() {
     let live = Upstream::answering("live").start().await;
@@ -50,7 +50,7 @@ async fn counters_are_atomic() {
 }
 
 #[tokio::test]
-async fn store_that_is_full_takes_no_more() {
+async fn full_store_refuses_new_entries() {
     let live = Upstream::answering("live").start().await;
     let proxy = Proxy::with(quota("one", &live).table("[tenant.quota]\nshared_bytes = 200")).start().await;
     let mut client = proxy.client().await;
@@ -59,7 +59,7 @@ async fn store_that_is_full_takes_no_more() {
         assert_eq!(client.send(request).await.expect("a response").status, 200, "{key}");
     }
     let request = get("http://one.test/").header("x-api-key", "a").body(Full::default()).expect("a request");
-    assert_eq!(client.send(request).await.expect("a response").status, 429, "what is there stays");
+    assert_eq!(client.send(request).await.expect("a response").status, 429, "existing entries stay");
     let refused = r#"pointsman_over_budget_total{key="shared_bytes",tenant="one"}"#;
     assert_eq!(proxy.metric(refused).await, 4.0, "a request of `b` each");
 }
@@ -73,9 +73,9 @@ fn least_loaded(addresses: &[std::net::SocketAddr], health_check: &str) -> Tenan
 }
 
 #[tokio::test]
-async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
+async fn unhealthy_upstream_gets_no_requests() {
     let (one, two) = (Upstream::answering("one").start().await, Upstream::answering("two").start().await);
-    let ill = Upstream::with(|seen| match seen.uri.path() {
+    let ill = Upstream::with(|request| match request.uri.path() {
         "/health" => pointsman_tests::Answer::status(500),
         _ => pointsman_tests::Answer::ok("ill"),
     });
@@ -84,9 +84,9 @@ async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
     let check =
         "[tenant.group.health_check]\npath = \"/health\"\nhost = \"health.test\"\ninterval_ms = 20\nfailures = 1";
     let proxy = Proxy::with(least_loaded(&[one.address(), ill.address(), two.address(), dead], check)).start().await;
-    // Two rounds: the second begins when the first is noted.
-    eventually("health checks", || (ill.seen().len() >= 2 && one.seen().len() >= 2).then_some(())).await;
-    let probe = one.seen().remove(0);
+    // Two rounds: the second begins when the first has been recorded.
+    eventually("health checks", || (ill.requests().len() >= 2 && one.requests().len() >= 2).then_some(())).await;
+    let probe = one.requests().remove(0);
     assert_eq!((probe.uri.path(), probe.header("host")), ("/health", Some("health.test")));
 
     let mut client = proxy.client().await;
@@ -99,7 +99,7 @@ async fn upstream_that_a_health_check_finds_ill_is_left_alone() {
 }
 
 #[tokio::test]
-async fn tcp_health_check_follows_an_upstream_that_comes_back() {
+async fn tcp_health_check_notices_that_an_upstream_recovers() {
     let live = Upstream::answering("live").start().await;
     let late = Upstream::closed_port();
     let check = "[tenant.group.health_check]\ninterval_ms = 20\nfailures = 1";
@@ -111,8 +111,8 @@ async fn tcp_health_check_follows_an_upstream_that_comes_back() {
     drop(late);
 }
 
-/// Asked for a path of 8 bytes, it answers with what it is told of the configured address: 200, and 1 for each attempt
-/// in flight, 10 for each failure, 100 if a latency is known. All else it passes on.
+/// For a path of 8 bytes, it answers with the statistics of the configured address: 200, and 1 for each attempt
+/// in flight, 10 for each failure, 100 if a latency is known. It passes on all other requests.
 const FIGURES: &str = r#"
     (import "pointsman:router/config@0.1.0" "get-text" (func $text (param i32 i32 i32)))
     (import "pointsman:router/upstreams@0.1.0" "get" (func $get (param i32 i32 i32)))
@@ -138,35 +138,35 @@ fn reporting(module: &tempfile::NamedTempFile, address: std::net::SocketAddr) ->
 }
 
 #[tokio::test]
-async fn figures_are_of_what_the_proxy_sees() {
+async fn upstream_statistics_are_those_that_the_proxy_measures() {
     let upstream = Upstream::answering("live").start().await;
     let file = Wat::core(FIGURES).file();
     let proxy = Proxy::with(reporting(&file, upstream.address())).start().await;
     let figures = async || proxy.get("http://shop.test/figures").await.status;
-    assert_eq!(figures().await, 200, "nothing is known");
+    assert_eq!(figures().await, 200, "no statistics yet");
     upstream.hold(2);
     let release = async {
-        eventually("the first request", || (upstream.seen().len() == 1).then_some(())).await;
+        eventually("the first request", || (upstream.requests().len() == 1).then_some(())).await;
         assert_eq!(figures().await, 201, "one is in flight");
         proxy.get("http://shop.test/").await.status
     };
     let (first, second) = tokio::join!(proxy.get("http://shop.test/"), release);
     assert_eq!((first.status, second), (200, 200));
-    // A request's attempt ends with the request, just after the client has its answer.
+    // An attempt ends with its request, just after the client has received its response.
     eventually_async("a latency, and nothing in flight", async || (figures().await == 300).then_some(())).await;
 }
 
 #[tokio::test]
-async fn failures_in_a_row_are_seen() {
+async fn consecutive_failures_are_visible_to_the_module() {
     let file = Wat::core(FIGURES).file();
     let proxy = Proxy::with(reporting(&file, Upstream::closed_port())).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.code(), Some("upstream-refused"));
     assert_eq!(proxy.get("http://shop.test/figures").await.status, 230, "three attempts");
 }
 
-/// What one tenant's requests met is not for another to see.
+/// Statistics from one tenant's requests are not visible to others.
 #[tokio::test]
-async fn figures_are_the_tenants_own() {
+async fn upstream_statistics_belong_to_the_tenant() {
     let dead = Upstream::closed_port();
     let file = Wat::core(FIGURES).file();
     let other = reporting(&file, dead).hostnames(&["other.test"]);
@@ -176,15 +176,15 @@ async fn figures_are_the_tenants_own() {
 }
 
 #[tokio::test]
-async fn group_needs_the_same_grants_as_a_peer() {
+async fn upstream_group_needs_the_same_grants_as_a_peer() {
     let tenant = least_loaded(&["10.0.0.1:80".parse().expect("an address")], "");
-    let error = Proxy::with(tenant).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant).try_start().await.err().expect("a refusal to start");
     assert!(error.starts_with("tenant `shop`: group `backends`: `10.0.0.1:80` is of a private network"), "{error}");
 }
 
-/// The clock is asked twice, with a loop of some milliseconds between; the module answers 200 if both are the same.
+/// Reads the clock twice, with a loop of some milliseconds between; the module answers 200 if both are the same.
 #[tokio::test]
-async fn time_stands_still_in_a_decision() {
+async fn clock_does_not_advance_during_a_decision() {
     let module = Wat::core(
         r#"
         (import "pointsman:router/clock@0.1.0" "now-ms" (func $now (result i64)))

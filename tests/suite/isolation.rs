@@ -1,4 +1,4 @@
-//! What one decision leaves for the next: nothing, unless the operator wants it; and never for another tenant.
+//! No decision leaves state for the next one, unless the operator enables that, and never for another tenant.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use pointsman_tests::{Proxy, Tenant as TestTenant, Wat};
 use pointsman_wasm::call::InstanceOrigin;
 use pointsman_wasm::module::Loader;
 
-/// Answers 200 and one for each call of this instance; traps in the fifth.
+/// Answers 200 plus the number of earlier calls of this instance; traps in the fifth.
 fn counting() -> Wat {
     Wat::select_peer(
         "(i32.store (i32.const 2048) (i32.add (i32.load (i32.const 2048)) (i32.const 1)))
@@ -35,7 +35,7 @@ async fn statuses<const N: usize>(proxy: &Proxy, tenant: &str) -> [u16; N] {
 }
 
 #[tokio::test]
-async fn instance_is_used_so_often_and_no_more() {
+async fn instance_is_reused_up_to_its_limit() {
     let file = counting().file();
     let tenant = TestTenant::new("one").module(file.path(), "").keys("instance_calls = 3");
     let proxy = Proxy::with(tenant).threads(1).start().await;
@@ -43,16 +43,16 @@ async fn instance_is_used_so_often_and_no_more() {
 }
 
 #[tokio::test]
-async fn instance_is_given_up_after_a_trap() {
+async fn instance_is_discarded_after_a_trap() {
     let file = counting().file();
     let tenant = TestTenant::new("one").module(file.path(), "").keys("instance_calls = 100");
     let proxy = Proxy::with(tenant).threads(1).start().await;
     assert_eq!(statuses(&proxy, "one").await, [201, 202, 203, 204, 500, 201, 202]);
 }
 
-/// Answers 200 and one for each earlier answer that it was told of when it may let go of it.
+/// Answers 200 plus the number of earlier answers for which the host has called the post-return function.
 #[tokio::test]
-async fn instance_lets_go_of_each_answer() {
+async fn instance_frees_each_answer() {
     let after = "(func (export \"cabi_post_select-peer\") (param $answer i32)
         (if (i32.ne (local.get $answer) (i32.const 128)) (then unreachable))
         (global.set $at (i32.add (global.get $at) (i32.const 1))))";
@@ -76,10 +76,10 @@ async fn tenants_never_share_an_instance() {
     assert_eq!(statuses(&proxy, "one").await, [203]);
 }
 
-/// One page more in each call, and answers 200 and the number of its pages. It begins with one and may have 16, so half
-/// of what it may grow by is past with the ninth.
+/// Grows by one page in each call, and answers 200 plus the number of its pages. It begins with one and may have 16, so
+/// half of its allowed growth is exceeded with the ninth.
 #[tokio::test]
-async fn instance_that_has_grown_through_half_of_its_room_is_replaced() {
+async fn instance_that_has_grown_by_half_its_allowance_is_replaced() {
     let file = Wat::select_peer(
         "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
          (i32.store16 (i32.const 136) (i32.add (i32.const 200) (memory.size)))
@@ -92,7 +92,7 @@ async fn instance_that_has_grown_through_half_of_its_room_is_replaced() {
 }
 
 /// Looks for a canary in all memory that it has or can get, in a global and in its table, and traps if it finds one;
-/// then leaves one everywhere.
+/// then writes one everywhere.
 const NOSY: &str = r#"
     (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
     (table $table 8 200 funcref)
@@ -120,12 +120,12 @@ const NOSY: &str = r#"
       (global.set $seen (i64.const 0x0ca0a41ca0a41000))
       (i32.const 128))"#;
 
-/// Two tenants with modules of their own take turns on few slots of the pooling allocator, 10,000 times each.
+/// Two tenants with different modules take turns on few slots of the pooling allocator, 10,000 times each.
 #[test]
-fn nothing_is_left_for_the_next_decision_of_any_tenant() {
+fn no_state_is_left_for_the_next_decision_of_any_tenant() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY).pages(pages));
-    // Another size makes another module.
+    // A different size makes a different module.
     let (a, b) = (tenant(1), tenant(2));
     for turn in 0..10_000 {
         for tenant in [&a, &b, &a] {
@@ -134,7 +134,7 @@ fn nothing_is_left_for_the_next_decision_of_any_tenant() {
     }
 }
 
-/// The same for all that can be put back: memory, with what was in it at the start, and globals.
+/// The same for everything that can be restored: memory, with its initial content, and globals.
 const NOSY_OF_WHAT_IS_REWOUND: &str = r#"
     (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
     (data (i32.const 5000) "as it was")
@@ -170,7 +170,7 @@ const NOSY_OF_WHAT_IS_REWOUND: &str = r#"
       (global.set $e (v128.const i64x2 1 1))
       (i32.const 128))"#;
 
-/// How an instance is made that can be rewound: a kernel before Linux 6.7 does not tell what was written.
+/// The origin of an instance that can be rewound: a kernel before Linux 6.7 does not report written pages.
 fn rewound() -> InstanceOrigin {
     match wasmtime::PoolingAllocationConfig::is_pagemap_scan_available() {
         true => InstanceOrigin::Rewound,
@@ -179,11 +179,11 @@ fn rewound() -> InstanceOrigin {
 }
 
 #[test]
-fn instance_that_is_rewound_is_as_a_new_one() {
+fn rewound_instance_equals_a_new_one() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(NOSY_OF_WHAT_IS_REWOUND).pages(pages));
     let (a, b) = (tenant(1), tenant(2));
-    // The first tells which pages are written, the second what is in them.
+    // The first one shows which pages are written, the second one their original contents.
     for tenant in [&a, &a, &b, &b] {
         assert_eq!(answer(tenant), Ok(InstanceOrigin::New));
     }
@@ -194,7 +194,7 @@ fn instance_that_is_rewound_is_as_a_new_one() {
     }
 }
 
-/// Traps if anything is in the memory from 4096 on.
+/// Traps if the memory contains anything from 4096 on.
 const LOOK: &str = "
     (local.set $at (i32.const 4096))
     (loop $again
@@ -202,9 +202,9 @@ const LOOK: &str = "
       (local.set $at (i32.add (local.get $at) (i32.const 8)))
       (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))";
 
-/// A page more each time: what is written is not always the same.
+/// Writes one page more each time: the set of written pages is not always the same.
 #[test]
-fn pages_that_were_never_written_before_are_put_back_too() {
+fn pages_written_for_the_first_time_are_restored() {
     let text = r#"
         (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
         (import "pointsman:router/random@0.1.0" "get-u64" (func $random (result i64)))
@@ -228,7 +228,7 @@ fn pages_that_were_never_written_before_are_put_back_too() {
 }
 
 /// Writes to the same page each time and, in one decision of sixty-four, elsewhere: itself, by an instruction that the
-/// host carries out, or through the host, which gives it a string; or it divides by zero, and the instance is let go.
+/// host executes, or through the host, which passes it a string; or it divides by zero, and the instance is discarded.
 const RESTLESS: &str = r#"
     (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
     (import "pointsman:router/random@0.1.0" "get-u64" (func $random (result i64)))
@@ -264,7 +264,7 @@ const RESTLESS: &str = r#"
       (i32.const 128))"#;
 
 #[test]
-fn write_behind_a_fence_is_put_back_too() {
+fn writes_to_protected_pages_are_restored() {
     let loader = Loader::new(1, 0).expect("a loader");
     let tenant = |pages| tenant_of(&loader, &Wat::core(&RESTLESS.replace("LOOK", LOOK)).pages(pages));
     let (a, b) = (tenant(3), tenant(4));
@@ -282,7 +282,7 @@ fn write_behind_a_fence_is_put_back_too() {
 }
 
 #[test]
-fn instance_that_can_not_be_rewound_is_new() {
+fn instance_that_cannot_be_rewound_is_replaced() {
     let loader = Loader::new(1, 0).expect("a loader");
     let made = |wat: &Wat| {
         let tenant = tenant_of(&loader, wat);
@@ -292,7 +292,7 @@ fn instance_that_can_not_be_rewound_is_new() {
     assert_eq!(made(&Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)")), usual);
     let grows = Wat::select_peer("(drop (memory.grow (i32.const 1))) (i32.const 128)");
     assert_eq!(made(&grows), [InstanceOrigin::New; 4]);
-    // More than is kept of a module.
+    // Larger than the snapshot that is kept of a module.
     let large = Wat::select_peer(
         "(memory.fill (i32.const 4096) (i32.const 1) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4096)))
          (i32.const 128)",
@@ -300,9 +300,9 @@ fn instance_that_can_not_be_rewound_is_new() {
     assert_eq!(made(&large.pages(140)), [InstanceOrigin::New; 4]);
 }
 
-/// Each has sixteen tables of the 2,048 that all have which wait.
+/// Each has sixteen of the 2,048 tables that all idle instances may have.
 #[test]
-fn so_many_instances_wait_and_no_more() {
+fn number_of_idle_instances_is_bounded() {
     if rewound() == InstanceOrigin::New {
         return;
     }
@@ -320,18 +320,18 @@ fn so_many_instances_wait_and_no_more() {
         .collect();
     let are_rewound = |tenants: &[Tenant]| tenants.iter().filter(|tenant| answer(tenant) == Ok(rewound())).count();
     let (most, more) = tenants.split_at(128);
-    // What is in their pages is known when a second one has been made.
+    // The original contents of their pages are known when a second instance has been made.
     for expected in [0, 0, 128, 128] {
         assert_eq!(are_rewound(most), expected);
     }
     for _ in 0..4 {
         assert!(are_rewound(&tenants) <= 128);
     }
-    // The others make room for those that are asked now.
+    // The others make room for those that are called now.
     for expected in [0, 22, 22] {
         assert!(are_rewound(more) >= expected);
     }
-    // And what is let go with its tenant leaves room.
+    // An instance that is dropped with its tenant makes room as well.
     let last = tenant_of(&loader, &Wat::select_peer("(i32.store (i32.const 9000) (i32.const 1)) (i32.const 128)"));
     drop(tenants);
     for expected in [0, 0, 1, 1] {
@@ -339,9 +339,9 @@ fn so_many_instances_wait_and_no_more() {
     }
 }
 
-/// The modules above would find what is left.
+/// This shows that the modules above would detect leftover state.
 #[test]
-fn module_that_looks_finds_what_is_left() {
+fn reused_instance_shows_state_of_earlier_decisions() {
     let config = config();
     let loader = Loader::new(1, 1).expect("a loader");
     let module = loader.load(&Wat::core(NOSY).bytes(), serde_json::Value::Null, &config.tenants[0].limits);
@@ -351,7 +351,7 @@ fn module_that_looks_finds_what_is_left() {
     assert!(answer(&tenant).is_err_and(|error| error.contains("unreachable")));
 }
 
-/// With a budget that no decision here comes near, however busy the machine is: what is left behind is the subject.
+/// With a budget that no decision here comes near, however busy the machine is: the test is about leftover state.
 fn config() -> Config {
     let toml = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
                 [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"a.wasm\"\n\
@@ -372,7 +372,7 @@ fn new_tenant(config: &Config, modules: Modules) -> Tenant {
     Tenant::new(&config.tenants[0], modules, around).expect("a tenant")
 }
 
-/// A `respond`, by an instance that was made how?
+/// The origin of the instance that gave a `respond`.
 fn answer(tenant: &Tenant) -> Result<InstanceOrigin, String> {
     let head = RequestHead::new(Arrival {
         method: Method::GET,

@@ -1,4 +1,4 @@
-//! Modules that are refused at load, each with a message of its own.
+//! Modules that are refused at load, each with its own message.
 
 use pointsman_rules::config::{Limits, TenantLimits};
 use pointsman_rules::request::WrittenRequest;
@@ -44,23 +44,23 @@ fn empty_file() {
     check(b"", "does not start with `\\0asm`");
 }
 
-/// Found by fuzzing: one digit of a version, and the world's package needs itself in a circle.
+/// Found by fuzzing: one digit of a version, and the world's package depends on itself.
 #[test]
-fn packages_in_a_circle() {
+fn packages_in_a_cycle() {
     const NAME: &[u8] = b"pointsman:router/request@0.1.0";
     let whole = Wat::select_peer("(i32.const 64)").bytes();
     let found = whole.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
     let at: Vec<usize> = found.map(|(at, _)| at).collect();
     let loader = Loader::new(1, 0).expect("a loader");
-    let mut circles = 0;
+    let mut cycles = 0;
     for at in at {
         let mut bytes = whole.clone();
         bytes[at + NAME.len() - 5] = b'1';
         let loaded = loader.load(&bytes, serde_json::json!({}), &TenantLimits::default());
-        let message = loaded.expect_err("another version").to_string();
-        circles += usize::from(message.contains("in a circle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
+        let message = loaded.expect_err("an unsupported version").to_string();
+        cycles += usize::from(message.contains("in a cycle (`pointsman:router@0.1.0`, `pointsman:router@1.1.0`)"));
     }
-    assert!(circles > 0);
+    assert!(cycles > 0);
 }
 
 #[test]
@@ -80,13 +80,13 @@ fn every_truncation_and_many_corruptions_end_in_a_message() {
     let whole = passing().component();
     for length in 0..whole.len() {
         let loaded = loader.load(&whole[..length], serde_json::json!({}), &TenantLimits::default());
-        // Custom sections (their id is 0) stand at the end, and nothing depends on them.
+        // Custom sections (their id is 0) are at the end, and nothing depends on them.
         assert!(loaded.is_err() || whole[length] == 0, "the first {length} bytes of {}", whole.len());
     }
     for position in (0..whole.len()).step_by(7) {
         let mut corrupt = whole.clone();
         corrupt[position] ^= 0x55;
-        // Some corruptions do no harm, such as those in names of no meaning.
+        // Some corruptions do no harm, such as those in names without a meaning.
         if let Err(error) = loader.load(&corrupt, serde_json::json!({}), &TenantLimits::default()) {
             assert!(!error.to_string().is_empty());
         }
@@ -120,9 +120,9 @@ fn unknown_import() {
     check(&component, "`acme:db/store@1.0.0`, which this host does not offer");
 }
 
-/// What is added to components so that their instances can be rewound is not an author's to import.
+/// Authors cannot import the interface that is added to components so that their instances can be rewound.
 #[test]
-fn import_of_what_rewinding_takes() {
+fn import_of_a_name_reserved_for_rewinding() {
     let wit = "package pointsman:host; interface rewind { memory: func(start: list<u8>, pages: u32); }
         world other { include pointsman:router/router@0.1.0; import rewind; }";
     let core = r#"
@@ -172,13 +172,13 @@ fn export_of_another_type() {
 }
 
 #[test]
-fn more_memory_at_its_start_than_allowed() {
+fn initial_memory_beyond_the_limit() {
     let limits = Limits { memory_bytes: 1024 * 1024, ..Limits::default() }.into();
     check_within(&passing().pages(17).bytes(), &limits, "raise the tenant's `limits.memory_mib`");
 }
 
 #[test]
-fn larger_table_at_its_start_than_allowed() {
+fn initial_table_beyond_the_limit() {
     let module = Wat::core(
         r#"(table 5000 funcref)
            (func (export "select-peer") (param i32) (result i32) (i32.const 64))"#,
@@ -188,7 +188,7 @@ fn larger_table_at_its_start_than_allowed() {
 }
 
 #[test]
-fn proposals_that_a_router_does_not_need() {
+fn unneeded_wasm_proposals() {
     let shared = wat::parse_str(r#"(component (core module (memory 1 1 shared)))"#).expect("WAT");
     check(&shared, "cannot be compiled");
     let large = wat::parse_str(r#"(component (core module (memory i64 1)))"#).expect("WAT");
@@ -196,7 +196,7 @@ fn proposals_that_a_router_does_not_need() {
 }
 
 #[test]
-fn inspection_shows_what_the_author_made_and_whether_it_can_be_rewound() {
+fn inspection_shows_the_original_module_and_whether_it_can_be_rewound() {
     let loader = Loader::new(1, 0).expect("a loader");
     let inspected = |wat: &Wat| inspect_bytes(&loader, &wat.bytes(), &TenantLimits::default());
     let usual = inspected(&Wat::answering(200));

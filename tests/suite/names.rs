@@ -1,4 +1,4 @@
-//! Upstreams by name: what the host asks of DNS, what it keeps, and which addresses it tries.
+//! Upstreams by name: the host's DNS queries, its cache, and the addresses that it tries.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,13 +24,13 @@ async fn name_is_resolved_by_the_configured_server() {
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
     assert_eq!(proxy.order(&named("Origin.Test.", &live)).await.body, "live");
-    assert_eq!(dns.asked(RecordType::A), ["origin.test"]);
-    assert_eq!(dns.asked(RecordType::AAAA), ["origin.test"]);
+    assert_eq!(dns.queries(RecordType::A), ["origin.test"]);
+    assert_eq!(dns.queries(RecordType::AAAA), ["origin.test"]);
     assert_eq!(proxy.log(1).await[0]["upstream_address"], live.address().to_string());
 }
 
 #[tokio::test]
-async fn names_certificate_is_checked_without_more_being_said() {
+async fn certificate_is_checked_against_the_name_of_the_peer_by_default() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["origin.test"]), &["http/1.1"]).start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"]), ("other.test", &["127.0.0.1"])]).await;
@@ -38,7 +38,7 @@ async fn names_certificate_is_checked_without_more_being_said() {
     let proxy = Proxy::with(tenant).trusting(&authority).resolver(&dns.toml()).start().await;
     let tls = |name: &str| format!(r#"{{"address": "{name}:{}", "tls": {{}}}}"#, live.address().port());
     assert_eq!(proxy.order(&tls("origin.test")).await.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("origin.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("origin.test"));
     assert_eq!(proxy.order(&tls("other.test")).await.code(), Some("upstream-certificate"));
 }
 
@@ -52,11 +52,11 @@ async fn hosts_file_comes_before_the_servers() {
         .start()
         .await;
     assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
-    assert!(dns.asked(RecordType::A).is_empty() && dns.asked(RecordType::AAAA).is_empty());
+    assert!(dns.queries(RecordType::A).is_empty() && dns.queries(RecordType::AAAA).is_empty());
 }
 
 #[tokio::test]
-async fn hosts_file_that_is_not_there_is_refused_at_the_start() {
+async fn missing_hosts_file_is_refused_at_the_start() {
     let tenant = Tenant::new("lab").module(example("lab"), "");
     match Proxy::with(tenant).resolver("hosts_file = \"absent\"").try_start().await {
         Ok(_) => panic!("it started"),
@@ -65,25 +65,25 @@ async fn hosts_file_that_is_not_there_is_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn answers_are_kept_for_their_time() {
+async fn dns_answers_are_cached_for_their_ttl() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
     for _ in 0..3 {
         assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
-    assert_eq!(dns.asked(RecordType::A).len(), 1);
+    assert_eq!(dns.queries(RecordType::A).len(), 1);
 
     let passing = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nmin_ttl_s = 0", passing.toml())).await;
     for _ in 0..3 {
         assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
     }
-    assert_eq!(passing.asked(RecordType::A).len(), 3);
+    assert_eq!(passing.queries(RecordType::A).len(), 3);
 }
 
 #[tokio::test]
-async fn last_answer_stands_while_the_servers_fail() {
+async fn stale_dns_answer_is_used_while_the_servers_fail() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(0, &[("origin.test", &["127.0.0.1"])]).await;
     let tenant = |name| Tenant::new(name).module(example("lab"), "");
@@ -94,16 +94,16 @@ async fn last_answer_stands_while_the_servers_fail() {
         assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
     }
     dns.fail();
-    let asked = dns.asked(RecordType::A).len();
+    let queries = dns.queries(RecordType::A).len();
     for _ in 0..3 {
         assert_eq!(proxy.order(named("origin.test", &live)).await.body, "live");
     }
-    assert!(dns.asked(RecordType::A).len() > asked, "it was not asked again");
+    assert!(dns.queries(RecordType::A).len() > queries, "it was not queried again");
     assert_eq!(strict.order(named("origin.test", &live)).await.code(), Some("upstream-resolve"));
 }
 
 #[tokio::test]
-async fn name_that_does_not_exist_is_remembered_as_such() {
+async fn negative_dns_answer_is_cached() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[]).await;
     let proxy = resolving(&dns.toml()).await;
@@ -111,12 +111,12 @@ async fn name_that_does_not_exist_is_remembered_as_such() {
         let reply = proxy.order(&named("absent.test", &live)).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-resolve")));
     }
-    assert_eq!(dns.asked(RecordType::A), ["absent.test"]);
+    assert_eq!(dns.queries(RecordType::A), ["absent.test"]);
     assert_eq!(proxy.log(1).await[0]["failed_attempts"][0]["failure"], "resolve-unreachable");
 }
 
 #[tokio::test]
-async fn whatever_of_one_family_fails_addresses_of_the_other_are_used() {
+async fn failure_of_one_address_family_leaves_the_other() {
     let live = Upstream::answering("live").start().await;
     let good = || Entry::addresses(&["127.0.0.1"]);
     let zone = HashMap::from([
@@ -133,13 +133,13 @@ async fn whatever_of_one_family_fails_addresses_of_the_other_are_used() {
         for _ in 0..2 {
             assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
         }
-        let asked = dns.asked(RecordType::A).iter().filter(|asked| *asked == name).count();
-        assert_eq!(asked, 1, "{name}: the answer is kept");
+        let queries = dns.queries(RecordType::A).iter().filter(|query| *query == name).count();
+        assert_eq!(queries, 1, "{name}: the answer is cached");
     }
 }
 
 #[tokio::test]
-async fn name_fails_when_both_families_do() {
+async fn name_fails_when_both_address_families_fail() {
     let live = Upstream::answering("live").start().await;
     let none = || Entry::addresses(&[]);
     for (v4, v6, status, failure) in [
@@ -158,7 +158,7 @@ async fn name_fails_when_both_families_do() {
 }
 
 #[tokio::test]
-async fn family_that_is_late_is_waited_for_by_who_needs_it() {
+async fn only_requests_that_need_a_slow_address_family_wait_for_it() {
     let slow = Entry::slow(Duration::from_millis(500), &["::1"]);
     let zone = HashMap::from([("origin.test", Entry::families(Entry::addresses(&["127.0.0.1"]), slow))]);
     let dns = NameServer::of(60, zone).await;
@@ -166,19 +166,19 @@ async fn family_that_is_late_is_waited_for_by_who_needs_it() {
     let port = Upstream::closed_port().port();
     let bound = format!(r#"{{"address": "origin.test:{port}", "bind-to": {{"address": "::1"}}}}"#);
     assert_eq!(proxy.order(&format!(r#"{{"address": "origin.test:{port}"}}"#)).await.code(), Some("upstream-refused"));
-    // An address of that family was there to be tried.
+    // An address of that family was available.
     let code = proxy.order(&bound).await.code().map(str::to_owned);
     assert_ne!(code.as_deref(), Some("upstream-resolve"));
-    // It is kept with the others from then on.
-    let asked = dns.asked(RecordType::AAAA).len();
+    // From then on it is cached with the others.
+    let queries = dns.queries(RecordType::AAAA).len();
     proxy.order(&bound).await;
-    assert_eq!(dns.asked(RecordType::AAAA).len(), asked);
+    assert_eq!(dns.queries(RecordType::AAAA).len(), queries);
 }
 
 #[tokio::test]
-async fn answer_that_takes_most_of_the_time_is_taken() {
+async fn slow_dns_answer_within_the_time_limit_is_used() {
     let live = Upstream::answering("live").start().await;
-    // Past the moments at which the query is sent again, and past half of the time.
+    // Later than the moments at which the query is sent again, and later than half of the time limit.
     let slow = Entry::slow(Duration::from_millis(2400), &["127.0.0.1"]);
     let dns = NameServer::of(60, HashMap::from([("origin.test", slow)])).await;
     let proxy = resolving(&format!("{}\ntimeout_ms = 4000", dns.toml())).await;
@@ -186,7 +186,7 @@ async fn answer_that_takes_most_of_the_time_is_taken() {
 }
 
 #[tokio::test]
-async fn silent_server_leaves_time_for_the_others() {
+async fn silent_name_server_does_not_use_up_the_time_of_the_others() {
     let live = Upstream::answering("live").start().await;
     let silent = || NameServer::of(60, HashMap::from([("origin.test", Entry::Silent)]));
     let good = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
@@ -198,7 +198,7 @@ async fn silent_server_leaves_time_for_the_others() {
 }
 
 #[tokio::test]
-async fn every_name_that_is_accepted_is_asked_for() {
+async fn every_accepted_name_is_queried() {
     let live = Upstream::answering("live").start().await;
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
@@ -208,7 +208,7 @@ async fn every_name_that_is_accepted_is_asked_for() {
     for name in names {
         assert_eq!(proxy.order(&named(name, &live)).await.body, "live", "{name}");
     }
-    assert_eq!(dns.asked(RecordType::A), names);
+    assert_eq!(dns.queries(RecordType::A), names);
 }
 
 #[tokio::test]
@@ -236,14 +236,14 @@ async fn name_with_an_underscore_is_reached_over_tls() {
     let peer =
         format!(r#"{{"address": "my_service.test:{}", "tls": {{}}, "http": {{"alpn": "h2"}}}}"#, live.address().port());
     assert_eq!(proxy.order(&peer).await.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("my_service.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("my_service.test"));
 }
 
 #[tokio::test]
-async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
+async fn unanswered_name_ends_at_the_deadline_and_blocks_no_other_request() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::of(60, HashMap::from([("slow.test", Entry::Silent)])).await;
-    // One thread: a look-up that blocked it would stop everything.
+    // One thread: a lookup that blocked it would stop everything.
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1"))
         .resolver(&format!("{}\ntimeout_ms = 500", dns.toml()))
         .threads(1)
@@ -251,7 +251,7 @@ async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
         .await;
     let (mut client, peer) = (proxy.client().await, named("slow.test", &live));
     let slow = tokio::spawn(async move { client.order(&peer).await });
-    eventually("the look-up", || (!dns.asked(RecordType::A).is_empty()).then_some(())).await;
+    eventually("the look-up", || (!dns.queries(RecordType::A).is_empty()).then_some(())).await;
     for _ in 0..10 {
         assert_eq!(proxy.order(&format!(r#"{{"address": "{}"}}"#, live.address())).await.body, "live");
     }
@@ -261,7 +261,7 @@ async fn name_without_an_answer_ends_at_the_deadline_and_blocks_nobody() {
 }
 
 #[tokio::test]
-async fn module_is_asked_again_when_a_name_cannot_be_resolved() {
+async fn module_decides_again_when_a_name_cannot_be_resolved() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::of(60, HashMap::from([("broken.test", Entry::Broken)])).await;
     let config = format!("upstreams = [\"broken.test:80\", \"absent.test:80\", \"{}\"]", live.address());
@@ -317,7 +317,7 @@ async fn addresses_of_a_name_share_the_load() {
     assert!(counted.await.is_ok());
 }
 
-/// Whether the upstream answered: the fake one beside it does not.
+/// Whether the upstream answered: the fake one next to it does not.
 async fn through_quietly(proxy: &Proxy, peer: &str) -> bool {
     let peer = peer.replace('}', r#", "timeouts": {"read-ms": 200}}"#);
     proxy.order(&format!(r#"{{"route": {{"peer": {peer}, "retry": {{"attempts": 1}}}}}}"#)).await.status == 200
@@ -335,20 +335,20 @@ async fn local_address_chooses_the_family() {
         assert_eq!(proxy.order(&bound("both.test")).await.body, "live");
     }
     assert_eq!(proxy.order(&bound("new.test")).await.code(), Some("upstream-resolve"));
-    assert!(live.seen().iter().all(|seen| seen.peer.ip().to_string() == "127.0.0.9"));
+    assert!(live.requests().iter().all(|received| received.peer.ip().to_string() == "127.0.0.9"));
 }
 
 #[tokio::test]
-async fn one_family_can_be_asked_for_alone() {
+async fn lookups_can_be_limited_to_one_address_family() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["::1", "127.0.0.1"])]).await;
     let proxy = resolving(&format!("{}\nfamilies = \"ipv4\"", dns.toml())).await;
     assert_eq!(proxy.order(&named("origin.test", &live)).await.body, "live");
-    assert!(dns.asked(RecordType::AAAA).is_empty());
+    assert!(dns.queries(RecordType::AAAA).is_empty());
 }
 
 #[tokio::test]
-async fn requests_that_wait_for_the_same_name_ask_once() {
+async fn concurrent_lookups_of_a_name_share_one_query() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;
@@ -364,11 +364,11 @@ async fn requests_that_wait_for_the_same_name_ask_once() {
     for request in requests.collect::<Vec<_>>() {
         assert_eq!(request.await.expect("a reply"), "live");
     }
-    assert_eq!(dns.asked(RecordType::A).len(), 1);
+    assert_eq!(dns.queries(RecordType::A).len(), 1);
 }
 
 #[tokio::test]
-async fn connections_to_a_name_are_kept() {
+async fn connections_to_a_name_are_reused() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let proxy = resolving(&dns.toml()).await;

@@ -7,7 +7,7 @@ use pointsman_tests::client::get;
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 use serde_json::{Value, json};
 
-/// What peers of a protocol have in common.
+/// The settings that all peers of a protocol have in common.
 struct Protocol {
     tls: bool,
     alpn: &'static str,
@@ -20,7 +20,7 @@ const PROTOCOLS: [Protocol; 4] = [
     Protocol { tls: true, alpn: "h2" },
 ];
 
-/// Attributes of any connection: where in the record, and a value that differs from the default.
+/// Attributes of any connection: the path in the record, and a value that differs from the default.
 fn of_any() -> Vec<(&'static str, Value)> {
     let keepalive = |idle: u32, interval: u32, count: u32, user_timeout: u32| json!({"idle-s": idle, "interval-s": interval, "count": count, "user-timeout-ms": user_timeout});
     vec![
@@ -79,7 +79,7 @@ impl Protocol {
         attributes
     }
 
-    /// The plain peer first, then one for each attribute, which differs from the plain one in that alone.
+    /// The plain peer first, then one for each attribute, which differs from the plain one only in that.
     fn peers(&self, upstream: &Upstream) -> Vec<Value> {
         let mut plain = json!({"address": upstream.address().to_string(), "http": {"alpn": self.alpn}});
         if self.tls {
@@ -103,7 +103,7 @@ async fn through(client: &mut Client, host: &str, peer: &Value) {
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"), "{peer}: {:?}", reply.code());
 }
 
-/// Every peer has a connection of its own, and the same one each time.
+/// Every peer has its own connection, and the same one each time.
 #[tokio::test]
 async fn peers_that_differ_in_one_attribute_never_share_and_equal_ones_do() {
     let servers = Authority::new("servers");
@@ -135,7 +135,7 @@ async fn peers_that_differ_in_one_attribute_never_share_and_equal_ones_do() {
             for host in ["lab.test", "other.test"] {
                 for peer in &peers {
                     through(&mut client, host, peer).await;
-                    let connection = upstream.seen().last().expect("a request").connection;
+                    let connection = upstream.requests().last().expect("a request").connection;
                     used.entry((host, peer.to_string())).or_default().insert(connection);
                 }
             }
@@ -164,7 +164,7 @@ async fn timeouts_do_not_separate() {
 }
 
 #[tokio::test]
-async fn idle_timeout_of_zero_keeps_nothing() {
+async fn idle_timeout_of_zero_disables_reuse() {
     let upstream = Upstream::answering("live").start().await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
     let mut client = proxy.client().await;
@@ -175,7 +175,7 @@ async fn idle_timeout_of_zero_keeps_nothing() {
     assert_eq!(upstream.connections(), 2);
 }
 
-/// What the matrix above is for: Pingora's own key leaves these out.
+/// The reason for the matrix above: Pingora's own key lacks these attributes.
 mod plain_pingora {
     use std::net::SocketAddr;
     use std::sync::Arc;
@@ -191,7 +191,7 @@ mod plain_pingora {
 
     use super::*;
 
-    #[expect(clippy::disallowed_methods, reason = "what is shown is what happens without our checks")]
+    #[expect(clippy::disallowed_methods, reason = "the test shows the behaviour without our checks")]
     fn peer(address: SocketAddr) -> HttpPeer {
         let mut peer = HttpPeer::new(address, true, "api.test".to_owned());
         peer.options.verify_cert = false;
@@ -206,7 +206,7 @@ mod plain_pingora {
     }
 
     #[tokio::test]
-    async fn shares_where_pointsman_does_not() {
+    async fn pool_of_pingora_shares_where_pointsman_does_not() {
         let servers = Authority::new("servers");
         let (one, two) = (Authority::new("one"), Authority::new("two"));
         let leaf = servers.leaf(&["api.test"]);

@@ -1,6 +1,6 @@
-//! What of HTTP/1.1's connection management reaches the upstream, and how its oddities are taken.
+//! Which parts of HTTP/1.1's connection management reach the upstream, and how its oddities are handled.
 
-use pointsman_tests::{Proxy, Seen, Tenant, Upstream, example};
+use pointsman_tests::{Proxy, ReceivedRequest, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn proxy() -> Proxy {
@@ -21,43 +21,43 @@ async fn reply(upstream: &Upstream, http: &str, lines: &str) -> String {
     String::from_utf8_lossy(&reply).into_owned()
 }
 
-/// The request as the upstream saw it.
-async fn seen(http: &str, lines: &str) -> Seen {
+/// The request as the upstream received it.
+async fn received(http: &str, lines: &str) -> ReceivedRequest {
     let upstream = Upstream::answering("live").start().await;
     let reply = reply(&upstream, http, lines).await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
-    upstream.only()
+    upstream.only_request()
 }
 
 #[tokio::test]
-async fn hop_by_hop_headers_end_here_unless_they_are_to_be_kept() {
+async fn hop_by_hop_headers_are_removed_unless_a_quirk_keeps_them() {
     let lines = "keep-alive: timeout=5\r\nproxy-connection: keep-alive\r\nte: trailers\r\nx-end: 1\r\n";
-    let stripped = seen("", lines).await;
+    let stripped = received("", lines).await;
     assert_eq!((stripped.header("keep-alive"), stripped.header("proxy-connection")), (None, None));
     assert_eq!(stripped.header("x-end"), Some("1"));
-    let kept = seen(r#""quirks": ["keep-hop-by-hop"]"#, lines).await;
+    let kept = received(r#""quirks": ["keep-hop-by-hop"]"#, lines).await;
     assert_eq!(kept.header("keep-alive"), Some("timeout=5"));
 }
 
 #[tokio::test]
-async fn headers_that_connection_names_end_here_unless_they_are_to_be_kept() {
+async fn headers_named_in_connection_are_removed_unless_a_quirk_keeps_them() {
     let lines = "connection: x-hop\r\nx-hop: 1\r\n";
-    assert_eq!(seen("", lines).await.header("x-hop"), None);
-    assert_eq!(seen(r#""quirks": ["keep-connection-nominated"]"#, lines).await.header("x-hop"), Some("1"));
+    assert_eq!(received("", lines).await.header("x-hop"), None);
+    assert_eq!(received(r#""quirks": ["keep-connection-nominated"]"#, lines).await.header("x-hop"), Some("1"));
 }
 
 #[tokio::test]
-async fn connection_header_that_does_not_parse_is_refused_unless_it_is_to_be_taken() {
+async fn malformed_connection_header_is_refused_unless_a_quirk_accepts_it() {
     let lines = "connection: x hop\r\n";
     let upstream = Upstream::answering("live").start().await;
     let refused = reply(&upstream, "", lines).await;
     assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
-    assert!(upstream.seen().is_empty());
-    seen(r#""quirks": ["accept-malformed-connection"]"#, lines).await;
+    assert!(upstream.requests().is_empty());
+    received(r#""quirks": ["accept-malformed-connection"]"#, lines).await;
 }
 
 #[tokio::test]
-async fn response_with_an_invalid_length_is_refused_unless_it_is_to_be_taken() {
+async fn invalid_content_length_is_refused_unless_a_quirk_accepts_it() {
     let odd = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer).await;
@@ -71,7 +71,7 @@ async fn response_with_an_invalid_length_is_refused_unless_it_is_to_be_taken() {
 }
 
 #[tokio::test]
-async fn upgrades_are_forwarded_as_the_peer_says() {
+async fn upgrades_are_forwarded_as_the_peer_configures() {
     let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                      sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let other = "connection: upgrade\r\nupgrade: chat\r\n";
@@ -83,7 +83,7 @@ async fn upgrades_are_forwarded_as_the_peer_says() {
         (r#""upgrade": "deny""#, websocket, None),
         (r#""upgrade": "deny""#, other, None),
     ] {
-        // The upstream takes no upgrade: it answers as if none had been asked for.
-        assert_eq!(seen(policy, lines).await.header("upgrade"), expected, "{policy}, {lines}");
+        // The upstream ignores the upgrade and answers as if none had been requested.
+        assert_eq!(received(policy, lines).await.header("upgrade"), expected, "{policy}, {lines}");
     }
 }

@@ -1,4 +1,4 @@
-//! What all requests of a tenant together may use; and that others do not feel it.
+//! Limits for all requests of a tenant together, and that other tenants are not affected.
 
 use pointsman_tests::{Authority, NameServer, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
 
@@ -32,7 +32,7 @@ async fn tenant_over_its_share_of_cpu_is_served_by_its_fallback_and_recovers() {
     let falls = async || proxy.get("http://greedy.test/").await.body == "live";
     while !falls().await {
         own += 1;
-        assert!(own < 1_000, "no end of its share");
+        assert!(own < 1_000, "its share never ends");
     }
     assert!(own > 0, "it has a share");
     assert!(proxy.metric(&over_budget("cpu_percent")).await > 0.0);
@@ -55,14 +55,14 @@ async fn decisions_at_the_same_time_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn decision_does_not_wait_for_ever() {
+async fn wait_for_another_decision_is_bounded() {
     let file = Wat::select_peer("(loop $again (br $again)) unreachable").file();
     let tenant = Tenant::new("greedy").module(file.path(), "");
     let tenant = tenant
         .table("[tenant.limits]\ndecision_ms = 2000\n[tenant.quota]\nconcurrent_decisions = 1\ncache_entries = 0");
     let proxy = Proxy::with(tenant).threads(4).start().await;
     let code = async || proxy.get("http://greedy.test/").await.code().map(str::to_owned).unwrap_or_default();
-    // Again and again, since those that come in on the very thread that is busy wait there, and not for their turn.
+    // Repeated, since requests that arrive on the very thread that is busy wait there, and not for their turn.
     eventually_async("a decision that waited", async || {
         let codes: [String; 4] = tokio::join!(code(), code(), code(), code()).into();
         assert!(codes.iter().any(|code| code == "module-budget" || code == "quota-cpu"), "{codes:?}");
@@ -73,7 +73,7 @@ async fn decision_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn requests_in_flight_are_counted() {
+async fn requests_in_flight_are_bounded() {
     let slow = Upstream::answering("slow").start().await;
     let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
     let good = Tenant::new("good").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
@@ -82,18 +82,18 @@ async fn requests_in_flight_are_counted() {
     slow.hold(3);
     let two_more = async {
         eventually("two requests in flight", || (slow.connections() == 2).then_some(())).await;
-        // The third at the upstream, which it waits for, is the good one.
+        // The third one at the upstream, which waits for it, is the good one.
         (get("greedy").await, get("good").await)
     };
     assert_eq!(tokio::join!(get("greedy"), get("greedy"), two_more), (200, 200, (503, 200)));
     assert_eq!(proxy.metric(&over_budget("concurrent_requests")).await, 1.0);
     assert_eq!(proxy.metric(r#"pointsman_requests_total{status="5xx",tenant="greedy"}"#).await, 1.0);
-    // A request counts until all of it is over, which is just after its answer.
+    // A request counts until all of it has ended, which is just after its response.
     eventually_async("room for a request", async || (get("greedy").await == 200).then_some(())).await;
 }
 
 #[tokio::test]
-async fn connections_are_kept_up_to_the_quota() {
+async fn idle_connections_are_pooled_up_to_the_quota() {
     let slow = Upstream::answering("slow").start().await;
     let greedy = Tenant::new("greedy").module(example("fixed"), &format!("address = \"{}\"", slow.address()));
     let proxy = Proxy::with(greedy.table("[tenant.quota]\nconnections = 2")).start().await;
@@ -121,7 +121,7 @@ async fn connections_are_kept_up_to_the_quota() {
 }
 
 #[tokio::test]
-async fn peers_without_end_start_the_table_anew() {
+async fn unbounded_number_of_peers_resets_the_table() {
     let live = Upstream::answering("live").start().await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
     let proxy = Proxy::with(greedy.table("[tenant.quota]\npeers = 10")).start().await;
@@ -134,7 +134,7 @@ async fn peers_without_end_start_the_table_anew() {
 }
 
 #[tokio::test]
-async fn peers_to_negotiate_with_are_so_many_a_minute() {
+async fn new_peers_that_negotiate_alpn_are_rate_limited() {
     let authority = Authority::new("quotas");
     let live = Upstream::answering("live").tls(&authority.leaf(&["origin.test"]), &["http/1.1"]).start().await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
@@ -147,17 +147,17 @@ async fn peers_to_negotiate_with_are_so_many_a_minute() {
         let reply = proxy.order(order).await;
         reply.code().map_or(reply.body.clone(), str::to_owned)
     };
-    // As many as it may have at once, and one more.
+    // The allowed burst, and one more.
     for isolation in 0..5 {
         assert_eq!(send(isolation, "h2h1").await, "live", "{isolation}");
     }
     assert_eq!(send(5, "h2h1").await, "quota-peers");
-    assert_eq!(send(4, "h2h1").await, "live", "it is known");
-    assert_eq!(send(6, "h1").await, "live", "nothing is negotiated");
+    assert_eq!(send(4, "h2h1").await, "live", "a known peer");
+    assert_eq!(send(6, "h1").await, "live", "no ALPN negotiation");
 }
 
 #[tokio::test]
-async fn names_without_end_are_not_looked_up() {
+async fn unbounded_number_of_names_is_not_looked_up() {
     let live = Upstream::answering("live").start().await;
     let dns = NameServer::with(60, &[("origin.test", &["127.0.0.1"])]).await;
     let greedy = Tenant::new("greedy").hostnames(&["lab.test"]).module(example("lab"), "");
@@ -170,5 +170,5 @@ async fn names_without_end_are_not_looked_up() {
         assert_eq!(proxy.order(order(&format!("random-{number}"))).await.code(), Some("upstream-resolve"));
     }
     assert!(proxy.metric(&over_budget("lookups_per_s")).await > 0.0);
-    assert_eq!(proxy.order(order("origin")).await.body, "live", "what is in the cache is not counted");
+    assert_eq!(proxy.order(order("origin")).await.body, "live", "cached names do not count");
 }

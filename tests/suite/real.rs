@@ -30,7 +30,7 @@ async fn nginx_sees_the_client_certificate_and_the_http_version() {
         let reply = proxy.order(&peer(alpn, certified.clone())).await;
         assert_eq!((reply.status, reply.body), (200, format!("{version} api.test CN=pointsman")), "{alpn}");
     }
-    // nginx takes the connection, and refuses the request.
+    // nginx accepts the connection and refuses the request.
     let reply = proxy.order(&peer("h1", json!({"sni": "api.test"}))).await;
     assert_eq!((reply.status, reply.code()), (400, None));
     let reply = proxy.order(&peer("h1", json!({"sni": "api.test", "client-cert": "ours", "ca": "roots"}))).await;
@@ -38,7 +38,7 @@ async fn nginx_sees_the_client_certificate_and_the_http_version() {
 }
 
 #[tokio::test]
-async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
+async fn tinyproxy_opens_tunnels_for_authenticated_requests() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["api.test"]), &["h2", "http/1.1"]).start().await;
     let tinyproxy = Part::tinyproxy("BasicAuth user secret").await;
@@ -55,7 +55,7 @@ async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
     let credentials = json!([{"name": "proxy-authorization", "value": "Basic dXNlcjpzZWNyZXQ="}]);
     let reply = proxy.order(&peer(credentials)).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
-    assert_eq!(live.only().version, http::Version::HTTP_2);
+    assert_eq!(live.only_request().version, http::Version::HTTP_2);
 
     let reply = proxy.order(&peer(json!([]))).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-proxy-refused")));
@@ -66,7 +66,7 @@ async fn tinyproxy_opens_tunnels_where_it_is_told_who_asks() {
 }
 
 #[tokio::test]
-async fn groups_are_offered_as_the_peer_says() {
+async fn key_exchange_groups_are_offered_as_the_peer_configures() {
     let authority = Authority::new("upstream");
     let picky = Part::s_server(&authority.leaf(&["api.test"]), &["-groups", "P-384"]).await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
@@ -79,7 +79,7 @@ async fn groups_are_offered_as_the_peer_says() {
 }
 
 #[tokio::test]
-async fn certificates_of_all_kinds_are_judged() {
+async fn certificates_of_every_kind_are_verified() {
     let authority = Authority::new("upstream");
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     for (leaf, options, status) in [
@@ -101,7 +101,7 @@ async fn certificates_of_all_kinds_are_judged() {
 }
 
 #[tokio::test]
-async fn grpc_goes_through_with_its_streams_and_trailers() {
+async fn grpc_streams_and_trailers_are_forwarded() {
     let server = Part::grpc_server();
     let proxy = Proxy::with(lab()).start().await;
     let order = json!({"address": server.address().to_string(), "http": {"alpn": "h2"}}).to_string();
@@ -111,6 +111,6 @@ async fn grpc_goes_through_with_its_streams_and_trailers() {
     let output = output.await.expect("a client").expect("the client runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && printed.contains("all calls went through"), "{printed}");
-    // One connection for all of them, and the call that the client gave up is among those that were logged.
+    // One connection for all of them, and the call that the client cancelled is among the logged ones.
     assert!(proxy.log(7).await.iter().all(|line| line["protocol"] == "HTTP/2"));
 }

@@ -1,8 +1,8 @@
-//! Versions that go live in steps, and versions that go back.
+//! Versions that go live in stages, and rollbacks.
 
 use std::sync::Arc;
 
-use pointsman::release::Standing;
+use pointsman::release::VersionStatus;
 use pointsman::tenant::Tenant as Running;
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
@@ -14,7 +14,7 @@ async fn proxy(live: &Live, release: &str) -> (Proxy, Arc<Running>) {
     (proxy, tenant)
 }
 
-/// Puts a module in the live one's place and has it loaded.
+/// Replaces the live module's file and has it loaded.
 async fn release(proxy: &Proxy, live: &Live, bytes: &[u8]) {
     live.replace(bytes);
     proxy.reload().await.expect("a good configuration");
@@ -24,27 +24,29 @@ async fn status(proxy: &Proxy) -> u16 {
     proxy.get("http://shop.test/").await.status
 }
 
-fn standings(tenant: &Running) -> Vec<(u64, Standing)> {
-    tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.standing)).collect()
+fn statuses(tenant: &Running) -> Vec<(u64, VersionStatus)> {
+    tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.status)).collect()
 }
 
 #[tokio::test]
-async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
+async fn failing_new_version_is_rolled_back_and_no_client_notices() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "rollback_failures = 3").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
     for _ in 0..5 {
-        assert_eq!(status(&proxy).await, 201, "the version before decides where the new one fails");
+        assert_eq!(status(&proxy).await, 201, "the previous version decides where the new one fails");
     }
-    let standings = standings(&tenant);
-    let [(1, Standing::Live), (2, Standing::RolledBack { because })] = &standings[..] else { panic!("{standings:?}") };
+    let statuses = statuses(&tenant);
+    let [(1, VersionStatus::Live), (2, VersionStatus::RolledBack { because })] = &statuses[..] else {
+        panic!("{statuses:?}")
+    };
     assert!(
         because.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
         "{because}"
     );
     assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="version",tenant="shop"}"#).await, 3.0);
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
-    // Connections of their own, on workers of their own: the lines need not come in the order of the requests.
+    // The requests use different connections on different workers, so the order of the lines may differ.
     let lines = proxy.log(5).await;
     let decided_by = |level: serde_json::Value, version: u64| {
         lines.iter().filter(|line| line["fallback"]["level"] == level && line["version"] == version).count()
@@ -56,7 +58,7 @@ async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
 }
 
 #[tokio::test]
-async fn version_that_is_no_longer_new_stays_whatever_it_does() {
+async fn version_past_its_probation_is_not_rolled_back() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "rollback_window_ms = 0").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
@@ -67,13 +69,13 @@ async fn version_that_is_no_longer_new_stays_whatever_it_does() {
 }
 
 #[tokio::test]
-async fn history_is_gone_back_to_at_once_and_is_bounded() {
+async fn rollback_is_immediate_and_the_history_is_bounded() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "history = 2").await;
     for status in 202..=205 {
         release(&proxy, &live, &Wat::answering(status).bytes()).await;
     }
-    let numbers: Vec<u64> = standings(&tenant).into_iter().map(|(number, _)| number).collect();
+    let numbers: Vec<u64> = statuses(&tenant).into_iter().map(|(number, _)| number).collect();
     assert_eq!(numbers, [3, 4, 5]);
     let control = proxy.control();
     assert_eq!(control.publisher.roll_back(&tenant, None).expect("a version").number, 4);
@@ -87,7 +89,7 @@ async fn history_is_gone_back_to_at_once_and_is_bounded() {
 }
 
 #[tokio::test]
-async fn shadow_decides_beside_without_effect_and_is_promoted_by_its_agreements() {
+async fn shadow_has_no_effect_and_is_promoted_after_enough_agreements() {
     let live = Live::new(&Wat::answering(201));
     let keys = "stage = \"shadow\"\ncanary_percent = 0\npromote_after = 20";
     let (proxy, tenant) = proxy(&live, keys).await;
@@ -103,14 +105,14 @@ async fn shadow_decides_beside_without_effect_and_is_promoted_by_its_agreements(
     assert_eq!((example.method.as_str(), example.authority.as_str()), ("GET", "shop.test"));
     assert_eq!(example.live["respond"]["status"], 201);
     assert_eq!(example.candidate["respond"]["status"], 202);
-    // Another takes its place, which agrees: the same answers, other bytes.
+    // Another one replaces it, which agrees: the same answers from a different file.
     release(&proxy, &live, &Wat::answering(201).component()).await;
     for _ in 0..20 {
         assert_eq!(status(&proxy).await, 201);
     }
     eventually("a promotion", || (tenant.releases.live().number == 3).then_some(())).await;
-    let aborted = Standing::Aborted { because: "replaced by version 3".to_owned() };
-    assert_eq!(standings(&tenant), [(1, Standing::Replaced), (2, aborted), (3, Standing::Live)]);
+    let aborted = VersionStatus::Aborted { because: "replaced by version 3".to_owned() };
+    assert_eq!(statuses(&tenant), [(1, VersionStatus::Replaced), (2, aborted), (3, VersionStatus::Live)]);
 }
 
 #[tokio::test]
@@ -122,14 +124,14 @@ async fn shadow_that_fails_is_aborted() {
         assert_eq!(status(&proxy).await, 201);
     }
     eventually("an abort", || tenant.releases.candidate().is_none().then_some(())).await;
-    let standings = standings(&tenant);
+    let statuses = statuses(&tenant);
     assert!(
-        matches!(&standings[1].1, Standing::Aborted { because } if because.contains("release.abort_failures")),
-        "{standings:?}"
+        matches!(&statuses[1].1, VersionStatus::Aborted { because } if because.contains("release.abort_failures")),
+        "{statuses:?}"
     );
 }
 
-/// What a shadow keeps in `shared` is its own.
+/// A shadow has its own copy of `shared`.
 #[tokio::test]
 async fn shadow_does_not_count_in_the_tenants_counters() {
     let upstream = Upstream::answering("up").start().await;
@@ -138,7 +140,7 @@ async fn shadow_does_not_count_in_the_tenants_counters() {
     let tenant = Tenant::new("shop").module(live.path(), &config).table("[tenant.release]\nstage = \"shadow\"");
     let proxy = Proxy::with(tenant).proxy("watch = false").start().await;
     let mut other = std::fs::read(example("quota")).expect("the module");
-    // An empty custom section: other bytes, the same module.
+    // An empty custom section: different bytes, the same module.
     other.extend_from_slice(&[0, 2, 1, b'x']);
     release(&proxy, &live, &other).await;
     let tenant = proxy.control().tenants()["shop"].clone();
@@ -181,9 +183,9 @@ async fn candidate_is_promoted_by_time() {
     .await;
 }
 
-/// A tenant that builds for minutes goes back all the same.
+/// A tenant can roll back while a build that takes minutes is running.
 #[tokio::test]
-async fn going_back_waits_for_no_build() {
+async fn rollback_does_not_wait_for_a_build() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "").await;
     release(&proxy, &live, &Wat::answering(202).bytes()).await;
@@ -195,7 +197,7 @@ async fn going_back_waits_for_no_build() {
 }
 
 #[tokio::test]
-async fn live_version_is_not_taken_back_for_its_candidate() {
+async fn failures_of_a_candidate_do_not_roll_back_the_live_version() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "").await;
     release(&proxy, &live, &Wat::answering(202).bytes()).await;
@@ -209,12 +211,10 @@ async fn live_version_is_not_taken_back_for_its_candidate() {
     release(&proxy, &live, &Wat::answering(203).bytes()).await;
     let control = proxy.control();
     let tried = tenant.releases.candidate().expect("a candidate").version;
-    let error = control.publisher.roll_back(&tenant, None).expect_err("which one?");
+    let error = control.publisher.roll_back(&tenant, None).expect_err("an ambiguous rollback");
     assert_eq!(
         error.to_string(),
-        format!(
-            "version {tried} is on trial, and the live one serves well: abort the trial, or say which version is meant"
-        )
+        format!("version {tried} is on trial, and the live one serves well: abort the trial, or name the version")
     );
     assert!(control.publisher.roll_back(&tenant, Some(tried)).is_err());
     assert_eq!(control.publisher.roll_back(&tenant, Some(1)).expect("a version").number, 1);
@@ -222,7 +222,7 @@ async fn live_version_is_not_taken_back_for_its_candidate() {
 }
 
 #[tokio::test]
-async fn version_is_taken_back_though_no_history_is_kept() {
+async fn version_is_rolled_back_even_with_a_history_of_zero() {
     let live = Live::new(&Wat::answering(201));
     let (proxy, tenant) = proxy(&live, "history = 0\nrollback_failures = 2").await;
     release(&proxy, &live, &Wat::select_peer("unreachable").bytes()).await;
@@ -246,7 +246,7 @@ async fn canary_that_declines_is_not_promoted() {
     assert_eq!(proxy.metric(r#"pointsman_candidate_decisions_total{outcome="declined",tenant="shop"}"#).await, 5.0);
 }
 
-/// A shadow that spends its whole budget has an account of its own, and gives way when that is empty.
+/// A shadow that spends its whole budget has its own CPU account, and is skipped when that is empty.
 #[tokio::test]
 async fn slow_shadow_costs_no_live_request() {
     let live = Live::new(&Wat::answering(201));

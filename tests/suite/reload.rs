@@ -21,7 +21,7 @@ pub async fn answers(proxy: &Proxy, status: u16) {
     .await;
 }
 
-/// Waits until so many new versions were refused.
+/// Waits until this number of new versions has been refused.
 pub async fn refused(proxy: &Proxy, times: usize) {
     let series = r#"pointsman_releases_total{outcome="refused",tenant="shop"}"#;
     eventually_async(&format!("{times} refused"), async || (proxy.metric(series).await >= times as f64).then_some(()))
@@ -37,7 +37,7 @@ pub fn last_failure(proxy: &Proxy) -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn file_that_is_replaced_serves() {
+async fn replaced_file_is_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.status, 201);
@@ -54,7 +54,7 @@ async fn file_that_is_replaced_serves() {
 }
 
 #[tokio::test]
-async fn file_that_is_still_being_written_is_waited_for() {
+async fn partly_written_file_is_not_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     let bytes = Wat::answering(202).bytes();
@@ -68,9 +68,9 @@ async fn file_that_is_still_being_written_is_waited_for() {
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="refused",tenant="shop"}"#).await, 0.0);
 }
 
-/// As Kubernetes replaces the files of a volume: by one symlink that all others lead through.
+/// As Kubernetes replaces the files of a volume: by one symlink in the path of all others.
 #[tokio::test]
-async fn symlink_that_points_elsewhere_serves() {
+async fn changed_symlink_is_followed() {
     let volume = TempDir::new().expect("a folder");
     let version = |name: &str, status: u16| {
         std::fs::create_dir(volume.path().join(name)).expect("a folder");
@@ -91,7 +91,7 @@ async fn symlink_that_points_elsewhere_serves() {
 }
 
 #[tokio::test]
-async fn file_that_is_only_touched_or_comes_back_after_a_loss_changes_nothing() {
+async fn touched_or_restored_file_makes_no_version() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).start().await;
     let bytes = std::fs::read(live.path()).expect("the module");
@@ -102,7 +102,7 @@ async fn file_that_is_only_touched_or_comes_back_after_a_loss_changes_nothing() 
     assert_eq!(proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await, 2.0);
 }
 
-/// Requests without an end, on so many connections, until it is dropped.
+/// Endless requests, on this number of connections, until it is dropped.
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -110,7 +110,7 @@ struct Load {
 }
 
 impl Load {
-    /// Every answer must be one of these.
+    /// Every response must have one of these statuses.
     fn start(proxy: &Proxy, clients: usize, allowed: &'static [u16]) -> Load {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let address = proxy.address();
@@ -123,7 +123,7 @@ impl Load {
                 };
                 let mut client = connect().await;
                 while !stop.load(Ordering::Relaxed) {
-                    // Some come anew each time.
+                    // Some clients reconnect for each request.
                     if number % 4 < 2 {
                         client = connect().await;
                     }
@@ -137,7 +137,7 @@ impl Load {
         Load { stop: stop.clone(), done: done.clone(), tasks: tasks.collect() }
     }
 
-    /// Ends it; how many requests there were.
+    /// Ends it, and returns the number of requests.
     async fn end(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
@@ -181,7 +181,7 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
         (Wat::select_peer("(i32.const 128)").world("package t:t; world w { import wasi:cli/environment@0.2.0; } package wasi:cli@0.2.0 { interface environment { get: func(); } }", "t:t/w").core_bytes(), "build", "without a component type"),
         (configured("unreachable"), "configure", "its `configure` failed: the module trapped"),
         (configured("(loop $l (br $l)) unreachable"), "configure", "took more than 300 ms of CPU time (limits.configure_ms)"),
-        (configured("(call $delete (i32.const 512) (i32.const 4)) (i32.const 64)"), "configure", "`shared.delete` is not to be called in `configure`"),
+        (configured("(call $delete (i32.const 512) (i32.const 4)) (i32.const 64)"), "configure", "`shared.delete` cannot be called in `configure`"),
     ];
     assert_eq!(bad.len(), 10);
     for (number, (bytes, step, message)) in bad.iter().enumerate() {
@@ -225,13 +225,13 @@ async fn version_that_fails_its_tests_does_not_serve() {
 async fn proxy_does_not_start_with_tests_that_fail() {
     let live = Live::new(&Wat::answering(201));
     live.tests(STATUS_202);
-    let error = Proxy::with(tenant(&live)).try_start().await.err().expect("no start");
+    let error = Proxy::with(tenant(&live)).try_start().await.err().expect("a refusal to start");
     assert!(error.contains("`respond.status` is 201, expected 202"), "{error}");
 }
 
 /// The example `table` with a table that is built once.
 #[tokio::test]
-async fn configured_state_is_there_for_each_decision() {
+async fn state_of_configure_is_available_to_each_decision() {
     let (one, two) = (Upstream::answering("one").start().await, Upstream::answering("two").start().await);
     let config = |one: &Upstream, two: &Upstream| {
         let routes = format!("\"shop.test\" = \"{}\"\n\"shop.test/api\" = \"{}\"", one.address(), two.address());
@@ -242,7 +242,7 @@ async fn configured_state_is_there_for_each_decision() {
         assert_eq!(proxy.get("http://shop.test/apis").await.body, "one");
         assert_eq!(proxy.get("http://shop.test/api/1").await.body, "two");
     }
-    // Another table is another version of the same file.
+    // A different table is a different version of the same file.
     let text = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
     std::fs::write(proxy.config_file(), text.replace(&config(&one, &two), &config(&two, &one))).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
@@ -256,7 +256,7 @@ async fn configured_state_is_there_for_each_decision() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn configuration_is_put_in_force_whole_or_not_at_all() {
+async fn configuration_is_applied_completely_or_not_at_all() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(202)));
     let other = Tenant::new("other").module(b.path(), "");
     let proxy = Proxy::with(tenant(&a)).and(other).start().await;
@@ -307,9 +307,9 @@ async fn configuration_is_put_in_force_whole_or_not_at_all() {
     assert_eq!(proxy.get("http://other.test/").await.status, 404);
 }
 
-/// A counter in `shared` goes on counting, and the version stays, when a limit changes.
+/// A counter in `shared` keeps its value, and the version stays, when a limit changes.
 #[tokio::test]
-async fn what_a_tenant_keeps_outlives_its_configuration() {
+async fn stores_of_a_tenant_survive_a_reload_of_its_configuration() {
     let upstream = Upstream::answering("up").start().await;
     let config = format!("upstream = \"{}\"\nper_minute = 3", upstream.address());
     let proxy = Proxy::with(Tenant::new("shop").module(example("quota"), &config)).start().await;
@@ -324,7 +324,7 @@ async fn what_a_tenant_keeps_outlives_its_configuration() {
 }
 
 #[tokio::test]
-async fn module_file_that_changed_unseen_is_loaded_with_the_configuration() {
+async fn unnoticed_module_change_is_loaded_with_the_configuration() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).proxy("watch = false").start().await;
     live.replace(&Wat::answering(202).bytes());
@@ -334,17 +334,21 @@ async fn module_file_that_changed_unseen_is_loaded_with_the_configuration() {
 }
 
 #[tokio::test]
-async fn module_and_configuration_that_change_together_are_judged_together() {
+async fn module_and_configuration_changed_together_are_checked_together() {
     let (live, state) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let keys = format!("watch = false\nstate_dir = {:?}", state.path());
     let proxy = Proxy::with(tenant(&live)).proxy(&keys).start().await;
     let before = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
-    // More memory than the tenant may have, until its limit is raised.
+    // More memory than the tenant's limit, until the limit is raised.
     let large = Wat::answering(202).pages(1100).bytes();
     live.replace(&large);
     let refused = proxy.reload().await.expect("a good configuration").refused;
     assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "limits"), "{refused:?}");
-    assert_eq!(proxy.reload().await.expect("a good configuration").refused.len(), 1, "it is judged again by order");
+    assert_eq!(
+        proxy.reload().await.expect("a good configuration").refused.len(),
+        1,
+        "a reload by an operator checks it again"
+    );
     std::fs::write(proxy.config_file(), format!("{before}[tenant.limits]\nmemory_mib = 128\n")).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
     assert_eq!(proxy.get("http://shop.test/").await.status, 202);
@@ -357,15 +361,15 @@ async fn module_and_configuration_that_change_together_are_judged_together() {
     assert_eq!((changes.unchanged, changes.released), (1, vec!["shop".to_owned()]));
 }
 
-/// What was gone back to stays, whatever changes in the configuration.
+/// After a rollback, the version stays live whatever changes in the configuration.
 #[tokio::test]
-async fn rolled_back_module_stays_so_under_another_configuration() {
+async fn rolled_back_module_stays_rolled_back_after_a_reload() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(tenant(&live)).proxy("watch = false").start().await;
     live.replace(&Wat::answering(202).bytes());
     proxy.reload().await.expect("a good configuration");
     let control = proxy.control();
-    control.publisher.roll_back(&control.tenants()["shop"], None).expect("a version before");
+    control.publisher.roll_back(&control.tenants()["shop"], None).expect("a previous version");
     let text = std::fs::read_to_string(proxy.config_file()).expect("the configuration");
     std::fs::write(proxy.config_file(), format!("{text}[tenant.limits]\nhandles = 10\n")).expect("written");
     assert_eq!(proxy.reload().await.expect("a good configuration").changed, ["shop"]);
@@ -373,7 +377,7 @@ async fn rolled_back_module_stays_so_under_another_configuration() {
 }
 
 #[tokio::test]
-async fn built_modules_are_kept_and_only_used_if_they_are_ours() {
+async fn built_modules_are_cached_and_used_only_if_the_files_are_ours() {
     use std::os::unix::fs::PermissionsExt as _;
     let (live, cache) = (Live::new(&Wat::answering(201)), TempDir::new().expect("a folder"));
     let folder = cache.path().join("built");
@@ -387,7 +391,7 @@ async fn built_modules_are_kept_and_only_used_if_they_are_ours() {
     let kept = std::fs::read(file).expect("an artefact");
     let marked = std::fs::metadata(file).expect("its age").modified().expect("its age");
 
-    // Used again: it is not written, only marked.
+    // Used again: it is not written, only its modification time is set.
     start().await.expect("a start").stop().await;
     assert!(std::fs::metadata(file).expect("its age").modified().expect("its age") > marked);
 
@@ -404,9 +408,9 @@ async fn built_modules_are_kept_and_only_used_if_they_are_ours() {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).expect("a mode");
     start().await.expect("a start").stop().await;
     let mode = std::fs::metadata(file).expect("its mode").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "one that others could write was replaced");
+    assert_eq!(mode & 0o777, 0o600, "a file that others could write was replaced");
 
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    let error = start().await.err().expect("no start");
+    let error = start().await.err().expect("a refusal to start");
     assert!(error.contains("others may use it (mode 755)") && error.contains("chmod 700 it"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman::release::{Standing, Trial, Uploaded};
+use pointsman::release::{Trial, Uploaded, VersionStatus};
 use pointsman::tenant::Tenant as Running;
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Wat};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::reload::{answers, last_failure, tenant};
 
-/// A module's file and the folder of the state, for one proxy after the other.
+/// A module's file and the folder of the state, used by one proxy after the other.
 struct Site {
     live: Live,
     state: TempDir,
@@ -30,7 +30,7 @@ impl Site {
         (proxy, tenant)
     }
 
-    /// Puts a module in the live one's place and has it loaded.
+    /// Replaces the live module's file and has it loaded.
     async fn release(&self, proxy: &Proxy, module: &Wat) {
         self.live.replace(&module.bytes());
         proxy.reload().await.expect("a good configuration");
@@ -63,17 +63,17 @@ async fn last_good_version_serves_after_a_restart() {
     };
     let proxy = start().await;
     proxy.stop().await;
-    // What the file is now is refused: what served last serves.
+    // The current file is refused: the version that served last serves.
     live.replace(b"\0asm");
     let proxy = start().await;
     assert_eq!(status(&proxy).await, 201);
     assert_eq!(last_failure(&proxy).0, "build");
     live.replace(&Wat::answering(202).bytes());
     answers(&proxy, 202).await;
-    // Taken back by hand, it stays so as long as the file is the same.
+    // After a rollback by an operator, it stays rolled back as long as the file is the same.
     let control = proxy.control();
     let tenants = control.tenants();
-    control.publisher.roll_back(&tenants["shop"], None).expect("a version before");
+    control.publisher.roll_back(&tenants["shop"], None).expect("a previous version");
     assert_eq!(status(&proxy).await, 201);
     proxy.stop().await;
     let proxy = start().await;
@@ -85,7 +85,7 @@ async fn last_good_version_serves_after_a_restart() {
 }
 
 #[tokio::test]
-async fn history_is_gone_back_to_after_a_restart() {
+async fn rollback_works_after_a_restart() {
     let site = Site::new("history = 3");
     let (proxy, _) = site.start().await;
     for status in 202..=203 {
@@ -93,20 +93,20 @@ async fn history_is_gone_back_to_after_a_restart() {
     }
     proxy.stop().await;
     let (proxy, tenant) = site.start().await;
-    let known: Vec<(u64, Standing)> =
-        tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.standing)).collect();
-    assert_eq!(known, [(1, Standing::Replaced), (2, Standing::Replaced), (3, Standing::Live)]);
+    let known: Vec<(u64, VersionStatus)> =
+        tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.status)).collect();
+    assert_eq!(known, [(1, VersionStatus::Replaced), (2, VersionStatus::Replaced), (3, VersionStatus::Live)]);
     let control = proxy.control();
     assert_eq!(control.publisher.roll_back(&tenant, None).expect("a version").number, 2);
     assert_eq!(status(&proxy).await, 202);
     assert_eq!(control.publisher.roll_back(&tenant, Some(1)).expect("a version").number, 1);
     assert_eq!(status(&proxy).await, 201);
     site.release(&proxy, &Wat::answering(204)).await;
-    assert_eq!(tenant.releases.live().number, 4, "numbers go on");
+    assert_eq!(tenant.releases.live().number, 4, "numbers continue");
 }
 
 #[tokio::test]
-async fn candidate_goes_on_with_its_trial() {
+async fn trial_of_a_candidate_continues_after_a_restart() {
     let site = Site::new("stage = \"canary\"\ncanary_percent = 100");
     let (proxy, _) = site.start().await;
     site.release(&proxy, &Wat::answering(202)).await;
@@ -118,9 +118,9 @@ async fn candidate_goes_on_with_its_trial() {
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 1));
 }
 
-/// What changed while the proxy was not running begins where the tenant has it begin.
+/// A change that was made while the proxy was not running starts at the tenant's configured stage.
 #[tokio::test]
-async fn file_that_changed_meanwhile_is_tried_first() {
+async fn file_that_changed_during_a_restart_is_tried_first() {
     let site = Site::new("stage = \"shadow\"");
     let (proxy, _) = site.start().await;
     proxy.stop().await;
@@ -131,7 +131,7 @@ async fn file_that_changed_meanwhile_is_tried_first() {
 }
 
 #[tokio::test]
-async fn version_that_was_new_is_still_taken_back() {
+async fn version_on_probation_is_rolled_back_after_a_restart() {
     let site = Site::new("rollback_failures = 2");
     let (proxy, _) = site.start().await;
     site.release(&proxy, &Wat::select_peer("unreachable")).await;
@@ -158,9 +158,9 @@ async fn drained_tenant_stays_drained() {
     assert_eq!(status(&proxy).await, 201);
 }
 
-/// The tests beside the file judge what was uploaded as well, and changing them does not bring the file back.
+/// The tests next to the file also check an upload, and changing them does not bring the file back.
 #[tokio::test]
-async fn upload_stays_when_the_tests_change() {
+async fn upload_keeps_serving_when_the_tests_change() {
     let site = Site::new("");
     let (proxy, tenant) = site.start().await;
     upload(&proxy, Wat::answering(202).bytes()).await.expect("a version");
@@ -175,25 +175,25 @@ async fn upload_stays_when_the_tests_change() {
     let refused = proxy.reload().await.expect("a good configuration").refused;
     assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "test"), "{refused:?}");
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 2));
-    assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("another status").contains("test `all`"));
+    assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("the tests fail").contains("test `all`"));
     proxy.stop().await;
     let (proxy, _) = site.start().await;
     assert_eq!(status(&proxy).await, 202);
 }
 
 #[tokio::test]
-async fn modules_are_kept_for_as_long_as_a_version_has_them() {
+async fn modules_are_stored_as_long_as_a_version_uses_them() {
     let site = Site::new("history = 1");
     let (proxy, _) = site.start().await;
     for number in 202..=209 {
         upload(&proxy, Wat::answering(number).bytes()).await.expect("a version");
         upload(&proxy, b"not a module".to_vec()).await.expect_err("no module");
     }
-    assert_eq!((status(&proxy).await, site.modules()), (209, 2), "the live one, and the one before");
+    assert_eq!((status(&proxy).await, site.modules()), (209, 2), "the live version and the previous one");
 }
 
 #[tokio::test]
-async fn version_that_cannot_be_loaded_any_more_gives_way_to_the_file_and_is_told() {
+async fn unloadable_version_is_replaced_by_the_file_and_reported() {
     let site = Site::new("");
     let (proxy, _) = site.start().await;
     upload(&proxy, Wat::answering(202).bytes()).await.expect("a version");
@@ -205,7 +205,7 @@ async fn version_that_cannot_be_loaded_any_more_gives_way_to_the_file_and_is_tol
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (201, 3));
     let entries = tenant.releases.entries();
     assert!(
-        matches!(&entries[1].standing, Standing::RolledBack { because } if because.contains("is gone from proxy.state_dir")),
+        matches!(&entries[1].status, VersionStatus::RolledBack { because } if because.contains("is gone from proxy.state_dir")),
         "{entries:?}"
     );
 }

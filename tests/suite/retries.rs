@@ -32,14 +32,14 @@ async fn second_peer_is_tried_when_the_first_refuses() {
 }
 
 #[tokio::test]
-async fn post_is_tried_again_when_nothing_was_sent() {
-    let live = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+async fn unsent_post_is_retried() {
+    let live = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     let proxy = failover(&[Upstream::closed_port(), live.address()], "").await;
     let reply = post(&proxy, "once").await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "once"));
 }
 
-/// An upstream that reads a request and hangs up.
+/// An upstream that reads a request and closes the connection.
 async fn hanging_up() -> Upstream {
     Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 4096];
@@ -49,7 +49,7 @@ async fn hanging_up() -> Upstream {
 }
 
 #[tokio::test]
-async fn post_that_was_sent_is_never_replayed() {
+async fn sent_post_is_never_replayed() {
     let live = Upstream::answering("live").start().await;
     let dying = hanging_up().await;
     let proxy = failover(&[dying.address(), live.address()], "").await;
@@ -59,7 +59,7 @@ async fn post_that_was_sent_is_never_replayed() {
 }
 
 #[tokio::test]
-async fn get_that_was_sent_is_tried_elsewhere() {
+async fn sent_get_is_retried_with_another_peer() {
     let live = Upstream::answering("live").start().await;
     let dying = hanging_up().await;
     let proxy = failover(&[dying.address(), live.address()], "").await;
@@ -88,7 +88,7 @@ async fn module_answers_when_every_peer_failed() {
 }
 
 #[tokio::test]
-async fn status_is_retried_where_the_route_says_so() {
+async fn status_is_retried_where_the_route_lists_it() {
     let ill = Upstream::with(|_| Answer::status(503)).start().await;
     let live = Upstream::answering("live").start().await;
     let proxy = failover(&[ill.address(), live.address()], "").await;
@@ -98,7 +98,7 @@ async fn status_is_retried_where_the_route_says_so() {
 }
 
 #[tokio::test]
-async fn status_is_passed_on_where_another_attempt_is_not_safe() {
+async fn status_is_forwarded_where_a_retry_is_unsafe() {
     let ill = Upstream::with(|_| Answer::status(503)).start().await;
     let live = Upstream::answering("live").start().await;
     let proxy = failover(&[ill.address(), live.address()], "").await;
@@ -116,7 +116,7 @@ async fn stale_connection_is_retried() {
         let requests = counted.clone();
         async move {
             let mut buffer = [0; 4096];
-            // One answer, as if the connection would stay; the next request finds it closed.
+            // One response, as if the connection stayed open; the next request finds it closed.
             if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
                 requests.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
@@ -131,13 +131,13 @@ async fn stale_connection_is_retried() {
     let mut client = proxy.client().await;
     assert_eq!(client.get("http://shop.test/1").await.body, "ok");
     assert_eq!(client.get("http://shop.test/2").await.body, "ok");
-    // The second request came on the first connection, was hung up on, and was sent again on a second.
+    // The second request was sent on the first connection, which was closed, and was sent again on a second one.
     assert_eq!((requests.load(Ordering::SeqCst), upstream.connections()), (3, 2));
 }
 
 /// Pingora closes the client's connection then; the client must be told.
 #[tokio::test]
-async fn failure_of_the_upstream_announces_the_end_of_the_connection() {
+async fn upstream_failure_is_answered_with_connection_close() {
     let proxy = failover(&[hanging_up().await.address()], "[tenant.limits]\nattempts = 1").await;
     let reply = post(&proxy, "once").await;
     assert_eq!((reply.status, reply.header("connection")), (502, Some("close")));

@@ -1,4 +1,4 @@
-//! Whose request is it: listener, server name and authority, in one proxy with many tenants.
+//! Which tenant a request belongs to: listener, server name and authority, in one proxy with many tenants.
 
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 
@@ -10,7 +10,7 @@ async fn answering(name: &'static str) -> (Tenant, Upstream) {
 }
 
 #[tokio::test]
-async fn request_goes_to_the_tenant_of_its_listener_and_server_name() {
+async fn tenant_is_chosen_by_listener_and_server_name() {
     let (anybody, _a) = answering("anybody").await;
     let (secure, _b) = answering("secure").await;
     let (inside, _c) = answering("inside").await;

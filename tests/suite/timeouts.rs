@@ -1,4 +1,4 @@
-//! Every timeout fires, by upstreams that stall at exactly that point.
+//! Every timeout fires, for upstreams that stall at exactly that point.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ async fn proxy() -> Proxy {
     Proxy::with(Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")).start().await
 }
 
-/// A peer at this address with this timeout and these further fields fails so.
+/// Asserts the failure of a peer at this address with this timeout and these further fields.
 async fn check(address: SocketAddr, timeout: &str, more: &str, code: &str, failure: &str) {
     let proxy = proxy().await;
     let peer = format!(r#"{{"address": "{address}", "timeouts": {{{timeout}}}{more}}}"#);
@@ -26,7 +26,7 @@ async fn check(address: SocketAddr, timeout: &str, more: &str, code: &str, failu
 
 const TLS: &str = r#", "tls": {"sni": "api.test"}"#;
 
-/// An upstream that accepts, reads and never says anything.
+/// An upstream that accepts, reads and never sends anything.
 async fn silent() -> Upstream {
     Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 1024];
@@ -35,7 +35,7 @@ async fn silent() -> Upstream {
     .await
 }
 
-/// A listener that accepts nothing, with a full backlog: the kernel drops what else comes.
+/// A listener that accepts nothing, with a full backlog: the kernel drops any further connection.
 struct Unaccepting {
     listener: TcpListener,
     _filling: Vec<TcpStream>,
@@ -77,7 +77,7 @@ async fn connection_that_is_not_accepted_ends_at_the_total_connect_timeout() {
 }
 
 #[tokio::test]
-async fn handshake_that_stalls_ends_at_either() {
+async fn stalled_handshake_ends_at_either_timeout() {
     let silent = silent().await;
     for timeout in [r#""connect-ms": 100"#, r#""total-connect-ms": 100"#] {
         check(silent.address(), timeout, TLS, "upstream-tls-timeout", "tls-timeout").await;
@@ -91,7 +91,7 @@ async fn silent_upstream_ends_at_the_read_timeout() {
     check(silent().await.address(), r#""read-ms": 100"#, h2, "upstream-read-timeout", "receive-timeout").await;
 }
 
-/// The client has the head already: all that can be done is to cut the response off.
+/// The client has the head already: all that can be done is to abort the response.
 #[tokio::test]
 async fn response_that_stalls_is_cut_off_at_the_read_timeout() {
     let stalling = Upstream::raw(|mut stream, _| async move {
@@ -104,26 +104,26 @@ async fn response_that_stalls_is_cut_off_at_the_read_timeout() {
     let proxy = proxy().await;
     let peer = format!(r#"{{"address": "{}", "timeouts": {{"read-ms": 100}}}}"#, stalling.address());
     let request = get("http://lab.test/").header("pointsman-lab", peer).body(Full::default()).expect("a request");
-    assert!(proxy.client().await.send(request).await.is_err(), "the response seems whole");
+    assert!(proxy.client().await.send(request).await.is_err(), "the response looks complete");
     let line = &proxy.log(1).await[0];
     assert_eq!((&line["status"], &line["error"]["code"]), (&200.into(), &"upstream-read-timeout".into()));
 }
 
 #[tokio::test]
-async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
-    // It never reads, and stays.
+async fn upstream_that_stops_reading_ends_at_the_write_timeout() {
+    // It never reads, and keeps the connection open.
     let deaf = Upstream::raw(|stream, _| async move {
         Notify::new().notified().await;
         drop(stream);
     })
     .await;
     let proxy = proxy().await;
-    // The upstream may have answered before it stopped reading: that is waited for as long as for any answer.
+    // The upstream may have answered before it stopped reading: the proxy waits for that as long as for any response.
     let peer = format!(r#"{{"address": "{}", "timeouts": {{"write-ms": 200, "read-ms": 200}}}}"#, deaf.address());
-    // More than all buffers on the way take.
+    // More than fits in all buffers on the way.
     let body = Full::from(vec![0; 32 * 1024 * 1024]);
     let request = Request::post("http://lab.test/").header("pointsman-lab", peer).body(body).expect("a request");
-    // The client is still sending when the answer comes, and may be cut off before it reads it.
+    // The client is still sending when the response arrives, and may be disconnected before it reads it.
     if let Ok(reply) = proxy.client().await.send(request).await {
         assert_eq!((reply.status, reply.code()), (504, Some("upstream-write-timeout")));
     }
@@ -133,7 +133,7 @@ async fn upstream_that_does_not_read_ends_at_the_write_timeout() {
 }
 
 #[tokio::test]
-async fn http2_upstream_that_takes_no_body_ends_as_a_response_that_does_not_come() {
+async fn http2_upstream_that_accepts_no_body_ends_at_the_read_timeout() {
     let closed = FrameUpstream::start(Behaviour::NoWindow).await;
     let proxy = proxy().await;
     let timeouts = r#""timeouts": {"write-ms": 100, "read-ms": 300}"#;
@@ -147,7 +147,7 @@ async fn http2_upstream_that_takes_no_body_ends_as_a_response_that_does_not_come
 /// It is Pingora's clock, and it does not wait for the request to be complete; but then it is the client that is late.
 #[tokio::test]
 async fn read_timeout_runs_while_the_client_is_still_sending() {
-    let upstream = Upstream::with(|seen| Answer::ok(seen.body.clone())).start().await;
+    let upstream = Upstream::with(|request| Answer::ok(request.body.clone())).start().await;
     for alpn in ["h1", "h2"] {
         let proxy = proxy().await;
         let mut client = proxy.raw().await;
@@ -155,14 +155,14 @@ async fn read_timeout_runs_while_the_client_is_still_sending() {
         let peer = format!(r#"{{"address": "{address}", "http": {{"alpn": "{alpn}"}}, {timeouts}}}"#);
         let head = format!("POST / HTTP/1.1\r\nhost: lab.test\r\npointsman-lab: {peer}\r\ncontent-length: 4\r\n\r\n");
         client.write_all(head.as_bytes()).await.expect("the head is sent");
-        // The body never comes.
+        // The body never arrives.
         let mut reply = String::new();
         client.read_to_string(&mut reply).await.expect("a reply");
         assert!(reply.starts_with("HTTP/1.1 408 ") && reply.contains("request-timeout"), "{alpn}: {reply}");
     }
 }
 
-/// An upstream that answers each request, and counts the connections that it saw end.
+/// An upstream that answers each request, and counts the connections whose end it has seen.
 #[tokio::test]
 async fn idle_connection_is_closed_at_the_idle_timeout() {
     let ended = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

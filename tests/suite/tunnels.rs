@@ -1,4 +1,4 @@
-//! CONNECT proxies: what they are asked, what goes through them, and what becomes of their refusals.
+//! CONNECT proxies: the requests to them, the traffic through them, and their refusals.
 
 use pointsman_tests::connect_proxy::Behaviour;
 use pointsman_tests::{Authority, ConnectProxy, NameServer, Proxy, Reply, Tenant, Upstream, example};
@@ -8,7 +8,7 @@ fn lab() -> Tenant {
     Tenant::new("lab").module(example("lab"), "").table("[tenant.limits]\nattempts = 1")
 }
 
-/// The reply to a request whose peer is this, through a proxy with nothing else to it.
+/// The response to a request with this peer, through a proxy with no other settings.
 async fn through(peer: &str) -> Reply {
     Proxy::with(lab()).start().await.order(peer).await
 }
@@ -19,7 +19,7 @@ fn behind(proxy: &ConnectProxy, target: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn plain_http_goes_through_a_tunnel_that_is_kept() {
+async fn tunnel_for_plain_http_is_reused() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let proxy = Proxy::with(lab()).start().await;
@@ -36,13 +36,17 @@ async fn plain_http_goes_through_a_tunnel_that_is_kept() {
     let target = live.address();
     let expected =
         format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\nproxy-authorization: Basic c2VjcmV0\r\n\r\n");
-    assert_eq!(tunnel.asked(), [expected]);
-    assert!(live.seen().iter().all(|seen| seen.header("proxy-authorization").is_none() && seen.uri.path() == "/"));
+    assert_eq!(tunnel.requests(), [expected]);
+    assert!(
+        live.requests()
+            .iter()
+            .all(|received| received.header("proxy-authorization").is_none() && received.uri.path() == "/")
+    );
     assert_eq!(proxy.log(1).await[0]["upstream_address"], tunnel.address());
 }
 
 #[tokio::test]
-async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
+async fn tls_is_negotiated_with_the_upstream_through_the_tunnel() {
     let authority = Authority::new("upstream");
     for protocol in ["h1", "h2"] {
         let leaf = authority.leaf(&["api.test"]);
@@ -54,18 +58,18 @@ async fn tls_is_spoken_with_the_upstream_behind_the_proxy() {
         for _ in 0..2 {
             assert_eq!(client.order(&behind(&tunnel, "1.1.1.1:443", &more)).await.body, "live", "{protocol}");
         }
-        assert_eq!(live.seen()[0].sni.as_deref(), Some("api.test"));
+        assert_eq!(live.requests()[0].sni.as_deref(), Some("api.test"));
         assert_eq!(live.connections(), 1);
-        assert!(tunnel.asked()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
+        assert!(tunnel.requests()[0].starts_with("CONNECT 1.1.1.1:443 HTTP/1.1\r\n"));
 
         let other = behind(&tunnel, "1.1.1.1:443", r#", "tls": {"sni": "other.test"}"#);
         assert_eq!(client.order(&other).await.code(), Some("upstream-certificate"));
     }
 }
 
-/// An HTTP/2 server speaks first. This one speaks HTTP/1.1 and is in a hurry, which is as good and easier to see.
+/// An HTTP/2 server sends first. This one speaks HTTP/1.1 and sends early, which is equivalent and easier to see.
 #[tokio::test]
-async fn bytes_behind_the_proxys_answer_are_not_lost() {
+async fn bytes_after_the_connect_response_are_not_lost() {
     let eager = Upstream::raw(|mut stream, _| async move {
         let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\neager";
         stream.write_all(reply).await.expect("the reply is sent");
@@ -79,7 +83,7 @@ async fn bytes_behind_the_proxys_answer_are_not_lost() {
 }
 
 #[tokio::test]
-async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
+async fn connect_proxy_on_a_unix_socket_needs_a_grant() {
     let live = Upstream::answering("live").start().await;
     let folder = tempfile::TempDir::new().expect("a folder");
     let tunnel = ConnectProxy::unix(&folder.path().join("proxy.sock"), Behaviour::Open(live.address()));
@@ -89,8 +93,8 @@ async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
     for _ in 0..3 {
         assert_eq!(client.order(&behind(&tunnel, "api.test:80", "")).await.body, "live");
     }
-    assert_eq!(tunnel.asked().len(), 1);
-    assert!(tunnel.asked()[0].starts_with("CONNECT api.test:80 HTTP/1.1\r\nhost: api.test:80\r\n"));
+    assert_eq!(tunnel.requests().len(), 1);
+    assert!(tunnel.requests()[0].starts_with("CONNECT api.test:80 HTTP/1.1\r\nhost: api.test:80\r\n"));
 
     let reply = through(&behind(&tunnel, "api.test:80", "")).await;
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));
@@ -98,7 +102,7 @@ async fn proxy_may_listen_on_a_unix_socket_where_that_is_granted() {
 
 /// The host looks up the proxy's name, the proxy that of the target.
 #[tokio::test]
-async fn names_are_resolved_where_they_are_needed() {
+async fn connect_proxy_resolves_the_upstreams_name() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let dns = NameServer::with(60, &[("proxy.test", &["127.0.0.2", "127.0.0.1"])]).await;
@@ -109,18 +113,18 @@ async fn names_are_resolved_where_they_are_needed() {
     for isolation in ["1", "2", "3"] {
         assert_eq!(proxy.order(&format!("{peer}\"{isolation}\"}}")).await.body, "live");
     }
-    assert!(tunnel.asked().iter().all(|head| head.starts_with("CONNECT inner.test:80 ")));
-    assert!(!dns.asked(hickory_proto::rr::RecordType::A).contains(&"inner.test".to_owned()));
+    assert!(tunnel.requests().iter().all(|head| head.starts_with("CONNECT inner.test:80 ")));
+    assert!(!dns.queries(hickory_proto::rr::RecordType::A).contains(&"inner.test".to_owned()));
 }
 
 #[tokio::test]
-async fn refusals_are_typed_attempts() {
-    use Behaviour::{Say, Silent};
+async fn refusals_are_reported_to_the_module_by_kind() {
+    use Behaviour::{Respond, Silent};
     for (behaviour, status, code, failure) in [
-        (Say("HTTP/1.1 407 Who are you\r\n\r\n"), 502, "upstream-proxy-refused", "proxy-refused-407"),
-        (Say("HTTP/1.1 502 No\r\ncontent-length: 2\r\n\r\nno"), 502, "upstream-proxy-refused", "proxy-refused-502"),
-        (Say("SSH-2.0-OpenSSH_9.2\r\n\r\n"), 502, "upstream-proxy", "connect-proxy-protocol"),
-        (Say(""), 502, "upstream-proxy", "connect-proxy-closed"),
+        (Respond("HTTP/1.1 407 Who are you\r\n\r\n"), 502, "upstream-proxy-refused", "proxy-refused-407"),
+        (Respond("HTTP/1.1 502 No\r\ncontent-length: 2\r\n\r\nno"), 502, "upstream-proxy-refused", "proxy-refused-502"),
+        (Respond("SSH-2.0-OpenSSH_9.2\r\n\r\n"), 502, "upstream-proxy", "connect-proxy-protocol"),
+        (Respond(""), 502, "upstream-proxy", "connect-proxy-closed"),
         (Silent, 504, "upstream-proxy-timeout", "connect-proxy-timeout"),
     ] {
         let tunnel = ConnectProxy::tcp(behaviour).await;
@@ -134,30 +138,30 @@ async fn refusals_are_typed_attempts() {
 }
 
 #[tokio::test]
-async fn silent_proxy_ends_at_the_total_connect_timeout_too() {
+async fn silent_connect_proxy_ends_at_the_total_connect_timeout() {
     let tunnel = ConnectProxy::tcp(Behaviour::Silent).await;
     let reply = through(&behind(&tunnel, "1.1.1.1:80", r#", "timeouts": {"total-connect-ms": 200}"#)).await;
     assert_eq!((reply.status, reply.code()), (504, Some("upstream-proxy-timeout")));
 }
 
 #[tokio::test]
-async fn proxy_that_cannot_be_reached_is_a_failure_to_connect() {
+async fn unreachable_connect_proxy_is_a_connect_failure() {
     let closed = Upstream::closed_port();
     let reply = through(&format!(r#"{{"address": "1.1.1.1:80", "connect-proxy": {{"address": "{closed}"}}}}"#)).await;
     assert_eq!((reply.status, reply.code()), (502, Some("upstream-refused")));
 }
 
 #[tokio::test]
-async fn module_is_told_of_the_refusal_and_may_go_elsewhere() {
+async fn module_sees_the_refusal_and_can_choose_another_peer() {
     let live = Upstream::answering("live").start().await;
-    let tunnel = ConnectProxy::tcp(Behaviour::Say("HTTP/1.1 407 Who are you\r\n\r\n")).await;
+    let tunnel = ConnectProxy::tcp(Behaviour::Respond("HTTP/1.1 407 Who are you\r\n\r\n")).await;
     let proxy = Proxy::with(Tenant::new("lab").module(example("lab"), "")).start().await;
     let orders = format!(r#"[{}, {{"address": "{}"}}]"#, behind(&tunnel, "1.1.1.1:80", ""), live.address());
     assert_eq!(proxy.order(&orders).await.body, "live");
 }
 
 #[tokio::test]
-async fn tunnels_that_differ_are_never_shared() {
+async fn different_tunnels_are_never_shared() {
     let live = Upstream::answering("live").start().await;
     let tunnel = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
     let other = ConnectProxy::tcp(Behaviour::Open(live.address())).await;
@@ -181,5 +185,5 @@ async fn tunnels_that_differ_are_never_shared() {
         }
     }
     assert_eq!(live.connections(), peers.len());
-    assert_eq!((tunnel.asked().len(), other.asked().len()), (4, 1));
+    assert_eq!((tunnel.requests().len(), other.requests().len()), (4, 1));
 }

@@ -1,4 +1,4 @@
-//! The upstream's side: what it sees of a peer's attributes, over real sockets.
+//! The upstream's side: the effect of a peer's attributes, over real sockets.
 
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,12 +17,12 @@ async fn tls_to_the_upstream_sends_the_server_name_and_checks_the_certificate() 
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, live.address())).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "live"));
-    let seen = live.only();
-    assert_eq!((seen.sni.as_deref(), seen.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
+    let received = live.only_request();
+    assert_eq!((received.sni.as_deref(), received.alpn.as_deref()), (Some("api.test"), Some("http/1.1")));
 }
 
 #[tokio::test]
-async fn certificates_that_do_not_pass_are_refused() {
+async fn invalid_certificates_are_refused() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = Proxy::with(lab()).trusting(&ours).start().await;
     let mut logged = 0;
@@ -37,7 +37,7 @@ async fn certificates_that_do_not_pass_are_refused() {
         let peer = format!(r#"{{"address": "{}", "tls": {{"sni": "api.test"}}}}"#, upstream.address());
         let reply = proxy.order(&peer).await;
         assert_eq!((reply.status, reply.code()), (502, Some("upstream-certificate")), "{why}");
-        assert!(upstream.seen().is_empty(), "{why}");
+        assert!(upstream.requests().is_empty(), "{why}");
         logged += 1;
         let line = &proxy.log(logged).await[logged - 1];
         let cause = line["error"]["cause"].as_str().unwrap_or_default();
@@ -47,7 +47,7 @@ async fn certificates_that_do_not_pass_are_refused() {
 
 /// Pingora offers no Ed25519 signatures, as docs/peer.md says.
 #[tokio::test]
-async fn certificate_with_an_ed25519_key_is_not_taken() {
+async fn certificate_with_an_ed25519_key_is_refused() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.ed25519(&["api.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
@@ -58,7 +58,7 @@ async fn certificate_with_an_ed25519_key_is_not_taken() {
 }
 
 #[tokio::test]
-async fn weaker_checks_hold_where_they_are_granted() {
+async fn weaker_verification_applies_where_it_is_granted() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = Proxy::with(lab()).trusting(&ours).start().await;
     let other_name = Upstream::answering("chain").tls(&ours.leaf(&["other.test"]), &["http/1.1"]).start().await;
@@ -73,14 +73,14 @@ async fn weaker_checks_hold_where_they_are_granted() {
 }
 
 #[tokio::test]
-async fn certificate_may_carry_the_alternative_name() {
+async fn certificate_may_match_the_alternative_name() {
     let authority = Authority::new("upstream");
     let live = Upstream::answering("live").tls(&authority.leaf(&["other.test"]), &["http/1.1"]).start().await;
     let proxy = Proxy::with(lab()).trusting(&authority).start().await;
     let tls = r#"{"sni": "api.test", "alternative-cn": "other.test"}"#;
     let reply = proxy.order(&format!(r#"{{"address": "{}", "tls": {tls}}}"#, live.address())).await;
     assert_eq!(reply.body, "live");
-    assert_eq!(live.only().sni.as_deref(), Some("api.test"));
+    assert_eq!(live.only_request().sni.as_deref(), Some("api.test"));
 }
 
 #[tokio::test]
@@ -100,12 +100,12 @@ async fn http_version_is_negotiated_by_alpn() {
             upstream.address()
         );
         assert_eq!(proxy.order(&peer).await.body, "live", "{alpn}");
-        assert_eq!(upstream.seen().last().map(|seen| seen.version), Some(version), "{alpn}");
+        assert_eq!(upstream.requests().last().map(|received| received.version), Some(version), "{alpn}");
     }
 }
 
 #[tokio::test]
-async fn http2_that_the_server_does_not_agree_to_fails_the_attempt() {
+async fn http2_refused_in_alpn_fails_the_attempt() {
     let authority = Authority::new("upstream");
     let proxy = Proxy::with(lab().table("[tenant.limits]\nattempts = 2")).trusting(&authority).start().await;
     // One that chooses HTTP/1.1, and one that negotiates nothing.
@@ -119,8 +119,8 @@ async fn http2_that_the_server_does_not_agree_to_fails_the_attempt() {
         let cause = line["error"]["cause"].as_str().unwrap_or_default();
         assert!(cause.contains("did not agree to HTTP/2"), "{cause}");
         assert_eq!(line["failed_attempts"][0]["failure"], "tls-protocol");
-        // Nothing was sent, so the request may be tried again; and no such connection is kept.
-        assert_eq!((line["attempts"].as_u64(), old.seen().len(), old.connections()), (Some(2), 0, 2));
+        // Nothing was sent, so the request may be retried; and such a connection is not pooled.
+        assert_eq!((line["attempts"].as_u64(), old.requests().len(), old.connections()), (Some(2), 0, 2));
     }
 }
 
@@ -146,14 +146,14 @@ async fn http2_without_tls_is_spoken_by_prior_knowledge() {
     let peer = format!(r#"{{"address": "{}", "http": {{"alpn": "h2"}}}}"#, live.address());
     assert_eq!(proxy.order(&peer).await.body, "live");
     assert_eq!(Client::http2(proxy.address()).await.order(&peer).await.body, "live");
-    for seen in live.seen() {
-        assert_eq!(seen.version, http::Version::HTTP_2);
-        assert_eq!(seen.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
+    for received in live.requests() {
+        assert_eq!(received.version, http::Version::HTTP_2);
+        assert_eq!(received.uri.authority().map(|authority| authority.as_str()), Some("lab.test"));
     }
 }
 
 #[tokio::test]
-async fn answer_that_is_not_http_is_told_as_such() {
+async fn response_that_is_not_http_is_its_own_failure() {
     let odd = Upstream::raw(|mut stream, _| async move {
         let mut buffer = [0; 1024];
         let _ = stream.read(&mut buffer).await;
@@ -191,7 +191,7 @@ async fn unix_socket_is_reached_where_it_is_granted() {
     for _ in 0..3 {
         assert_eq!(client.order(&format!(r#"{{"address": "unix:{}"}}"#, path.display())).await.body, "unix");
     }
-    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is kept");
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "the connection is reused");
 
     let reply = client.order(r#"{"address": "unix:/run/other.sock"}"#).await;
     assert_eq!((reply.status, reply.code()), (500, Some("decision-refused")));

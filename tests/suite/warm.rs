@@ -23,7 +23,7 @@ fn loaded(bytes: &[u8], limits: &Limits, warm_up: &WarmUp) -> Module {
     loader.load_warm(bytes, serde_json::json!({}), &limits.clone().into(), Some(warm_up)).expect("the module")
 }
 
-/// Warmed up with two requests, this becomes of it.
+/// The result of warming it up with two requests.
 #[track_caller]
 fn check(module: &Wat, moment: Moment, expected: Result<usize, &str>) {
     let module = loaded(&module.bytes(), &limits(), &warm_up(&URLS, moment));
@@ -34,19 +34,19 @@ fn check(module: &Wat, moment: Moment, expected: Result<usize, &str>) {
     }
 }
 
-/// The first decision of an instance does this; each answers 200.
+/// The first decision of an instance runs this; each answers 200.
 fn once(what: &str) -> String {
     format!(
         "(if (i32.eqz (i32.load (i32.const 2048))) (then (i32.store (i32.const 2048) (i32.const 1)) {what})) (i32.const 128)"
     )
 }
 
-/// About 100 ms, five times what a decision may take.
+/// About 100 ms, five times the budget of a decision.
 const SLOW: &str = "(i32.store (i32.const 2052) (i32.const 100000000))
     (loop $l (i32.store (i32.const 2052) (i32.sub (i32.load (i32.const 2052)) (i32.const 1)))
       (br_if $l (i32.load (i32.const 2052))))";
 
-/// What `select-peer` has beside its body, for a body that calls imports.
+/// The fields of a module around the body of `select-peer`, for a body that calls imports.
 fn calling(imports: &str, body: &str) -> Wat {
     Wat::core(&format!(
         r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
@@ -61,7 +61,7 @@ const RANDOM: &str = r#"(import "pointsman:router/random@0.1.0" "get-u64" (func 
 const PATH: &str = r#"(import "pointsman:router/request@0.1.0" "[method]request.path" (func $path (param i32 i32)))"#;
 
 #[test]
-fn what_is_done_once_is_done_at_load() {
+fn one_time_work_is_done_at_load() {
     check(&Wat::select_peer(&once(SLOW)), Moment::MustNot, Ok(2));
     check(&Wat::select_peer(&once("(drop (memory.grow (i32.const 3)))")), Moment::MustNot, Ok(2));
     check(&Wat::answering(202), Moment::MustNot, Ok(2));
@@ -76,7 +76,7 @@ fn module_that_decides_differently_the_second_time_stays_cold() {
         Moment::MayStay,
         Err("`GET /b` has another answer in an instance that has decided before"),
     );
-    // From the third decision on, which no request comes to in a fresh instance.
+    // From the third decision on, which no request reaches in a fresh instance.
     let late = "(global.set $at (i32.add (global.get $at) (i32.const 1)))
         (if (i32.gt_u (global.get $at) (i32.const 2)) (then (i32.store16 (i32.const 136) (i32.const 202)))) (i32.const 128)";
     check(&Wat::select_peer(late), Moment::MayStay, Err("has another answer in an instance that has decided before"));
@@ -103,9 +103,9 @@ fn module_that_logs_once_stays_cold() {
     check(&calling(log, body), Moment::MustNot, Err("`GET /b` has other log lines"));
 }
 
-/// What it remembers of the first request would be in each later decision.
+/// Its state from the first request would be in each later decision.
 #[test]
-fn module_that_remembers_a_request_stays_cold() {
+fn module_that_keeps_state_of_a_request_stays_cold() {
     let body = "(if (i32.eqz (global.get $at)) (then (call $path (local.get $request) (i32.const 2048))))
         (global.set $at (i32.const 1))";
     check(&calling(PATH, body), Moment::MustNot, Err("`GET /b` has other reads of the request"));
@@ -113,11 +113,11 @@ fn module_that_remembers_a_request_stays_cold() {
 }
 
 #[test]
-fn nothing_random_gets_into_a_snapshot_unless_the_operator_lets_it() {
+fn random_values_enter_a_snapshot_only_if_the_operator_allows_it() {
     let seeded = calling(RANDOM, "(i64.store (i32.const 2048) (call $random))");
     check(&seeded, Moment::MustNot, Err("each of its decisions read the clock, `random`, `shared` or `upstreams`"));
     check(&seeded, Moment::MayStay, Ok(2));
-    // Where the answers show it, they are never the same.
+    // Where the answers contain it, they are never the same.
     let shown = calling(
         RANDOM,
         "(i32.store16 (i32.const 136) (i32.add (i32.const 200) (i32.rem_u (i32.wrap_i64 (call $random)) (i32.const 397))))",
@@ -127,14 +127,14 @@ fn nothing_random_gets_into_a_snapshot_unless_the_operator_lets_it() {
 
 /// One that is random only for `/b` is warmed up with `/a`, and both are tried with the snapshot.
 #[test]
-fn requests_whose_decisions_are_random_are_left_out() {
+fn requests_with_random_decisions_are_skipped() {
     let body = "(call $path (local.get $request) (i32.const 2048))
         (if (i32.eq (i32.load8_u offset=1 (i32.load (i32.const 2048))) (i32.const 98))
           (then (i32.store16 (i32.const 136) (i32.add (i32.const 200) (i32.rem_u (i32.wrap_i64 (call $random)) (i32.const 397))))))";
     check(&calling(&format!("{PATH}\n{RANDOM}"), body), Moment::MustNot, Ok(1));
 }
 
-/// A handle is an index into a table of the host's, of which a snapshot knows nothing.
+/// A handle is an index into a table of the host, which a snapshot does not contain.
 #[test]
 fn module_that_keeps_a_handle_stays_cold() {
     let wit =
@@ -160,16 +160,14 @@ fn warm_up_has_the_budget_of_configure() {
         Err("took more than 600 ms of CPU time (limits.configure_ms)"),
     );
     let module = loaded(&Wat::select_peer("unreachable").bytes(), &limits(), &warm_up(&URLS[..1], Moment::MustNot));
-    assert!(
-        matches!(module.warmth(), Warmth::Cold { because } if because == "none of its decisions came to an answer")
-    );
+    assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "none of its decisions gave an answer"));
     let none = warm_up(&["shop.test", "no url"], Moment::MustNot);
     let module = loaded(&Wat::answering(202).bytes(), &limits(), &none);
     assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "there is no request to decide"));
 }
 
 #[test]
-fn memory_that_a_warm_instance_needs_has_to_fit() {
+fn memory_of_a_warm_instance_must_fit_the_limit() {
     let grows = Wat::select_peer("(drop (memory.grow (i32.const 4))) (i32.const 128)").bytes();
     let within = |pages: usize| {
         loaded(&grows, &Limits { memory_bytes: pages << 16, ..limits() }, &warm_up(&URLS, Moment::MustNot))
@@ -179,7 +177,7 @@ fn memory_that_a_warm_instance_needs_has_to_fit() {
     assert!(matches!(within(13).warmth(), Warmth::Cold { .. }));
 }
 
-/// What cannot be warmed up is loaded as it would be without.
+/// A module that cannot be warmed up is loaded as it would be without.
 #[test]
 fn module_without_a_snapshot_is_loaded_cold() {
     let table = Wat::core(
@@ -192,7 +190,7 @@ fn module_without_a_snapshot_is_loaded_cold() {
 }
 
 #[test]
-fn configured_module_is_warmed_up_after_that() {
+fn module_is_warmed_up_after_configure() {
     let configured = |select: &str| {
         Wat::core(&format!(
             r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
@@ -211,10 +209,10 @@ fn configured_module_is_warmed_up_after_that() {
 
 /// The same requests make the same artefact; others, or another configuration, make another.
 #[test]
-fn artefact_depends_on_the_requests() {
+fn artefact_depends_on_the_warm_up_requests() {
     let folder = tempfile::tempdir().expect("a folder");
     let built = |urls: &[&str], config: serde_json::Value| {
-        // A loader of its own knows of nothing but what is in the folder.
+        // A new loader knows only the content of the folder.
         let loader =
             Loader::new(1, 0).expect("a loader").with_cache(&folder.path().join("cache"), 1 << 30).expect("a cache");
         let warm_up = warm_up(urls, Moment::MustNot);
@@ -240,7 +238,7 @@ fn artefact_depends_on_the_requests() {
     for (urls, config) in [(&URLS[..1], config()), (&URLS[1..], config()), (&URLS[..1], serde_json::json!({"a": 1}))] {
         built(urls, config);
     }
-    assert!(bytes() == before, "what is built again has the same bytes");
+    assert!(bytes() == before, "builds are reproducible");
 }
 
 fn tests(path: &str) -> String {
@@ -249,7 +247,7 @@ fn tests(path: &str) -> String {
     )
 }
 
-/// A first decision that is slower than a decision may be fails each request, unless it is done at load.
+/// If the first decision exceeds the budget of a decision, it fails each request, unless it runs at load.
 #[tokio::test]
 async fn warm_module_serves_within_the_budget() {
     let live = Live::new(&Wat::select_peer(&once(SLOW)));
@@ -268,7 +266,7 @@ async fn warm_module_serves_within_the_budget() {
         for _ in 0..5 {
             assert_eq!(warm.get("http://shop.test/").await.status, 200);
         }
-        // Of a reload, an upload and a rollback the same holds: each loads as the start does.
+        // The same applies to a reload, an upload and a rollback: each loads as the start does.
         live.replace(&Wat::select_peer(&format!("{} (drop) (i32.const 128)", once(SLOW))).bytes());
         pointsman_tests::eventually_async("the second version", async || {
             (warm.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 2.0).then_some(())
@@ -284,9 +282,9 @@ async fn warm_module_serves_within_the_budget() {
     }
 }
 
-/// Each decision of one that counts is its first.
+/// Each decision of a module that counts is its first one.
 #[tokio::test]
-async fn module_that_counts_is_served_cold() {
+async fn module_that_uses_a_counter_stays_cold() {
     let count = "(global.set $at (i32.add (global.get $at) (i32.const 1)))
         (i32.store16 (i32.const 136) (i32.add (i32.const 200) (global.get $at))) (i32.const 128)";
     let live = Live::new(&Wat::select_peer(count));

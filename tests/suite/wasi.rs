@@ -1,4 +1,4 @@
-//! WASI as an empty world: what modules get whose toolchain imports it. The older WASI (`wasi_snapshot_preview1`) goes
+//! WASI as an empty world, for modules whose toolchain imports it. The older WASI (`wasi_snapshot_preview1`) goes
 //! through the adapter that the host adds.
 
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use pointsman_wasm::module::Loader;
 use pointsman_wasm::state::Call;
 
 fn limits() -> Limits {
-    // A test's machine is busy, and its host slow.
+    // The machine of a test may be busy.
     Limits { decision: Duration::from_secs(5), ..Limits::default() }
 }
 
-/// What comes of a decision.
-fn ask(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
+/// The result of a decision.
+fn run(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>, CallReport) {
     let loader = Loader::new(1, 0).expect("a loader");
     let module = loader.load(module, serde_json::json!({}), &TenantLimits::from(limits.clone())).expect("a module");
     let head = Arc::new(RequestHead::new(Arrival {
@@ -70,13 +70,13 @@ fn core(imports: &[(&str, &str)], body: &str) -> Wat {
           {body}
           (i32.const 64))"#
     ))
-    // The adapter takes its own memory from the module's.
+    // The adapter allocates its own memory from the module's.
     .pages(8)
 }
 
 #[track_caller]
 fn passes(module: &[u8]) -> CallReport {
-    let (answer, decided) = ask(module, &limits());
+    let (answer, decided) = run(module, &limits());
     assert!(matches!(answer, Ok(contract::Decision::Pass)), "{answer:?} {decided:?}");
     decided
 }
@@ -123,7 +123,7 @@ fn there_is_no_environment_no_argument_and_no_file() {
 }
 
 #[test]
-fn clocks_stand_still_and_are_noted() {
+fn clocks_do_not_advance_and_reads_are_recorded() {
     let body = r#"
         (call $is (call $clock_time_get (i32.const 0) (i64.const 1) (i32.const 1040)) (i32.const 0))
         (loop $again
@@ -137,9 +137,9 @@ fn clocks_stand_still_and_are_noted() {
     assert!(matches!(decided.reads.list(), [Read::Now(_)]), "{:?}", decided.reads);
 }
 
-/// Prints what it got: the bytes are those of the seed that is noted, which no other decision has.
+/// Prints the bytes that it received: they follow from the recorded seed, which no other decision has.
 #[test]
-fn random_bytes_are_noted_by_their_seed() {
+fn random_bytes_are_recorded_by_their_seed() {
     let body = r#"
         (call $is (call $random_get (i32.const 1040) (i32.const 8)) (i32.const 0))
         (call $is (call $random_get (i32.const 1048) (i32.const 8)) (i32.const 0))
@@ -155,7 +155,7 @@ fn random_bytes_are_noted_by_their_seed() {
 }
 
 #[test]
-fn waiting_takes_no_time() {
+fn waiting_returns_at_once() {
     let body = r#"
         (call $is (call $sched_yield) (i32.const 0))
         ;; A subscription to the monotonic clock: an hour from now.
@@ -169,17 +169,17 @@ fn waiting_takes_no_time() {
 }
 
 #[test]
-fn exit_is_an_error_of_its_own() {
+fn exit_is_its_own_error() {
     let module = preview1(
         &[("proc_exit", "i32")],
         "(call $print (i32.const 2) (i32.const 512) (i32.const 4)) (call $proc_exit (i32.const 3)) unreachable",
     );
-    let (answer, decided) = ask(&module, &limits());
+    let (answer, decided) = run(&module, &limits());
     assert!(matches!(answer, Err(CallError::Exit { status: 1 })), "{answer:?}");
     assert_eq!(lines(&decided), ["Warn oops"]);
 }
 
-/// WASI 0.2 as far as a test imports it.
+/// The part of WASI 0.2 that a test imports.
 fn wasi(imports: &str) -> String {
     format!(
         r#"package test:wasi;
@@ -232,7 +232,7 @@ fn wasi(imports: &str) -> String {
     )
 }
 
-/// A module that imports of WASI 0.2 without the adapter.
+/// A module that imports parts of WASI 0.2 without the adapter.
 fn preview2(world: &str, fields: &str, body: &str) -> Vec<u8> {
     Wat::core(&format!(
         r#"{fields}
@@ -288,13 +288,13 @@ fn refused(module: &[u8], parts: [&str; 2]) {
 }
 
 #[test]
-fn wasi_beyond_that_is_refused_by_name_with_a_remedy() {
+fn unsupported_wasi_import_is_refused_by_name_with_a_remedy() {
     let http = preview2(
         "import wasi:http/types@0.2.0;",
         r#"(import "wasi:http/types@0.2.0" "get" (func $get (result i32)))"#,
         "(drop (call $get))",
     );
-    refused(&http, ["it imports `wasi:http/types@0.2.0`: modules have no WASI here but 0.2 of io", "disableFeatures"]);
+    refused(&http, ["it imports `wasi:http/types@0.2.0`: the only WASI for modules is 0.2 of io", "disableFeatures"]);
     let newer = preview2(
         "import wasi:cli/stdout@0.3.0;",
         r#"(import "wasi:cli/stdout@0.3.0" "get" (func $get (result i32)))"#,
@@ -305,7 +305,7 @@ fn wasi_beyond_that_is_refused_by_name_with_a_remedy() {
         Wat::select_peer("(i32.const 64)").with("(import \"wasi_unstable\" \"sched_yield\" (func (result i32)))");
     refused(&older.bytes(), ["other than `wasi_snapshot_preview1` (`wasi_unstable`)", "newer toolchain"]);
     let unknown = preview1(&[("fd_teleport", "i32")], "");
-    refused(&unknown, ["cannot be made a component", "fd_teleport"]);
+    refused(&unknown, ["cannot be converted to a component", "fd_teleport"]);
 }
 
 #[test]
@@ -316,25 +316,25 @@ fn wasi_with_other_types_is_refused() {
 }
 
 #[test]
-fn flood_of_output_ends_at_the_log_and_at_the_calls() {
+fn output_flood_is_bounded_by_the_log_and_the_call_limit() {
     let flood = "(loop $again (call $print (i32.const 1) (i32.const 2048) (i32.const 60000)) (br $again))";
-    let (answer, decided) = ask(&preview1(&[], flood), &limits());
+    let (answer, decided) = run(&preview1(&[], flood), &limits());
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
     assert!(decided.log_cut && lines(&decided).len() <= 2, "{:?}", lines(&decided));
 
-    // Nothing but ends of lines.
+    // Only line ends.
     let fill = "(memory.fill (i32.const 100000) (i32.const 10) (i32.const 60000))";
     let flood =
         format!("{fill} (loop $again (call $print (i32.const 2) (i32.const 100000) (i32.const 60000)) (br $again))");
-    let (answer, decided) = ask(&preview1(&[], &flood), &limits());
+    let (answer, decided) = run(&preview1(&[], &flood), &limits());
     assert!(matches!(answer, Err(CallError::HostCalls { .. })), "{answer:?}");
     assert!(decided.log_cut && decided.lines.len() <= 129, "{}", decided.lines.len());
 }
 
 #[test]
-fn output_goes_nowhere_where_nothing_may_be_logged() {
+fn output_is_discarded_with_a_log_limit_of_zero() {
     let body = "(call $print (i32.const 1) (i32.const 512) (i32.const 4))";
-    let (answer, decided) = ask(&preview1(&[], body), &Limits { log_bytes: 0, ..limits() });
+    let (answer, decided) = run(&preview1(&[], body), &Limits { log_bytes: 0, ..limits() });
     assert!(answer.is_ok() && decided.lines.is_empty() && decided.log_cut, "{answer:?}");
 }
 
@@ -343,9 +343,9 @@ fn huge_random_request_is_refused() {
     let fields = r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $get (param i64 i32)))"#;
     let world = "import wasi:random/random@0.2.0;";
     let module = preview2(world, fields, "(call $get (i64.const 0xffffffffffff) (i32.const 1040))");
-    let (answer, _) = ask(&module, &limits());
+    let (answer, _) = run(&module, &limits());
     let Err(CallError::Trap(message)) = answer else { panic!("{answer:?}") };
-    assert!(message.contains("gives 65536 bytes at most, and was asked for 281474976710655"), "{message}");
+    assert!(message.contains("returns 65536 bytes at most, and 281474976710655 were requested"), "{message}");
 }
 
 const CLOCK: &str = "import wasi:io/poll@0.2.0; import wasi:clocks/monotonic-clock@0.2.0;";
@@ -356,7 +356,7 @@ const POLL: &str = r#"
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $sleep (param i64) (result i32)))"#;
 
 #[test]
-fn polls_return_at_once_and_have_an_end() {
+fn polls_return_at_once_and_are_bounded() {
     let body = r#"
         (i32.store (i32.const 1040) (call $sleep (i64.const -1)))
         (i32.store (i32.const 1044) (call $sleep (i64.const 1000000000)))
@@ -366,17 +366,17 @@ fn polls_return_at_once_and_have_an_end() {
         (call $is (i32.load (i32.const 1052)) (i32.const 2))"#;
     passes(&preview2(CLOCK, POLL, body));
     let endless = format!("{body} (loop $again (call $block (i32.load (i32.const 1040))) (br $again))");
-    assert!(matches!(ask(&preview2(CLOCK, POLL, &endless), &limits()).0, Err(CallError::HostCalls { .. })));
+    assert!(matches!(run(&preview2(CLOCK, POLL, &endless), &limits()).0, Err(CallError::HostCalls { .. })));
     let hoard = "(loop $again (drop (call $sleep (i64.const 1))) (br $again))";
-    assert!(matches!(ask(&preview2(CLOCK, POLL, hoard), &limits()).0, Err(CallError::Handles { .. })));
+    assert!(matches!(run(&preview2(CLOCK, POLL, hoard), &limits()).0, Err(CallError::Handles { .. })));
     let nothing = "(call $poll (i32.const 1040) (i32.const 0) (i32.const 1048))";
-    let answer = ask(&preview2(CLOCK, POLL, nothing), &limits()).0;
+    let answer = run(&preview2(CLOCK, POLL, nothing), &limits()).0;
     assert!(matches!(&answer, Err(CallError::Trap(message)) if message.contains("of nothing")), "{answer:?}");
 }
 
 /// With a handle open, or with the adapter, no snapshot can be made; `configure` is called in each instance.
 #[test]
-fn what_configure_prints_is_logged() {
+fn output_of_configure_is_logged() {
     let body = "(call $print (i32.const 1) (i32.const 512) (i32.const 4))";
     let configure = r#"(func (export "configure") (param i32 i32) (result i32)
         (call $print (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 1400))"#;
@@ -385,7 +385,7 @@ fn what_configure_prints_is_logged() {
 }
 
 #[tokio::test]
-async fn clients_of_a_module_that_exits_get_its_code() {
+async fn exit_of_a_module_has_its_own_error_code() {
     let exits = core(&[("proc_exit", "i32")], "(call $proc_exit (i32.const 0)) unreachable").file();
     let proxy = Proxy::with(Tenant::new("shop").module(exits.path(), "")).start().await;
     let reply = proxy.get("http://shop.test/").await;

@@ -1,4 +1,4 @@
-//! Files of modules that change under a proxy: however they are put there, and whatever happens beside them.
+//! Module files that change under a proxy: all ways to write them, and events of other files.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 use crate::reload::{answers, last_failure, refused};
 
 #[tokio::test]
-async fn what_is_no_file_is_refused_and_never_waited_for() {
+async fn path_that_is_not_a_file_is_refused_at_once() {
     let live = Live::new(&Wat::answering(201));
     let proxy = Proxy::with(Tenant::new("shop").module(live.path(), "")).start().await;
     let device = live.folder().join("device");
     symlink("/dev/zero", &device).expect("a symlink");
-    fs::rename(&device, live.path()).expect("in its place");
+    fs::rename(&device, live.path()).expect("renamed");
     refused(&proxy, 1).await;
     let (step, message) = last_failure(&proxy);
     assert!(step == "read" && message.ends_with(": not a regular file"), "{step}: {message}");
@@ -30,13 +30,13 @@ async fn what_is_no_file_is_refused_and_never_waited_for() {
     let fifo = live.folder().join("fifo");
     let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs");
     assert!(made.success());
-    fs::rename(&fifo, live.folder().join("router.tests.json")).expect("in its place");
+    fs::rename(&fifo, live.folder().join("router.tests.json")).expect("renamed");
     refused(&proxy, 2).await;
     let (step, message) = last_failure(&proxy);
     assert!(step == "test" && message.ends_with("cannot be read: not a regular file"), "{step}: {message}");
     let file = fs::File::create(live.folder().join("large")).expect("a file");
-    file.set_len(16 * 1024 * 1024 + 1).expect("as large as that");
-    fs::rename(live.folder().join("large"), live.folder().join("router.tests.json")).expect("in its place");
+    file.set_len(16 * 1024 * 1024 + 1).expect("a sparse file");
+    fs::rename(live.folder().join("large"), live.folder().join("router.tests.json")).expect("renamed");
     refused(&proxy, 3).await;
     assert!(last_failure(&proxy).1.contains("has 16777217 bytes; a file of tests may have 16777216 at most"));
 }
@@ -60,7 +60,7 @@ fn put(folder: &Path, status: u16) {
     fs::write(folder.join("router.wasm"), Wat::answering(status).bytes()).expect("written");
 }
 
-/// A proxy whose module is at this place.
+/// A proxy whose module is at this path.
 async fn serving(path: &Path) -> Proxy {
     let proxy = Proxy::with(Tenant::new("shop").module(path, "")).start().await;
     assert_eq!(proxy.get("http://shop.test/").await.status, 201);
@@ -69,7 +69,7 @@ async fn serving(path: &Path) -> Proxy {
 
 /// As Vim, Emacs and Kate save: the old file under another name, and the new one written in its place.
 #[tokio::test]
-async fn editor_that_keeps_the_old_file_saves() {
+async fn file_saved_by_renaming_the_old_one_is_loaded() {
     let live = Live::new(&Wat::answering(201));
     let proxy = serving(&live.path()).await;
     for status in [202, 203, 204] {
@@ -81,9 +81,9 @@ async fn editor_that_keeps_the_old_file_saves() {
 }
 
 #[tokio::test]
-async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
+async fn partly_written_file_is_not_loaded_when_another_file_is_saved() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
-    // In the folder of the other one, and in its own.
+    // In the other one's folder, and in its own.
     let path = a.folder().join("other.wasm");
     fs::copy(b.path(), &path).expect("a module");
     let shop = Tenant::new("shop").module(a.path(), "");
@@ -94,7 +94,7 @@ async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
         let mut file = fs::File::create(&written).expect("the file");
         for byte in Wat::answering(210).bytes() {
             file.write_all(&[byte]).expect("written");
-            // Without a pause that could be taken for its end.
+            // Without a pause that could pass for the end of the write.
             if !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -105,7 +105,7 @@ async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
         a.replace(&Wat::answering(status).bytes());
         answers(&proxy, status).await;
     }
-    assert!(!writer.is_finished(), "it is half written still");
+    assert!(!writer.is_finished(), "the file is still half written");
     over.store(true, Ordering::Relaxed);
     writer.await.expect("a whole file");
     version(&proxy, "other", 2.0).await;
@@ -113,9 +113,9 @@ async fn file_that_is_half_written_is_left_alone_when_another_one_is_saved() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// Two modules of one tenant are one version: none is loaded with half of the other.
+/// Two modules of one tenant are one version: none is loaded while the other is half written.
 #[tokio::test]
-async fn modules_of_a_tenant_are_waited_for() {
+async fn modules_of_a_tenant_are_loaded_together() {
     let (a, b) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
     let proxy = Proxy::with(Tenant::new("shop").module(a.path(), "").module(b.path(), "")).start().await;
     let bytes = Wat::answering(210).bytes();
@@ -129,9 +129,9 @@ async fn modules_of_a_tenant_are_waited_for() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// How long it takes from `change` until requests are answered with this status. The best of a few: what the system
-/// tells comes at once, what has to be looked for takes a second at least.
-async fn is_told(proxy: &Proxy, mut change: impl FnMut(u16)) {
+/// Measures the time from `change` until requests are answered with this status, best of a few. Events take effect
+/// at once; a change that has to be polled takes at least one second.
+async fn takes_effect_at_once(proxy: &Proxy, mut change: impl FnMut(u16)) {
     let mut best = Duration::MAX;
     for status in 202..206 {
         let start = Instant::now();
@@ -143,7 +143,7 @@ async fn is_told(proxy: &Proxy, mut change: impl FnMut(u16)) {
 }
 
 #[tokio::test]
-async fn folder_that_is_made_again_is_watched() {
+async fn recreated_folder_is_watched() {
     let root = TempDir::new().expect("a folder");
     let folder = root.path().join("mods");
     let make = |status| {
@@ -156,8 +156,8 @@ async fn folder_that_is_made_again_is_watched() {
         fs::remove_dir_all(&folder).expect("removed");
         make(status);
         answers(&proxy, status).await;
-        // From here on the system tells again.
-        is_told(&proxy, |status| {
+        // From here on the system reports events again.
+        takes_effect_at_once(&proxy, |status| {
             put(root.path(), status);
             fs::rename(root.path().join("router.wasm"), folder.join("router.wasm")).expect("replaced");
         })
@@ -166,7 +166,7 @@ async fn folder_that_is_made_again_is_watched() {
 }
 
 #[tokio::test]
-async fn folder_that_takes_the_place_of_another_serves_and_is_watched() {
+async fn folder_that_replaces_another_is_loaded_and_watched() {
     let root = TempDir::new().expect("a folder");
     let folder = root.path().join("mods");
     fs::create_dir(&folder).expect("a folder");
@@ -176,11 +176,11 @@ async fn folder_that_takes_the_place_of_another_serves_and_is_watched() {
         let new = root.path().join("new");
         fs::create_dir(&new).expect("a folder");
         put(&new, status);
-        fs::rename(&folder, root.path().join(format!("old-{status}"))).expect("away");
-        fs::rename(&new, &folder).expect("in its place");
+        fs::rename(&folder, root.path().join(format!("old-{status}"))).expect("renamed");
+        fs::rename(&new, &folder).expect("renamed");
     };
-    is_told(&proxy, swap).await;
-    is_told(&proxy, |status| put(&folder, status)).await;
+    takes_effect_at_once(&proxy, swap).await;
+    takes_effect_at_once(&proxy, |status| put(&folder, status)).await;
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
@@ -194,7 +194,7 @@ async fn each_link_of_a_chain_is_watched() {
     };
     let link = |target: &Path, name: &str| {
         symlink(target, here.path().join("new")).expect("a symlink");
-        fs::rename(here.path().join("new"), here.path().join(name)).expect("in its place");
+        fs::rename(here.path().join("new"), here.path().join(name)).expect("renamed");
     };
     release(&there.path().join("a"), "one", 201);
     link(&there.path().join("a"), "releases");
@@ -202,15 +202,15 @@ async fn each_link_of_a_chain_is_watched() {
     link(Path::new("current/router.wasm"), "router.wasm");
     let proxy = serving(&here.path().join("router.wasm")).await;
     let mut round = 0;
-    // The middle one.
-    is_told(&proxy, |status| {
+    // The one in the middle.
+    takes_effect_at_once(&proxy, |status| {
         round += 1;
         release(&there.path().join("a"), &format!("{round}"), status);
         link(Path::new(&format!("releases/{round}")), "current");
     })
     .await;
-    // The last folder of the chain, in which nothing was when the proxy started.
-    is_told(&proxy, |status| {
+    // The last folder of the chain, which was empty when the proxy started.
+    takes_effect_at_once(&proxy, |status| {
         release(there.path(), "new", status);
         let end = there.path().join("a").join(round.to_string()).join("router.wasm");
         fs::rename(there.path().join("new/router.wasm"), end).expect("replaced");
@@ -223,9 +223,9 @@ async fn each_link_of_a_chain_is_watched() {
     assert_eq!(refusals(&proxy).await, 0.0);
 }
 
-/// A tenant that writes files in its own folder as fast as it can costs no memory, and nobody's module.
+/// A tenant that writes files in its own folder as fast as it can delays no module and uses no memory.
 #[tokio::test]
-async fn storm_beside_a_module_delays_no_module() {
+async fn unrelated_file_events_do_not_delay_a_module() {
     let (live, other) = (Live::new(&Wat::answering(201)), Live::new(&Wat::answering(201)));
     let shop = Tenant::new("shop").module(live.path(), "");
     let proxy = Proxy::with(shop).and(Tenant::new("other").module(other.path(), "")).start().await;

@@ -1,8 +1,8 @@
-//! What a router may return, and how the host gets it.
+//! The values that a router may return, and how the host gets it.
 
 import { Writer } from "./abi";
 
-/** What a router returns: a `Peer`, a `Route`, a `Response`, `pass()` or `fail(text)`. */
+/** The result of a router: a `Peer`, a `Route`, a `Response`, `pass()` or `fail(text)`. */
 export abstract class Answer {
   /** Writes a `result<decision, string>`. */
   abstract write(to: Writer): void;

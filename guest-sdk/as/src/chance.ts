@@ -2,7 +2,7 @@
 
 import * as host from "./host";
 
-/** The time at which the decision began. It stands still while the decision runs. */
+/** The time at which the decision began. It does not advance while the decision runs. */
 export namespace clock {
   /** Milliseconds since 1970-01-01 00:00 UTC. */
   export function nowMs(): u64 {
@@ -10,7 +10,7 @@ export namespace clock {
   }
 }
 
-/** Numbers that nobody can foresee. For a choice that one visitor keeps, see `hash`. */
+/** Unpredictable numbers. For a choice that one visitor keeps, see `hash`. */
 export namespace random {
   /** 64 random bits. */
   export function bits(): u64 {

@@ -1,4 +1,4 @@
-//! The module's configuration: what the operator wrote in its `config` table.
+//! The module's configuration: its `config` table.
 //!
 //! A value is named by a JSON Pointer (RFC 6901): `/percent`, `/upstreams/0/address`. A value that is missing, or of the
 //! wrong type, makes the decision fail with an error that names it (see `fail`); what the function returns then is empty.

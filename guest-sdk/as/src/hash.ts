@@ -1,7 +1,7 @@
 //! Hashes that stay: the same key gives the same result in every version of this SDK, on every machine.
 //!
 //! They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0 over the key's UTF-8, so another
-//! program, or a module in another language, can come to the same results.
+//! program, or a module in another language, gets the same results.
 
 import { bytes } from "./text";
 
@@ -26,7 +26,7 @@ export namespace hash {
   /**
    * The node that a key belongs to. Null without nodes.
    *
-   * A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key
+   * A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key
    * moves. The order of the nodes does not matter.
    */
   export function pick(key: string, nodes: string[]): string | null {
@@ -71,7 +71,7 @@ const PRIME_3: u64 = 0x165667b19e3779f9;
 const PRIME_4: u64 = 0x85ebca77c2b2ae63;
 const PRIME_5: u64 = 0x27d4eb2f165667c5;
 
-/** XXH64, as its specification has it. */
+/** XXH64, as specified. */
 function digest(key: Uint8Array, seed: u64): u64 {
   let at = key.dataStart;
   const end = at + key.byteLength;

@@ -11,7 +11,7 @@ export class Header {
     return new Header(name, bytes(value));
   }
 
-  /** The value as text. What is not UTF-8 becomes U+FFFD. */
+  /** The value as text. Invalid UTF-8 becomes U+FFFD. */
   text(): string {
     return text(this.value);
   }

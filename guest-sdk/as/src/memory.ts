@@ -4,12 +4,12 @@
 /** What lies below stays: what the module made when it started, and in `configure`. */
 let mark: usize = 0;
 
-/** Keeps for good what was handed out until now. */
+/** Keeps everything that has been allocated so far. */
 export function keep(): void {
   mark = heap.alloc(0);
 }
 
-/** Takes back what was handed out since `keep`. A decision begins with it. */
+/** Frees everything that was allocated since `keep`. A decision begins with it. */
 export function reset(): void {
   if (mark == 0) {
     keep();
@@ -24,7 +24,7 @@ export function reset(): void {
   keep();
 }
 
-/** Where the host puts what it tells the module: the canonical ABI's `realloc`. */
+/** Where the host places values for the module: the canonical ABI's `realloc`. */
 export function cabi_realloc(old: usize, oldSize: usize, alignment: usize, size: usize): usize {
   if (old != 0) return heap.realloc(old, size);
   // The runtime's blocks begin at multiples of 16; nothing in the contract needs more.

@@ -1,7 +1,7 @@
-//! An upstream, and how to connect to it. Fields stand in the WIT's order. What is not said is left to the tenant's
+//! An upstream, and how to connect to it. Fields are in the WIT's order. Unset fields are left to the tenant's
 //! configuration, or off. A wrong value is refused by the host, which names the field; it is never ignored.
 //!
-//! An optional number is an `i64`, and `NONE` if it is not there: AssemblyScript has no numbers that can be null.
+//! An optional number is an `i64`, and `NONE` if it is absent: AssemblyScript has no numbers that can be null.
 
 import { NONE, Writer } from "./abi";
 import { Answer } from "./answer";
@@ -95,7 +95,7 @@ export class Tls {
   clientCert: string | null = null;
   /** Key exchange groups to offer, best first: `X25519:P-256`. */
   curves: string | null = null;
-  /** Whether to send a second key share beside a post-quantum one. BoringSSL only. */
+  /** Whether to send a second key share with a post-quantum one. BoringSSL only. */
   secondKeyShare: Choice = Choice.Open;
 
   writeRecord(to: Writer): void {
@@ -111,7 +111,7 @@ export class Tls {
   }
 }
 
-/** An HTTP proxy that is asked, by CONNECT, for a tunnel to the peer. */
+/** An HTTP proxy that opens a tunnel to the peer by CONNECT. */
 @final
 export class ConnectProxy {
   static readonly SIZE: i32 = 16;

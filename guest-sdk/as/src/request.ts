@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 import { AREA, Argument, NONE, Reader } from "./abi";
 import { Header } from "./header";
@@ -12,9 +12,9 @@ export class Pair {
 }
 
 /**
- * The request that is to be routed.
+ * The request to be routed.
  *
- * Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
+ * Nothing is copied in advance: each method calls the host, which records the reads. So read only what the
  * decision needs, and read it once.
  */
 @final
@@ -53,7 +53,7 @@ export class Request {
     return new Reader(AREA).string();
   }
 
-  /** The path's segments, percent-decoded. Empty ones are left out; `.` and `..` come as they are. */
+  /** The path's segments, percent-decoded. Empty ones are left out; `.` and `..` are unchanged. */
   pathSegments(): string[] {
     const segments: string[] = [];
     const parts = this.path().split("/");
@@ -63,7 +63,7 @@ export class Request {
     return segments;
   }
 
-  /** What follows the first `?`, as sent. */
+  /** The part after the first `?`, as sent. */
   query(): string | null {
     host.requestQuery(this.handle, AREA);
     return new Reader(AREA).optionString();
@@ -91,7 +91,7 @@ export class Request {
     return params;
   }
 
-  /** The first value of a header, as text: what is not UTF-8 becomes U+FFFD. */
+  /** The first value of a header, as text: invalid UTF-8 becomes U+FFFD. */
   header(name: string): string | null {
     const argument = Argument.of(name);
     host.requestHeaderText(this.handle, argument.pointer, argument.length, AREA);
@@ -147,7 +147,7 @@ export class Request {
     return cookies;
   }
 
-  /** The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`. */
+  /** The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`. */
   clientIp(): string {
     host.requestClientIp(this.handle, AREA);
     return new Reader(AREA).string();
@@ -165,7 +165,7 @@ export class Request {
     return load<u8>(AREA) == 0 ? null : ClientTls.read(new Reader(AREA + 4));
   }
 
-  /** The attempts of this request that failed, oldest first. Empty on the first call. */
+  /** The failed attempts of this request, oldest first. Empty on the first call. */
   attempts(): Attempt[] {
     host.requestAttempts(this.handle, AREA);
     const items = new Reader(load<u32>(AREA));
@@ -191,7 +191,7 @@ function first(pairs: Pair[], name: string): string | null {
 /** Facts about the client's TLS connection. */
 @final
 export class ClientTls {
-  /** The server name that the client asked for, in lower case. */
+  /** The server name that the client sent, in lower case. */
   sni: string | null = null;
   /** Such as `TLSv1.3`. */
   version: string = "";
@@ -210,10 +210,10 @@ export class ClientTls {
   }
 }
 
-/** How far an attempt came. */
+/** How far an attempt got. */
 export enum Stage { Resolve, Connect, ConnectProxy, Tls, Send, Receive, Other }
 
-/** What happened to an attempt. */
+/** The failure of an attempt. */
 export enum Failure { Timeout, Refused, Unreachable, Closed, Certificate, Protocol, ProxyRefused, Status, Other }
 
 /** An attempt of this request that failed. */
@@ -250,12 +250,12 @@ export class Attempt {
     return attempt;
   }
 
-  /** The stage as the WIT has it, such as `connect-proxy`. */
+  /** The stage as in the WIT, such as `connect-proxy`. */
   get stageName(): string {
     return STAGES[this.stage];
   }
 
-  /** The failure as the WIT has it, such as `proxy-refused`. */
+  /** The failure as in the WIT, such as `proxy-refused`. */
   get failureName(): string {
     return FAILURES[this.failure];
   }

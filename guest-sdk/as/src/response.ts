@@ -1,11 +1,11 @@
-//! An answer that the module itself gives.
+//! A response from the module itself.
 
 import { Writer } from "./abi";
 import { Answer } from "./answer";
 import { Header } from "./header";
 import { bytes } from "./text";
 
-/** An answer that the module itself gives. */
+/** A response from the module itself. */
 @final
 export class Response extends Answer {
   headers: Header[] = [];
@@ -36,7 +36,7 @@ export class Response extends Answer {
     return this.header("content-type", "text/plain; charset=utf-8");
   }
 
-  /** Sets a body of JSON, which is sent as it is, and its type. */
+  /** Sets a body of JSON, which is sent unchanged, and its type. */
   json(body: string): Response {
     this.body = bytes(body);
     return this.header("content-type", "application/json");

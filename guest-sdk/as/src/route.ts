@@ -1,11 +1,11 @@
-//! Where a request goes, and what is changed on its way.
+//! Where a request goes, and how it is changed.
 
 import { NONE, Writer } from "./abi";
 import { Answer } from "./answer";
 import { Header } from "./header";
 import { Peer } from "./peer";
 
-/** Where a request goes, and what is changed on its way. */
+/** Where a request goes, and how it is changed. */
 @final
 export class Route extends Answer {
   rewrite: Rewrite = new Rewrite();
@@ -63,7 +63,7 @@ export class Route extends Answer {
   }
 }
 
-/** What the upstream sees differently from what the client sent. Applied in the order of the fields. */
+/** Changes to the request that the upstream receives. Applied in the order of the fields. */
 @final
 export class Rewrite {
   /** `host` or `host:port`. Null: the client's. */
@@ -74,7 +74,7 @@ export class Rewrite {
   removeHeaders: string[] = [];
   /** Set: replaces all values of that name. */
   setHeaders: Header[] = [];
-  /** Added after the values that are there. */
+  /** Added after the existing values. */
   addHeaders: Header[] = [];
 
   writeRecord(to: Writer): void {
@@ -88,7 +88,7 @@ export class Rewrite {
   }
 }
 
-/** What may be tried after a failure. A module may narrow what the host allows, never widen it. */
+/** The retries allowed after a failure. A module may restrict what the host allows, never extend it. */
 @final
 export class RetryPolicy {
   /** Attempts for this request, this one and all before it included. `NONE`: the tenant's limit. 1: no retry. */

@@ -1,10 +1,10 @@
-//! What the tenant's modules keep from one decision to the next: counters and small values.
+//! State that the tenant's modules keep between decisions: counters and small values.
 //!
-//! They live in the proxy's memory, are the tenant's own, and are gone when it restarts. What fits is bounded by the
-//! tenant's `quota.shared_bytes`: an error is nothing unusual, and a good module says what it does then. A key is at
+//! They live in the proxy's memory, belong to the tenant, and are lost when it restarts. Their size is bounded by the
+//! tenant's `quota.shared_bytes`: an error is not unusual, and a good module handles it. A key is at
 //! most 256 bytes, a value at most 16,384.
 //!
-//! `ttlMs` is the time after which an entry is gone, from when it was made; `NONE`: it stays.
+//! `ttlMs` is the time after which an entry expires, from its creation; `NONE`: never.
 
 import { AREA, Argument, NONE, Reader } from "./abi";
 import * as host from "./host";
@@ -32,8 +32,8 @@ export class Swap {
 
 export namespace shared {
   /**
-   * Adds to a counter, which is made with 0 if it is not there, and gives the sum. A counter keeps the TTL it was made
-   * with, so one with a TTL counts what happens in that time.
+   * Adds to a counter, which is created with 0 if it is absent, and returns the sum. A counter keeps the TTL that it
+   * was created with, so one with a TTL counts the events within that time.
    */
   export function add(key: string, amount: i64, ttlMs: i64 = NONE): Sum {
     const name = Argument.of(key);
@@ -55,7 +55,7 @@ export namespace shared {
     return new Reader(AREA).optionBytes();
   }
 
-  /** Makes or replaces a value. */
+  /** Creates or replaces a value. */
   export function set(key: string, value: Uint8Array, ttlMs: i64 = NONE): SharedError {
     const name = Argument.of(key);
     const bytes = new Argument(value);
@@ -64,7 +64,7 @@ export namespace shared {
     return load<u8>(AREA) == 0 ? SharedError.None : load<u8>(AREA, 1);
   }
 
-  /** Makes or replaces a value if it is as expected until then; null: if it is not there. */
+  /** Creates or replaces a value if the current one is as expected; null: if it is absent. */
   export function compareAndSet(key: string, expected: Uint8Array | null, value: Uint8Array, ttlMs: i64 = NONE): Swap {
     const name = Argument.of(key);
     const old = new Argument(expected !== null ? expected : new Uint8Array(0));
@@ -84,7 +84,7 @@ export namespace shared {
   }
 }
 
-/** At most 49 days, which is what the contract can say. */
+/** At most 49 days, the maximum of the contract. */
 function ttl(ms: i64): u32 {
   return u32(max<i64>(0, min<i64>(ms, u32.MAX_VALUE)));
 }

@@ -69,7 +69,7 @@ export function bytes(text: string): Uint8Array {
   return Uint8Array.wrap(encodeUtf8(text));
 }
 
-/** The bytes as text. What is not UTF-8 becomes U+FFFD. */
+/** The bytes as text. Invalid UTF-8 becomes U+FFFD. */
 export function text(bytes: Uint8Array): string {
   return decodeUtf8(bytes.dataStart, bytes.byteLength);
 }

@@ -1,21 +1,21 @@
-//! What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+//! Statistics of upstreams from the tenant's own requests, and the results of health checks.
 
 import { AREA, Argument, NONE, Reader } from "./abi";
 import * as host from "./host";
 
 export enum Health { Unknown, Healthy, Unhealthy }
 
-/** What is known of an upstream. */
+/** The statistics of an upstream. */
 @final
 export class Upstream {
-  /** As it was asked for, or as the group has it. */
+  /** As in the call, or as in the group. */
   address: string = "";
   health: Health = Health.Unknown;
-  /** Attempts under way, in this proxy. */
+  /** Attempts in flight, in this proxy. */
   inFlight: u32 = 0;
   /** Time to the head of a response, in microseconds, averaged. `NONE` before the first one. */
   latencyUs: i64 = NONE;
-  /** Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0. */
+  /** Consecutive failed attempts, if the last was within the past 30 seconds; else 0. */
   failures: u32 = 0;
 
   static read(from: Reader): Upstream {
@@ -30,7 +30,7 @@ export class Upstream {
 }
 
 export namespace upstreams {
-  /** What is known of an address, whether or not it is in a group. */
+  /** The statistics of an address, in a group or not. */
   export function get(address: string): Upstream {
     const argument = Argument.of(address);
     host.upstreamsGet(argument.pointer, argument.length, AREA);

@@ -24,7 +24,7 @@ const echoed = (word, request) =>
     .filter((line) => line.startsWith(`${word} `))
     .map((line) => line.slice(word.length + 1));
 
-test("the area of a decision is as large as the canonical ABI has it", () => {
+test("the area of a decision has the size that the canonical ABI requires", () => {
   assert.equal(decided.size, 336);
 });
 
@@ -48,7 +48,7 @@ test("segments and parameters are decoded after they are split", () => {
   assert.deepEqual(echoed("param", { url }), ["name=café noir", "a=b=c?d", "flag=", "%zz=\ufffdx🍎"]);
 });
 
-test("cookies come from all their headers", () => {
+test("cookies of all headers are read", () => {
   const headers = [
     ["Cookie", "a=1;b = 2; c=x=y; flag"],
     ["cookie", "d=4; a=5"],

@@ -29,11 +29,11 @@ typedef struct {
 
 typedef uint8_t pointsman_router_shared_error_t;
 
-// The tenant's quota has no room for another entry, or for a larger one.
+// The tenant's quota has no space for another entry, or for a larger one.
 #define POINTSMAN_ROUTER_SHARED_ERROR_FULL 0
 // The key or the value is too long.
 #define POINTSMAN_ROUTER_SHARED_ERROR_TOO_LONG 1
-// The entry is a counter and was to be a value, or the other way round.
+// The entry is a counter, and the call is for a value, or the other way round.
 #define POINTSMAN_ROUTER_SHARED_ERROR_OTHER_KIND 2
 // The counter would leave the range of its type.
 #define POINTSMAN_ROUTER_SHARED_ERROR_OVERFLOW 3
@@ -85,21 +85,21 @@ typedef struct {
 
 typedef uint8_t pointsman_router_upstreams_health_t;
 
-// No health check has been made: the address is in no group, or its group has none, or none has ended yet.
+// No health check has completed: the address is in no group, its group has no check, or the first is running.
 #define POINTSMAN_ROUTER_UPSTREAMS_HEALTH_UNKNOWN 0
 #define POINTSMAN_ROUTER_UPSTREAMS_HEALTH_HEALTHY 1
 #define POINTSMAN_ROUTER_UPSTREAMS_HEALTH_UNHEALTHY 2
 
 typedef struct pointsman_router_upstreams_upstream_t {
-  // As it was asked for, or as the group has it.
+  // As in the call, or as in the group.
   router_string_t   address;
   pointsman_router_upstreams_health_t   health;
-  // Attempts under way, in this proxy.
+  // Attempts in flight, in this proxy.
   uint32_t   in_flight;
   // Time from the start of an attempt to the head of its response, in microseconds: an average in which every
   // response counts for an eighth. None before the first one.
   router_option_u32_t   latency_us;
-  // Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+  // Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
   uint32_t   failures;
 } pointsman_router_upstreams_upstream_t;
 
@@ -116,10 +116,10 @@ typedef struct {
 // One header. A list of headers has at most 128 and 65,536 bytes, names and values together; a longer one is
 // refused.
 typedef struct pointsman_router_types_header_t {
-  // A field name (RFC 9110, section 5.1). Compared without case. An invalid name is refused.
+  // A field name (RFC 9110, section 5.1). Case-insensitive. An invalid name is refused.
   router_string_t   name;
   // A field value (RFC 9110, section 5.5), at most 8,192 bytes. NUL, CR and LF, and any other byte that a field
-  // value may not hold, are refused. White space at either end is refused too.
+  // value may not contain, are refused. White space at either end is refused too.
   router_list_u8_t   value;
 } pointsman_router_types_header_t;
 
@@ -128,7 +128,7 @@ typedef struct {
   size_t len;
 } pointsman_router_types_list_header_t;
 
-// An answer that the module itself gives.
+// A response from the module itself.
 typedef struct pointsman_router_types_response_t {
   // 200 to 599. Anything else is refused.
   uint16_t   status;
@@ -145,10 +145,10 @@ typedef uint8_t pointsman_router_types_verify_t;
 
 // The chain and the name.
 #define POINTSMAN_ROUTER_TYPES_VERIFY_FULL 0
-// The chain only: any name will do. Only where the operator granted it.
+// The chain only: any name is accepted. Only where the operator granted it.
 // (Pingora: `PeerOptions::verify_hostname` false)
 #define POINTSMAN_ROUTER_TYPES_VERIFY_CHAIN_ONLY 1
-// Nothing: anybody may answer. Only where the operator granted it.
+// No check: any server is accepted. Only where the operator granted it.
 // (Pingora: `PeerOptions::verify_cert` false)
 #define POINTSMAN_ROUTER_TYPES_VERIFY_NONE 2
 
@@ -169,7 +169,7 @@ typedef struct pointsman_router_types_tls_t {
   // unless `verify` is `full`. (Pingora: `PeerOptions::alternative_cn`)
   router_option_string_t   alternative_cn;
   // The name of a CA bundle that the operator defined and granted to the tenant; it replaces the system's
-  // roots. An unknown name is refused, and so is one beside `verify: none`. (Pingora: `PeerOptions::ca`)
+  // roots. An unknown name is refused, and so is any name with `verify: none`. (Pingora: `PeerOptions::ca`)
   router_option_string_t   ca;
   // The name of a client certificate that the operator defined and granted to the tenant. A module never sees
   // a key. An unknown name is refused. (Pingora: `HttpPeer::client_cert_key`)
@@ -178,12 +178,12 @@ typedef struct pointsman_router_types_tls_t {
   // None: the TLS library's. A list that the library does not accept is refused.
   // (Pingora: `PeerOptions::curves`)
   router_option_string_t   curves;
-  // Whether to send a second key share beside a post-quantum one. BoringSSL only: any value is refused by a
+  // Whether to send a second key share with a post-quantum one. BoringSSL only: any value is refused by a
   // host built on OpenSSL. (Pingora: `PeerOptions::second_keyshare`)
   router_option_bool_t   second_key_share;
 } pointsman_router_types_tls_t;
 
-// An HTTP proxy that is asked, by CONNECT, for a tunnel to `peer.address`. Refused if that is a Unix socket.
+// An HTTP proxy that opens a tunnel to `peer.address` by CONNECT. Refused if that is a Unix socket.
 typedef struct pointsman_router_types_connect_proxy_t {
   // Same forms as `peer.address`. The host resolves a name.
   router_string_t   address;
@@ -207,11 +207,11 @@ typedef struct pointsman_router_types_bind_to_t {
   // `ip` or `ip:port`, of the same family as the address that the host connects to: the proxy's, if there is
   // one. None: any. (Pingora: `BindTo::addr`)
   router_option_string_t   address;
-  // Local ports to choose from, first and last, first below last. None: the system's range. Refused beside a
+  // Local ports to choose from, first and last, first below last. None: the system's range. Refused with a
   // port in `address`, where it is not within the system's range (Linux: `net.ipv4.ip_local_port_range`), and
   // on kernels that can't narrow it for a socket (before Linux 6.3). (Pingora: `BindTo::set_port_range`)
   router_option_tuple2_u16_u16_t   port_range;
-  // Whether to take a port outside the range when none in it is free. Refused without `port-range`.
+  // Whether to use a port outside the range when none in it is free. Refused without `port-range`.
   // (Pingora: `BindTo::set_fallback`)
   bool   fallback;
 } pointsman_router_types_bind_to_t;
@@ -223,7 +223,7 @@ typedef struct pointsman_router_types_timeouts_t {
   // handshake.
   // (Pingora: `PeerOptions::connection_timeout`)
   router_option_u32_t   connect_ms;
-  // To establish the connection to one address with all that belongs to it: TCP, CONNECT, TLS.
+  // To establish the complete connection to one address: TCP, CONNECT, TLS.
   // (Pingora: `PeerOptions::total_connection_timeout`)
   router_option_u32_t   total_connect_ms;
   // Between two reads of the response, the first of which begins when the head of the request was sent: a client
@@ -243,9 +243,9 @@ typedef struct pointsman_router_types_tcp_keepalive_t {
   uint32_t   idle_s;
   // Time between probes, in seconds, 1 to 32,767.
   uint32_t   interval_s;
-  // Unanswered probes after which the connection is given up, 1 to 127.
+  // Unanswered probes after which the connection is closed, 1 to 127.
   uint32_t   count;
-  // How long sent data may stay unacknowledged before the connection is given up (`TCP_USER_TIMEOUT`), in
+  // How long sent data may stay unacknowledged before the connection is closed (`TCP_USER_TIMEOUT`), in
   // milliseconds, at most 86,400,000. 0: the system's default.
   uint32_t   user_timeout_ms;
 } pointsman_router_types_tcp_keepalive_t;
@@ -258,7 +258,7 @@ typedef uint8_t pointsman_router_types_alpn_t;
 #define POINTSMAN_ROUTER_TYPES_ALPN_H1 0
 // HTTP/2. Without TLS: prior knowledge.
 #define POINTSMAN_ROUTER_TYPES_ALPN_H2 1
-// HTTP/2 if the upstream agrees, else HTTP/1.1. Without TLS it is refused: nothing is negotiated there.
+// HTTP/2 if the upstream agrees, else HTTP/1.1. Refused without TLS, where no version is negotiated.
 #define POINTSMAN_ROUTER_TYPES_ALPN_H2H1 2
 
 // Which HTTP/1.1 upgrades are forwarded. SDKs default to the first case.
@@ -267,7 +267,7 @@ typedef uint8_t pointsman_router_types_upgrade_t;
 
 // WebSocket only; other upgrade requests are forwarded as ordinary requests.
 #define POINTSMAN_ROUTER_TYPES_UPGRADE_WEBSOCKET 0
-// All, with their headers as they came. Not as RFC 9110 has it.
+// All, with unchanged headers. This violates RFC 9110.
 #define POINTSMAN_ROUTER_TYPES_UPGRADE_ANY 1
 // None.
 #define POINTSMAN_ROUTER_TYPES_UPGRADE_DENY 2
@@ -283,7 +283,7 @@ typedef uint8_t pointsman_router_types_quirks_t;
 // Accept a `connection` header that does not parse.
 // (Pingora: `HttpUpstreamRequestPolicy::reject_malformed_connection_nominations` false)
 #define POINTSMAN_ROUTER_TYPES_QUIRKS_ACCEPT_MALFORMED_CONNECTION (1 << 2)
-// Take a response whose single `content-length` does not parse as one that ends with the connection.
+// Treat a response whose single `content-length` does not parse as one that ends with the connection.
 // (Pingora: `PeerOptions::allow_h1_response_invalid_content_length`)
 #define POINTSMAN_ROUTER_TYPES_QUIRKS_ACCEPT_INVALID_CONTENT_LENGTH (1 << 3)
 
@@ -349,12 +349,12 @@ typedef struct {
 typedef struct pointsman_router_types_peer_t {
   // `ip:port`, `[ipv6]:port`, `name:port` or `unix:/absolute/path`. The port is required, 1 to 65535. IPv4 only
   // in dotted decimal form (`127.1` and `0x7f.1` are refused), IPv6 without a zone id. A path is at most 107
-  // bytes, without `.`, `..` and control characters. Unix sockets, and addresses that are not of the public internet,
-  // are connected to only where the operator granted it. (Pingora: `HttpPeer::_address`)
+  // bytes, without `.`, `..` and control characters. Unix sockets and addresses outside the public internet are
+  // connected to only where the operator granted it. (Pingora: `HttpPeer::_address`)
   // 
   // A name is the whole name (no search domain is added). The host resolves it, within the operator's
-  // `resolver.timeout_ms`; if it has several addresses, requests take them in turn, and one attempt tries up to
-  // 4 of them until one accepts the connection. Behind a `connect-proxy` the name goes to the proxy as it is.
+  // `resolver.timeout_ms`; if it has several addresses, requests use them in turn, and one attempt tries up to
+  // 4 of them until one accepts the connection. With a `connect-proxy` the name is sent to the proxy unresolved.
   router_string_t   address;
   // None: plain HTTP. (Pingora: `HttpPeer::scheme`)
   pointsman_router_types_option_tls_t   tls;
@@ -381,8 +381,8 @@ typedef struct {
 } router_list_string_t;
 
 // --- Changes to the request ------------------------------------------------------------------------------------
-// What the upstream sees differently from what the client sent. Applied in the order of the fields, after the host
-// has set the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
+// Changes to the request that the upstream receives. Applied in the order of the fields, after the host has set
+// the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
 // 
 // `host`, `content-length`, `transfer-encoding` and hop-by-hop headers are refused in all three header lists.
 typedef struct pointsman_router_types_rewrite_t {
@@ -391,11 +391,11 @@ typedef struct pointsman_router_types_rewrite_t {
   // Path and query in origin form, starting with `/`, percent-encoded, without a fragment and at most 65,534
   // bytes. None: the client's.
   router_option_string_t   path_and_query;
-  // Removed, all values. A header that is not there is no error. As long as a list of headers may be.
+  // Removed, all values. An absent header is no error. The list is bounded as a list of headers is.
   router_list_string_t   remove_headers;
   // Set: replaces all values of that name. A name may appear once.
   pointsman_router_types_list_header_t   set_headers;
-  // Added after the values that are there.
+  // Added after the existing values.
   pointsman_router_types_list_header_t   add_headers;
 } pointsman_router_types_rewrite_t;
 
@@ -404,19 +404,19 @@ typedef struct {
   size_t len;
 } router_list_u16_t;
 
-// What may be tried after a failure. A module may narrow what the host allows, never widen it: the host alone
-// judges whether sending a request again is safe.
+// The retries allowed after a failure. A module may restrict what the host allows, never extend it: the host alone
+// decides whether it is safe to send a request again.
 typedef struct pointsman_router_types_retry_policy_t {
-  // Attempts for this request, this one and all before it included. None: the tenant's `limits.attempts`;
+  // Attempts for this request, including this one and all before it. None: the tenant's `limits.attempts`;
   // more than that, and 0, are refused. 1: no retry.
   router_option_u32_t   attempts;
-  // Statuses of the upstream that count as a failed attempt, each 500 to 599; at most 100, and one that repeats
+  // Statuses of the upstream that count as a failed attempt, each 500 to 599; at most 100, and a repeated one
   // counts once. Where no further attempt is allowed, or none is safe, the client gets the upstream's response
   // as it is.
   router_list_u16_t   on_status;
 } pointsman_router_types_retry_policy_t;
 
-// Where the request goes and what is changed on its way.
+// Where the request goes, and how it is changed.
 typedef struct pointsman_router_types_route_t {
   pointsman_router_types_peer_t   peer;
   pointsman_router_types_rewrite_t   rewrite;
@@ -444,14 +444,14 @@ typedef struct pointsman_router_types_decision_t {
 // answer.
 #define POINTSMAN_ROUTER_TYPES_DECISION_PASS 2
 
-// How far the attempt came.
+// How far the attempt got.
 typedef uint8_t pointsman_router_types_stage_t;
 
 // Resolving a name.
 #define POINTSMAN_ROUTER_TYPES_STAGE_RESOLVE 0
 // Establishing the TCP or Unix connection.
 #define POINTSMAN_ROUTER_TYPES_STAGE_CONNECT 1
-// Asking the CONNECT proxy for a tunnel.
+// Requesting a tunnel from the CONNECT proxy.
 #define POINTSMAN_ROUTER_TYPES_STAGE_CONNECT_PROXY 2
 // The TLS handshake.
 #define POINTSMAN_ROUTER_TYPES_STAGE_TLS 3
@@ -465,19 +465,19 @@ typedef uint8_t pointsman_router_types_stage_t;
 // What happened.
 typedef uint8_t pointsman_router_types_failure_t;
 
-// A timeout ran out.
+// A timeout expired.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_TIMEOUT 0
-// Nobody listens there.
+// Nothing listens on the address.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_REFUSED 1
 // No route to the address, or the name has no address.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_UNREACHABLE 2
 // The upstream closed or reset the connection.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_CLOSED 3
-// The upstream's certificate did not pass.
+// The upstream's certificate is not valid.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_CERTIFICATE 4
-// The upstream, or the proxy, did not keep to its protocol.
+// The upstream, or the CONNECT proxy, violated its protocol.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_PROTOCOL 5
-// The CONNECT proxy said no.
+// The CONNECT proxy refused.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_PROXY_REFUSED 6
 // The upstream answered with a status that `retry-policy.on-status` names.
 #define POINTSMAN_ROUTER_TYPES_FAILURE_STATUS 7
@@ -498,7 +498,7 @@ typedef struct pointsman_router_types_attempt_t {
   router_string_t   address;
   pointsman_router_types_stage_t   stage;
   pointsman_router_types_failure_t   failure;
-  // The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused.
+  // The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused.
   router_option_u16_t   status;
   // Whether a pooled connection was used.
   bool   reused_connection;
@@ -523,7 +523,7 @@ typedef struct pointsman_router_request_borrow_request_t {
 } pointsman_router_request_borrow_request_t;
 
 typedef struct pointsman_router_request_client_tls_t {
-  // The server name that the client asked for, in lower case.
+  // The server name that the client sent, in lower case.
   router_option_string_t   sni;
   // Such as `TLSv1.3`.
   router_string_t   version;
@@ -566,12 +566,12 @@ typedef struct {
 } router_result_decision_string_t;
 
 // Imported Functions from `pointsman:router/log@0.1.0`
-// Writes a line. Control characters are escaped. What a decision writes beyond the tenant's `limits.log_bytes` is
+// Writes a line. Control characters are escaped. Output of a decision beyond the tenant's `limits.log_bytes` is
 // cut, and the cut is marked.
 extern void pointsman_router_log_log(pointsman_router_log_level_t level, router_string_t *message);
 
 // Imported Functions from `pointsman:router/config@0.1.0`
-// The whole table as a JSON object. `{}` if the operator wrote none.
+// The whole table as a JSON object. `{}` if there is none.
 extern void pointsman_router_config_json(router_string_t *ret);
 // One value, by JSON Pointer (RFC 6901) such as `/upstreams/0/address`, as JSON. None if it is absent or the
 // pointer is not valid. `""` is the whole table.
@@ -580,24 +580,24 @@ extern bool pointsman_router_config_get(router_string_t *pointer, router_string_
 extern bool pointsman_router_config_get_text(router_string_t *pointer, router_string_t *ret);
 
 // Imported Functions from `pointsman:router/shared@0.1.0`
-// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 extern bool pointsman_router_shared_add(router_string_t *key, int64_t amount, uint32_t *maybe_ttl_ms, int64_t *ret, pointsman_router_shared_error_t *err);
-// A counter. None if it is not there, or is a value.
+// A counter. None if it is absent, or is a value.
 extern bool pointsman_router_shared_counter(router_string_t *key, int64_t *ret);
-// A value. None if it is not there, or is a counter.
+// A value. None if it is absent, or is a counter.
 extern bool pointsman_router_shared_get(router_string_t *key, router_list_u8_t *ret);
-// Makes or replaces a value.
+// Creates or replaces a value.
 extern bool pointsman_router_shared_set(router_string_t *key, router_list_u8_t *value, uint32_t *maybe_ttl_ms, pointsman_router_shared_error_t *err);
-// The same, if the value is as expected until then (none: not there). Tells whether it was.
+// The same, if the current value is the expected one (none: absent). Returns whether it was.
 extern bool pointsman_router_shared_compare_and_set(router_string_t *key, router_list_u8_t *maybe_expected, router_list_u8_t *value, uint32_t *maybe_ttl_ms, bool *ret, pointsman_router_shared_error_t *err);
-// Removes a counter or a value, if it is there.
+// Removes a counter or a value, if it exists.
 extern void pointsman_router_shared_delete(router_string_t *key);
 
 // Imported Functions from `pointsman:router/upstreams@0.1.0`
-// What is known of an address in a form that `peer.address` may have, whether or not it is in a group. Of one that
-// was never connected to, or is no address, nothing is known.
+// The statistics of an address in a form that `peer.address` may have, in a group or not. For one that
+// was never connected to, or is no valid address, there are none.
 extern void pointsman_router_upstreams_get(router_string_t *address, pointsman_router_upstreams_upstream_t *ret);
-// The members of a group that the operator defined (`[[tenant.group]]`), in its order. None: there is no such group.
+// The members of a group that the operator defined (`[[tenant.group]]`), in its order. None: no such group.
 extern bool pointsman_router_upstreams_group(router_string_t *name, pointsman_router_upstreams_list_upstream_t *ret);
 
 // Imported Functions from `pointsman:router/clock@0.1.0`
@@ -605,7 +605,7 @@ extern bool pointsman_router_upstreams_group(router_string_t *name, pointsman_ro
 extern uint64_t pointsman_router_clock_now_ms(void);
 
 // Imported Functions from `pointsman:router/random@0.1.0`
-// 64 bits that nobody can foresee.
+// 64 unpredictable bits.
 extern uint64_t pointsman_router_random_get_u64(void);
 
 // Imported Functions from `pointsman:router/request@0.1.0`
@@ -613,30 +613,30 @@ extern uint64_t pointsman_router_random_get_u64(void);
 extern void pointsman_router_request_method_request_method(pointsman_router_request_borrow_request_t self, router_string_t *ret);
 // `https` if the client's connection has TLS, else `http`.
 extern void pointsman_router_request_method_request_scheme(pointsman_router_request_borrow_request_t self, router_string_t *ret);
-// Host and, if the client named one, port: from `:authority`, from an absolute request target, or from
+// Host and, if the client sent one, port: from `:authority`, from an absolute request target, or from
 // `host`. In lower case. Empty if the client sent none (HTTP/1.0).
 extern void pointsman_router_request_method_request_authority(pointsman_router_request_borrow_request_t self, router_string_t *ret);
 // The path as sent, percent-encoding untouched, without the query. A byte outside ASCII appears
 // percent-encoded. `*` for `OPTIONS *`.
 extern void pointsman_router_request_method_request_path(pointsman_router_request_borrow_request_t self, router_string_t *ret);
-// What follows the first `?`, under the same rules. None if there is no `?`.
+// The part after the first `?`, under the same rules. None if there is no `?`.
 extern bool pointsman_router_request_method_request_query(pointsman_router_request_borrow_request_t self, router_string_t *ret);
 // The first value of a header. None if it is absent or the name is not a valid field name.
 // `host` is absent in HTTP/2: use `authority`.
 extern bool pointsman_router_request_method_request_header(pointsman_router_request_borrow_request_t self, router_string_t *name, router_list_u8_t *ret);
-// The same as text, for languages in which bytes are unwieldy: what is not UTF-8 is replaced by U+FFFD.
+// The same as text, for languages in which bytes are unwieldy: invalid UTF-8 is replaced by U+FFFD.
 extern bool pointsman_router_request_method_request_header_text(pointsman_router_request_borrow_request_t self, router_string_t *name, router_string_t *ret);
 // All values of a header, in order.
 extern void pointsman_router_request_method_request_header_values(pointsman_router_request_borrow_request_t self, router_string_t *name, router_list_list_u8_t *ret);
 // All headers, names in lower case, in the order of their names' first appearance.
 extern void pointsman_router_request_method_request_headers(pointsman_router_request_borrow_request_t self, pointsman_router_request_list_header_t *ret);
-// The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`.
+// The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`.
 extern void pointsman_router_request_method_request_client_ip(pointsman_router_request_borrow_request_t self, router_string_t *ret);
-// The name of the listener that took the connection, as configured.
+// The name of the listener that accepted the connection, as configured.
 extern void pointsman_router_request_method_request_listener(pointsman_router_request_borrow_request_t self, router_string_t *ret);
 // Facts about the client's TLS connection. None without TLS.
 extern bool pointsman_router_request_method_request_tls(pointsman_router_request_borrow_request_t self, pointsman_router_request_client_tls_t *ret);
-// The attempts of this request that failed, oldest first. Empty on the first call.
+// The failed attempts of this request, oldest first. Empty on the first call.
 extern void pointsman_router_request_method_request_attempts(pointsman_router_request_borrow_request_t self, pointsman_router_request_list_attempt_t *ret);
 
 // Exported Functions from `router`

@@ -1,4 +1,4 @@
-// What else a module may ask the host for.
+// The other imports of a module.
 
 #include "internal.h"
 

@@ -1,4 +1,4 @@
-// What else a module may ask the host for: log, shared entries, upstreams, time and chance. Included by pointsman.h.
+// The other imports of a module: log, shared entries, upstreams, time and chance. Included by pointsman.h.
 
 // --- The tenant's log -----------------------------------------------------------------------------------------------
 
@@ -17,7 +17,7 @@ void pm_log(pointsman_router_log_level_t level, pm_text_t message);
 
 // Counters and small values that the tenant's modules share, in the proxy's memory; gone when it restarts. A key has at
 // most 256 bytes, a value at most 16,384; together they take at most the tenant's `quota.shared_bytes`. So an error is
-// nothing unusual, and a good module says what it does then. A decision that calls any of these is never remembered.
+// not unusual, and a good module handles it. A decision that calls any of these is never cached.
 
 typedef pointsman_router_shared_error_t pm_shared_error_t;
 
@@ -35,10 +35,10 @@ pm_shared_error_t pm_shared_error(void);
 // The name that the WIT has: `too-long`.
 pm_text_t pm_shared_error_name(pm_shared_error_t error);
 
-// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 PM_CHECKED bool pm_shared_add(pm_text_t key, int64_t amount, int64_t *sum);
 
-// The same; if the counter is made, it is gone after this time, in milliseconds. So it counts what happens in that time.
+// The same; a new counter expires after this time, in milliseconds. So it counts the events within that time.
 PM_CHECKED bool pm_shared_add_for(uint32_t ttl_ms, pm_text_t key, int64_t amount, int64_t *sum);
 
 // A counter. False if there is none; that is no error.
@@ -47,16 +47,16 @@ bool pm_shared_counter(pm_text_t key, int64_t *value);
 // A value. Absent if there is none.
 pm_bytes_t pm_shared_get(pm_text_t key);
 
-// Makes or replaces a value.
+// Creates or replaces a value.
 PM_CHECKED bool pm_shared_set(pm_text_t key, pm_text_t value);
 
-// The same; after this time, in milliseconds, the value is gone.
+// The same; the value expires after this time, in milliseconds.
 PM_CHECKED bool pm_shared_set_for(uint32_t ttl_ms, pm_text_t key, pm_text_t value);
 
-// Makes or replaces a value if it is as expected until then; absent: if it is not there. Tells whether it was.
+// Creates or replaces a value if the current one is as expected; absent: if it is absent. Returns whether it was.
 PM_CHECKED bool pm_shared_compare_and_set(pm_text_t key, pm_text_t expected, pm_text_t value, bool *swapped);
 
-// Removes a counter or a value, if it is there.
+// Removes a counter or a value, if it exists.
 void pm_shared_delete(pm_text_t key);
 
 // --- What the proxy saw of upstreams --------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ enum { // upstream.health
     PM_UNHEALTHY = POINTSMAN_ROUTER_UPSTREAMS_HEALTH_UNHEALTHY,
 };
 
-// What is known of an address, whether or not it is in a group.
+// The statistics of an address, in a group or not.
 pm_upstream_t pm_upstream(pm_text_t address);
 
 // The members of a group that the operator defined, in its order.
@@ -78,10 +78,10 @@ PM_CHECKED bool pm_upstream_group(pm_text_t name, pm_upstreams_t *members);
 
 // --- Time and chance ------------------------------------------------------------------------------------------------
 
-// Milliseconds since 1970-01-01 00:00 UTC. It stands still while a decision runs.
+// Milliseconds since 1970-01-01 00:00 UTC. It does not advance while a decision runs.
 uint64_t pm_now_ms(void);
 
-// 64 bits that nobody can foresee. For a choice that a visitor keeps, see `pm_percent`.
+// 64 unpredictable bits. For a choice that a visitor keeps, see `pm_percent`.
 uint64_t pm_random(void);
 
 // A number from 0 to `end`, without `end` itself; 0 if that is 0.

@@ -64,7 +64,7 @@ static uint32_t four_digits(const char *at) {
     return (uint32_t)strtoul(digits, NULL, 16);
 }
 
-// The text that a string stands for.
+// The text of a string literal.
 static pm_text_t unescaped(const char *at) {
     const char *end = skip_string(at) - 1;
     pm_text_t text = {pm_alloc((size_t)(end - at) + 1), 0};
@@ -91,7 +91,7 @@ static pm_text_t unescaped(const char *at) {
     return text;
 }
 
-// A token of a pointer, in which `~1` stands for `/` and `~0` for `~`.
+// A token of a pointer, in which `~1` means `/` and `~0` means `~`.
 static pm_text_t token(const char *at, size_t len) {
     pm_text_t text = {pm_alloc(len + 1), 0};
     for (size_t i = 0; i < len; i++) {

@@ -42,7 +42,7 @@ static pm_text_t lower(pm_text_t text) {
 }
 
 // A copy of what lies from here to before one of the characters, with NUL after it.
-static pm_text_t taken(const char **at, const char *until) {
+static pm_text_t text_until(const char **at, const char *until) {
     pm_text_t part = {(uint8_t *)*at, strcspn(*at, until)};
     *at += part.len;
     return pm_copy(part);
@@ -65,9 +65,9 @@ pm_request_t pm_test_request(const char *method, const char *url) {
     if (colon) {
         request.scheme = lower((pm_text_t){(uint8_t *)url, (size_t)(colon - url)});
         url = colon + 3;
-        request.authority = lower(taken(&url, "/?"));
+        request.authority = lower(text_until(&url, "/?"));
     }
-    request.path = taken(&url, "?");
+    request.path = text_until(&url, "?");
     if (!request.path.len) request.path = pm_text("/");
     if (*url == '?') request.query = pm_text(url + 1);
     pm_request_t handle = record(request);

@@ -1,4 +1,4 @@
-// Peers, routes, responses: every call lands in its field, and all others are as the contract has them.
+// Peers, routes, responses: every call sets its field, and all others are as the contract has them.
 
 #include "test.h"
 

@@ -1,4 +1,4 @@
-// What a router may return.
+// The values that a router may return.
 
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace pointsman {
 
-// Where a request goes, and what is changed on its way.
+// Where a request goes, and how it is changed.
 //
 //     Route::to(Peer::http("127.0.0.1:9101")).path_and_query("/v2/cart?x=1").set_header("x-shop", "north").note("v2")
 class Route {
@@ -73,7 +73,7 @@ private:
     explicit Route(pm_route_t route) : record(route) {}
 };
 
-// An answer that the module itself gives.
+// A response from the module itself.
 //
 //     Response(503).header("retry-after", "30").text("Back in half a minute.\n")
 class Response {
@@ -96,7 +96,7 @@ public:
         return *this;
     }
 
-    // Sets a body of plain text, or of JSON, which is sent as it is.
+    // Sets a body of plain text, or of JSON, which is sent unchanged.
     Response &text(std::string_view text) {
         pm_body_text(&record, detail::copied(text));
         return *this;

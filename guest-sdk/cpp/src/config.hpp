@@ -1,4 +1,4 @@
-// The module's configuration: what the operator wrote in its `config` table.
+// The module's configuration: its `config` table.
 
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "result.hpp"
 
 // A value is named by a JSON Pointer (RFC 6901): `/percent`, `/upstreams/0/address`. One of the wrong type is always an
-// error, never taken for a missing one; the error's text names it: "config: `/percent` is missing".
+// error, never treated as a missing one; the error's text names it: "config: `/percent` is missing".
 namespace pointsman::config {
 
 // The whole table as a JSON object.

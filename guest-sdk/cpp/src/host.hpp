@@ -1,4 +1,4 @@
-// What else a module may ask the host for: log, shared entries, upstreams, time and chance.
+// The other imports of a module: log, shared entries, upstreams, time and chance.
 
 #pragma once
 
@@ -47,7 +47,7 @@ void error(const Parts &...parts) {
 
 // Counters and small values that the tenant's modules share, in the proxy's memory; gone when it restarts. A key has at
 // most 256 bytes, a value at most 16,384; together they take at most the tenant's `quota.shared_bytes`. So an error is
-// nothing unusual, and a good module says what it does then. A decision that calls any of these is never remembered.
+// not unusual, and a good module handles it. A decision that calls any of these is never cached.
 namespace pointsman::shared {
 
 enum class Error : pm_shared_error_t { full, too_long, other_kind, overflow, other };
@@ -61,14 +61,14 @@ inline Error last_error() {
     return static_cast<Error>(pm_shared_error());
 }
 
-// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 inline Result<int64_t, Error> add(std::string_view key, int64_t amount) {
     int64_t sum;
     if (!pm_shared_add(detail::text(key), amount, &sum)) return last_error();
     return sum;
 }
 
-// The same; if the counter is made, it is gone after this time. So it counts what happens in that time.
+// The same; a new counter expires after this time. So it counts the events within that time.
 inline Result<int64_t, Error> add_for(std::chrono::nanoseconds time, std::string_view key, int64_t amount) {
     int64_t sum;
     if (!pm_shared_add_for(detail::millis(time), detail::text(key), amount, &sum)) return last_error();
@@ -86,19 +86,19 @@ inline std::optional<std::string_view> get(std::string_view key) {
     return detail::optional(pm_shared_get(detail::text(key)));
 }
 
-// Makes or replaces a value.
+// Creates or replaces a value.
 inline Result<void, Error> set(std::string_view key, std::string_view value) {
     if (!pm_shared_set(detail::text(key), detail::text(value))) return last_error();
     return {};
 }
 
-// The same; after this time the value is gone.
+// The same; the value expires after this time.
 inline Result<void, Error> set_for(std::chrono::nanoseconds time, std::string_view key, std::string_view value) {
     if (!pm_shared_set_for(detail::millis(time), detail::text(key), detail::text(value))) return last_error();
     return {};
 }
 
-// Makes or replaces a value if it is as expected until then; none: if it is not there. Tells whether it was.
+// Creates or replaces a value if the current one is as expected; none: if it is absent. Returns whether it was.
 inline Result<bool, Error> compare_and_set(std::string_view key, std::optional<std::string_view> expected,
                                            std::string_view value) {
     pm_text_t before = expected ? detail::text(*expected) : pm_text(nullptr);
@@ -107,14 +107,14 @@ inline Result<bool, Error> compare_and_set(std::string_view key, std::optional<s
     return swapped;
 }
 
-// Removes a counter or a value, if it is there.
+// Removes a counter or a value, if it exists.
 inline void remove(std::string_view key) {
     pm_shared_delete(detail::text(key));
 }
 
 } // namespace pointsman::shared
 
-// What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+// Statistics of upstreams from the tenant's own requests, and the results of health checks.
 namespace pointsman::upstreams {
 
 enum class Health : pointsman_router_upstreams_health_t { unknown, healthy, unhealthy };
@@ -143,7 +143,7 @@ inline Upstream upstream(const pm_upstream_t &from) {
 
 } // namespace detail
 
-// What is known of an address, whether or not it is in a group.
+// The statistics of an address, in a group or not.
 inline Upstream get(std::string_view address) {
     return detail::upstream(pm_upstream(pointsman::detail::text(address)));
 }
@@ -161,14 +161,14 @@ inline Result<std::vector<Upstream>> group(std::string_view name) {
 
 namespace pointsman::clock {
 
-// Milliseconds since 1970-01-01 00:00 UTC. It stands still while a decision runs.
+// Milliseconds since 1970-01-01 00:00 UTC. It does not advance while a decision runs.
 inline uint64_t now_ms() {
     return pm_now_ms();
 }
 
 } // namespace pointsman::clock
 
-// Numbers that nobody can foresee. For a choice that one visitor keeps, see `hash`.
+// Unpredictable numbers. For a choice that one visitor keeps, see `hash`.
 namespace pointsman::random {
 
 // 64 random bits.

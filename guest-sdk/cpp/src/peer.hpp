@@ -40,7 +40,7 @@ inline uint32_t seconds(std::chrono::nanoseconds time) {
 
 } // namespace detail
 
-// What is not said is left to the tenant's configuration, or off. A wrong value is refused by the host, which names the
+// Unset fields are left to the tenant's configuration, or off. A wrong value is refused by the host, which names the
 // field; it is never ignored.
 //
 //     Peer::https("203.0.113.7:443").sni("shop.example").alpn(Alpn::h2h1).connect_timeout(300ms)
@@ -48,7 +48,7 @@ class Peer {
     using Time = std::chrono::nanoseconds;
 
 public:
-    // The contract's own record: `c/gen/router.h` says what each field means.
+    // The contract's own record: `c/gen/router.h` describes each field.
     pm_peer_t record;
 
     // Plain HTTP/1.1 to `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
@@ -64,7 +64,7 @@ public:
         return *this;
     }
 
-    // Adds a header to the CONNECT request, such as `proxy-authorization`. After `connect_proxy`; else it means nothing.
+    // Adds a header to the CONNECT request, such as `proxy-authorization`. After `connect_proxy`; else it has no effect.
     Peer &proxy_header(std::string_view name, std::string_view value) {
         pm_add_header(&record.connect_proxy.val.headers, detail::copied(name), detail::copied(value));
         return *this;
@@ -131,7 +131,7 @@ public:
         return *this;
     }
 
-    // Whether to send a second key share beside a post-quantum one. BoringSSL only.
+    // Whether to send a second key share with a post-quantum one. BoringSSL only.
     Peer &second_key_share(bool second) {
         pm_tls(&record)->second_key_share = pm_some_bool(second);
         return *this;

@@ -1,4 +1,4 @@
-// The request that is to be routed.
+// The request to be routed.
 
 #pragma once
 
@@ -15,10 +15,10 @@ struct Pair {
     bool operator==(const Pair &) const = default;
 };
 
-// How far an attempt came.
+// How far an attempt got.
 enum class Stage : pointsman_router_types_stage_t { resolve, connect, connect_proxy, tls, send, receive, other };
 
-// What happened.
+// The failure.
 enum class Failure : pointsman_router_types_failure_t {
     timeout,
     refused,
@@ -61,7 +61,7 @@ struct ClientTls {
     std::optional<std::string_view> client_cert_sha256; // bytes
 };
 
-// Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
+// Nothing is copied in advance: each method calls the host, which records the reads. So read only what the
 // decision needs, and read it once.
 class Request {
 public:
@@ -83,10 +83,10 @@ public:
     std::string_view path() const { return detail::view(pm_path(request_)); }
 
     // The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.` and
-    // `..` come as they are.
+    // `..` are unchanged.
     std::vector<std::string_view> path_segments() const { return detail::views(pm_path_segments(request_)); }
 
-    // What follows the first `?`, as sent.
+    // The part after the first `?`, as sent.
     std::optional<std::string_view> query() const { return detail::optional(pm_query(request_)); }
 
     // The first query parameter of this name, percent-decoded, with `+` as a space.
@@ -97,7 +97,7 @@ public:
     // All query parameters, percent-decoded, with `+` as a space.
     std::vector<Pair> query_params() const { return pairs(pm_query_params(request_)); }
 
-    // The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD.
+    // The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD.
     std::optional<std::string_view> header(std::string_view name) const {
         return detail::optional(pm_header(request_, detail::text(name)));
     }
@@ -134,7 +134,7 @@ public:
     // All cookies, in order.
     std::vector<Pair> cookies() const { return pairs(pm_cookies(request_)); }
 
-    // The client's address as the proxy's socket has it, without port.
+    // The peer address of the client's connection, without port.
     std::string_view client_ip() const { return detail::view(pm_client_ip(request_)); }
 
     // The name of the listener that took the connection.
@@ -148,7 +148,7 @@ public:
         return ClientTls{detail::optional(tls.sni), detail::view(tls.version), detail::view(tls.cipher), cert};
     }
 
-    // The attempts of this request that failed, oldest first. Empty on the first call.
+    // The failed attempts of this request, oldest first. Empty on the first call.
     std::vector<Attempt> attempts() const {
         pm_attempts_t list = pm_attempts(request_);
         std::vector<Attempt> attempts;

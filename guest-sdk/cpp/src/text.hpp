@@ -89,12 +89,12 @@ std::string_view join(const Parts &...parts) {
     return detail::view(pm_join_texts(texts, sizeof...(parts)));
 }
 
-// Bytes as text: what is not UTF-8 is replaced by U+FFFD. In the decision's memory.
+// Bytes as text: invalid UTF-8 is replaced by U+FFFD. In the decision's memory.
 inline std::string_view utf8(std::string_view bytes) {
     return detail::view(pm_utf8(pm_bytes(detail::text(bytes))));
 }
 
-// `caf%C3%A9` becomes `café`; what is not UTF-8 then is replaced by U+FFFD. In the decision's memory.
+// `caf%C3%A9` becomes `café`; invalid UTF-8 is then replaced by U+FFFD. In the decision's memory.
 inline std::string_view percent_decoded(std::string_view text) {
     return detail::view(pm_percent_decoded(detail::text(text)));
 }

@@ -1,4 +1,4 @@
-// The C++ SDK's own tests. What it has from the C SDK is tested there; here: that every call lands in its field.
+// The C++ SDK's own tests. What it has from the C SDK is tested there; here: that every call sets its field.
 
 #include <cstdio>
 #include <cstdlib>
@@ -110,19 +110,19 @@ static void the_request_is_read() {
     auto request = testing::get("https://shop.example:8443/a%20b/c?x=1&y=%C3%A9")
                        .header("Cookie", "a=1; b=2").header("x-id", "\xff").client_ip("203.0.113.7").listener("public")
                        .attempt(testing::refused("127.0.0.1:9101")).attempt(testing::status("127.0.0.1:9102", 503));
-    const Request &seen = request;
-    CHECK(seen.method() == "GET" && seen.scheme() == "https" && seen.authority() == "shop.example:8443");
-    CHECK(seen.host() == "shop.example" && seen.path() == "/a%20b/c" && seen.query() == "x=1&y=%C3%A9");
-    CHECK(seen.path_segments() == std::vector<std::string_view>{"a b", "c"});
-    CHECK(seen.query_params() == std::vector<Pair>{{"x", "1"}, {"y", "\xc3\xa9"}});
-    CHECK(seen.query_param("y") == "\xc3\xa9" && !seen.query_param("z"));
-    CHECK(seen.header("x-id") == "\xef\xbf\xbd" && seen.header_bytes("X-Id") == "\xff" && !seen.header("x-none"));
-    CHECK(seen.headers() == std::vector<Pair>{{"cookie", "a=1; b=2"}, {"x-id", "\xff"}});
-    CHECK(seen.header_values("cookie").size() == 1);
-    CHECK(seen.cookie("b") == "2" && !seen.cookie("c") && seen.cookies().size() == 2);
-    CHECK(seen.client_ip() == "203.0.113.7" && seen.listener() == "public");
-    CHECK(seen.tls() && seen.tls()->sni == "shop.example" && !seen.tls()->client_cert_sha256);
-    auto attempts = seen.attempts();
+    const Request &view = request;
+    CHECK(view.method() == "GET" && view.scheme() == "https" && view.authority() == "shop.example:8443");
+    CHECK(view.host() == "shop.example" && view.path() == "/a%20b/c" && view.query() == "x=1&y=%C3%A9");
+    CHECK(view.path_segments() == std::vector<std::string_view>{"a b", "c"});
+    CHECK(view.query_params() == std::vector<Pair>{{"x", "1"}, {"y", "\xc3\xa9"}});
+    CHECK(view.query_param("y") == "\xc3\xa9" && !view.query_param("z"));
+    CHECK(view.header("x-id") == "\xef\xbf\xbd" && view.header_bytes("X-Id") == "\xff" && !view.header("x-none"));
+    CHECK(view.headers() == std::vector<Pair>{{"cookie", "a=1; b=2"}, {"x-id", "\xff"}});
+    CHECK(view.header_values("cookie").size() == 1);
+    CHECK(view.cookie("b") == "2" && !view.cookie("c") && view.cookies().size() == 2);
+    CHECK(view.client_ip() == "203.0.113.7" && view.listener() == "public");
+    CHECK(view.tls() && view.tls()->sni == "shop.example" && !view.tls()->client_cert_sha256);
+    auto attempts = view.attempts();
     CHECK(attempts.size() == 2 && attempts[0].failure == Failure::refused && !attempts[0].status);
     CHECK(attempts[1].number == 2 && attempts[1].status == 503 && attempts[1].request_sent);
     CHECK(attempts[1].elapsed == 1ms && name(attempts[0].stage) == "connect");

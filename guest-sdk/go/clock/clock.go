@@ -1,4 +1,4 @@
-// Package clock is the time at which the decision began. It stands still while the decision runs.
+// Package clock is the time at which the decision began. It does not advance while the decision runs.
 //
 // The time package shows the same wall clock; but its monotonic clock, which time.Since goes by, is a mere counter, and
 // a sleep ends at once.

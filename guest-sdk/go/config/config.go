@@ -1,7 +1,7 @@
-// Package config is the module's configuration: what the operator wrote in its config table.
+// Package config is the module's configuration: its `config` table.
 //
 // A value is named by a JSON Pointer (RFC 6901): /percent, /upstreams/0/address. A value of the wrong type is always an
-// error, never taken for a missing one. Errors name the value, so that returning them is enough.
+// error, never treated as a missing one. Errors name the value, so that returning them is enough.
 //
 // For a type of your own: json.Unmarshal([]byte(config.JSON()), &table), best in a function for pointsman.Configure, where
 // it is done once.

@@ -51,7 +51,7 @@ func TestValuesAreFoundByTheirPointer(t *testing.T) {
 	}
 }
 
-func TestDefaultsStandInForWhatIsAbsent(t *testing.T) {
+func TestDefaultsReplaceAbsentValues(t *testing.T) {
 	pointsmantest.New(t)
 	equal(t, "shop")(config.TextOr("/name", "shop"))
 	equal(t, 10)(config.NumberOr("/percent", 10))

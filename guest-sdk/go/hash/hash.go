@@ -23,7 +23,7 @@ func Percent(key string) float64 {
 
 // Pick is the node that a key belongs to. False without nodes.
 //
-// A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key moves.
+// A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key moves.
 // The order of the nodes does not matter.
 func Pick(key string, nodes []string) (string, bool) {
 	if len(nodes) == 0 {

@@ -48,7 +48,7 @@ func TestEveryLengthIsHashed(t *testing.T) {
 	}
 }
 
-func TestATenthOfTheKeysLiesBelowTenPercent(t *testing.T) {
+func TestATenthOfTheKeysIsBelowTenPercent(t *testing.T) {
 	below := 0
 	for key := range keys {
 		percent := Percent(key)
@@ -92,7 +92,7 @@ func TestTheOrderOfTheNodesDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestWithoutNodesNothingIsPicked(t *testing.T) {
+func TestNoNodeIsPickedWithoutNodes(t *testing.T) {
 	if node, ok := Pick("visitor-1", nil); ok || len(Rank("visitor-1", nil)) != 0 {
 		t.Error(node)
 	}

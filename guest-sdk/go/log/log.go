@@ -27,6 +27,6 @@ func Warn(message string) { Write(LevelWarn, message) }
 // Error writes a line at level error.
 func Error(message string) { Write(LevelError, message) }
 
-// Write writes a line. Control characters are escaped, what is not UTF-8 is replaced by U+FFFD, and beyond the tenant's
+// Write writes a line. Control characters are escaped, invalid UTF-8 is replaced by U+FFFD, and beyond the tenant's
 // limits.log_bytes a decision's lines are cut.
 func Write(level Level, message string) { hostLog(level, message) }

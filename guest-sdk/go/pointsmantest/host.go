@@ -46,7 +46,7 @@ func New(t testing.TB) *Host {
 	return &Host{t, state}
 }
 
-// Config sets what the module finds in package config: a JSON object. {} until then.
+// Config sets the content of package config: a JSON object. {} until then.
 func (h *Host) Config(table string) {
 	h.t.Helper()
 	var value map[string]any
@@ -78,7 +78,7 @@ func (h *Host) Clock(ms uint64) { h.state.NowMs = ms }
 // Random sets what package random gives next; after these, it gives 0.
 func (h *Host) Random(values ...uint64) { h.state.Random = values }
 
-// Upstream sets what is known of an upstream.
+// Upstream sets the statistics of an upstream.
 func (h *Host) Upstream(upstream upstreams.Upstream) { h.state.Upstreams[upstream.Address] = upstream }
 
 // Group sets the members of a group.

@@ -75,12 +75,12 @@ func Attempts(attempts ...pointsman.Attempt) Option {
 	}
 }
 
-// Refused is an attempt that failed since nobody listened.
+// Refused is an attempt that failed because nothing listened on the address.
 func Refused(address string) pointsman.Attempt {
 	return failed(address, pointsman.StageConnect, pointsman.FailureRefused)
 }
 
-// TimedOut is an attempt that failed since no connection came about in time.
+// TimedOut is an attempt that failed because the connection timed out.
 func TimedOut(address string) pointsman.Attempt {
 	return failed(address, pointsman.StageConnect, pointsman.FailureTimeout)
 }

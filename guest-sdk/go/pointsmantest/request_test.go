@@ -25,7 +25,7 @@ func TestAURLIsTakenApart(t *testing.T) {
 	}
 }
 
-func TestARequestWithoutMoreHasTheseFacts(t *testing.T) {
+func TestAMinimalRequestHasTheseFacts(t *testing.T) {
 	request := NewRequest("POST", "http://shop.example/")
 	got := []any{
 		request.Method(), request.ClientIP().String(), request.Listener(), request.TLS() == nil,
@@ -48,7 +48,7 @@ func TestFactsAreSetOneByOne(t *testing.T) {
 	}
 }
 
-func TestHeadersAreFoundWithoutRegardToCase(t *testing.T) {
+func TestHeaderNamesAreCaseInsensitive(t *testing.T) {
 	request := Get("/", Header("X-Shop", "north"), Header("x-id", "\xff"), Header("x-shop", "south"))
 	text, _ := request.Header("X-SHOP")
 	id, _ := request.Header("x-id")

@@ -12,7 +12,7 @@ import (
 	"pointsman/upstreams"
 )
 
-func TestLinesComeWithTheirLevelAndOnce(t *testing.T) {
+func TestEachLineIsRecordedOnceWithItsLevel(t *testing.T) {
 	host := New(t)
 	log.Info("cart")
 	log.Warn("3 left")
@@ -25,7 +25,7 @@ func TestLinesComeWithTheirLevelAndOnce(t *testing.T) {
 	}
 }
 
-func TestACounterCountsInItsTime(t *testing.T) {
+func TestACounterCountsWithinItsTTL(t *testing.T) {
 	host := New(t)
 	check := func(ms uint64, want int64) {
 		t.Helper()
@@ -109,7 +109,7 @@ func TestNumbersAreWithinTheirRange(t *testing.T) {
 	}
 }
 
-func TestTwoThatArePickedDiffer(t *testing.T) {
+func TestTwoPickedItemsDiffer(t *testing.T) {
 	host := New(t)
 	seen := map[string]bool{}
 	for first := range uint64(3) {
@@ -133,7 +133,7 @@ func TestTwoThatArePickedDiffer(t *testing.T) {
 	}
 }
 
-func TestUpstreamsAreAsTheTestHasThem(t *testing.T) {
+func TestUpstreamsAreAsSetByTheTest(t *testing.T) {
 	host := New(t)
 	busy := upstreams.Upstream{
 		Address: "a:1", Health: upstreams.HealthUnhealthy, InFlight: 7, Latency: new(time.Millisecond),
@@ -155,7 +155,7 @@ func TestUpstreamsAreAsTheTestHasThem(t *testing.T) {
 	}
 }
 
-func TestWithoutAHostTheFirstQuestionSaysWhatIsMissing(t *testing.T) {
+func TestTheFirstCallWithoutAHostReportsWhatIsMissing(t *testing.T) {
 	defer func() {
 		if recover() != "there is no host here: call pointsmantest.New(t) at the start of the test" {
 			t.Error("another panic, or none")

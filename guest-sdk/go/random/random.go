@@ -1,4 +1,4 @@
-// Package random is numbers that nobody can foresee. For a choice that one visitor keeps, see package hash.
+// Package random is unpredictable numbers. For a choice that one visitor keeps, see package hash.
 //
 // Not math/rand: its state is part of the memory with which every decision starts, so each would draw the same numbers.
 package random

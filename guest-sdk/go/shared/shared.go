@@ -1,6 +1,6 @@
-// Package shared is what the tenant's modules keep from one decision to the next: counters and small values.
+// Package shared is state that the tenant's modules keep between decisions: counters and small values.
 //
-// They live in the proxy's memory, are the tenant's own, and are gone when it restarts. A key is at most 256 bytes, a
+// They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key is at most 256 bytes, a
 // value at most 16,384; a key is text, so what is not UTF-8 in it counts as U+FFFD. What fits is bounded by the tenant's quota.shared_bytes: an [Error] is nothing unusual, and a good
 // module says what it does then. Every function is atomic.
 package shared
@@ -33,10 +33,10 @@ var messages = [...]string{
 
 func (e Error) Error() string { return "shared: " + messages[min(e, ErrOther)] }
 
-// Add adds to a counter, which is made with 0 if it is not there, and gives the sum.
+// Add adds to a counter, which is created with 0 if it is absent, and returns the sum.
 func Add(key string, amount int64) (int64, error) { return hostAdd(key, amount, nil) }
 
-// AddFor does the same; if the counter is made, it is gone after this time, at most 49 days. So it counts what happens in
+// AddFor does the same; a new counter expires after this time, at most 49 days. So it counts the events in
 // that time.
 func AddFor(ttl time.Duration, key string, amount int64) (int64, error) {
 	return hostAdd(key, amount, &ttl)
@@ -48,10 +48,10 @@ func Counter(key string) (int64, bool) { return hostCounter(key) }
 // Get is a value. False if there is none.
 func Get(key string) ([]byte, bool) { return hostGet(key) }
 
-// Set makes or replaces a value.
+// Set creates or replaces a value.
 func Set(key string, value []byte) error { return hostSet(key, value, nil) }
 
-// SetFor does the same; after this time, at most 49 days, the value is gone.
+// SetFor does the same; the value expires after this time, at most 49 days.
 func SetFor(ttl time.Duration, key string, value []byte) error { return hostSet(key, value, &ttl) }
 
 // CompareAndSet makes or replaces a value if it is as expected until then; nil: if it is not there. It tells whether it

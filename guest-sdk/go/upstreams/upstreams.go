@@ -1,5 +1,4 @@
-// Package upstreams is what the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks
-// found.
+// Package upstreams gives statistics of upstreams from the tenant's own requests, and the results of health checks.
 package upstreams
 
 import (
@@ -7,17 +6,17 @@ import (
 	"time"
 )
 
-// Upstream is what is known of an address.
+// Upstream is the statistics of an address.
 type Upstream struct {
-	// As it was asked for, or as the group has it.
+	// As in the call, or as in the group.
 	Address string
 	Health  Health
-	// Attempts under way, in this proxy.
+	// Attempts in flight, in this proxy.
 	InFlight uint32
 	// Time from the start of an attempt to the head of its response, in whole microseconds: an average in which every
 	// response counts for an eighth. Nil before the first one.
 	Latency *time.Duration
-	// Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+	// Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
 	Failures uint32
 }
 
@@ -41,7 +40,7 @@ func (h Health) String() string {
 	return names[HealthUnknown]
 }
 
-// Get is what is known of an address, whether or not it is in a group.
+// Get returns the statistics of an address, in a group or not.
 func Get(address string) Upstream { return hostGet(address) }
 
 // Group is the members of a group that the operator defined, in its order.

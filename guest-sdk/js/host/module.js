@@ -8,7 +8,7 @@ import * as configuration from 'pointsman:router/config@0.1.0';
 import * as logging from 'pointsman:router/log@0.1.0';
 import * as randomness from 'pointsman:router/random@0.1.0';
 import * as store from 'pointsman:router/shared@0.1.0';
-import * as seen from 'pointsman:router/upstreams@0.1.0';
+import * as imported from 'pointsman:router/upstreams@0.1.0';
 
 const fromSigned = QUICKJS ? ([low, high]) => BigInt(high) << 32n | BigInt(low >>> 0) : (value) => value;
 const fromUnsigned = QUICKJS ? (pair) => BigInt.asUintN(64, fromSigned(pair)) : (value) => value;
@@ -54,6 +54,6 @@ export const shared = {
 };
 
 export const upstreams = {
-  get: (address) => seen.get(address),
-  group: (name) => seen.group(name) ?? undefined,
+  get: (address) => imported.get(address),
+  group: (name) => imported.group(name) ?? undefined,
 };

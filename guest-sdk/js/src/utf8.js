@@ -64,7 +64,7 @@ export function decode(bytes) {
   return text;
 }
 
-/** Decodes `%XX`; a `%` without two hexadecimal digits stands for itself. */
+/** Decodes `%XX`; a `%` without two hexadecimal digits is kept. */
 export function percentDecode(text) {
   if (!text.includes('%')) return text;
   const encoded = encode(text);

@@ -44,7 +44,7 @@ test('https checks the certificate in full', () => {
   });
 });
 
-test('every field of a peer lands in its place', () => {
+test('every field of a peer is set', () => {
   const options = {
     tls: {
       sni: 'shop.example', verify: 'chain-only', alternativeCn: 'old.example', ca: 'internal', clientCert: 'proxy',
@@ -72,13 +72,13 @@ test('every field of a peer lands in its place', () => {
   });
 });
 
-test('an address alone stands for a proxy and for a local end', () => {
+test('an address alone is a valid proxy and local end', () => {
   const { val: { peer } } = decide(Peer.http('a:1', { connectProxy: '192.0.2.1:3128', bindTo: '127.0.0.1' }));
   assert.deepEqual(peer.connectProxy, { address: '192.0.2.1:3128', headers: [] });
   assert.deepEqual(peer.bindTo, { address: '127.0.0.1', portRange: undefined, fallback: false });
 });
 
-test('every change to the request lands in its field', () => {
+test('every change to the request sets its field', () => {
   const { val } = decide(Route.to(Peer.http('a:1'), {
     authority: 'shop.internal:8080',
     pathAndQuery: '/v2?x=1',
@@ -100,7 +100,7 @@ test('every change to the request lands in its field', () => {
   assert.equal(val.note, 'v2');
 });
 
-test('text and JSON say their type after the other headers', () => {
+test('text and JSON set their type after the other headers', () => {
   const { val } = decide(Response.text(503, 'later', { 'retry-after': '30' }));
   assert.deepEqual(val.headers.map(({ name }) => name), ['retry-after', 'content-type']);
   assert.deepEqual(val.body, new TextEncoder().encode('later'));
@@ -108,7 +108,7 @@ test('text and JSON say their type after the other headers', () => {
   assert.deepEqual(decide(new Response(204)).val, { status: 204, headers: [], body: new Uint8Array() });
 });
 
-test('passing is an answer, and what is none is told', () => {
+test('passing is an answer, and an invalid answer is reported', () => {
   assert.deepEqual(decide(pass), { tag: 'pass' });
   fails(undefined, '`selectPeer` returned undefined: return a Peer, a Route, a Response or pass');
   fails({ tag: 'pass' }, '`selectPeer` returned [object Object]: return a Peer, a Route, a Response or pass');
@@ -137,7 +137,7 @@ test('half a character becomes U+FFFD', () => {
   assert.equal(decide(Route.to(Peer.http('a:1'), { note: '\ud83d!' })).val.note, '\ufffd!');
 });
 
-test('what is thrown reaches the host as a text', () => {
+test('an exception reaches the host as text', () => {
   assert.equal(reason(new Error('no such shop')), 'no such shop');
   assert.equal(reason(new Error('no shop', { cause: new Error('no street') })), 'no shop: no street');
   assert.equal(reason(new RangeError('out of it')), 'RangeError: out of it');

@@ -19,7 +19,7 @@ test('values are found by their pointer', () => {
   }
 });
 
-test('what is given otherwise stands in for what is absent', () => {
+test('the default replaces an absent value', () => {
   testing.config({});
   assert.equal(config.json(), '{}');
   assert.equal(config.text('/name', 'shop'), 'shop');

@@ -15,13 +15,13 @@ test('results are those of every other SDK', () => {
   assert.deepEqual(hash.rank('visitor-1', NODES), [NODES[0], NODES[3], NODES[1], NODES[2]]);
 });
 
-test('text is hashed as UTF-8, bytes as they are, wherever they lie', () => {
+test('text is hashed as UTF-8, bytes unchanged, wherever they are', () => {
   const bytes = new TextEncoder().encode('x'.repeat(40) + 'é');
   const within = new Uint8Array([1, ...bytes, 2]).subarray(1, 1 + bytes.length);
   assert.equal(hash.of(within), hash.of('x'.repeat(40) + 'é'));
 });
 
-test('a tenth of the keys lies below ten percent', () => {
+test('a tenth of the keys is below ten percent', () => {
   const positions = KEYS.map(hash.percent);
   const below = positions.filter((percent) => percent < 10).length;
   assert.ok(below > 900 && below < 1100, `${below} of 10,000`);
@@ -43,6 +43,6 @@ test('the order of the nodes does not matter', () => {
   for (const key of KEYS.slice(0, 500)) assert.deepEqual(hash.rank(key, NODES), hash.rank(key, NODES.toReversed()));
 });
 
-test('without nodes nothing is picked', () => {
+test('no node is picked without nodes', () => {
   assert.equal(hash.pick('visitor-1', []), undefined);
 });

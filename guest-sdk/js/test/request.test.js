@@ -49,14 +49,14 @@ test('headers come as text and as bytes', () => {
   assert.deepEqual(request.headers.map(([name]) => name), ['x-shop', 'x-shop', 'x-id', 'x-empty']);
 });
 
-test('cookies come from all their headers', () => {
+test('cookies of all headers are read', () => {
   const request = testing.get('/', { headers: [['Cookie', 'a=1;b = 2; c=x=y; flag'], ['cookie', 'd=4; a=5']] });
   assert.deepEqual(request.cookies, [['a', '1'], ['b', '2'], ['c', 'x=y'], ['d', '4'], ['a', '5']]);
   assert.equal(request.cookie('a'), '1');
   assert.equal(request.cookie('flag'), undefined);
 });
 
-test('a request without more has these facts', () => {
+test('a minimal request has these facts', () => {
   const request = testing.request('POST', 'http://shop.example?x');
   const { method, scheme, authority, path, query, clientIp, listener, tls, attempts } = request;
   assert.deepEqual({ method, scheme, authority, path, query, clientIp, listener, tls, attempts }, {
@@ -77,6 +77,6 @@ test('attempts are numbered', () => {
   ]);
 });
 
-test('a mistake in a test is told', () => {
+test('a mistake in a test is reported', () => {
   assert.throws(() => testing.get('/', { header: {} }), { message: 'testing: a request has no `header`' });
 });

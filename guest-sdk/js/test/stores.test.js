@@ -8,7 +8,7 @@ beforeEach(testing.reset);
 
 const LARGEST = 2n ** 63n - 1n;
 
-test('a counter counts in its time', () => {
+test('a counter counts within its TTL', () => {
   testing.clock(1_000);
   assert.equal(shared.add('hits', 1, { ttlMs: 1_000 }), 1n);
   testing.clock(1_999);
@@ -30,7 +30,7 @@ test('a value is kept until it is replaced or removed', () => {
   assert.deepEqual(shared.get('colour'), Uint8Array.of(1));
 });
 
-test('what the store refuses has a code', () => {
+test('errors of the store have a code', () => {
   shared.set('colour', 'green');
   shared.add('hits', LARGEST);
   assert.throws(() => shared.add('colour', 1), { name: 'SharedError', code: 'other-kind', message: 'shared: `colour`: other-kind' });
@@ -56,7 +56,7 @@ test('random numbers are within their range', () => {
   assert.equal(random.bits(), 7n);
 });
 
-test('two that are picked differ', () => {
+test('two picked items differ', () => {
   const [most, items] = [2n ** 64n - 1n, ['a', 'b', 'c']];
   for (const first of [0n, 1n, 2n]) {
     for (const second of [0n, 1n]) {
@@ -69,7 +69,7 @@ test('two that are picked differ', () => {
   assert.equal(random.pick([]), undefined);
 });
 
-test('upstreams are as a test says', () => {
+test('upstreams are as set by a test', () => {
   testing.upstream('192.0.2.1:80', { inFlight: 2, latencyUs: 1500 });
   testing.group('backends', ['192.0.2.2:80', { address: '192.0.2.3:80', health: 'unhealthy' }]);
   assert.deepEqual(upstreams.get('192.0.2.1:80'), {
@@ -79,7 +79,7 @@ test('upstreams are as a test says', () => {
   assert.throws(() => upstreams.group('none'), { message: 'there is no group `none`; the operator defines it' });
 });
 
-test('lines come with their level and once', () => {
+test('each line is recorded once, with its level', () => {
   log.info('cart');
   log.warn(new Error('gone'));
   assert.deepEqual(testing.logLines(), [['info', 'cart'], ['warn', 'Error: gone']]);
@@ -87,7 +87,7 @@ test('lines come with their level and once', () => {
   assert.throws(() => log.write('loud', ''), { message: 'log: `loud` is none of trace, debug, info, warn, error' });
 });
 
-test('the time is as a test says', () => {
+test('the time is as set by a test', () => {
   assert.equal(new Date(clock.nowMs()).toISOString(), '2026-01-01T00:00:00.000Z');
   testing.clock(5);
   assert.equal(clock.nowMs(), 5);

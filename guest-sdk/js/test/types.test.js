@@ -12,7 +12,7 @@ const declared = async (file) => {
   return [...names, ...others].sort();
 };
 
-test('the types declare what there is', async () => {
+test('the types declare everything that exists', async () => {
   for (const name of ['clock', 'config', 'hash', 'log', 'random', 'shared', 'upstreams']) {
     assert.deepEqual(await declared(`types/${name}.d.ts`), Object.keys(pointsman[name]).sort(), name);
   }

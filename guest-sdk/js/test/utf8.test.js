@@ -31,7 +31,7 @@ test('any text is encoded as a TextEncoder does', () => {
   }
 });
 
-test('a percent sign without two digits stands for itself', () => {
+test('a percent sign without two digits is kept', () => {
   assert.equal(percentDecode('caf%C3%a9'), 'café');
   assert.equal(percentDecode('%2/100%/%zz/%%41'), '%2/100%/%zz/%A');
   assert.equal(percentDecode('%FF'), '\ufffd');

@@ -50,7 +50,7 @@ export function decide(selectPeer: SelectPeer, request: Request): Decision;
 
 export type Decision = { tag: 'connect' | 'respond'; val: Record<string, unknown> } | { readonly tag: 'pass' };
 
-/** Sets what the module finds in `config`; `{}` until then. */
+/** Sets the content of `config`; `{}` until then. */
 export function config(table: object): void;
 
 /** The lines logged since the last call. */
@@ -62,7 +62,7 @@ export function clock(ms: number): void;
 /** Sets what `random.bits` gives next; after these, it gives 0. */
 export function random(values: Iterable<bigint>): void;
 
-/** Sets what is known of an upstream. */
+/** Sets the statistics of an upstream. */
 export function upstream(address: string, figures: Partial<Omit<Upstream, 'address'>>): void;
 
 /** Sets the members of a group: their addresses, or more. */
@@ -71,10 +71,10 @@ export function group(name: string, members: readonly (string | (Partial<Upstrea
 /** Forgets all that was set here, logged, or kept in `shared`. */
 export function reset(): void;
 
-/** An attempt that failed since nobody listened. */
+/** An attempt that failed because nothing listened on the address. */
 export function refused(address: string): Attempt;
 
-/** An attempt that failed since no connection came about in time. */
+/** An attempt that failed because the connection timed out. */
 export function timedOut(address: string): Attempt;
 
 /** An attempt that failed since the upstream closed the connection instead of answering. */

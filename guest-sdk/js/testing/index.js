@@ -16,8 +16,8 @@ export function request(method, url, options) {
   return new Request(new Recorded(method, url, options));
 }
 
-export function decide(selectPeer, asked) {
-  return decision(selectPeer(asked));
+export function decide(selectPeer, request) {
+  return decision(selectPeer(request));
 }
 
 export function config(table) {
@@ -71,7 +71,7 @@ function failed(address, facts) {
   };
 }
 
-/** What the host would know. Its methods are those of the WIT's resource. */
+/** The host's data. Its methods are those of the WIT's resource. */
 class Recorded {
   #facts;
 

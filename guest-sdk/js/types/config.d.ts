@@ -1,5 +1,5 @@
 /**
- * The module's configuration: what the operator wrote in its `config` table.
+ * The module's configuration: its `config` table.
  *
  * A value is named by a JSON Pointer (RFC 6901): `/percent`, `/upstreams/0/address`. A value that is missing, with no
  * other given for it, is an error, and a value of the wrong type always is.

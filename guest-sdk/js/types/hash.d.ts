@@ -21,7 +21,7 @@ export function percent(key: Bytes): number;
 /**
  * The node that a key belongs to. Undefined without nodes.
  *
- * A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key
+ * A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key
  * moves. The order of the nodes does not matter.
  */
 export function pick<N extends Bytes>(key: Bytes, nodes: readonly N[]): N | undefined;

@@ -1,7 +1,7 @@
 /**
- * Randomness: numbers that nobody can foresee. For a choice that one visitor keeps, see `hash`.
+ * Randomness: unpredictable numbers. For a choice that one visitor keeps, see `hash`.
  *
- * A decision that asks for it depends on more than its request, and is never remembered. `Math.random` asks for it too.
+ * A decision that uses it depends on more than its request, and is never cached. `Math.random` asks for it too.
  */
 
 /** 64 random bits. */

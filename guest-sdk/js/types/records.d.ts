@@ -5,9 +5,9 @@ export type Bytes = string | Uint8Array;
 export type Headers = Iterable<readonly [name: string, value: Bytes]> | Readonly<Record<string, Bytes>>;
 
 /**
- * The request that is to be routed.
+ * The request to be routed.
  *
- * Nothing is copied in advance: each property and each method asks the host, and the host remembers what was asked. So
+ * Nothing is copied in advance: each property and each method calls the host, which records the reads. So
  * read what the decision needs, and read it once.
  */
 export declare class Request {
@@ -30,11 +30,11 @@ export declare class Request {
 
   /**
    * The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.` and
-   * `..` come as they are.
+   * `..` are unchanged.
    */
   get pathSegments(): string[];
 
-  /** What follows the first `?`, as sent. */
+  /** The part after the first `?`, as sent. */
   get query(): string | undefined;
 
   /** The first query parameter of this name, percent-decoded, with `+` as a space. */
@@ -43,7 +43,7 @@ export declare class Request {
   /** All query parameters, percent-decoded, with `+` as a space. */
   get queryParams(): [name: string, value: string][];
 
-  /** The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD. */
+  /** The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD. */
   header(name: string): string | undefined;
 
   /** The first value of a header, as sent. */
@@ -61,7 +61,7 @@ export declare class Request {
   /** All cookies, in order, their values as sent. */
   get cookies(): [name: string, value: string][];
 
-  /** The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`. */
+  /** The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`. */
   get clientIp(): string;
 
   /** The name of the listener that took the connection. */
@@ -70,13 +70,13 @@ export declare class Request {
   /** Facts about the client's TLS connection. Undefined without TLS. */
   get tls(): ClientTls | undefined;
 
-  /** The attempts of this request that failed, oldest first. Empty on the first call. */
+  /** The failed attempts of this request, oldest first. Empty on the first call. */
   get attempts(): Attempt[];
 }
 
 /** Facts about the client's TLS connection. */
 export interface ClientTls {
-  /** The server name that the client asked for, in lower case. */
+  /** The server name that the client sent, in lower case. */
   sni: string | undefined;
   /** Such as `TLSv1.3`. */
   version: string;
@@ -92,12 +92,12 @@ export interface Attempt {
   number: number;
   /** The address that the module named. */
   address: string;
-  /** How far the attempt came. */
+  /** How far the attempt got. */
   stage: 'resolve' | 'connect' | 'connect-proxy' | 'tls' | 'send' | 'receive' | 'other';
-  /** What happened. */
+  /** The failure. */
   failure:
     | 'timeout' | 'refused' | 'unreachable' | 'closed' | 'certificate' | 'protocol' | 'proxy-refused' | 'status' | 'other';
-  /** The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused. */
+  /** The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused. */
   status: number | undefined;
   /** Whether a pooled connection was used. */
   reusedConnection: boolean;
@@ -112,7 +112,7 @@ export interface Attempt {
 /**
  * An upstream and how to connect to it.
  *
- * What is not said is left to the tenant's configuration, or off. A wrong value is refused by the host, which names the
+ * Unset fields are left to the tenant's configuration, or off. A wrong value is refused by the host, which names the
  * field; it is never ignored.
  *
  * ```js
@@ -128,7 +128,7 @@ export declare class Peer {
   static http(address: string, options?: PeerOptions): Peer;
 
   /**
-   * HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, say which name to expect:
+   * HTTP/1.1 over TLS, with the certificate checked in full. If the address is no DNS name, specify the expected name:
    * {@link Tls.sni}.
    */
   static https(address: string, options?: PeerOptions): Peer;
@@ -151,7 +151,7 @@ export declare class Peer {
   isolation?: string | undefined;
 }
 
-/** What may be said of a peer beside its address. */
+/** The options of a peer in addition to its address. */
 export type PeerOptions = Partial<Omit<Peer, 'address'>>;
 
 /** TLS to the upstream. */
@@ -168,11 +168,11 @@ export interface Tls {
   clientCert?: string | undefined;
   /** Key exchange groups to offer, best first: `X25519:P-256`. At most 255 bytes. */
   curves?: string | undefined;
-  /** Whether to send a second key share beside a post-quantum one. BoringSSL only. */
+  /** Whether to send a second key share with a post-quantum one. BoringSSL only. */
   secondKeyShare?: boolean | undefined;
 }
 
-/** An HTTP proxy that is asked, by CONNECT, for a tunnel. */
+/** An HTTP proxy that opens a tunnel by CONNECT. */
 export interface ConnectProxy {
   /** `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`. */
   address: string;
@@ -210,7 +210,7 @@ export interface TcpKeepalive {
   idleS: number;
   /** Time between probes, in seconds, 1 to 32,767. */
   intervalS: number;
-  /** Unanswered probes after which the connection is given up, 1 to 127. */
+  /** Unanswered probes after which the connection is closed, 1 to 127. */
   count: number;
   /** How long sent data may stay unacknowledged, in milliseconds. 0, which is the default: the system's. */
   userTimeoutMs?: number | undefined;
@@ -252,7 +252,7 @@ export interface SocketOptions {
 }
 
 /**
- * Where a request goes, and what is changed on its way.
+ * Where a request goes, and how it is changed.
  *
  * ```js
  * Route.to(Peer.http('127.0.0.1:9101'), {
@@ -288,7 +288,7 @@ export declare class Route {
   note?: string | undefined;
 }
 
-/** What may be said of a route beside its peer. */
+/** The options of a route in addition to its peer. */
 export interface RouteOptions extends Partial<Pick<Route, 'authority' | 'pathAndQuery' | 'attempts' | 'note'>> {
   removeHeaders?: Iterable<string> | undefined;
   setHeaders?: Headers | undefined;
@@ -296,7 +296,7 @@ export interface RouteOptions extends Partial<Pick<Route, 'authority' | 'pathAnd
   retryOn?: Iterable<number> | undefined;
 }
 
-/** An answer that the module itself gives. */
+/** A response from the module itself. */
 export declare class Response {
   /** The status is 200 to 599. */
   constructor(status: number, options?: { headers?: Headers | undefined; body?: Bytes | undefined });

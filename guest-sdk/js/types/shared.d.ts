@@ -1,15 +1,15 @@
 /**
- * What the tenant's modules keep from one decision to the next: counters and small values.
+ * State that the tenant's modules keep between decisions: counters and small values.
  *
- * They live in the proxy's memory, are the tenant's own, and are gone when it restarts. A key is at most 256 bytes, a
- * value at most 16,384. What fits is bounded by the tenant's `quota.shared_bytes`: a {@link SharedError} is nothing
- * unusual, and a good module says what it does then.
+ * They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key is at most 256 bytes, a
+ * value at most 16,384. Their size is bounded by the tenant's `quota.shared_bytes`: a {@link SharedError} is nothing
+ * unusual, and a good module handles it.
  */
 
 import type { Bytes } from './records.js';
 
 export interface Options {
-  /** The time after which the entry is gone, in milliseconds, from when it is made. Undefined: it stays. */
+  /** The time after which the entry expires, in milliseconds, from its creation. Undefined: never. */
   ttlMs?: number | undefined;
 }
 
@@ -25,9 +25,9 @@ export declare class SharedError extends Error {
 }
 
 /**
- * Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+ * Adds to a counter, which is created with 0 if it is absent, and returns the sum.
  *
- * The TTL counts if the counter is made: so it counts what happens in that time. A number has to be a safe integer.
+ * The TTL applies to a new counter: so it counts the events within that time. A number has to be a safe integer.
  */
 export function add(key: string, amount: bigint | number, options?: Options): bigint;
 
@@ -37,13 +37,13 @@ export function counter(key: string): bigint | undefined;
 /** A value. Undefined if there is none. */
 export function get(key: string): Uint8Array | undefined;
 
-/** The same as text: what is not UTF-8 is replaced by U+FFFD. */
+/** The same as text: invalid UTF-8 is replaced by U+FFFD. */
 export function getText(key: string): string | undefined;
 
-/** Makes or replaces a value. */
+/** Creates or replaces a value. */
 export function set(key: string, value: Bytes, options?: Options): void;
 
-/** Makes or replaces a value if it is as expected until then; undefined: if it is not there. Tells whether it was. */
+/** Creates or replaces a value if it is as expected until then; undefined: if it is not there. Tells whether it was. */
 export function compareAndSet(key: string, expected: Bytes | undefined, value: Bytes, options?: Options): boolean;
 
 declare function remove(key: string): void;

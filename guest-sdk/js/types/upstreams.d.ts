@@ -1,22 +1,22 @@
-/** What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found. */
+/** Statistics of upstreams from the tenant's own requests, and the results of health checks. */
 
 export interface Upstream {
-  /** As it was asked for, or as the group has it. */
+  /** As in the call, or as in the group. */
   address: string;
   /** `unknown`: no health check has been made. */
   health: 'unknown' | 'healthy' | 'unhealthy';
-  /** Attempts under way, in this proxy. */
+  /** Attempts in flight, in this proxy. */
   inFlight: number;
   /**
    * Time from the start of an attempt to the head of its response, in microseconds: an average in which every response
    * counts for an eighth. Undefined before the first one.
    */
   latencyUs: number | undefined;
-  /** Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0. */
+  /** Consecutive failed attempts, if the last was within the past 30 seconds; else 0. */
   failures: number;
 }
 
-/** What is known of an address, whether or not it is in a group. */
+/** The statistics of an address, in a group or not. */
 export function get(address: string): Upstream;
 
 /** The members of a group that the operator defined, in its order. An error if there is no such group. */

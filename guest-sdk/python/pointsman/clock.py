@@ -1,4 +1,4 @@
-"""The time at which the decision began. It stands still while the decision runs.
+"""The time at which the decision began. It does not advance while the decision runs.
 
 `time.time` tells the same. In a test, `testing.clock` sets it.
 """

@@ -1,7 +1,7 @@
 """Hashes that stay: the same key gives the same result in every version of this package, on every machine.
 
 They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0, so another program, or a module in
-another language, can come to the same results.
+another language, gets the same results.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def percent(key: str | bytes) -> float:
 def pick(key: str | bytes, nodes: Iterable[str]) -> str | None:
     """The node that a key belongs to. None without nodes.
 
-    A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key
+    A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key
     moves. The order of the nodes does not matter.
     """
     seed = of(key)

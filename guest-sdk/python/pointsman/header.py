@@ -14,7 +14,7 @@ class Header(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The value as text. What is not UTF-8 is replaced by U+FFFD."""
+        """The value as text. Invalid UTF-8 is replaced by U+FFFD."""
         return self.value.decode("utf-8", "replace")
 
 

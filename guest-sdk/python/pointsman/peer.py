@@ -66,12 +66,12 @@ class Tls:
     curves: str | None = None
     """Key exchange groups to offer, best first: `X25519:P-256`."""
     second_key_share: bool | None = None
-    """Whether to send a second key share beside a post-quantum one. BoringSSL only."""
+    """Whether to send a second key share with a post-quantum one. BoringSSL only."""
 
 
 @dataclass(slots=True, init=False)
 class ConnectProxy:
-    """An HTTP proxy that is asked, by CONNECT, for a tunnel to the peer."""
+    """An HTTP proxy that opens a tunnel to the peer by CONNECT."""
 
     address: str
     headers: list[Header]
@@ -103,7 +103,7 @@ class TcpKeepalive:
     interval_s: int
     """Time between probes, in seconds, 1 to 32,767."""
     count: int
-    """Unanswered probes after which the connection is given up, 1 to 127."""
+    """Unanswered probes after which the connection is closed, 1 to 127."""
     user_timeout_ms: int = 0
     """How long sent data may stay unacknowledged, in milliseconds. 0: the system's default."""
 

@@ -1,4 +1,4 @@
-"""Randomness: numbers that nobody can foresee. For a choice that one visitor keeps, see `pointsman.hash`.
+"""Randomness: unpredictable numbers. For a choice that one visitor keeps, see `pointsman.hash`.
 
 The standard library's `random`, `secrets` and `uuid` draw from the same source. In a test, `testing.random` says what
 comes.

@@ -1,4 +1,4 @@
-"""The request that is to be routed."""
+"""The request to be routed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .header import Header
 
 
 class Stage(Case):
-    """How far an attempt came. Its text is the contract's name for it: `connect-proxy`."""
+    """How far an attempt got. Its text is the contract's name for it: `connect-proxy`."""
 
     RESOLVE = 0
     CONNECT = 1
@@ -23,7 +23,7 @@ class Stage(Case):
 
 
 class Failure(Case):
-    """What happened to an attempt. Its text is the contract's name for it: `proxy-refused`."""
+    """The failure of an attempt. Its text is the contract's name for it: `proxy-refused`."""
 
     TIMEOUT = 0
     REFUSED = 1
@@ -47,7 +47,7 @@ class Attempt:
     stage: Stage
     failure: Failure
     status: int | None
-    """The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused."""
+    """The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused."""
     reused_connection: bool
     request_sent: bool
     """Whether bytes of the request may have reached the upstream."""
@@ -62,7 +62,7 @@ class ClientTls:
     """Facts about the client's TLS connection."""
 
     sni: str | None
-    """The server name that the client asked for, in lower case."""
+    """The server name that the client sent, in lower case."""
     version: str
     """Such as `TLSv1.3`."""
     cipher: str
@@ -72,9 +72,9 @@ class ClientTls:
 
 
 class Request:
-    """The request that is to be routed.
+    """The request to be routed.
 
-    Nothing is copied in advance: each of these asks the host, and the host remembers what was asked. So read what the
+    Nothing is copied in advance: each of these calls the host, which records the reads. So read only what the
     decision needs, and read it once.
     """
 
@@ -102,12 +102,12 @@ class Request:
 
     @property
     def query(self) -> str | None:
-        """What follows the first `?`, as sent."""
+        """The part after the first `?`, as sent."""
         raise NotImplementedError
 
     @property
     def client_ip(self) -> str:
-        """The client's address as the proxy's socket has it: `203.0.113.7` or `2001:db8::1`."""
+        """The peer address of the client's connection: `203.0.113.7` or `2001:db8::1`."""
         raise NotImplementedError
 
     @property
@@ -122,7 +122,7 @@ class Request:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """The attempts of this request that failed, oldest first. Empty on the first call."""
+        """The failed attempts of this request, oldest first. Empty on the first call."""
         raise NotImplementedError
 
     @property
@@ -131,7 +131,7 @@ class Request:
         raise NotImplementedError
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD."""
+        """The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD."""
         raise NotImplementedError
 
     def header_bytes(self, name: str) -> bytes | None:
@@ -153,7 +153,7 @@ class Request:
     @property
     def path_segments(self) -> list[str]:
         """The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.`
-        and `..` come as they are."""
+        and `..` are unchanged."""
         return [decode(segment) for segment in self.path.split("/") if segment]
 
     @property

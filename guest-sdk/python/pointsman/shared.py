@@ -1,11 +1,11 @@
-"""What the tenant's modules keep from one decision to the next: counters and small values.
+"""State that the tenant's modules keep between decisions: counters and small values.
 
-They live in the proxy's memory, are the tenant's own, and are gone when it restarts. A key is at most 256 bytes, a value
-at most 16,384; what fits is bounded by the tenant's `quota.shared_bytes`. So an error is nothing unusual, and a good
-module says what it does then.
+They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key has at most 256 bytes, a
+value at most 16,384; their size is bounded by the tenant's `quota.shared_bytes`. So an error is not unusual, and a good
+module handles it.
 
-A TTL is the time after which an entry is gone, in milliseconds, from when it was made; None: it stays. A counter keeps
-the time it was made with, so one with a TTL counts what happens in that time.
+A TTL is the time after which an entry expires, in milliseconds, from its creation; None: never. A counter keeps the
+TTL of its creation, so one with a TTL counts the events within that time.
 
 In a test, `testing.reset` empties it, and `testing.clock` sets the time.
 """
@@ -21,11 +21,11 @@ class Reason(Case):
     """What stood in the way. Its text is the contract's name for it: `too-long`."""
 
     FULL = 0
-    """The tenant's quota has no room for another entry, or for a larger one."""
+    """The tenant's quota has no space for another entry, or for a larger one."""
     TOO_LONG = 1
     """The key or the value is too long."""
     OTHER_KIND = 2
-    """The entry is a counter and was to be a value, or the other way round."""
+    """The entry is a counter, and the call is for a value, or the other way round."""
     OVERFLOW = 3
     """The counter would leave the range of a signed 64-bit number."""
     OTHER = 4
@@ -40,7 +40,7 @@ class Error(error.Error):
 
 
 def add(key: str, amount: int, ttl_ms: int | None = None) -> int:
-    """Adds to a counter, which is made with 0 if it is not there, and gives the sum."""
+    """Adds to a counter, which is created with 0 if it is absent, and returns the sum."""
     if not -(1 << 63) <= amount < 1 << 63:
         raise ValueError(f"shared: {amount} is no signed 64-bit number")
     return _host.host.shared_add(clean(key), amount, _checked(ttl_ms))
@@ -57,7 +57,7 @@ def get(key: str) -> bytes | None:
 
 
 def set(key: str, value: bytes | str, ttl_ms: int | None = None) -> None:
-    """Makes or replaces a value."""
+    """Creates or replaces a value."""
     _host.host.shared_set(clean(key), _bytes(value), _checked(ttl_ms))
 
 

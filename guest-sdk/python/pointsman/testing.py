@@ -11,7 +11,7 @@ without a host.
             testing.reset()
             testing.config({"api": "127.0.0.1:9102", "web": "127.0.0.1:9101"})
 
-        def test_it_has_an_upstream_of_its_own(self) -> None:
+        def test_it_has_its_own_upstream(self) -> None:
             request = testing.get("https://shop.example/api/carts", headers={"accept": "text/html"})
             self.assertEqual(select_peer(request), Peer.http("127.0.0.1:9102"))
 
@@ -43,7 +43,7 @@ def reset() -> None:
 
 
 def config(table: Mapping[str, Any] | str) -> None:
-    """Sets what the module finds in `pointsman.config`: a dictionary, or its JSON. `{}` until then."""
+    """Sets the content of `pointsman.config`: a dictionary, or its JSON. `{}` until then."""
     value = json.loads(table) if isinstance(table, str) else json.loads(json.dumps(table))
     if not isinstance(value, dict):
         raise ValueError(f"testing.config: a module's configuration is a JSON object, not `{table}`")
@@ -73,7 +73,7 @@ def random(values: Iterable[int]) -> None:
 
 
 def upstream(upstream: Upstream) -> None:
-    """Sets what is known of an upstream."""
+    """Sets the statistics of an upstream."""
     _test_host().upstreams[upstream.address] = upstream
 
 
@@ -109,12 +109,12 @@ def request(
 
 
 def refused(address: str) -> Attempt:
-    """An attempt that failed since nobody listened."""
+    """An attempt that failed because nothing listened on the address."""
     return Attempt(1, address, Stage.CONNECT, Failure.REFUSED, None, False, False, 1, "")
 
 
 def timed_out(address: str) -> Attempt:
-    """An attempt that failed since no connection came about in time."""
+    """An attempt that failed because the connection timed out."""
     return Attempt(1, address, Stage.CONNECT, Failure.TIMEOUT, None, False, False, 1, "")
 
 

@@ -1,6 +1,6 @@
-"""What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+"""Statistics of upstreams from the tenant's own requests, and the results of health checks.
 
-In a test, `testing.upstream` and `testing.group` set what is found here.
+In a test, `testing.upstream` and `testing.group` set them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Upstream:
     address: str
     health: Health = Health.UNKNOWN
     in_flight: int = 0
-    """Attempts under way, in this proxy."""
+    """Attempts in flight, in this proxy."""
     latency_us: int | None = None
     """Time from the start of an attempt to the head of its response, in microseconds: an average in which every response
     counts for an eighth. None before the first one."""
     failures: int = 0
-    """Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0."""
+    """Consecutive failed attempts, if the last was within the past 30 seconds; else 0."""
 
 
 def get(address: str) -> Upstream:
-    """What is known of an address, whether or not it is in a group."""
+    """The statistics of an address, in a group or not."""
     return _host.host.upstreams_get(clean(address))
 
 

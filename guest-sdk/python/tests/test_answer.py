@@ -54,7 +54,7 @@ class Records(unittest.TestCase):
             self.assertEqual(read(route.retry, RETRY), [None, []])
             self.assertIsNone(route.note)
 
-    def test_every_field_of_a_peer_lands_in_its_record(self) -> None:
+    def test_every_field_of_a_peer_is_set_in_its_record(self) -> None:
         proxy = ConnectProxy("192.0.2.1:3128", {"proxy-authorization": "Basic eDp5"})
         peer = Peer.http(
             "10.0.0.1:80",
@@ -90,7 +90,7 @@ class Records(unittest.TestCase):
     def test_https_checks_the_certificate_in_full(self) -> None:
         self.assertEqual(Peer.https("shop.example:443").tls, Tls(verify=Verify.FULL))
 
-    def test_every_tls_option_lands_in_its_field(self) -> None:
+    def test_every_tls_option_sets_its_field(self) -> None:
         peer = Peer.https(
             "203.0.113.7:443",
             sni="shop.example",
@@ -106,7 +106,7 @@ class Records(unittest.TestCase):
         self.assertEqual(route_of(peer).peer.tls, expected)
         self.assertEqual(peer.read_ms, 5)
 
-    def test_every_change_of_a_route_lands_in_its_field(self) -> None:
+    def test_every_change_of_a_route_sets_its_field(self) -> None:
         route = Route(
             Peer.http("127.0.0.1:9101"),
             authority="shop.internal:8080",
@@ -125,7 +125,7 @@ class Records(unittest.TestCase):
         self.assertEqual(read(host.retry, RETRY), [2, [502, 503]])
         self.assertEqual(host.note, "v2")
 
-    def test_values_of_enumerations_are_their_places(self) -> None:
+    def test_values_of_enumerations_are_their_positions(self) -> None:
         for cases in (Alpn, Upgrade, Verify):
             self.assertEqual([case.value for case in cases], [0, 1, 2])
         self.assertEqual([quirk.value for quirk in Quirks], [1, 2, 4, 8])
@@ -136,7 +136,7 @@ class Records(unittest.TestCase):
 
 
 class Responses(unittest.TestCase):
-    def test_text_and_json_say_their_type(self) -> None:
+    def test_text_and_json_set_their_type(self) -> None:
         text = Response.text(404, "no such page", {"x-a": "1"})
         headers = [("content-type", "text/plain; charset=utf-8"), ("x-a", "1")]
         self.assertEqual(text, Response(404, b"no such page", headers))
@@ -161,7 +161,7 @@ class Wrong(unittest.TestCase):
     def peer(self, message: str, **fields: Any) -> None:
         self.check(Peer.http("a:1", **fields), f"Peer: {message}")
 
-    def test_what_a_record_cannot_hold_is_named(self) -> None:
+    def test_a_value_that_a_record_cannot_hold_is_named(self) -> None:
         self.check(Peer(None), "Peer: `address` is None, not a text")  # type: ignore[arg-type]
         self.check(Peer("\ud800"), "Peer: `address` is '\\ud800', not a text that UTF-8 can hold")
         self.peer("`connect_ms` is 1.5, not a whole number from 0 to 4294967295", connect_ms=1.5)
@@ -197,15 +197,15 @@ class Wrong(unittest.TestCase):
         route.set_headers.append(("x", "y"))  # type: ignore[arg-type]
         self.check(route, "Route: `set_headers` is ('x', 'y'), not a Header of a text and bytes")
 
-    def test_what_is_no_answer_is_told(self) -> None:
+    def test_an_invalid_answer_is_reported(self) -> None:
         expected = "not a Peer, a Route, a Response or Pass()"
         self.check(None, f"`select_peer` returned None, {expected}")
         self.check(Pass, f"`select_peer` returned <class 'pointsman.route.Pass'>, {expected}")
 
-    def test_the_log_tells_where_an_exception_came_from(self) -> None:
+    def test_the_log_shows_where_an_exception_was_raised(self) -> None:
         self.assertEqual(_answer.error_text(Error("no such shop")), "no such shop")
         try:
             [][0]
         except IndexError as error:
-            told = _answer.error_text(error)
-        self.assertRegex(told, r"^IndexError: list index out of range \(test_answer\.py:\d+\)$")
+            text = _answer.error_text(error)
+        self.assertRegex(text, r"^IndexError: list index out of range \(test_answer\.py:\d+\)$")

@@ -15,7 +15,7 @@ class Hash(unittest.TestCase):
         self.assertEqual(hash.percent("visitor-1"), 71.81901158111611)
         self.assertEqual(hash.rank("visitor-1", NODES), [NODES[0], NODES[3], NODES[1], NODES[2]])
 
-    def test_every_length_has_its_own_way(self) -> None:
+    def test_every_length_is_hashed(self) -> None:
         expected = {
             3: 0xE5C7_BB45_33BC_65DD,
             4: 0xFFCE_D860_4453_CC1E,
@@ -29,7 +29,7 @@ class Hash(unittest.TestCase):
         for size, result in expected.items():
             self.assertEqual(hash.of(bytes(range(size))), result, size)
 
-    def test_a_tenth_of_the_keys_lies_below_ten_percent(self) -> None:
+    def test_a_tenth_of_the_keys_is_below_ten_percent(self) -> None:
         below = sum(hash.percent(key) < 10 for key in KEYS)
         self.assertTrue(150 < below < 250, below)
         self.assertTrue(all(0 <= hash.percent(key) < 100 for key in KEYS))
@@ -44,7 +44,7 @@ class Hash(unittest.TestCase):
             self.assertEqual(hash.rank(key, NODES), hash.rank(key, reversed(NODES)))
             self.assertEqual(hash.rank(key, NODES)[0], hash.pick(key, NODES))
 
-    def test_without_nodes_nothing_is_picked(self) -> None:
+    def test_no_node_is_picked_without_nodes(self) -> None:
         self.assertIsNone(hash.pick("visitor-1", []))
 
     def test_a_lone_surrogate_is_a_key_like_any_other(self) -> None:

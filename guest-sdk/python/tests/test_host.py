@@ -29,7 +29,7 @@ class Config(HostCase):
         self.assertEqual((config.get("/ports"), config.get("/a~1b/~0"), config.get("name")), ("[80,81]", "1", None))
         self.assertEqual(config.parse()["ports"], [80, 81])
 
-    def test_defaults_stand_in_for_what_is_absent(self) -> None:
+    def test_defaults_replace_absent_values(self) -> None:
         self.assertEqual((config.json(), config.parse()), ("{}", {}))
         self.assertEqual(config.text("/name", "shop"), "shop")
         self.assertEqual((config.number("/percent", 10), config.integer("/percent", 10)), (10, 10))
@@ -60,7 +60,7 @@ class Config(HostCase):
 
 
 class Log(HostCase):
-    def test_lines_come_with_their_level_and_once(self) -> None:
+    def test_each_line_is_recorded_once_with_its_level(self) -> None:
         log.info("cart")
         log.warn(3)
         log.error("\ud800")
@@ -75,7 +75,7 @@ class Log(HostCase):
 
 
 class Shared(HostCase):
-    def test_a_counter_counts_in_its_time(self) -> None:
+    def test_a_counter_counts_within_its_ttl(self) -> None:
         testing.clock(1_000)
         self.assertEqual(shared.add("hits", 1, ttl_ms=1_000), 1)
         testing.clock(1_999)
@@ -124,7 +124,7 @@ class Upstreams(HostCase):
 
 
 class TimeAndChance(HostCase):
-    def test_the_clock_stands_until_it_is_set(self) -> None:
+    def test_the_clock_does_not_advance_until_it_is_set(self) -> None:
         self.assertEqual(clock.now_ms(), testing.NEW_YEAR_MS)
         testing.clock(7)
         self.assertEqual(clock.now_ms(), 7)
@@ -136,7 +136,7 @@ class TimeAndChance(HostCase):
         testing.random([5])
         self.assertEqual((random.bits(), random.bits()), (5, 0))
 
-    def test_two_that_are_picked_differ(self) -> None:
+    def test_two_picked_items_differ(self) -> None:
         items, top = ["a", "b", "c"], (1 << 64) - 1
         for first in range(3):
             for second in range(2):

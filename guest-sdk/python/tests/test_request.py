@@ -95,8 +95,8 @@ class Facts(unittest.TestCase):
         failed = [testing.refused("a:1"), testing.timed_out("b:2"), testing.closed("c:3"), testing.status("d:4", 503)]
         attempts = testing.get("/", attempts=failed).attempts
         self.assertEqual([attempt.number for attempt in attempts], [1, 2, 3, 4])
-        told = [f"{attempt.failure} at {attempt.stage}" for attempt in attempts]
-        self.assertEqual(told, ["refused at connect", "timeout at connect", "closed at receive", "status at receive"])
+        described = [f"{attempt.failure} at {attempt.stage}" for attempt in attempts]
+        self.assertEqual(described, ["refused at connect", "timeout at connect", "closed at receive", "status at receive"])
         self.assertEqual((attempts[3].status, attempts[3].request_sent), (503, True))
 
     def test_cases_have_the_names_of_the_contract(self) -> None:

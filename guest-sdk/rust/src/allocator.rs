@@ -35,7 +35,7 @@ fn class(size: usize) -> Option<(usize, usize)> {
 }
 
 struct Bump {
-    /// Address of the first byte that was never handed out. 0: nothing was handed out yet.
+    /// Address of the first byte that was never handed out. 0: nothing has been allocated yet.
     next: Cell<usize>,
     /// Address behind the last byte of the memory.
     end: Cell<usize>,

@@ -50,7 +50,7 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn an_attempt_tells_what_failed() {
+    fn an_attempt_describes_the_failure() {
         let attempt = Attempt { elapsed_ms: 1500, ..testing::refused("127.0.0.1:9101") };
         assert_eq!(format!("{} at {}", attempt.failure, attempt.stage), "refused at connect");
         assert_eq!(attempt.elapsed(), Duration::from_millis(1500));

@@ -1,9 +1,9 @@
-//! The module's configuration: what the operator wrote in its `config` table.
+//! The module's configuration: its `config` table.
 //!
 //! A value is named by a JSON Pointer (RFC 6901): `/percent`, `/upstreams/0/address`. A value of the wrong type is
-//! always an error, never taken for a missing one. Errors name the value, so that `?` is enough.
+//! always an error, never treated as a missing one. Errors name the value, so that `?` is enough.
 //!
-//! In a native test, [`testing::config`](crate::testing::config) sets what is found here.
+//! In a native test, [`testing::config`](crate::testing::config) sets it.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_stand_in_for_what_is_absent() {
+    fn defaults_replace_absent_values() {
         testing::config("{}");
         assert_eq!(json(), "{}");
         assert_eq!(text_or("/name", "shop").unwrap(), "shop");

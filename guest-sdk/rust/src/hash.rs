@@ -1,7 +1,7 @@
 //! Hashes that stay: the same key gives the same result in every version of this crate, on every machine.
 //!
 //! They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0, so another program, or a
-//! module in another language, can come to the same results.
+//! module in another language, gets the same results.
 
 use std::cmp::Reverse;
 
@@ -31,7 +31,7 @@ pub fn percent(key: impl AsRef<[u8]>) -> f64 {
 
 /// The node that a key belongs to. None without nodes.
 ///
-/// A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key
+/// A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key
 /// moves. The order of the nodes does not matter.
 pub fn pick<N: AsRef<[u8]>>(key: impl AsRef<[u8]>, nodes: &[N]) -> Option<&N> {
     let key = of(key);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_the_keys_lies_below_ten_percent() {
+    fn a_tenth_of_the_keys_is_below_ten_percent() {
         let below = keys().filter(|key| percent(key) < 10.0).count();
         assert!((900..1100).contains(&below), "{below} of 10,000");
         assert!(keys().all(|key| (0.0..100.0).contains(&percent(key))));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn without_nodes_nothing_is_picked() {
+    fn no_node_is_picked_without_nodes() {
         assert_eq!(pick("visitor-1", &[] as &[&str]), None);
     }
 }

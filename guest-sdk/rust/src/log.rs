@@ -47,7 +47,7 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn lines_come_with_their_level_and_once() {
+    fn each_line_is_recorded_once_with_its_level() {
         let _ = testing::log_lines();
         info("cart");
         warn(format_args!("{} left", 3));

@@ -16,7 +16,7 @@ use crate::{
 ///     .connect_timeout(Duration::from_millis(300));
 /// ```
 ///
-/// What is not said is left to the tenant's configuration, or off. A wrong value is refused by the host, which names
+/// Unset fields are left to the tenant's configuration, or off. A wrong value is refused by the host, which names
 /// the field; it is never ignored.
 impl Peer {
     /// Plain HTTP/1.1 to `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_peer_leaves_everything_open() {
+    fn a_plain_peer_sets_no_option() {
         let peer = Peer::http("127.0.0.1:9101");
         assert_eq!(peer.address, "127.0.0.1:9101");
         assert_eq!((peer.tls, peer.connect_proxy, peer.bind_to), (None, None, None));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_timeout_lands_in_its_field() {
+    fn every_timeout_sets_its_field() {
         let peer = Peer::http("127.0.0.1:9101")
             .connect_timeout(Duration::from_millis(1))
             .total_connect_timeout(Duration::from_millis(2))
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_http_option_lands_in_its_field() {
+    fn every_http_option_sets_its_field() {
         let peer = Peer::http("127.0.0.1:9101")
             .alpn(Alpn::H2)
             .max_h2_streams(1)
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn every_socket_option_lands_in_its_field() {
+    fn every_socket_option_sets_its_field() {
         let peer = Peer::http("127.0.0.1:9101").dscp(46).tcp_recv_buf(4096).tcp_fast_open().isolation("batch");
         assert_eq!(peer.socket, SocketOptions { dscp: Some(46), tcp_recv_buf: Some(4096), tcp_fast_open: true });
         assert_eq!(peer.isolation.as_deref(), Some("batch"));

@@ -1,6 +1,6 @@
-//! Randomness: numbers that nobody can foresee. For a choice that one visitor keeps, see [`hash`](crate::hash).
+//! Randomness: unpredictable numbers. For a choice that one visitor keeps, see [`hash`](crate::hash).
 //!
-//! In a native test, [`testing::random`](crate::testing::random) says what comes.
+//! In a native test, [`testing::random`](crate::testing::random) sets the numbers.
 
 /// 64 random bits.
 pub fn bits() -> u64 {
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_are_picked_differ() {
+    fn two_picked_items_differ() {
         let items = ["a", "b", "c"];
         for first in 0..3 {
             for second in 0..2 {

@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,9 +8,9 @@ use percent_encoding::percent_decode_str;
 use crate::testing::Recorded;
 use crate::{Attempt, ClientTls, Header, bindings};
 
-/// The request that is to be routed.
+/// The request to be routed.
 ///
-/// Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
+/// Nothing is copied in advance: each method calls the host, which records the reads. So read only what the
 /// decision needs, and read it once.
 pub struct Request<'a> {
     source: Source<'a>,
@@ -65,12 +65,12 @@ impl Request<'_> {
     }
 
     /// The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.` and
-    /// `..` come as they are.
+    /// `..` are unchanged.
     pub fn path_segments(&self) -> Vec<String> {
         self.path().split('/').filter(|segment| !segment.is_empty()).map(decode).collect()
     }
 
-    /// What follows the first `?`, as sent.
+    /// The part after the first `?`, as sent.
     pub fn query(&self) -> Option<String> {
         ask!(self.query())
     }
@@ -85,7 +85,7 @@ impl Request<'_> {
         form_urlencoded::parse(self.query().unwrap_or_default().as_bytes()).into_owned().collect()
     }
 
-    /// The first value of a header, as text: what is not UTF-8 is replaced by U+FFFD.
+    /// The first value of a header, as text: invalid UTF-8 is replaced by U+FFFD.
     pub fn header(&self, name: &str) -> Option<String> {
         ask!(self.header_text(name))
     }
@@ -116,7 +116,7 @@ impl Request<'_> {
         pairs(&header).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The client's address as the proxy's socket has it.
+    /// The peer address of the client's connection.
     pub fn client_ip(&self) -> IpAddr {
         // The contract promises an address; a host that broke it would not be worth a trap.
         ask!(self.client_ip()).parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
@@ -132,7 +132,7 @@ impl Request<'_> {
         ask!(self.tls())
     }
 
-    /// The attempts of this request that failed, oldest first. Empty on the first call.
+    /// The failed attempts of this request, oldest first. Empty on the first call.
     pub fn attempts(&self) -> Vec<Attempt> {
         ask!(self.attempts())
     }

@@ -1,4 +1,4 @@
-//! An answer that the module itself gives.
+//! A response from the module itself.
 
 use crate::{Header, Response};
 
@@ -30,7 +30,7 @@ impl Response {
         self.header("content-type", "text/plain; charset=utf-8").body(text.into())
     }
 
-    /// Sets a body of JSON, which is sent as it is.
+    /// Sets a body of JSON, which is sent unchanged.
     pub fn json(self, json: impl Into<String>) -> Response {
         self.header("content-type", "application/json").body(json.into())
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_json_say_their_type() {
+    fn text_and_json_set_their_type() {
         let text = Response::new(404).text("no such page");
         assert_eq!(text.headers, [Header::new("content-type", "text/plain; charset=utf-8")]);
         assert_eq!(text.body, b"no such page");

@@ -1,4 +1,4 @@
-//! Where a request goes, and what is changed on its way.
+//! Where a request goes, and how it is changed.
 
 use crate::{Header, Peer, RetryPolicy, Rewrite, Route};
 
@@ -98,7 +98,7 @@ impl Header {
         Header { name: name.into(), value: value.into() }
     }
 
-    /// The value as text. What is not UTF-8 is replaced by U+FFFD.
+    /// The value as text. Invalid UTF-8 is replaced by U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.value).into_owned()
     }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_lands_in_its_field() {
+    fn every_change_sets_its_field() {
         let route = Route::to(Peer::http("127.0.0.1:9101"))
             .authority("shop.internal:8080")
             .path_and_query("/v2?x=1")

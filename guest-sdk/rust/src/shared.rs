@@ -1,7 +1,7 @@
-//! What the tenant's modules keep from one decision to the next: counters and small values.
+//! State that the tenant's modules keep between decisions: counters and small values.
 //!
-//! They live in the proxy's memory, are the tenant's own, and are gone when it restarts. What fits is bounded by the
-//! tenant's `quota.shared_bytes`: an [`Error`] is nothing unusual, and a good module says what it does then.
+//! They live in the proxy's memory, belong to the tenant, and are lost when it restarts. Their size is bounded by the
+//! tenant's `quota.shared_bytes`: an [`Error`] is not unusual, and a good module handles it.
 //!
 //! In a native test they belong to the thread; [`testing::clock`](crate::testing::clock) sets the time.
 
@@ -14,12 +14,12 @@ use crate::bindings::pointsman::router::shared as store;
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::shared as store;
 
-/// Adds to a counter, which is made with 0 if it is not there, and gives the sum.
+/// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 pub fn add(key: &str, amount: i64) -> Result<i64, Error> {
     store::add(key, amount, None)
 }
 
-/// The same; if the counter is made, it is gone after this time. So it counts what happens in that time.
+/// The same; a new counter expires after this time. So it counts the events within that time.
 pub fn add_for(time: Duration, key: &str, amount: i64) -> Result<i64, Error> {
     store::add(key, amount, Some(millis(time)))
 }
@@ -34,17 +34,17 @@ pub fn get(key: &str) -> Option<Vec<u8>> {
     store::get(key)
 }
 
-/// Makes or replaces a value.
+/// Creates or replaces a value.
 pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
     store::set(key, value.as_ref(), None)
 }
 
-/// The same; after this time the value is gone.
+/// The same; the value expires after this time.
 pub fn set_for(time: Duration, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
     store::set(key, value.as_ref(), Some(millis(time)))
 }
 
-/// Makes or replaces a value if it is as expected until then; None: if it is not there. Tells whether it was.
+/// Creates or replaces a value if the current one is as expected; None: if it is absent. Returns whether it was.
 pub fn compare_and_set(key: &str, expected: Option<&[u8]>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
     store::compare_and_set(key, expected, value.as_ref(), None)
 }
@@ -54,7 +54,7 @@ pub fn delete(key: &str) {
     store::delete(key);
 }
 
-/// At most 49 days, which is what the contract can say.
+/// At most 49 days, the maximum of the contract.
 fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
@@ -65,7 +65,7 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn a_counter_counts_in_its_time() {
+    fn a_counter_counts_within_its_ttl() {
         testing::clock(1_000);
         assert_eq!(add_for(Duration::from_secs(1), "hits", 1), Ok(1));
         testing::clock(1_999);

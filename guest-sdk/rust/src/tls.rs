@@ -36,7 +36,7 @@ impl Peer {
         self.with_tls(|tls| tls.curves = Some(curves.into()))
     }
 
-    /// Sends a second key share beside a post-quantum one. BoringSSL only.
+    /// Sends a second key share with a post-quantum one. BoringSSL only.
     pub fn second_key_share(self) -> Peer {
         self.with_tls(|tls| tls.second_key_share = Some(true))
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_lands_in_its_field() {
+    fn every_option_sets_its_field() {
         let peer = Peer::https("203.0.113.7:443")
             .sni("shop.example")
             .verify(Verify::ChainOnly)

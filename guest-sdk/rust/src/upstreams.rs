@@ -1,24 +1,24 @@
-//! What the proxy itself saw of upstreams, in the tenant's own requests, and what its health checks found.
+//! Statistics of upstreams from the tenant's own requests, and the results of health checks.
 //!
 //! In a native test, [`testing::upstream`](crate::testing::upstream) and [`testing::group`](crate::testing::group) set
-//! what is found here.
+//! them.
 
 pub use crate::bindings::pointsman::router::upstreams::{Health, Upstream};
 
 use crate::Error;
 #[cfg(target_family = "wasm")]
-use crate::bindings::pointsman::router::upstreams as seen;
+use crate::bindings::pointsman::router::upstreams as imported;
 #[cfg(not(target_family = "wasm"))]
-use crate::testing::upstreams as seen;
+use crate::testing::upstreams as imported;
 
-/// What is known of an address, whether or not it is in a group.
+/// The statistics of an address, in a group or not.
 pub fn get(address: &str) -> Upstream {
-    seen::get(address)
+    imported::get(address)
 }
 
 /// The members of a group that the operator defined, in its order.
 pub fn group(name: &str) -> Result<Vec<Upstream>, Error> {
-    seen::group(name).ok_or_else(|| Error::new(format_args!("there is no group `{name}`; the operator defines it")))
+    imported::group(name).ok_or_else(|| Error::new(format_args!("there is no group `{name}`; the operator defines it")))
 }
 
 impl Upstream {

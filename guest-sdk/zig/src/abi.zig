@@ -201,7 +201,7 @@ test "offsets are those of the canonical ABI" {
     try std.testing.expectEqual(16, Layout(?i64).size);
 }
 
-test "what is stored is loaded again" {
+test "stored values are loaded again" {
     const options: types.HttpOptions = .{
         .alpn = .h2h1,
         .h2_stream_window = 65_535,

@@ -1,4 +1,4 @@
-//! What a router may return.
+//! The values that a router may return.
 
 const std = @import("std");
 const types = @import("types.zig");

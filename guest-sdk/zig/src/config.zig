@@ -1,9 +1,9 @@
-//! The module's configuration: what the operator wrote in its `config` table.
+//! The module's configuration: its `config` table.
 //!
 //! A value is named by a JSON Pointer (RFC 6901): `/percent`, `/upstreams/0/address`. A value of the wrong type is
-//! always an error, never taken for a missing one. Errors name the value, so that `try` is enough.
+//! always an error, never treated as a missing one. Errors name the value, so that `try` is enough.
 //!
-//! In a native test, `testing.config` sets what is found here.
+//! In a native test, `testing.config` sets it.
 
 const std = @import("std");
 const failure = @import("failure.zig");

@@ -1,7 +1,7 @@
 //! Hashes that stay: the same key gives the same result in every version of this SDK, on every machine.
 //!
 //! They spread keys evenly; they keep no secret. Everything builds on XXH64 with seed 0, so another program, or a module
-//! in another language, can come to the same results.
+//! in another language, gets the same results.
 
 const std = @import("std");
 const memory = @import("memory.zig");
@@ -25,7 +25,7 @@ pub fn percent(key: []const u8) f64 {
 
 /// The node that a key belongs to. Null without nodes.
 ///
-/// A consistent hash: when a node goes, only its own keys move; when one comes, it takes its share and no other key
+/// A consistent hash: when a node is removed, only its keys move; a new one takes its share and no other key
 /// moves. The order of the nodes does not matter.
 pub fn pick(key: []const u8, nodes: []const []const u8) ?[]const u8 {
     if (nodes.len == 0) return null;
@@ -72,7 +72,7 @@ test "results are those of every other version" {
     );
 }
 
-test "a tenth of the keys lies below ten percent" {
+test "a tenth of the keys is below ten percent" {
     var below: usize = 0;
     for (0..10_000) |n| below += @intFromBool(percent(testKey(n)) < 10);
     try std.testing.expect(below > 900 and below < 1100);

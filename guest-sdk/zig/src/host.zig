@@ -8,7 +8,7 @@ const Area = abi.Area;
 const Text = []const u8;
 const Bytes = [*]const u8;
 
-/// The request that is to be routed.
+/// The request to be routed.
 pub const Request = struct {
     handle: i32,
 

@@ -44,12 +44,12 @@ pub fn List(comptime T: type) type {
     };
 }
 
-/// Takes back what was handed out since `keep`. A decision begins with it.
+/// Frees everything that was allocated since `keep`. A decision begins with it.
 pub fn reset() void {
     next = base;
 }
 
-/// Keeps for good what was handed out until now. `configure` ends with it.
+/// Keeps everything that has been allocated so far. `configure` ends with it.
 pub fn keep() void {
     base = next;
 }
@@ -74,7 +74,7 @@ const bump: std.mem.Allocator = .{
 /// Set by the linker: where stack and static data end.
 extern var __heap_base: u8;
 
-/// Address of the first byte that is free. 0: nothing was handed out yet.
+/// Address of the first byte that is free. 0: nothing has been allocated yet.
 var next: usize = 0;
 /// Where `next` begins again.
 var base: usize = 0;

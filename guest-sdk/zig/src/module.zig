@@ -43,7 +43,7 @@ fn configure(_: [*]const u8, _: usize) callconv(.c) [*]u8 {
     return &configured.bytes;
 }
 
-/// Where the host puts what it tells the module.
+/// Where the host places values for the module.
 export fn cabi_realloc(old: ?[*]u8, old_size: usize, alignment: usize, size: usize) [*]u8 {
     return arena.realloc(old, old_size, .fromByteUnits(alignment), size);
 }

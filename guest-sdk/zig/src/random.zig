@@ -1,6 +1,6 @@
-//! Randomness: numbers that nobody can foresee. For a choice that one visitor keeps, see `hash`.
+//! Randomness: unpredictable numbers. For a choice that one visitor keeps, see `hash`.
 //!
-//! In a native test, `testing.random` says what comes.
+//! In a native test, `testing.random` sets the numbers.
 
 const std = @import("std");
 

@@ -1,4 +1,4 @@
-//! The request that is to be routed.
+//! The request to be routed.
 
 const std = @import("std");
 const memory = @import("memory.zig");
@@ -13,9 +13,9 @@ pub const Pair = struct {
     value: []const u8,
 };
 
-/// The request that is to be routed.
+/// The request to be routed.
 ///
-/// Nothing is copied in advance: each method asks the host, and the host remembers what was asked. So read what the
+/// Nothing is copied in advance: each method calls the host, which records the reads. So read only what the
 /// decision needs, and read it once.
 pub const Request = struct {
     source: platform.Request,
@@ -49,7 +49,7 @@ pub const Request = struct {
     }
 
     /// The path's segments, percent-decoded: `/cart/caf%C3%A9/` has `cart` and `café`. Empty ones are left out; `.` and
-    /// `..` come as they are.
+    /// `..` are unchanged.
     pub fn pathSegments(request: Request) []const []const u8 {
         var segments: memory.List([]const u8) = .{};
         var parts = std.mem.tokenizeScalar(u8, request.path(), '/');
@@ -57,7 +57,7 @@ pub const Request = struct {
         return segments.items;
     }
 
-    /// What follows the first `?`, as sent.
+    /// The part after the first `?`, as sent.
     pub fn query(request: Request) ?[]const u8 {
         return request.source.query();
     }
@@ -79,7 +79,7 @@ pub const Request = struct {
         return request.source.header(name);
     }
 
-    /// The same as text: what is not UTF-8 is replaced by U+FFFD.
+    /// The same as text: invalid UTF-8 is replaced by U+FFFD.
     pub fn headerText(request: Request, name: []const u8) ?[]const u8 {
         return request.source.headerText(name);
     }
@@ -100,13 +100,13 @@ pub const Request = struct {
         return first(&found, name);
     }
 
-    /// All cookies, in order, their values as sent; what is not UTF-8 is replaced by U+FFFD.
+    /// All cookies, in order, their values as sent; invalid UTF-8 is replaced by U+FFFD.
     pub fn cookies(request: Request) []const Pair {
         var found = Cookies.of(request);
         return all(&found);
     }
 
-    /// The client's address as the proxy's socket has it, without port: `203.0.113.7` or `2001:db8::1`.
+    /// The peer address of the client's connection, without port: `203.0.113.7` or `2001:db8::1`.
     pub fn clientIp(request: Request) []const u8 {
         return request.source.clientIp();
     }
@@ -121,7 +121,7 @@ pub const Request = struct {
         return request.source.tls();
     }
 
-    /// The attempts of this request that failed, oldest first. Empty on the first call.
+    /// The failed attempts of this request, oldest first. Empty on the first call.
     pub fn attempts(request: Request) []const types.Attempt {
         return request.source.attempts();
     }

@@ -1,7 +1,7 @@
-//! What the tenant's modules keep from one decision to the next: counters and small values.
+//! State that the tenant's modules keep between decisions: counters and small values.
 //!
-//! They live in the proxy's memory, are the tenant's own, and are gone when it restarts. What fits is bounded by the
-//! tenant's `quota.shared_bytes`: an error is nothing unusual, and a good module says what it does then.
+//! They live in the proxy's memory, belong to the tenant, and are lost when it restarts. Their size is bounded by the
+//! tenant's `quota.shared_bytes`: an error is not unusual, and a good module handles it.
 //!
 //! A key is at most 256 bytes, a value at most 16,384. In a native test, `testing.clock` sets the time.
 
@@ -10,12 +10,12 @@ const store = @import("platform.zig").host.shared;
 pub const Error = store.Error;
 
 pub const Options = struct {
-    /// The time after which an entry is gone, from when it was made. Null: it stays.
+    /// The time after which an entry expires, from its creation. Null: never.
     ttl_ms: ?u32 = null,
 };
 
-/// Adds to a counter, which is made with 0 if it is not there, and gives the sum. A counter keeps the TTL it was made
-/// with, so one with a TTL counts what happens in that time.
+/// Adds to a counter, which is created with 0 if it is absent, and returns the sum. A counter keeps the TTL of
+/// its creation, so one with a TTL counts the events within that time.
 pub fn add(key: []const u8, amount: i64, options: Options) Error!i64 {
     return store.add(key, amount, options.ttl_ms);
 }
@@ -30,12 +30,12 @@ pub fn get(key: []const u8) ?[]const u8 {
     return store.get(key);
 }
 
-/// Makes or replaces a value.
+/// Creates or replaces a value.
 pub fn set(key: []const u8, value: []const u8, options: Options) Error!void {
     return store.set(key, value, options.ttl_ms);
 }
 
-/// Makes or replaces a value if it is as expected until then; null: if it is not there. Tells whether it was.
+/// Creates or replaces a value if the current one is as expected; null: if it is absent. Returns whether it was.
 pub fn compareAndSet(key: []const u8, expected: ?[]const u8, value: []const u8, options: Options) Error!bool {
     return store.compareAndSet(key, expected, value, options.ttl_ms);
 }

@@ -2,7 +2,7 @@
 //! a host:
 //!
 //! ```zig
-//! test "the canary is for those who ask" {
+//! test "the canary is for clients that request it" {
 //!     pointsman.testing.reset();
 //!     pointsman.testing.config(
 //!         \\{"stable": "127.0.0.1:9101", "canary": "127.0.0.1:9102"}
@@ -31,7 +31,7 @@ pub fn reset() void {
     host.state = .{};
 }
 
-/// Sets what the module finds in `config`: a JSON object. `{}` until then.
+/// Sets the content of `config`: a JSON object. `{}` until then.
 pub fn config(json: []const u8) void {
     const table = std.json.parseFromSliceLeaky(std.json.Value, memory.allocator, json, .{}) catch |problem|
         std.debug.panic("testing.config: `{s}` is no JSON: {s}", .{ json, @errorName(problem) });
@@ -49,7 +49,7 @@ pub fn random(values: []const u64) void {
     host.state.random = values;
 }
 
-/// Sets what is known of an upstream.
+/// Sets the statistics of an upstream.
 pub fn upstream(known: types.Upstream) void {
     host.state.upstreams.put(memory.allocator, known.address, known) catch @panic("out of memory");
 }
@@ -153,12 +153,12 @@ pub const TestRequest = struct {
     }
 };
 
-/// An attempt that failed since nobody listened.
+/// An attempt that failed because nothing listened on the address.
 pub fn refused(address: []const u8) types.Attempt {
     return failedAttempt(address, .connect, .refused);
 }
 
-/// An attempt that failed since no connection came about in time.
+/// An attempt that failed because the connection timed out.
 pub fn timedOut(address: []const u8) types.Attempt {
     return failedAttempt(address, .connect, .timeout);
 }

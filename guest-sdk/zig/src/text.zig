@@ -6,7 +6,7 @@ const memory = @import("memory.zig");
 /// What `+` stands for.
 pub const Plus = enum { plus, space };
 
-/// `%XX` becomes the byte XX, and what is not UTF-8 then becomes U+FFFD. A `%` without two hexadecimal digits stays.
+/// `%XX` becomes the byte XX, and invalid UTF-8 then becomes U+FFFD. A `%` without two hexadecimal digits stays.
 pub fn decode(encoded: []const u8, plus: Plus) []const u8 {
     const is_plain = for (encoded) |byte| {
         if (byte == '%' or byte == '+' or byte >= 0x80) break false;
@@ -45,7 +45,7 @@ fn expectDecoded(expected: []const u8, encoded: []const u8) !void {
     try std.testing.expectEqualStrings(expected, decode(encoded, .space));
 }
 
-test "escapes become bytes, and what is none stays" {
+test "escapes become bytes, and other text is kept" {
     try expectDecoded("", "");
     try expectDecoded("cart", "cart");
     try expectDecoded("café noir", "caf%C3%a9+noir");
@@ -55,7 +55,7 @@ test "escapes become bytes, and what is none stays" {
     try std.testing.expectEqualStrings("a+b", decode("a+b", .plus));
 }
 
-test "what is not UTF-8 is replaced, part by part" {
+test "invalid UTF-8 is replaced, part by part" {
     try expectDecoded("\u{fffd}", "%FF");
     try expectDecoded("a\u{fffd}b\u{fffd}\u{fffd}", "a%E2%82b%C0%AF");
     try std.testing.expectEqualStrings("\u{fffd}x", lossy("\xf0\x9f\x92x"));

@@ -1,6 +1,6 @@
 //! The records of the contract: `wit/0.1/types.wit`, `request.wit` and `upstreams.wit`.
 //!
-//! Fields stand in the WIT's order and have its names, with `_` for `-`; `abi.zig` derives from them what the host
+//! Fields are in the WIT's order and have its names, with `_` for `-`; `abi.zig` derives from them what the host
 //! reads. Units, limits and what the host refuses are said in the WIT. What has a default here may be left out.
 
 const std = @import("std");
@@ -18,7 +18,7 @@ pub const Decision = union(enum) {
     pass,
 };
 
-/// Where the request goes and what is changed on its way.
+/// Where the request goes, and how it is changed.
 pub const Route = struct {
     peer: Peer,
     rewrite: Rewrite = .{},
@@ -32,7 +32,7 @@ pub const Route = struct {
     }
 };
 
-/// An answer that the module itself gives.
+/// A response from the module itself.
 pub const Response = struct {
     /// 200 to 599.
     status: u16,
@@ -48,7 +48,7 @@ pub const Response = struct {
         };
     }
 
-    /// With a body of JSON, which is sent as it is.
+    /// With a body of JSON, which is sent unchanged.
     pub fn json(status: u16, body: []const u8) Response {
         return .{
             .status = status,
@@ -72,7 +72,7 @@ pub const Header = struct {
 
 // --- The peer ------------------------------------------------------------------------------------------------------
 
-/// An upstream, and how to connect to it. What is not said is left to the tenant's configuration, or off. A wrong value
+/// An upstream, and how to connect to it. Unset fields are left to the tenant's configuration, or off. A wrong value
 /// is refused by the host, which names the field; it is never ignored.
 pub const Peer = struct {
     /// `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`.
@@ -117,7 +117,7 @@ pub const Tls = struct {
     client_cert: ?[]const u8 = null,
     /// Key exchange groups to offer, best first: `X25519:P-256`.
     curves: ?[]const u8 = null,
-    /// Whether to send a second key share beside a post-quantum one. BoringSSL only.
+    /// Whether to send a second key share with a post-quantum one. BoringSSL only.
     second_key_share: ?bool = null,
 };
 
@@ -131,7 +131,7 @@ pub const Verify = enum {
     none,
 };
 
-/// An HTTP proxy that is asked, by CONNECT, for a tunnel to the peer.
+/// An HTTP proxy that opens a tunnel to the peer by CONNECT.
 pub const ConnectProxy = struct {
     address: []const u8,
     /// Added to the CONNECT request.
@@ -228,7 +228,7 @@ pub const SocketOptions = struct {
 
 // --- Changes to the request ----------------------------------------------------------------------------------------
 
-/// What the upstream sees differently from what the client sent. Applied in the order of the fields.
+/// Changes to the request that the upstream receives. Applied in the order of the fields.
 pub const Rewrite = struct {
     /// `host` or `host:port`. Null: the client's.
     authority: ?[]const u8 = null,
@@ -238,7 +238,7 @@ pub const Rewrite = struct {
     remove_headers: []const []const u8 = &.{},
     /// Set: replaces all values of that name.
     set_headers: []const Header = &.{},
-    /// Added after the values that are there.
+    /// Added after the existing values.
     add_headers: []const Header = &.{},
 
     /// Removes all values of a header.
@@ -257,7 +257,7 @@ pub const Rewrite = struct {
     }
 };
 
-/// What may be tried after a failure. A module may narrow what the host allows, never widen it.
+/// The retries allowed after a failure. A module may restrict what the host allows, never extend it.
 pub const RetryPolicy = struct {
     /// Attempts for this request, this one and all before it included. Null: the tenant's limit. 1: no retry.
     attempts: ?u32 = null,
@@ -275,7 +275,7 @@ pub const Attempt = struct {
     address: []const u8,
     stage: Stage,
     failure: Failure,
-    /// The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused.
+    /// The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused.
     status: ?u16,
     /// Whether a pooled connection was used.
     reused_connection: bool,
@@ -287,7 +287,7 @@ pub const Attempt = struct {
     detail: []const u8,
 };
 
-/// How far the attempt came.
+/// How far the attempt got.
 pub const Stage = enum {
     resolve,
     connect,
@@ -297,7 +297,7 @@ pub const Stage = enum {
     receive,
     other,
 
-    /// As the WIT has it: `connect-proxy`.
+    /// As in the WIT: `connect-proxy`.
     pub fn name(stage: Stage) []const u8 {
         return switch (stage) {
             .connect_proxy => "connect-proxy",
@@ -306,7 +306,7 @@ pub const Stage = enum {
     }
 };
 
-/// What happened.
+/// The failure.
 pub const Failure = enum {
     timeout,
     refused,
@@ -318,7 +318,7 @@ pub const Failure = enum {
     status,
     other,
 
-    /// As the WIT has it: `proxy-refused`.
+    /// As in the WIT: `proxy-refused`.
     pub fn name(failure: Failure) []const u8 {
         return switch (failure) {
             .proxy_refused => "proxy-refused",
@@ -331,7 +331,7 @@ pub const Failure = enum {
 
 /// Facts about the client's TLS connection.
 pub const ClientTls = struct {
-    /// The server name that the client asked for, in lower case.
+    /// The server name that the client sent, in lower case.
     sni: ?[]const u8,
     /// Such as `TLSv1.3`.
     version: []const u8,
@@ -343,14 +343,14 @@ pub const ClientTls = struct {
 
 /// What the proxy itself saw of an upstream.
 pub const Upstream = struct {
-    /// As it was asked for, or as the group has it.
+    /// As in the call, or as in the group.
     address: []const u8,
     health: Health = .unknown,
-    /// Attempts under way, in this proxy.
+    /// Attempts in flight, in this proxy.
     in_flight: u32 = 0,
     /// Time to the head of a response, in microseconds, averaged. Null before the first one.
     latency_us: ?u32 = null,
-    /// Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+    /// Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
     failures: u32 = 0,
 };
 

@@ -63,7 +63,7 @@ test "all query parameters keep their order" {
     try expectEqualDeep(expected, testing.get("/?b=1&&a=2&b=3").request().queryParams());
 }
 
-test "cookies come from all their headers" {
+test "cookies of all headers are read" {
     const request = testing.get("/")
         .header("Cookie", "a=1;b = 2; c=x=y; flag")
         .header("cookie", "d=4; a=5; e=\xff")
@@ -130,7 +130,7 @@ test "configuration is found by its pointer" {
     try expectText(null, config.get("name"));
 }
 
-test "defaults stand in for what is absent" {
+test "defaults replace absent values" {
     testing.reset();
     try expectEqualStrings("{}", config.json());
     try expectEqualStrings("shop", try config.textOr("/name", "shop"));
@@ -169,7 +169,7 @@ test "the table is read as a type" {
     try expectEqualDeep(Table{ .name = "shop" }, try config.parse(Table));
 }
 
-test "lines come with their level and once" {
+test "each line is recorded once, with its level" {
     testing.reset();
     pointsman.log.info("cart", .{});
     pointsman.log.warn("{d} left", .{3});

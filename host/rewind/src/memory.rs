@@ -128,7 +128,7 @@ impl Memories {
 
 /// The component reported something that is no memory.
 #[derive(Debug, thiserror::Error)]
-#[error("what was reported is not a whole memory")]
+#[error("the reported ranges are not a complete memory")]
 struct NotMemory;
 
 impl Memory {
@@ -272,13 +272,13 @@ pub mod tests {
         REFUSES.set(refuses);
     }
 
-    /// A range of this many pages that nobody uses.
+    /// A range of this many unused pages.
     pub fn unused(pages: usize) -> Memory {
         Memory { start: PAGE_BYTES, pages }
     }
 
     #[test]
-    fn memories_recorded_in_two_stores_are_nobodys() {
+    fn memories_recorded_by_two_stores_belong_to_neither() {
         let mut memories = Memories::default();
         assert!(memories.of_store(1).is_none());
         memories.record(unused(1), 1);

@@ -138,7 +138,7 @@ mod tests {
             let (store, decide) = &mut self.current;
             for page in [page, 8] {
                 let before = write(store, *decide, u32::try_from(page * PAGE_BYTES).expect("an address"));
-                assert_eq!(before.expect("it is written"), 0, "all was put back");
+                assert_eq!(before.expect("it is written"), 0, "everything is restored");
             }
             if self.rewinder.rewind(store) {
                 return Origin::Rewound;

@@ -339,7 +339,7 @@ pub mod tests {
         assert!(store.put_back_writable(), "it is still protected");
         let errno = nix::errno::Errno::EXDEV;
         errno.set();
-        assert_eq!(write(&mut store, decide, at(2)).expect("it is writable"), 0, "it was put back");
+        assert_eq!(write(&mut store, decide, at(2)).expect("it is writable"), 0, "it is restored");
         write(&mut store, decide, at(5)).expect("the protection ends");
         assert_eq!(nix::errno::Errno::last(), errno, "a signal handler leaves `errno` alone");
         assert!(!store.put_back_writable());

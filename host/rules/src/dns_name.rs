@@ -15,7 +15,7 @@ pub enum BadName {
     NotAscii,
     #[error("has more than 253 characters")]
     Long,
-    #[error("has an empty label: there is a dot too many")]
+    #[error("has an empty label: there is one dot too many")]
     EmptyLabel,
     #[error("has a label of more than 63 characters")]
     LongLabel,

@@ -74,7 +74,7 @@ mod tests {
     struct Outer(#[source] io::Error);
 
     #[test]
-    fn kernel_says_what_is_used_up() {
+    fn exhausted_resource_is_read_from_the_kernels_error() {
         for (errno, expected) in [
             (Errno::MFILE, Some(Exhausted::Descriptors)),
             (Errno::NFILE, Some(Exhausted::SystemDescriptors)),

@@ -315,7 +315,7 @@ mod tests {
     use crate::request::{Arrival, DownstreamTls, RequestHead, attempts};
 
     #[test]
-    fn a_read_is_noted_once() {
+    fn read_is_recorded_once() {
         let mut reads = Reads::default();
         for _ in 0..3 {
             reads.note(Read::Path);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_reads_end_the_list_not_the_memory() {
+    fn list_of_reads_is_bounded() {
         let mut reads = Reads::default();
         for number in 0..10_000 {
             reads.note(Read::ConfigGet(format!("/{number}")));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_argument_is_not_kept() {
+    fn huge_argument_is_not_stored() {
         let mut reads = Reads::default();
         reads.note(Read::ConfigGet("x".repeat(100_000)));
         assert!(reads.list().is_empty());
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_is_shown_as_the_wit_names_it() {
+    fn read_is_displayed_with_its_wit_name() {
         assert_eq!(Read::HeaderText(HeaderName::from_static("cookie")).to_string(), r#"header-text("cookie")"#);
         assert_eq!(Read::Path.to_string(), "path");
     }

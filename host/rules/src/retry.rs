@@ -88,35 +88,35 @@ mod tests {
     }
 
     #[test]
-    fn idempotent_request_is_tried_again() {
+    fn idempotent_request_is_retried() {
         check(GET, true);
     }
 
     #[test]
-    fn sent_post_is_never_tried_again() {
+    fn sent_post_is_never_retried() {
         check(POST, false);
         check(Failed { allowed: 16, ..POST }, false);
     }
 
     #[test]
-    fn post_that_did_not_leave_is_tried_again() {
+    fn unsent_post_is_tried_again() {
         check(Failed { progress: Progress::NothingSent, ..POST }, true);
         check(Failed { progress: Progress::NotProcessed, ..POST }, true);
     }
 
     #[test]
-    fn nothing_is_tried_again_once_the_client_has_part_of_the_response() {
+    fn no_retry_once_the_client_has_part_of_the_response() {
         check(Failed { progress: Progress::Answered, ..GET }, false);
     }
 
     #[test]
-    fn a_body_that_is_gone_cannot_be_sent_again() {
+    fn request_whose_body_is_gone_is_not_retried() {
         check(Failed { body: Body::Gone, ..GET }, false);
         check(Failed { body: Body::Gone, progress: Progress::NothingSent, ..POST }, false);
     }
 
     #[test]
-    fn nothing_is_tried_again_once_the_time_is_over() {
+    fn no_retry_after_the_deadline() {
         check(Failed { time: Time::Over, ..GET }, false);
         check(Failed { time: Time::Over, progress: Progress::NothingSent, ..GET }, false);
     }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_judged_as_the_rfc_has_it() {
+    fn idempotent_methods_are_those_of_the_rfc() {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE] {
             assert_eq!(Idempotent::of(&method), Idempotent::Yes, "{method}");
         }

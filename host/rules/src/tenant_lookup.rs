@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_owns_the_rest() {
+    fn hostname_without_an_owner_is_not_found() {
         check("other.test", None);
         check("", None);
         check(":80", None);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn star_owns_the_rest_even_without_a_name() {
+    fn star_matches_every_other_request_even_without_a_hostname() {
         let all = matching(&[], &[], &[HostPattern::Any]);
         let table = TenantTable::new([(&all, 1)]);
         assert_eq!(table.owner("web", None, "other.test"), Some(&1));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn more_general_claim_is_taken_where_the_special_one_has_no_such_host() {
+    fn more_general_claim_applies_where_the_specific_one_lacks_the_host() {
         check_order("inner", None, "shop.example", Some("any"));
         check_order("web", Some("cart.test"), "cart.test", Some("any"));
         check_order("inner", Some("shop.test"), "shop.example", Some("sni"));

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_hide_or_turn_text_are_escaped() {
+    fn invisible_and_bidirectional_characters_are_escaped() {
         check("invoice\u{202e}gpj.exe", 100, ("invoice\\u{202e}gpj.exe", false));
         for hidden in [
             '\u{7f}',
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_what_serde_json_writes_but_for_hidden_characters() {
+    fn json_equals_serde_jsons_except_for_invisible_characters() {
         let value = serde_json::json!({"a": [1, "x\"\n", null, {}], "b": {"c": [], "d": 1.5}});
         assert_eq!(json(&value), value.to_string());
         assert_eq!(json_pretty(&value), serde_json::to_string_pretty(&value).expect("JSON"));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_lines() {
+    fn line_breaks_are_kept() {
         assert_eq!(printable_lines("a\nb\n"), "a\nb\n");
         assert_eq!(printable_line("a\nb"), "a\\nb");
         assert_eq!(printable_lines("a\u{1b}[2J\nb\u{202e}\r\n"), "a\\u{1b}[2J\nb\\u{202e}\\r\n");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cause_is_told_twice() {
+    fn no_cause_is_printed_twice() {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot read")]
         struct Read(#[source] std::fmt::Error);

@@ -69,7 +69,7 @@ fn entry(entry: &Entry) -> Value {
         "modules": entry.modules,
         "origin": entry.origin,
         "made": time(entry.made),
-        "standing": entry.standing,
+        "standing": entry.status,
         "since": time(entry.since),
     })
 }

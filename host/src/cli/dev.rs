@@ -35,7 +35,7 @@ pub struct Arguments {
     /// The configuration of `--module`, as JSON
     #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
     module_config: String,
-    /// Where `--module` is served
+    /// The address on which `--module` is served
     #[arg(long, value_name = "IP:PORT", requires = "module", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 }

@@ -40,26 +40,26 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Begin a module: a folder with a router, a test, a configuration, and the commands
+    /// Create a project: a folder with a router, a test, a configuration, and a page with the commands
     #[command(after_help = new::EXAMPLES)]
     New(new::Arguments),
     /// Build the module of a project, in any of the languages that have an SDK
     #[command(after_help = build::EXAMPLES)]
     Build(build::Arguments),
-    /// Serve traffic until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1 opens the
-    /// access log again, SIGUSR2 upgrades the program
+    /// Serve traffic until SIGTERM or SIGINT; SIGHUP reloads the configuration, SIGUSR1 reopens the
+    /// access log, SIGUSR2 upgrades the program
     Run(run::Arguments),
     /// Check a configuration and load its modules, without serving
     Check(ConfigFile),
-    /// Ask a module offline about one request, and show what it read, what it decided and what the host makes of it
+    /// Evaluate one request offline, and show the module's reads, its decision, and the result of the host's checks
     #[command(after_help = decide::EXAMPLES)]
     Decide(Box<decide::Arguments>),
-    /// Show a module's imports, exports and needs, and what would refuse it
+    /// Show a module's imports, exports and needs, and why it would be refused
     Inspect(inspect::Arguments),
-    /// Run a module while you write it: prints every decision, and loads saved files at once
+    /// Run a module during development: prints every decision, and reloads saved files
     #[command(after_help = dev::EXAMPLES)]
     Dev(Box<dev::Arguments>),
-    /// Show and change what a running proxy serves
+    /// Inspect a running proxy, and control the versions that it serves
     #[command(after_help = admin::HELP)]
     Admin(Box<admin::Arguments>),
     /// Build a module read from standard input; `run` starts this for each module

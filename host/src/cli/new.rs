@@ -21,7 +21,7 @@ pub struct Arguments {
     /// The language to write it in
     #[arg(short, long, value_name = "LANG")]
     lang: Language,
-    /// Where the project goes [default: a folder of its name, here]
+    /// The project's folder [default: its name, in the current folder]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ pub fn new(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Arguments { name, lang, .. } = arguments;
     let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
     if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
-        bail!("{} is there already: a project begins in a folder of its own (see --folder)", folder.display());
+        bail!("{} exists already: a project needs a new folder (see --folder)", folder.display());
     }
     make(&folder, name, *lang).with_context(|| format!("cannot write to {}", folder.display()))?;
     println!("{}", next_steps(&folder, *lang));

@@ -35,7 +35,7 @@ impl Reach {
     pub fn of_config(file: &Path) -> anyhow::Result<Reach> {
         let admin = match config::load_admin(file) {
             Ok(admin) => admin,
-            Err(errors) => bail!("{errors}\nso the API cannot be found; --socket PATH says where it is"),
+            Err(errors) => bail!("{errors}\nso the API cannot be found; pass its path with --socket PATH"),
         };
         match admin {
             Some(AdminConfig { socket: Some(socket), .. }) => Ok(Reach::Socket(socket)),

@@ -20,7 +20,7 @@ use crate::server::{self, Launch, Order, Server, Signals, StartError, Stopped};
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
-    /// Take the place of the process PID, which started this one when it got SIGUSR2
+    /// Replace the process PID, which started this one upon SIGUSR2
     #[arg(long, value_name = "PID", hide = true)]
     upgrade: Option<NonZeroI32>,
 }
@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(predecessor) = arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get()))
         && let Err(error) = server::end_predecessor(predecessor)
     {
-        tracing::error!(%error, "upgrade: the process before this one cannot be told to end");
+        tracing::error!(%error, "upgrade: cannot tell the previous process to end");
     }
     let signal = loop {
         match signals.next(server.on_quit()) {
@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 /// Gives the listeners to the successor, which ends this process with SIGTERM once it serves.
 fn hand_over(server: &Server) {
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        tracing::error!(error = chain(error), "upgrade: the listeners were not handed over; this process goes on");
+        tracing::error!(error = chain(error), "upgrade: the listeners were not handed over; this process continues");
     };
     let listeners = match server.hand_over() {
         Ok(listeners) => listeners,
@@ -130,7 +130,7 @@ fn tell_service_manager() {
     };
     let told: std::io::Result<usize> = told();
     if let Err(error) = told {
-        tracing::warn!(%error, "the service manager cannot be told that the proxy serves (NOTIFY_SOCKET)");
+        tracing::warn!(%error, "cannot notify the service manager that the proxy is ready (NOTIFY_SOCKET)");
     }
 }
 

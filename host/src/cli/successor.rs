@@ -13,7 +13,7 @@ use crate::server::{Control, Server};
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error(
-        "this process was started without `proxy.upgrade_socket`, on which its listeners would change hands: configure \
+        "this process was started without `proxy.upgrade_socket`, which is needed to hand over its listeners: configure \
          it, and restart once"
     )]
     NoSocket,
@@ -21,7 +21,7 @@ enum Refused {
     FirstProcess,
     #[error("the successor that was started before is still loading")]
     Loading,
-    #[error("this process ends already")]
+    #[error("this process is already stopping")]
     Ending,
     #[error("cannot start a thread for it")]
     Thread { source: std::io::Error },
@@ -55,7 +55,7 @@ impl Successors {
     /// version changes.
     pub fn start(&self) {
         if let Err(refused) = self.try_start() {
-            tracing::error!(error = chain(&refused), "upgrade: refused; this process goes on");
+            tracing::error!(error = chain(&refused), "upgrade: refused; this process continues");
         }
     }
 
@@ -83,12 +83,12 @@ impl Successors {
             control.settle();
             let ended = run();
             let mut now = shared.lock();
-            let goes_on = *now == Now::Loading;
-            if goes_on {
+            let continues = *now == Now::Loading;
+            if continues {
                 *now = Now::Alone;
                 control.freeze(false);
             }
-            let what_now = if goes_on { "this process goes on" } else { "this process ends as well" };
+            let what_now = if continues { "this process continues" } else { "this process ends as well" };
             match ended {
                 Ok(status) => tracing::error!(%status, "upgrade: the successor ended; {what_now}"),
                 Err(error) => tracing::error!(%error, "upgrade: the successor cannot be started; {what_now}"),

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_strangers_stays_on_its_line() {
+    fn untrusted_text_stays_on_one_line() {
         check(&[["a\nb", "1", "\u{1b}[2J"]], "NAME  LIVE  MODULES\na\\nb  1     \\u{1b}[2J\n");
     }
 }

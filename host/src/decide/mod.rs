@@ -14,7 +14,7 @@ use pointsman_rules::quota::{Admission, Change, Outcome};
 
 use crate::answer::Failure;
 use crate::evaluate::{Action, Evaluation, ModuleCall, Question, Step};
-use crate::release::{Judged, Serving, Version};
+use crate::release::{Serving, TrialOutcome, Version};
 use crate::tenant::Tenant;
 
 /// The version that decides, and the tenant's serving state that it was taken from.
@@ -46,7 +46,7 @@ impl<'a> Decider<'a> {
     /// Takes the decision from the cache. A hit costs the tenant nothing, so neither quota nor breaker applies.
     pub fn cached(&mut self, inputs: &'a Inputs) -> Option<DecisionEvent<'a>> {
         let (action, module) = self.evaluation.cached(inputs)?;
-        self.judge(Some(Judged::Agreed), || String::new());
+        self.judge(Some(TrialOutcome::Agreed), || String::new());
         Some(DecisionEvent { cached: Some(module), ..self.event(inputs, Vec::new(), Ok(action)) })
     }
 
@@ -64,7 +64,7 @@ impl<'a> Decider<'a> {
         let calls = self.evaluation.take_calls();
         calls.iter().for_each(|call| charge(tenant, call));
         let failure = || action.as_ref().err().map(Failure::to_string).unwrap_or_default();
-        self.judge(judged(&action), failure);
+        self.judge(trial_outcome(&action), failure);
         note_breaker(tenant, admission, &action);
         match action {
             Ok(action) => Step::Done(self.event(inputs, calls, Ok(action))),
@@ -88,23 +88,23 @@ impl<'a> Decider<'a> {
     }
 
     /// Notes the outcome of a decision, if its version is on trial.
-    fn judge(&self, judged: Option<Judged>, reason: impl FnOnce() -> String) {
+    fn judge(&self, outcome: Option<TrialOutcome>, reason: impl FnOnce() -> String) {
         let Rollout { serving, version } = self.rollout;
         if serving.is_on_trial(version)
-            && let Some(judged) = judged
+            && let Some(outcome) = outcome
         {
             let tenant = self.question.tenant;
-            tenant.releases.note(serving, version, judged, &reason(), &tenant.config.release);
+            tenant.releases.note(serving, version, outcome, &reason(), &tenant.config.release);
         }
     }
 }
 
 /// Judges a version on trial by one of its decisions. None: the modules are not the cause of the failure.
-fn judged(action: &Result<Action, Failure>) -> Option<Judged> {
+fn trial_outcome(action: &Result<Action, Failure>) -> Option<TrialOutcome> {
     match action {
-        Ok(_) => Some(Judged::Agreed),
-        Err(failure) if failure.is_defect() => Some(Judged::Failed),
-        Err(failure) if failure.is_declined() => Some(Judged::Declined),
+        Ok(_) => Some(TrialOutcome::Agreed),
+        Err(failure) if failure.is_defect() => Some(TrialOutcome::Failed),
+        Err(failure) if failure.is_declined() => Some(TrialOutcome::Declined),
         Err(_) => None,
     }
 }

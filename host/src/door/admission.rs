@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_kept_and_given_back() {
+    fn each_bound_is_enforced_and_released() {
         let process = Slots::new(3);
         let metrics = Metrics::new().expect("metrics");
         let listener = |name| Arc::new(metrics.listener(name));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_clients_count_by_their_network_and_load_balancers_not_at_all() {
+    fn ipv6_clients_count_by_network_and_load_balancers_do_not_count() {
         let exempt = vec!["10.0.0.0/8".parse().expect("a network")];
         let metrics = Metrics::new().expect("metrics").listener("web");
         let admission = Admission::new(Slots::new(9), 9, 1, exempt, Arc::new(metrics));

@@ -21,7 +21,7 @@ use crate::door::http2::{self, Streams};
 use crate::door::listener::Listener;
 use crate::door::pending::Pending;
 use crate::door::report::Reporter;
-use crate::door::stream::{Arrived, DoorStream};
+use crate::door::stream::{ConnectionContext, DoorStream};
 use crate::door::tls::TlsAcceptor;
 use crate::door::wire::{Reads, Socket, Wire};
 use crate::log::AccessLogger;
@@ -98,10 +98,11 @@ where
         let client = peer.map(|peer| peer.ip().to_canonical());
         let name = self.listener.name.clone();
         let reporter = Arc::new(Reporter::new(name, client, self.access.clone(), self.metrics.clone()));
-        let arrived = Arrived { listener: self.listener.clone(), phase, reporter: reporter.clone(), admitted, at };
+        let context =
+            ConnectionContext { listener: self.listener.clone(), phase, reporter: reporter.clone(), admitted, at };
         match &self.tls {
             None => {
-                let stream = DoorStream::new(Wire::new(socket, peer, Reads::Direct), arrived);
+                let stream = DoorStream::new(Wire::new(socket, peer, Reads::Direct), context);
                 self.speak(stream, client, None, &reporter).await;
             }
             Some(tls) => {
@@ -110,8 +111,8 @@ where
                     Ok(Ok((stream, facts))) => {
                         reporter.handshake_completed();
                         // The time for the first byte begins when the handshake is complete.
-                        let arrived = Arrived { at: Instant::now(), ..arrived };
-                        self.speak(DoorStream::new(stream, arrived), client, Some(facts), &reporter).await;
+                        let context = ConnectionContext { at: Instant::now(), ..context };
+                        self.speak(DoorStream::new(stream, context), client, Some(facts), &reporter).await;
                     }
                     Ok(Err(error)) => reporter.handshake_failed("tls-handshake", &error.to_string()),
                     Err(_) => {

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn deadlines_may_move_both_ways() {
+    async fn deadline_may_move_forwards_and_backwards() {
         let start = tokio::time::Instant::now();
         let at = |seconds| (start + Duration::from_secs(seconds)).into_std();
         let mut clock = Clock::default();

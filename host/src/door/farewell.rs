@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn client_that_still_sends_reads_its_answer() {
         let (mut client, metrics) = closed(b"a body that nobody reads", Duration::from_secs(60)).await;
-        client.write_all(&vec![b'x'; 1_000_000]).await.expect("somebody reads");
+        client.write_all(&vec![b'x'; 1_000_000]).await.expect("the peer reads");
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.expect("an answer");
         assert!(answer == "answer" && is_open(&metrics));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_lingering_the_connection_is_gone_at_once() {
+    async fn connection_without_lingering_is_closed_at_once() {
         let (mut client, metrics) = closed(b"", Duration::ZERO).await;
         assert!(!is_open(&metrics));
         let mut answer = String::new();

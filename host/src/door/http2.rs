@@ -280,7 +280,11 @@ fn begin<A>(
         return session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
     }
     if session.req_header().method == http::Method::CONNECT {
-        reporter.refused_stream(405, "connect-method", "CONNECT is not served: this proxy is no tunnel for clients");
+        reporter.refused_stream(
+            405,
+            "connect-method",
+            "CONNECT is not supported: this proxy opens no tunnels for clients",
+        );
         return refuse_connect(&mut session, connection.listener.answers);
     }
     let mut session = ServerSession::new_http2(session);

@@ -82,7 +82,7 @@ enum At {
 }
 
 /// An admitted connection's listener, shared state and start time.
-pub struct Arrived {
+pub struct ConnectionContext {
     pub listener: Arc<Listener>,
     pub phase: Arc<HeadPhase>,
     pub reporter: Arc<Reporter>,
@@ -92,8 +92,8 @@ pub struct Arrived {
 }
 
 impl<S: IO + 'static> DoorStream<S> {
-    pub fn new(inner: S, arrived: Arrived) -> DoorStream<S> {
-        let Arrived { listener, phase, reporter, admitted, at } = arrived;
+    pub fn new(inner: S, context: ConnectionContext) -> DoorStream<S> {
+        let ConnectionContext { listener, phase, reporter, admitted, at } = context;
         DoorStream {
             inner: Some(inner),
             at: At::Head,
@@ -230,14 +230,14 @@ impl<S: IO + 'static> DoorStream<S> {
             let read = if self.held.is_empty() && self.empty_lines == 0 {
                 self.poll_whole_head(cx, buf)
             } else {
-                self.poll_more(cx, 4096).map_ok(|_| Came::Held)
+                self.poll_more(cx, 4096).map_ok(|_| HeadRead::Held)
             };
             match read {
-                Poll::Ready(Ok(Came::Whole)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(Came::Held)) if self.ended => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(HeadRead::Whole)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(HeadRead::Held)) if self.ended => return Poll::Ready(Ok(())),
                 // An empty line after a body does not begin the next request.
-                Poll::Ready(Ok(Came::Held)) if self.held.iter().all(|byte| b"\r\n".contains(byte)) => {}
-                Poll::Ready(Ok(Came::Held)) => self.begin(),
+                Poll::Ready(Ok(HeadRead::Held)) if self.held.iter().all(|byte| b"\r\n".contains(byte)) => {}
+                Poll::Ready(Ok(HeadRead::Held)) => self.begin(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if self.is_overdue(cx) => return Poll::Ready(Err(self.overdue())),
                 Poll::Pending => return Poll::Pending,
@@ -246,7 +246,7 @@ impl<S: IO + 'static> DoorStream<S> {
     }
 
     /// Reads into the caller's buffer: most heads arrive in one piece and are checked in place.
-    fn poll_whole_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Came>> {
+    fn poll_whole_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<HeadRead>> {
         let before = buf.filled().len();
         ready!(self.poll_inner(cx, buf))?;
         let arrived = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -261,11 +261,11 @@ impl<S: IO + 'static> DoorStream<S> {
             self.begin();
             self.start_body(Framer::new(checked.framing));
             buf.set_filled(before.saturating_add(end));
-            return Poll::Ready(Ok(Came::Whole));
+            return Poll::Ready(Ok(HeadRead::Whole));
         }
         self.held.extend_from_slice(arrived);
         buf.set_filled(before);
-        Poll::Ready(Ok(Came::Held))
+        Poll::Ready(Ok(HeadRead::Held))
     }
 
     /// Moves the head from `held` to `head`, if it is complete.
@@ -439,7 +439,7 @@ fn hand_on(bytes: &mut BytesMut, buf: &mut ReadBuf<'_>) {
 }
 
 /// The result of a read for a head.
-enum Came {
+enum HeadRead {
     /// A whole head, which was passed on.
     Whole,
     /// Bytes, or the end of the connection; bytes are kept in `held`.

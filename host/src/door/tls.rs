@@ -151,7 +151,7 @@ struct Handshake {
 impl TlsAccept for Handshake {
     async fn certificate_callback(&self, ssl: &mut SslRef) {
         if let Err(error) = self.certificate.load().put(ssl) {
-            tracing::error!(error = reason(&error), "a client gets no certificate");
+            tracing::error!(error = reason(&error), "cannot send a client the certificate");
         }
     }
 }

@@ -280,10 +280,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_writes_leave_together_and_large_ones_in_order() {
+    async fn small_writes_are_coalesced_and_large_ones_keep_their_order() {
         let (mut wire, mut client) = pair();
         wire.write_all(b"head").await.expect("gathered");
-        assert!(client.try_read(&mut [0; 9]).is_err(), "nothing has left");
+        assert!(client.try_read(&mut [0; 9]).is_err(), "nothing has been sent");
         let large = vec![b'x'; 1_000_000];
         let writes = async {
             wire.write_all(&large).await.expect("written");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_gathered_leaves_when_the_wire_is_dropped() {
+    async fn buffered_bytes_are_sent_when_the_wire_is_dropped() {
         let (mut wire, mut client) = pair();
         wire.write_all(b"alert").await.expect("gathered");
         drop(wire);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn record_is_read_at_once_and_given_in_pieces() {
+    async fn tls_record_is_read_whole_and_returned_in_pieces() {
         let (mut wire, mut client) = pair();
         client.write_all(&[b"head", &b"x".repeat(4000)[..], b"rest"].concat()).await.expect("sent");
         let mut piece = [0; 4];

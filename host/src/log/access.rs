@@ -138,7 +138,7 @@ impl AccessLogger {
     pub fn reopen(&self) {
         match (&self.sink, &self.file) {
             (Some(sink), Some(_)) => sink.reopen(),
-            _ => tracing::info!("the access log is no file: nothing is reopened"),
+            _ => tracing::info!("the access log is not a file: nothing to reopen"),
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_turns_or_hides_a_part_of_a_line() {
+    fn bidirectional_and_invisible_characters_are_escaped_in_a_line() {
         let access = Access {
             time: "2026-11-24T15:38:37.000Z".to_owned(),
             listener: "web",

@@ -133,7 +133,7 @@ impl Queue {
                         tracing::info!("the access log is reopened");
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the access log cannot be reopened; its lines go where they went before");
+                        tracing::error!(%error, "the access log cannot be reopened; its lines still go to the previous file");
                     }
                 }
             }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn disk_that_hangs_keeps_nobody_waiting() {
+    fn hanging_disk_blocks_no_caller() {
         let (sink, _opener, out) = gated();
         let line = vec![b'x'; 1024 * 1024];
         for _ in 0..100 {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_written_at_the_end() {
+    fn buffered_lines_are_written_at_shutdown() {
         let (sink, opener, out) = gated();
         sink.push(b"last\n");
         drop(sink);

@@ -65,17 +65,17 @@ impl Metrics {
         let families = Families {
             requests: counter(
                 "pointsman_requests_total",
-                "Requests that ended, by class of their status; `none`: the client had gone",
+                "Completed requests, by class of their status; `none`: the client disconnected first",
                 &["tenant", "status"],
             )?,
             unrouted: counter(
                 "pointsman_unrouted_requests_total",
-                "Requests that no tenant could be found for, by failure code",
+                "Requests without a tenant, by failure code",
                 &["code"],
             )?,
             decisions: counter(
                 "pointsman_decisions_total",
-                "Decisions that modules were asked for, by what came of them",
+                "Decisions requested from modules, by outcome",
                 &["tenant", "outcome"],
             )?,
             decision_seconds: registered(&registry, HistogramVec::new(decision_seconds, &["tenant"])?)?,
@@ -91,7 +91,7 @@ impl Metrics {
             )?,
             attempts: counter(
                 "pointsman_attempts_total",
-                "Ended attempts to reach an upstream, by outcome",
+                "Completed attempts to reach an upstream, by outcome",
                 &["tenant", "outcome"],
             )?,
             breaker: gauge(
@@ -146,38 +146,38 @@ impl Metrics {
             )?,
             reloads: counter(
                 "pointsman_config_reloads_total",
-                "Times that the configuration was read again: `done`, or `refused` as a whole",
+                "Reloads of the configuration, by outcome: `done`, or `refused` as a whole",
                 &["outcome"],
             )?,
             connections: gauge("pointsman_connections", "Open connections of clients", &["listener"])?,
             accept_errors: counter(
                 "pointsman_accept_errors_total",
-                "Connections that could not be accepted, as a rule for want of file descriptors",
+                "Connections that could not be accepted, usually for lack of file descriptors",
                 &["listener"],
             )?,
             refused_connections: counter(
                 "pointsman_refused_connections_total",
-                "Connections that were closed as they came in, by the bound that was reached",
+                "Connections closed on arrival, by the limit that was reached",
                 &["listener", "reason"],
             )?,
             closed_connections: counter(
                 "pointsman_closed_connections_total",
-                "Connections that the proxy closed since the client kept it waiting or broke the protocol, by reason",
+                "Connections that the proxy closed because the client was too slow or violated the protocol, by reason",
                 &["listener", "reason"],
             )?,
             refused_requests: counter(
                 "pointsman_refused_requests_total",
-                "Requests that were refused before they had a tenant, by what is wrong with them",
+                "Requests refused before a tenant was chosen, by problem",
                 &["listener", "reason"],
             )?,
             handshakes: counter(
                 "pointsman_tls_handshakes_total",
-                "TLS handshakes of clients that ended, by what came of them",
+                "Completed TLS handshakes with clients, by outcome",
                 &["listener", "outcome"],
             )?,
             admin_refused: counter(
                 "pointsman_admin_refused_total",
-                "Requests to the admin address from clients that may not ask, by the error's code",
+                "Refused requests to the admin address, by error code",
                 &["code"],
             )?,
         };

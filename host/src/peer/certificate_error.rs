@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn reason_of_the_last_verification_is_known() {
+    fn reason_of_the_last_failed_verification_is_returned() {
         watch_certificates();
         let now = Asn1Time::days_from_now(0).expect("a time");
         let since = Asn1Time::from_unix(0).expect("a time").diff(&now).expect("a difference");

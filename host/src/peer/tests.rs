@@ -97,7 +97,7 @@ fn route(raw: contract::Route) -> Box<RouteSpec> {
 }
 
 #[test]
-fn peer_of_a_route_that_is_taken_again_is_the_same() {
+fn peer_of_a_reused_route_is_the_same() {
     let connections = Count::default();
     let connector = Arc::new(TransportConnector::new(None));
     let again = |raw: contract::Route| {
@@ -119,12 +119,12 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
     let mut tls = contract::Route::to("1.1.1.1:443");
     tls.peer.tls = Some(contract::Tls::verified(Some("api.test".to_owned())));
     tls.peer.timeouts.read_ms = Some(5);
-    let (made, taken) = again(tls);
-    let Prepared { peer: taken, reached } = taken.expect("a peer");
-    assert!(reached.is_some() && taken.options.tracer.is_some(), "each attempt is watched by itself");
-    assert_eq!(taken.options.idle_timeout, Some(Duration::from_secs(3)));
-    assert_eq!((taken.reuse_hash(), &taken._address, &taken.sni), (made.reuse_hash(), &made._address, &made.sni));
-    assert_eq!((taken.group_key, taken.options.read_timeout), (7, made.options.read_timeout));
+    let (made, reused) = again(tls);
+    let Prepared { peer: reused, reached } = reused.expect("a peer");
+    assert!(reached.is_some() && reused.options.tracer.is_some(), "each attempt has its own tracer");
+    assert_eq!(reused.options.idle_timeout, Some(Duration::from_secs(3)));
+    assert_eq!((reused.reuse_hash(), &reused._address, &reused.sni), (made.reuse_hash(), &made._address, &made.sni));
+    assert_eq!((reused.group_key, reused.options.read_timeout), (7, made.options.read_timeout));
     // A name may have another address next time, and a connection that is not kept has a new key each time.
     assert!(again(contract::Route::to("api.test:80")).1.is_none());
     let mut not_kept = contract::Route::to("1.1.1.1:80");
@@ -133,7 +133,7 @@ fn peer_of_a_route_that_is_taken_again_is_the_same() {
 }
 
 #[test]
-fn pool_keys_are_interned_and_never_given_twice() {
+fn pool_keys_are_interned_and_never_reused() {
     let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
     let with = |isolation: u32| {
         let mut raw = contract::Route::to("1.1.1.7:80");

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn success_opens_the_tunnel_and_keeps_what_follows() {
+    async fn success_opens_the_tunnel_and_keeps_the_following_bytes() {
         assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\n").await, Ok(Vec::new()));
         assert_eq!(
             answered(b"HTTP/1.0 200 Connection established\r\nvia: x\r\n\r\nhello").await,
@@ -158,13 +158,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn interim_answers_are_passed_over() {
+    async fn interim_responses_are_skipped() {
         let answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\nHTTP/1.1 204 x\r\n\r\n";
         assert_eq!(answered(answer).await, Ok(Vec::new()));
     }
 
     #[tokio::test]
-    async fn other_statuses_refuse() {
+    async fn other_statuses_are_refusals() {
         for status in [301, 407, 502] {
             let expected = StatusCode::from_u16(status).expect("a status");
             let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 4\r\n\r\nbody");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_that_are_not_http_are_told_as_such() {
+    async fn answer_that_is_not_http_is_its_own_error() {
         for answer in [&b"SSH-2.0-OpenSSH_9.2\r\n\r\n"[..], b"\x16\x03\x01\x02", b"HTTP/1.1 abc x\r\n\r\n"] {
             let opened = answered(answer).await;
             assert!(matches!(opened, Err(TunnelError::Protocol(_))), "{opened:?}");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn proxy_that_hangs_up_is_told_as_such() {
+    async fn proxy_that_closes_the_connection_is_its_own_error() {
         assert_eq!(answered(b"").await, Err(TunnelError::Closed));
         assert_eq!(answered(b"HTTP/1.1 200").await, Err(TunnelError::Closed));
     }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn listener_that_is_our_own_is_left_whatever_its_path() {
+    async fn connection_to_an_own_listener_is_refused_whatever_its_path() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         let unnamed = format!("{UNNAMED_SOCKET}AbCdEf");

@@ -47,7 +47,7 @@ pub struct Candidate {
 
 /// The outcome of one decision of a candidate.
 #[derive(Debug)]
-pub enum Judged {
+pub enum TrialOutcome {
     /// In shadow: the same decision as the live version's. As a canary: a usable decision.
     Agreed,
     /// As a canary: it refused to decide, or passed.
@@ -153,17 +153,17 @@ impl Candidate {
         self.waiting.enter(WAITING)
     }
 
-    pub fn count(&self, judged: Judged) {
-        let (counter, outcome) = match &judged {
-            Judged::Agreed => (&self.agreements, "agreed"),
-            Judged::Declined => (&self.declined, "declined"),
-            Judged::Differed(_) => (&self.differences, "differed"),
-            Judged::Failed => (&self.failures, "failed"),
-            Judged::Skipped => (&self.skipped, "skipped"),
+    pub fn count(&self, trial: TrialOutcome) {
+        let (counter, outcome) = match &trial {
+            TrialOutcome::Agreed => (&self.agreements, "agreed"),
+            TrialOutcome::Declined => (&self.declined, "declined"),
+            TrialOutcome::Differed(_) => (&self.differences, "differed"),
+            TrialOutcome::Failed => (&self.failures, "failed"),
+            TrialOutcome::Skipped => (&self.skipped, "skipped"),
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.metrics.candidate(outcome);
-        if let Judged::Differed(difference) = judged {
+        if let TrialOutcome::Differed(difference) = trial {
             let mut examples = self.examples.lock();
             if examples.len() == EXAMPLES {
                 examples.pop_front();
@@ -244,23 +244,23 @@ mod tests {
         };
         let now = Instant::now();
         let by_count = candidate(Stage::Shadow, 1, now);
-        (0..2).for_each(|_| by_count.count(Judged::Agreed));
-        by_count.count(Judged::Failed);
+        (0..2).for_each(|_| by_count.count(TrialOutcome::Agreed));
+        by_count.count(TrialOutcome::Failed);
         assert_eq!(by_count.verdict(&config, now + Duration::from_secs(59)), Verdict::GoOn);
         assert!(matches!(by_count.verdict(&config, now + Duration::from_secs(60)), Verdict::Promote { .. }));
-        by_count.count(Judged::Agreed);
+        by_count.count(TrialOutcome::Agreed);
         assert!(matches!(by_count.verdict(&config, now), Verdict::Promote { .. }));
-        by_count.count(Judged::Failed);
+        by_count.count(TrialOutcome::Failed);
         assert!(matches!(by_count.verdict(&config, now), Verdict::Abort { .. }));
         let idle = candidate(Stage::Shadow, 1, now);
-        (0..9).for_each(|_| idle.count(Judged::Declined));
+        (0..9).for_each(|_| idle.count(TrialOutcome::Declined));
         assert_eq!(idle.verdict(&config, now + Duration::from_secs(600)), Verdict::GoOn, "it has shown nothing");
         let by_hand = ReleaseConfig::default();
         assert_eq!(by_count.verdict(&by_hand, now + Duration::from_secs(600)), Verdict::GoOn);
     }
 
     #[test]
-    fn so_many_requests_wait_for_one_candidate() {
+    fn queue_of_a_candidate_is_bounded() {
         let candidate = candidate(Stage::Shadow, 1, Instant::now());
         let mut waiting: Vec<Counted> = (0..WAITING).filter_map(|_| candidate.may_wait()).collect();
         assert!(waiting.len() == WAITING && candidate.may_wait().is_none());

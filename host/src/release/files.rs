@@ -11,18 +11,18 @@ pub struct Files {
     pub tests: Vec<Option<Digest>>,
 }
 
-/// Who asked for the files to be checked.
+/// The reason why the files are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum CheckTrigger {
     /// The watch: refused files are not tried again until they change.
-    ByWatch,
+    Watch,
     /// An operator: refused files are tried again, since they may pass now.
-    ByOrder,
+    Operator,
 }
 
 /// The part of the files that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum FileChange {
     Nothing,
     /// Only the tests changed: they run against the live version.
     Tests,
@@ -31,26 +31,26 @@ pub enum News {
 
 /// The result of the last check of a tenant's files.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct LastCheck {
     /// The last files that passed.
     passed: Files,
     /// Files refused since then.
     refused: Option<Files>,
 }
 
-impl Seen {
-    pub fn news(&self, now: &Files, asked: Asked) -> News {
-        if self.passed == *now || (asked == Asked::ByWatch && self.refused.as_ref() == Some(now)) {
-            News::Nothing
+impl LastCheck {
+    pub fn change(&self, now: &Files, trigger: CheckTrigger) -> FileChange {
+        if self.passed == *now || (trigger == CheckTrigger::Watch && self.refused.as_ref() == Some(now)) {
+            FileChange::Nothing
         } else if self.passed.modules == now.modules {
-            News::Tests
+            FileChange::Tests
         } else {
-            News::Modules
+            FileChange::Modules
         }
     }
 
     pub fn pass(&mut self, now: Files) {
-        *self = Seen { passed: now, refused: None };
+        *self = LastCheck { passed: now, refused: None };
     }
 
     pub fn refuse(&mut self, now: Files) {
@@ -72,25 +72,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_tried_again_by_order_or_when_it_changes() {
-        let mut seen = Seen::default();
-        seen.pass(files("one", None));
-        assert_eq!(seen.news(&files("one", None), Asked::ByOrder), News::Nothing);
-        assert_eq!(seen.news(&files("two", None), Asked::ByWatch), News::Modules);
-        seen.refuse(files("two", None));
-        assert_eq!(seen.news(&files("two", None), Asked::ByWatch), News::Nothing);
-        assert_eq!(seen.news(&files("two", None), Asked::ByOrder), News::Modules);
-        assert_eq!(seen.news(&files("two", Some("tests")), Asked::ByWatch), News::Modules);
-        assert_eq!(seen.news(&files("one", None), Asked::ByWatch), News::Nothing, "back to what passed");
+    fn refused_files_are_tried_again_when_an_operator_asks_or_they_change() {
+        let mut last = LastCheck::default();
+        last.pass(files("one", None));
+        assert_eq!(last.change(&files("one", None), CheckTrigger::Operator), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Watch), FileChange::Modules);
+        last.refuse(files("two", None));
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Watch), FileChange::Nothing);
+        assert_eq!(last.change(&files("two", None), CheckTrigger::Operator), FileChange::Modules);
+        assert_eq!(last.change(&files("two", Some("tests")), CheckTrigger::Watch), FileChange::Modules);
+        assert_eq!(last.change(&files("one", None), CheckTrigger::Watch), FileChange::Nothing, "back to what passed");
     }
 
     #[test]
-    fn tests_that_change_alone_make_no_version() {
-        let mut seen = Seen::default();
-        seen.pass(files("one", Some("tests")));
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByWatch), News::Tests);
-        seen.refuse(files("one", Some("others")));
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByWatch), News::Nothing);
-        assert_eq!(seen.news(&files("one", Some("others")), Asked::ByOrder), News::Tests);
+    fn change_of_the_tests_alone_makes_no_version() {
+        let mut last = LastCheck::default();
+        last.pass(files("one", Some("tests")));
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Watch), FileChange::Tests);
+        last.refuse(files("one", Some("others")));
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Watch), FileChange::Nothing);
+        assert_eq!(last.change(&files("one", Some("others")), CheckTrigger::Operator), FileChange::Tests);
     }
 }

@@ -16,7 +16,8 @@ pub struct Entry {
     pub modules: Vec<Digest>,
     pub origin: Origin,
     pub made: DateTime<Utc>,
-    pub standing: Standing,
+    #[serde(rename = "standing")]
+    pub status: VersionStatus,
     pub since: DateTime<Utc>,
     /// None: not loaded since the proxy was started, because nothing needed it. Its modules are in `proxy.state_dir`.
     #[serde(skip)]
@@ -25,7 +26,7 @@ pub struct Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum VersionStatus {
     Live,
     Candidate,
     /// It served without being rolled back; a newer one serves now.
@@ -70,7 +71,7 @@ impl History {
     }
 
     /// Continues numbering after `number`, unless it is past it already.
-    pub fn go_on_from(&mut self, number: u64) {
+    pub fn continue_from(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
     }
 
@@ -92,7 +93,7 @@ impl History {
 
     /// Adds an entry from before the proxy was started.
     pub fn remember(&mut self, entry: Entry) {
-        self.go_on_from(entry.number);
+        self.continue_from(entry.number);
         match self.entries.iter_mut().find(|known| known.number == entry.number) {
             Some(known) => known.since = entry.since,
             None => {
@@ -103,19 +104,19 @@ impl History {
     }
 
     /// Records the current state of a version, which may be new.
-    pub fn set(&mut self, version: &Arc<Version>, standing: Standing) {
+    pub fn set(&mut self, version: &Arc<Version>, status: VersionStatus) {
         let since = Utc::now();
         match self.entries.iter_mut().find(|entry| entry.number == version.number) {
-            Some(entry) if entry.standing == standing && entry.version.is_some() => {}
+            Some(entry) if entry.status == status && entry.version.is_some() => {}
             Some(entry) => {
-                (entry.standing, entry.since, entry.version) = (standing, since, Some(version.clone()));
+                (entry.status, entry.since, entry.version) = (status, since, Some(version.clone()));
             }
             None => self.entries.push(Entry {
                 number: version.number,
                 modules: version.digests().collect(),
                 origin: version.origin,
                 made: version.made,
-                standing,
+                status,
                 since,
                 version: Some(version.clone()),
             }),
@@ -127,7 +128,7 @@ impl History {
     pub fn keep(&mut self, most: usize, needed: Option<u64>) {
         let previous = self.previous().map(|entry| entry.number).filter(|_| most > 0);
         let stays = |entry: &Entry| {
-            matches!(entry.standing, Standing::Live | Standing::Candidate)
+            matches!(entry.status, VersionStatus::Live | VersionStatus::Candidate)
                 || [previous, needed].contains(&Some(entry.number))
         };
         let mut others: Vec<_> = self.entries.iter().filter(|entry| !stays(entry)).collect();
@@ -143,7 +144,7 @@ impl History {
 
     /// The last version that served without being rolled back.
     pub fn previous(&self) -> Option<&Entry> {
-        let good = self.entries.iter().filter(|entry| entry.standing == Standing::Replaced);
+        let good = self.entries.iter().filter(|entry| entry.status == VersionStatus::Replaced);
         good.max_by_key(|entry| entry.since)
     }
 }
@@ -152,11 +153,11 @@ impl History {
 mod tests {
     use super::*;
 
-    fn history(standings: &[Standing]) -> History {
+    fn history(statuses: &[VersionStatus]) -> History {
         let mut history = History::default();
-        for standing in standings {
+        for status in statuses {
             let number = history.next_number();
-            history.set(&Arc::new(Version::new(number, Vec::new(), Origin::File)), standing.clone());
+            history.set(&Arc::new(Version::new(number, Vec::new(), Origin::File)), status.clone());
         }
         history
     }
@@ -166,8 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn oldest_goes_first_and_what_serves_stays() {
-        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Replaced, Standing::Live]);
+    fn oldest_version_is_removed_first_and_serving_versions_stay() {
+        let mut history =
+            history(&[VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Live]);
         history.keep(2, None);
         assert_eq!(numbers(&history), [2, 3, 4]);
         history.keep(0, None);
@@ -175,17 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn candidates_that_fail_do_not_push_the_last_good_version_out() {
-        let aborted = || Standing::Aborted { because: "x".to_owned() };
-        let mut history = history(&[Standing::Replaced, Standing::Live, aborted(), aborted(), aborted()]);
+    fn failed_candidates_do_not_evict_the_last_good_version() {
+        let aborted = || VersionStatus::Aborted { because: "x".to_owned() };
+        let mut history = history(&[VersionStatus::Replaced, VersionStatus::Live, aborted(), aborted(), aborted()]);
         history.keep(2, None);
         assert_eq!(numbers(&history), [1, 2, 5]);
         assert_eq!(history.previous().map(|entry| entry.number), Some(1));
     }
 
     #[test]
-    fn version_that_decides_where_the_new_one_fails_stays_whatever_its_age() {
-        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Live]);
+    fn version_under_probation_keeps_its_predecessor_whatever_its_age() {
+        let mut history = history(&[VersionStatus::Replaced, VersionStatus::Replaced, VersionStatus::Live]);
         history.keep(0, Some(1));
         assert_eq!(numbers(&history), [1, 3]);
     }

@@ -40,7 +40,7 @@ pub enum TestError {
     Request { path: PathBuf, name: String, message: String },
     #[error("`{path}`: test `{name}`: {message}{}", more(.others))]
     Failed { path: PathBuf, name: String, message: String, others: usize },
-    #[error("`{path}`: after {done} tests {} s are over: make them fewer", LONGEST.as_secs())]
+    #[error("`{path}`: after {done} tests {} s are over: use fewer tests", LONGEST.as_secs())]
     Time { path: PathBuf, done: usize },
 }
 
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_the_outcome_is_enough() {
+    fn expectation_may_name_a_part_of_the_outcome() {
         let found = json!({"connect": {"peer": {"address": "a:1", "tls": {"sni": "a"}}, "note": "x"}});
         check(json!({"connect": {}}), found.clone(), None);
         check(json!({"connect": {"peer": {"address": "a:1"}}}), found.clone(), None);

@@ -9,10 +9,10 @@ use pointsman_system::permits::Permits;
 use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
-use crate::release::files::{Files, News};
+use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
-use crate::release::store::{Kept, Store, StoreError};
-use crate::release::{Asked, CannotRollBack, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
+use crate::release::store::{SavedState, Store, StoreError};
+use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
 /// Prepares versions and saves the state that outlives the process.
@@ -34,8 +34,8 @@ pub struct Source {
 
 /// The result of checking a tenant's files.
 #[derive(Debug)]
-pub enum Released {
-    Nothing,
+pub enum ReleaseOutcome {
+    Unchanged,
     /// Only the tests changed, and the live version passes them: the number of tests.
     Tests(usize),
     Version(Arc<Version>),
@@ -65,7 +65,7 @@ pub enum OnDamage {
 
 /// The state on disk differs from the versions that serve. Saving is retried about every second.
 #[derive(Debug, thiserror::Error)]
-#[error("done, but not kept: {now} now; after a restart: {then}; it is tried again every second")]
+#[error("done, but not saved: {now} now; after a restart: {then}; saving is retried every second")]
 pub struct NotKept {
     now: String,
     then: String,
@@ -161,9 +161,9 @@ impl ReleaseManager {
     }
 
     /// The saved state of a tenant. None: there is none, or it was damaged and has been set aside.
-    pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
+    pub fn saved_state(&self, tenant: &str) -> Result<Option<SavedState>, StoreError> {
         let Some(store) = &self.store else { return Ok(None) };
-        let error = match store.kept(tenant) {
+        let error = match store.saved_state(tenant) {
             Err(error) if self.on_damage == OnDamage::UseFiles => error,
             known => return known,
         };
@@ -177,8 +177,8 @@ impl ReleaseManager {
     }
 
     /// Loads the versions that served a tenant when another process ended, or says why they cannot be loaded.
-    pub fn last_served(&self, config: &TenantConfig, kept: &Kept) -> Result<LastServed, NotLoaded> {
-        let live = self.load_entry(config, kept.live().ok_or(NotLoaded::NoVersion)?)?;
+    pub fn last_served(&self, config: &TenantConfig, saved: &SavedState) -> Result<LastServed, NotLoaded> {
+        let live = self.load_entry(config, saved.live().ok_or(NotLoaded::NoVersion)?)?;
         let version = |entry: &Entry| {
             let told = |error: &NotLoaded| {
                 let why = pointsman_rules::text::chain(error);
@@ -186,8 +186,8 @@ impl ReleaseManager {
             };
             self.load_entry(config, entry).inspect_err(told).ok()
         };
-        let candidate = kept.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
-        let previous = kept.previous().and_then(version);
+        let candidate = saved.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
+        let previous = saved.previous().and_then(version);
         Ok(LastServed { live, rest: Rest { candidate, previous } })
     }
 
@@ -197,9 +197,9 @@ impl ReleaseManager {
     }
 
     /// Continues a tenant where another process ended.
-    pub fn go_on(&self, tenant: &Tenant, kept: Kept, rest: Rest) {
-        tenant.drain(kept.drained);
-        tenant.releases.go_on(kept, rest.candidate, rest.previous, &tenant.config.release);
+    pub fn restore(&self, tenant: &Tenant, saved: SavedState, rest: Rest) {
+        tenant.drain(saved.drained);
+        tenant.releases.restore(saved, rest.candidate, rest.previous, &tenant.config.release);
     }
 
     /// Loads the modules of a saved version.
@@ -218,15 +218,20 @@ impl ReleaseManager {
 
     /// Checks a tenant's files, and releases a version if their modules are new. The caller holds
     /// `VersionState::preparing`.
-    pub fn release_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
-        let released = self.of_files(tenant, origin, asked);
+    pub fn release_files(
+        &self,
+        tenant: &Tenant,
+        origin: Origin,
+        trigger: CheckTrigger,
+    ) -> Result<ReleaseOutcome, Arc<Refused>> {
+        let released = self.of_files(tenant, origin, trigger);
         if let Err(refused) = &released {
             tenant.releases.refuse(origin, refused.clone());
         }
         released
     }
 
-    fn of_files(&self, tenant: &Tenant, origin: Origin, asked: Asked) -> Result<Released, Arc<Refused>> {
+    fn of_files(&self, tenant: &Tenant, origin: Origin, trigger: CheckTrigger) -> Result<ReleaseOutcome, Arc<Refused>> {
         let config = &tenant.config;
         let mut sources = Vec::new();
         for module in &config.modules {
@@ -234,19 +239,19 @@ impl ReleaseManager {
         }
         let tests = self.tests(config)?;
         let files = files(&sources, &tests);
-        let news = tenant.releases.seen.lock().news(&files, asked);
-        let done = match news {
-            News::Nothing => return Ok(Released::Nothing),
-            News::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(Released::Tests),
-            News::Modules => self.of_sources(tenant, &sources, &tests, origin).map(Released::Version),
+        let change = tenant.releases.last_check.lock().change(&files, trigger);
+        let done = match change {
+            FileChange::Nothing => return Ok(ReleaseOutcome::Unchanged),
+            FileChange::Tests => self.test(tenant, &tests, &tenant.releases.live().modules).map(ReleaseOutcome::Tests),
+            FileChange::Modules => self.of_sources(tenant, &sources, &tests, origin).map(ReleaseOutcome::Version),
         };
         match &done {
             Ok(_) => {
-                tenant.releases.seen.lock().pass(files);
+                tenant.releases.last_check.lock().pass(files);
                 let _keeping = tenant.releases.keeping.lock();
                 self.keep_or_tell(tenant);
             }
-            Err(_) => tenant.releases.seen.lock().refuse(files),
+            Err(_) => tenant.releases.last_check.lock().refuse(files),
         }
         Ok(done?)
     }
@@ -317,7 +322,7 @@ impl ReleaseManager {
             }
             self.add(tenant, std::slice::from_ref(&source))?;
             let version = tenant.releases.take(modules.clone(), Origin::Upload, trial, &config.release);
-            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.keep(tenant).err() });
+            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.save(tenant).err() });
         }
     }
 
@@ -339,9 +344,9 @@ impl ReleaseManager {
     fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
         let _keeping = tenant.releases.keeping.lock();
         if let Err(refused) = self.add(tenant, sources) {
-            tracing::error!(tenant = %tenant.name, error = %refused, "a module is not kept for the next start");
+            tracing::error!(tenant = %tenant.name, error = %refused, "cannot save a module for the next start");
         }
-        tenant.releases.seen.lock().pass(files(sources, tests));
+        tenant.releases.last_check.lock().pass(files(sources, tests));
         serve();
         self.keep_or_tell(tenant);
     }
@@ -402,27 +407,27 @@ impl ReleaseManager {
     /// Makes sure that the next start would find the versions that serve now.
     pub fn ensure_kept(&self, tenant: &Tenant) -> Result<(), NotKept> {
         let _keeping = tenant.releases.keeping.lock();
-        if tenant.releases.is_to_be_kept() { self.keep(tenant) } else { Ok(()) }
+        if tenant.releases.is_unsaved() { self.save(tenant) } else { Ok(()) }
     }
 
     fn keep_or_tell(&self, tenant: &Tenant) {
-        if let Err(error) = self.keep(tenant) {
+        if let Err(error) = self.save(tenant) {
             tell(tenant, &error);
         }
     }
 
     /// Saves a tenant's versions for the next start.
-    fn keep(&self, tenant: &Tenant) -> Result<(), NotKept> {
-        let kept = tenant.releases.to_keep(tenant.is_drained());
+    fn save(&self, tenant: &Tenant) -> Result<(), NotKept> {
+        let saved = tenant.releases.state_to_save(tenant.is_drained());
         let Some(store) = &self.store else { return Ok(()) };
-        store.keep(&tenant.name, &kept).map_err(|source| {
+        store.save(&tenant.name, &saved).map_err(|source| {
             tenant.releases.is_still_to_be_kept();
-            let then = match store.kept(&tenant.name) {
+            let then = match store.saved_state(&tenant.name) {
                 Ok(Some(before)) => before.to_string(),
                 Ok(None) => "the configured files serve".to_owned(),
                 Err(_) => "not known".to_owned(),
             };
-            NotKept { now: kept.to_string(), then, source }
+            NotKept { now: saved.to_string(), then, source }
         })
     }
 
@@ -446,13 +451,13 @@ impl ReleaseManager {
     /// Removes modules that no tenant refers to.
     pub fn sweep(&self) {
         if let Some(Err(error)) = self.store.as_ref().map(Store::sweep) {
-            tracing::warn!(%error, "old modules stay in proxy.state_dir");
+            tracing::warn!(%error, "cannot remove old modules from proxy.state_dir");
         }
     }
 }
 
 fn tell(tenant: &Tenant, error: &NotKept) {
-    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "what serves now is not kept for the next start");
+    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "cannot save the serving versions for the next start");
 }
 
 /// The reason that the history gives for an operator's change.

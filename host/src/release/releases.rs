@@ -12,11 +12,13 @@ use pointsman_wasm::module::Module;
 
 use crate::metrics::TenantMetrics;
 use crate::release::candidate::Verdict;
-use crate::release::files::{Files, Seen};
+use crate::release::files::{Files, LastCheck};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
-use crate::release::store::Kept;
-use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, Standing, Trial, Version};
+use crate::release::store::SavedState;
+use crate::release::{
+    Candidate, CandidateReport, Entry, Origin, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus,
+};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct VersionState {
     serving: ArcSwap<Serving>,
     history: Mutex<History>,
     metrics: Arc<TenantMetrics>,
-    pub(super) seen: Mutex<Seen>,
+    pub(super) last_check: Mutex<LastCheck>,
     /// The live version or the candidate differs from the state on disk.
     changed: AtomicBool,
     /// Held while a new version is prepared, and while the tenant gets another configuration: these run one at a time,
@@ -37,19 +39,19 @@ pub struct VersionState {
 
 /// There is no candidate to promote or abort.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no candidate; `pointsman admin show TENANT` shows what there is")]
+#[error("there is no candidate; `pointsman admin show TENANT` lists the versions")]
 pub struct NoCandidate;
 
 /// A version that a tenant cannot be rolled back to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CannotRollBack {
-    #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists what there is")]
+    #[error("there is no earlier version that served well: `pointsman admin show TENANT` lists the versions")]
     NoPrevious,
     #[error("version {0} is not in the history; `pointsman admin show TENANT` lists what can be gone back to")]
     Unknown(u64),
     #[error("version {0} is live")]
     IsLive(u64),
-    #[error("version {0} is on trial, and the live one serves well: abort the trial, or say which version is meant")]
+    #[error("version {0} is on trial, and the live one serves well: abort the trial, or name the version")]
     OnTrial(u64),
     #[error("version {number} cannot be loaded again: {message}")]
     NotLoaded { number: u64, message: String },
@@ -60,8 +62,8 @@ impl VersionState {
     pub fn new(tenant: Arc<str>, live: Version, metrics: Arc<TenantMetrics>) -> VersionState {
         let live = Arc::new(live);
         let mut history = History::default();
-        history.go_on_from(live.number);
-        history.set(&live, Standing::Live);
+        history.continue_from(live.number);
+        history.set(&live, VersionStatus::Live);
         live.keep_instances(true);
         metrics.version(live.number, live.digests());
         VersionState {
@@ -69,7 +71,7 @@ impl VersionState {
             serving: ArcSwap::from_pointee(Serving { live, candidate: None, probation: None }),
             history: Mutex::new(history),
             metrics,
-            seen: Mutex::default(),
+            last_check: Mutex::default(),
             changed: AtomicBool::new(true),
             preparing: Mutex::default(),
             keeping: Mutex::default(),
@@ -77,26 +79,26 @@ impl VersionState {
     }
 
     /// Continues where another process ended: with its history, its candidate, and the probation of a new live version.
-    pub(super) fn go_on(
+    pub(super) fn restore(
         &self,
-        kept: Kept,
+        saved: SavedState,
         candidate: Option<(Version, Trial)>,
         previous: Option<Version>,
         config: &ReleaseConfig,
     ) {
         let (now, mut history) = (Instant::now(), self.history.lock());
-        let is_to_be_written = kept.lacks_checksum;
-        history.go_on_from(kept.last_number);
-        kept.versions.into_iter().for_each(|entry| history.remember(entry));
-        self.seen.lock().pass(kept.files);
+        let is_to_be_written = saved.lacks_checksum;
+        history.continue_from(saved.last_number);
+        saved.versions.into_iter().for_each(|entry| history.remember(entry));
+        self.last_check.lock().pass(saved.files);
         let mut serving = Serving::clone(&self.serving.load());
         if let Some((version, trial)) = candidate {
             let version = Arc::new(version);
-            history.set(&version, Standing::Candidate);
+            history.set(&version, VersionStatus::Candidate);
             serving.candidate = Some(Arc::new(Candidate::new(version, trial, self.metrics.clone(), now)));
         }
         if let Some(previous) = previous.map(Arc::new) {
-            history.set(&previous, Standing::Replaced);
+            history.set(&previous, VersionStatus::Replaced);
             serving.probation = Probation::begin(&previous, config, now);
         }
         self.swap(&mut history, serving, config);
@@ -104,12 +106,16 @@ impl VersionState {
     }
 
     /// Takes over the history of a process whose live version cannot be loaded any more.
-    pub fn remember(&self, kept: Kept, why: &str) {
+    pub fn remember(&self, saved: SavedState, why: &str) {
         let mut history = self.history.lock();
-        for mut entry in kept.versions {
-            entry.standing = match entry.standing {
-                Standing::Live => Standing::RolledBack { because: format!("it could not be loaded again: {why}") },
-                Standing::Candidate => Standing::Aborted { because: "the live version could not be loaded".to_owned() },
+        for mut entry in saved.versions {
+            entry.status = match entry.status {
+                VersionStatus::Live => {
+                    VersionStatus::RolledBack { because: format!("it could not be loaded again: {why}") }
+                }
+                VersionStatus::Candidate => {
+                    VersionStatus::Aborted { because: "the live version could not be loaded".to_owned() }
+                }
                 other => other,
             };
             history.remember(entry);
@@ -118,18 +124,18 @@ impl VersionState {
 
     /// The digests of the files that passed last.
     pub fn passed_files(&self) -> Files {
-        self.seen.lock().passed().clone()
+        self.last_check.lock().passed().clone()
     }
 
     /// The state that the next start needs.
-    pub(super) fn to_keep(&self, drained: bool) -> Kept {
+    pub(super) fn state_to_save(&self, drained: bool) -> SavedState {
         let history = self.history.lock();
         let serving = self.serving.load();
         self.changed.store(false, Ordering::Relaxed);
-        Kept {
+        SavedState {
             last_number: history.last_number(),
             versions: history.entries().to_vec(),
-            files: self.seen.lock().passed().clone(),
+            files: self.last_check.lock().passed().clone(),
             trial: serving.candidate.as_ref().map(|candidate| candidate.trial),
             probation_after: serving.probation.as_ref().map(|probation| probation.previous.number),
             drained,
@@ -138,7 +144,7 @@ impl VersionState {
     }
 
     /// Whether the serving versions differ from the state on disk.
-    pub fn is_to_be_kept(&self) -> bool {
+    pub fn is_unsaved(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
 
@@ -170,7 +176,7 @@ impl VersionState {
     /// Records a new version that was refused.
     pub fn refuse(&self, origin: Origin, refused: Arc<Refused>) {
         tracing::error!(tenant = %self.tenant, origin = origin.name(), step = refused.step.name(), error = %refused,
-            "a new version is refused; the live one goes on serving");
+            "a new version was refused; the live one still serves");
         self.metrics.release("refused");
         self.history.lock().failed(FailedRelease { at: Utc::now(), origin, refused });
     }
@@ -265,17 +271,24 @@ impl VersionState {
         let mut serving = Serving::clone(&self.serving.load());
         tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, because, "rolled back");
         self.end_trial(history, &mut serving, &format!("rolled back to version {}", version.number));
-        history.set(&serving.live, Standing::RolledBack { because: because.to_owned() });
+        history.set(&serving.live, VersionStatus::RolledBack { because: because.to_owned() });
         serving.live.keep_instances(false);
         self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
 
     /// Counts a decision of a version that is on trial or new, and promotes, aborts or rolls back accordingly. If the
     /// decision failed, `because` is the failure.
-    pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, because: &str, config: &ReleaseConfig) {
-        let is_failure = matches!(judged, Judged::Failed);
+    pub fn note(
+        &self,
+        serving: &Serving,
+        version: &Version,
+        outcome: TrialOutcome,
+        because: &str,
+        config: &ReleaseConfig,
+    ) {
+        let is_failure = matches!(outcome, TrialOutcome::Failed);
         if let Some(candidate) = serving.candidate.as_ref().filter(|tried| tried.version.number == version.number) {
-            candidate.count(judged);
+            candidate.count(outcome);
             self.judge(candidate, config, Instant::now());
             return;
         }
@@ -347,7 +360,7 @@ impl VersionState {
         let now = Instant::now();
         let serving = match trial.stage {
             Stage::Live => {
-                history.set(&serving.live, Standing::Replaced);
+                history.set(&serving.live, VersionStatus::Replaced);
                 serving.live.keep_instances(false);
                 tracing::info!(tenant = %self.tenant, version = version.number, origin = version.origin.name(),
                     modules = ?version.modules, "live");
@@ -356,7 +369,7 @@ impl VersionState {
                 Serving { live: version.clone(), candidate: None, probation }
             }
             Stage::Shadow | Stage::Canary => {
-                history.set(version, Standing::Candidate);
+                history.set(version, VersionStatus::Candidate);
                 tracing::info!(tenant = %self.tenant, version = version.number, stage = trial.stage.name(), "on trial");
                 let candidate = Candidate::new(version.clone(), trial, self.metrics.clone(), now);
                 Serving { candidate: Some(Arc::new(candidate)), ..serving }
@@ -369,14 +382,14 @@ impl VersionState {
         let Some(candidate) = serving.candidate.take() else { return false };
         tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "trial ended");
         self.metrics.release("aborted");
-        history.set(&candidate.version, Standing::Aborted { because: because.to_owned() });
+        history.set(&candidate.version, VersionStatus::Aborted { because: because.to_owned() });
         candidate.version.keep_instances(false);
         true
     }
 
     /// The only place that replaces the serving versions.
     fn swap(&self, history: &mut MutexGuard<'_, History>, serving: Serving, config: &ReleaseConfig) {
-        history.set(&serving.live, Standing::Live);
+        history.set(&serving.live, VersionStatus::Live);
         serving.live.keep_instances(true);
         self.metrics.version(serving.live.number, serving.live.digests());
         let needed = serving.probation.as_ref().map(|probation| probation.previous.number);

@@ -10,7 +10,7 @@ use pointsman_rules::quota::Counted;
 use crate::answer::Failure;
 use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
-use crate::release::{Candidate, Difference, Judged};
+use crate::release::{Candidate, Difference, TrialOutcome};
 use crate::tenant::{PolicySnapshot, Tenant};
 
 /// Limit on requests queued for the candidates of all tenants.
@@ -46,7 +46,7 @@ impl Shadow {
         let candidate = job.candidate.clone();
         let sent = candidate.may_wait().is_some_and(|counted| self.0.try_send((job, counted)).is_ok());
         if !sent {
-            candidate.count(Judged::Skipped);
+            candidate.count(TrialOutcome::Skipped);
         }
     }
 }
@@ -61,11 +61,11 @@ fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
     }
 }
 
-fn compare(job: &ShadowJob) -> Judged {
+fn compare(job: &ShadowJob) -> TrialOutcome {
     let ShadowJob { tenant, candidate, terms, inputs, live } = job;
     let now = Instant::now();
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
-        return Judged::Skipped;
+        return TrialOutcome::Skipped;
     }
     let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
     let question = Question { tenant, modules, stores, terms, cache: None };
@@ -73,12 +73,12 @@ fn compare(job: &ShadowJob) -> Judged {
     let (action, calls) = evaluate(question, inputs);
     calls.iter().for_each(|call| tenant.usage.tried(call.report.elapsed, call.report.end));
     if action.as_ref().is_err_and(Failure::is_defect) {
-        return Judged::Failed;
+        return TrialOutcome::Failed;
     }
     if agree(live, &action) {
-        return Judged::Agreed;
+        return TrialOutcome::Agreed;
     }
-    Judged::Differed(Difference {
+    TrialOutcome::Differed(Difference {
         method: inputs.head.method().to_owned(),
         authority: inputs.head.authority().to_owned(),
         path: inputs.head.path().to_owned(),

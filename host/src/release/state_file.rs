@@ -15,7 +15,7 @@
 use pointsman_wasm::module::Digest;
 use serde::Deserialize;
 
-use crate::release::Kept;
+use crate::release::SavedState;
 
 /// Changes when a program that reads the old format would misread the new one.
 const FORMAT: u64 = 1;
@@ -47,8 +47,8 @@ struct Head {
     format: Option<u64>,
 }
 
-pub fn encode(kept: &Kept) -> Result<Vec<u8>, Damage> {
-    let text = serde_json::to_string_pretty(kept).map_err(content)?;
+pub fn encode(saved: &SavedState) -> Result<Vec<u8>, Damage> {
+    let text = serde_json::to_string_pretty(saved).map_err(content)?;
     let members = text.strip_prefix('{').and_then(|text| text.strip_suffix("\n}"));
     let members = members.ok_or(Damage::Content { message: "it has no members".to_owned() })?;
     let mut file = format!("{{\n  \"format\": {FORMAT},{members},\n").into_bytes();
@@ -57,7 +57,7 @@ pub fn encode(kept: &Kept) -> Result<Vec<u8>, Damage> {
     Ok(file)
 }
 
-pub fn decode(file: &[u8]) -> Result<Kept, Damage> {
+pub fn decode(file: &[u8]) -> Result<SavedState, Damage> {
     if file.is_empty() {
         return Err(Damage::Empty);
     }
@@ -70,8 +70,8 @@ pub fn decode(file: &[u8]) -> Result<Kept, Damage> {
         (Some(FORMAT), Some(_)) => serde_json::from_slice(file).map_err(content),
         (Some(FORMAT), None) => Err(Damage::NoChecksum),
         (None, None) => {
-            let kept: Kept = serde_json::from_slice(file).map_err(content)?;
-            Ok(Kept { lacks_checksum: true, ..kept })
+            let saved: SavedState = serde_json::from_slice(file).map_err(content)?;
+            Ok(SavedState { lacks_checksum: true, ..saved })
         }
         (found, _) => Err(Damage::Format { found: found.unwrap_or_default() }),
     }
@@ -92,30 +92,30 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::{Entry, Origin, Standing};
+    use crate::release::{Entry, Origin, VersionStatus};
 
-    fn kept() -> Kept {
-        let entry = |number, standing| Entry {
+    fn state() -> SavedState {
+        let entry = |number, status| Entry {
             number,
             modules: vec![Digest::of(&[1])],
             origin: Origin::Upload,
             made: Utc::now(),
-            standing,
+            status,
             since: Utc::now(),
             version: None,
         };
-        let versions = vec![entry(1, Standing::Replaced), entry(2, Standing::Live)];
-        Kept { last_number: 2, versions, drained: true, ..Kept::default() }
+        let versions = vec![entry(1, VersionStatus::Replaced), entry(2, VersionStatus::Live)];
+        SavedState { last_number: 2, versions, drained: true, ..SavedState::default() }
     }
 
     fn live(file: &[u8]) -> Result<u64, String> {
-        let kept = decode(file).map_err(|error| error.to_string())?;
-        kept.live().map(|entry| entry.number).ok_or_else(|| "no live version".to_owned())
+        let saved = decode(file).map_err(|error| error.to_string())?;
+        saved.live().map(|entry| entry.number).ok_or_else(|| "no live version".to_owned())
     }
 
     #[test]
     fn file_is_json_that_plain_tools_can_check() {
-        let file = encode(&kept()).expect("a file");
+        let file = encode(&state()).expect("a file");
         assert_eq!(live(&file), Ok(2));
         assert!(!decode(&file).expect("readable").lacks_checksum);
         let text = String::from_utf8(file).expect("text");
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_found() {
-        let file = encode(&kept()).expect("a file");
+        let file = encode(&state()).expect("a file");
         for at in 0..file.len() {
             for bit in 0..8 {
                 let mut damaged = file.clone();
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_cut_off_is_refused_wherever_that_is() {
-        let file = encode(&kept()).expect("a file");
+    fn truncated_file_is_refused_at_every_length() {
+        let file = encode(&state()).expect("a file");
         for length in 0..file.len() {
             assert!(decode(&file[..length]).is_err(), "after {length} bytes");
         }
@@ -156,19 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn file_of_before_there_were_checksums_is_read() {
-        let old = serde_json::to_vec_pretty(&kept()).expect("a file");
+    fn file_without_a_checksum_of_an_older_release_is_read() {
+        let old = serde_json::to_vec_pretty(&state()).expect("a file");
         assert_eq!(live(&old), Ok(2));
         assert!(decode(&old).expect("readable").lacks_checksum);
         assert!(decode(&old[..old.len() / 2]).is_err());
         // Those older programs also read the new format.
-        let new: Kept = serde_json::from_slice(&encode(&kept()).expect("a file")).expect("readable");
+        let new: SavedState = serde_json::from_slice(&encode(&state()).expect("a file")).expect("readable");
         assert_eq!(new.live().map(|entry| entry.number), Some(2));
     }
 
     #[test]
     fn file_of_another_format_is_refused() {
-        let text = String::from_utf8(encode(&kept()).expect("a file")).expect("text");
+        let text = String::from_utf8(encode(&state()).expect("a file")).expect("text");
         let (lines, _) = sealed(text.as_bytes()).expect("a checksum");
         let lines = String::from_utf8_lossy(lines);
         for (format, found) in [("2", 2), ("0", 0)] {

@@ -19,7 +19,7 @@ use pointsman_wasm::module::{Digest, LARGEST_FILE};
 use serde::{Deserialize, Serialize};
 
 use crate::release::files::Files;
-use crate::release::{Entry, Standing, Trial, state_file};
+use crate::release::{Entry, Trial, VersionStatus, state_file};
 
 /// A folder with modules and the tenants' versions.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Store {
 
 /// The saved state of a tenant.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Kept {
+pub struct SavedState {
     /// The highest version number ever used.
     pub last_number: u64,
     /// All versions, in the order of their numbers.
@@ -51,7 +51,7 @@ pub struct Kept {
 }
 
 /// Describes the serving versions: `version 2 is live, version 3 on trial (canary), drained`.
-impl fmt::Display for Kept {
+impl fmt::Display for SavedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.live() {
             Some(live) => write!(f, "version {} is live", live.number)?,
@@ -64,14 +64,14 @@ impl fmt::Display for Kept {
     }
 }
 
-impl Kept {
+impl SavedState {
     pub fn live(&self) -> Option<&Entry> {
-        self.versions.iter().find(|entry| entry.standing == Standing::Live)
+        self.versions.iter().find(|entry| entry.status == VersionStatus::Live)
     }
 
     /// The candidate and its trial.
     pub fn candidate(&self) -> Option<(&Entry, Trial)> {
-        self.versions.iter().find(|entry| entry.standing == Standing::Candidate).zip(self.trial)
+        self.versions.iter().find(|entry| entry.status == VersionStatus::Candidate).zip(self.trial)
     }
 
     pub fn previous(&self) -> Option<&Entry> {
@@ -124,8 +124,8 @@ impl Store {
             } else if has_extension(&path, "json")
                 && let Some(name) = path.file_stem().map(|name| name.to_string_lossy().into_owned())
             {
-                match store.kept(&name) {
-                    Ok(Some(kept)) => drop(store.used.lock().insert(name, kept.modules())),
+                match store.saved_state(&name) {
+                    Ok(Some(saved)) => drop(store.used.lock().insert(name, saved.modules())),
                     Ok(None) => {}
                     // Reported when its tenant is loaded.
                     Err(_) => drop(store.unreadable.lock().insert(path)),
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// Reads the saved state of a tenant. None: there is none.
-    pub fn kept(&self, tenant: &str) -> Result<Option<Kept>, StoreError> {
+    pub fn saved_state(&self, tenant: &str) -> Result<Option<SavedState>, StoreError> {
         let path = self.tenant(tenant);
         match read_at_most(&path, LARGEST_STATE) {
             Ok(file) => state_file::decode(&file).map(Some).map_err(|damage| failed(&path, damage)),
@@ -158,13 +158,13 @@ impl Store {
 
     /// Saves the state of a tenant, whose modules have been added before. Removes modules that no tenant refers to any
     /// more.
-    pub fn keep(&self, tenant: &str, kept: &Kept) -> Result<(), StoreError> {
+    pub fn save(&self, tenant: &str, saved: &SavedState) -> Result<(), StoreError> {
         let path = self.tenant(tenant);
-        let file = state_file::encode(kept).map_err(|error| failed(&path, error))?;
+        let file = state_file::encode(saved).map_err(|error| failed(&path, error))?;
         write(&path, &file)?;
         self.unreadable.lock().remove(&path);
         let mut used = self.used.lock();
-        let before = used.insert(tenant.to_owned(), kept.modules()).unwrap_or_default();
+        let before = used.insert(tenant.to_owned(), saved.modules()).unwrap_or_default();
         if !self.unreadable.lock().is_empty() {
             return Ok(());
         }
@@ -263,51 +263,51 @@ mod tests {
     use super::*;
     use crate::release::Origin;
 
-    fn kept(modules: &[&[u8]]) -> Kept {
+    fn state_of(modules: &[&[u8]]) -> SavedState {
         let entry = Entry {
             number: 3,
             modules: modules.iter().map(|module| Digest::of(module)).collect(),
             origin: Origin::Upload,
             made: Utc::now(),
-            standing: Standing::RolledBack { because: "x".to_owned() },
+            status: VersionStatus::RolledBack { because: "x".to_owned() },
             since: Utc::now(),
             version: None,
         };
-        Kept { last_number: 7, versions: vec![entry], ..Kept::default() }
+        SavedState { last_number: 7, versions: vec![entry], ..SavedState::default() }
     }
 
     #[test]
-    fn what_is_kept_is_found_again() {
+    fn saved_state_is_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
-        assert!(store.kept("shop").expect("readable").is_none());
-        store.add("shop", b"one").expect("kept");
-        store.keep("shop", &kept(&[b"one"])).expect("kept");
+        assert!(store.saved_state("shop").expect("readable").is_none());
+        store.add("shop", b"one").expect("saved");
+        store.save("shop", &state_of(&[b"one"])).expect("saved");
         let store = Store::open(folder.path()).expect("a store");
-        let found = store.kept("shop").expect("readable").expect("there");
+        let found = store.saved_state("shop").expect("readable").expect("there");
         assert_eq!((found.last_number, found.versions[0].number), (7, 3));
-        assert_eq!(found.versions[0].standing, Standing::RolledBack { because: "x".to_owned() });
-        assert_eq!(store.get(found.versions[0].modules[0]).expect("kept"), b"one");
+        assert_eq!(found.versions[0].status, VersionStatus::RolledBack { because: "x".to_owned() });
+        assert_eq!(store.get(found.versions[0].modules[0]).expect("saved"), b"one");
     }
 
     #[test]
-    fn module_goes_when_no_tenant_refers_to_it() {
+    fn module_is_removed_when_no_tenant_refers_to_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         let is_there = |store: &Store, module: &[u8]| store.get(Digest::of(module)).is_ok();
         for tenant in ["a", "b"] {
-            store.add(tenant, b"one").expect("kept");
-            store.keep(tenant, &kept(&[b"one"])).expect("kept");
+            store.add(tenant, b"one").expect("saved");
+            store.save(tenant, &state_of(&[b"one"])).expect("saved");
         }
-        store.add("a", b"two").expect("kept");
-        store.keep("a", &kept(&[b"two"])).expect("kept");
+        store.add("a", b"two").expect("saved");
+        store.save("a", &state_of(&[b"two"])).expect("saved");
         assert!(is_there(&store, b"one") && is_there(&store, b"two"), "the other tenant has it");
-        store.add("b", b"two").expect("kept");
-        store.keep("b", &kept(&[b"two"])).expect("kept");
+        store.add("b", b"two").expect("saved");
+        store.save("b", &state_of(&[b"two"])).expect("saved");
         assert!(!is_there(&store, b"one") && is_there(&store, b"two"));
 
         // An upload that a kill interrupted, and an interrupted write.
-        store.add("a", b"three").expect("kept");
+        store.add("a", b"three").expect("saved");
         std::fs::write(store.tenants().join(".half"), b"{").expect("written");
         let store = Store::open(folder.path()).expect("a store");
         store.sweep().expect("swept");
@@ -319,24 +319,24 @@ mod tests {
     fn damaged_module_is_refused_until_it_is_added_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
-        store.add("shop", b"one").expect("kept");
+        store.add("shop", b"one").expect("saved");
         let digest = Digest::of(b"one");
         std::fs::write(store.module(digest), b"eno").expect("written");
         let error = store.get(digest).expect_err("another module").to_string();
         let path = store.module(digest).display().to_string();
         assert!(error.contains(&path) && error.contains("does not match the SHA-256"), "{error}");
-        store.add("shop", b"one").expect("kept");
-        assert_eq!(store.get(digest).expect("kept"), b"one");
+        store.add("shop", b"one").expect("saved");
+        assert_eq!(store.get(digest).expect("saved"), b"one");
         std::fs::write(store.tenant("shop"), b"{").expect("written");
-        assert!(store.kept("shop").is_err());
+        assert!(store.saved_state("shop").is_err());
     }
 
     #[test]
-    fn nothing_is_removed_that_an_unreadable_file_may_refer_to() {
+    fn no_module_is_removed_that_an_unreadable_file_may_refer_to() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
-        store.add("shop", b"one").expect("kept");
-        store.keep("shop", &kept(&[b"one"])).expect("kept");
+        store.add("shop", b"one").expect("saved");
+        store.save("shop", &state_of(&[b"one"])).expect("saved");
         let path = store.tenant("shop");
         let mut file = std::fs::read(&path).expect("a file");
         file[40] ^= 1;
@@ -344,13 +344,13 @@ mod tests {
 
         let is_there = |store: &Store| store.get(Digest::of(b"one")).is_ok();
         let store = Store::open(folder.path()).expect("a store");
-        let error = store.kept("shop").expect_err("damaged").to_string();
+        let error = store.saved_state("shop").expect_err("damaged").to_string();
         assert!(error.contains("shop.json`: it does not match its checksum"), "{error}");
         let aside = store.set_aside("shop").expect("renamed");
-        assert!(store.kept("shop").expect("readable").is_none());
-        store.add("shop", b"two").expect("kept");
-        store.keep("shop", &kept(&[b"two"])).expect("kept");
-        store.keep("shop", &kept(&[])).expect("kept");
+        assert!(store.saved_state("shop").expect("readable").is_none());
+        store.add("shop", b"two").expect("saved");
+        store.save("shop", &state_of(&[b"two"])).expect("saved");
+        store.save("shop", &state_of(&[])).expect("saved");
         store.sweep().expect("swept");
         assert!(is_there(&store) && std::fs::read(&aside).expect("a file") == file);
 

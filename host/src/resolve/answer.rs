@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn family_without_addresses_takes_nothing_from_the_other() {
+    fn family_without_addresses_does_not_affect_the_other() {
         check((|| addresses(Family::V4, &["127.0.0.1"]), || failed(Family::V6, none())), Ok(&["127.0.0.1"]), 60, None);
         check((|| failed(Family::V4, none()), || addresses(Family::V6, &["::1"])), Ok(&["::1"]), 60, None);
     }
 
     #[test]
-    fn family_that_fails_is_missing_and_soon_asked_for_again() {
+    fn failed_family_is_missing_and_soon_queried_again() {
         for error in [broken, slow] {
             let (four, six) = (Family::V4, Family::V6);
             check((|| addresses(four, &["127.0.0.1"]), || failed(six, error())), Ok(&["127.0.0.1"]), 30, Some(six));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn late_family_is_added_in_its_place() {
+    fn late_family_is_inserted_in_order() {
         let partial = Answer::without(Family::V4, addresses(Family::V6, &["::1"]), SECOND);
         let shown = |late| {
             let whole = partial.with(late).map(|whole| (whole.found, whole.missing));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_failures_the_one_that_says_more_is_reported() {
+    fn more_specific_of_two_failures_is_reported() {
         let pair = |four: fn() -> ResolveError, six: fn() -> ResolveError| {
             (move || failed(Family::V4, four()), move || failed(Family::V6, six()))
         };

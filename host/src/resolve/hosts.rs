@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_entries_are_passed_over() {
+    fn lines_without_an_entry_are_skipped() {
         assert_eq!(Hosts::parse("# nothing\n\nfe80::1%lo0 a\n127.1 b\nname only\n192.0.2.1\n"), Hosts::default());
     }
 }

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn longest_names_are_asked_for() {
+    fn longest_names_are_queried() {
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         assert_eq!(longest.len(), 253);
@@ -195,7 +195,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_name_that_is_accepted_is_asked_for_as_it_is(
+        fn every_accepted_name_is_queried_unchanged(
             text in prop_oneof!["[a-zA-Z0-9_-]{1,70}(\\.[a-zA-Z0-9_-]{1,63}){0,6}\\.?", "\\PC{1,40}"],
         ) {
             if let Ok(name) = dns_name(&text) {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn address_that_could_not_be_reached_comes_last_for_a_while() {
+    fn unreachable_address_comes_last_for_a_while() {
         let unreachable = Unreachable::default();
         unreachable.note(SocketAddr::new(ip(2), 80));
         assert_eq!(last_bytes(&choose(&NAME, 80, None, 1, &unreachable)), [3, 1, 2]);

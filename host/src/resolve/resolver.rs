@@ -46,7 +46,7 @@ pub enum ResolveError {
     NoFamily(String),
     #[error("`{name}` leads to `{address}`, which {why}")]
     Forbidden { name: String, address: IpAddr, why: Forbidden },
-    #[error("`{0}` was not looked up: the tenant has more look-ups than it may (quota.lookups_per_s)")]
+    #[error("`{0}` was not looked up: the tenant exceeds its quota of lookups (quota.lookups_per_s)")]
     TooMany(String),
     #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
     Timeout { name: String, timeout: Duration },

@@ -12,7 +12,7 @@ use crate::server::{ChangesFrozen, StartError};
 pub enum ReloadError {
     #[error("{0}")]
     Config(ConfigErrors),
-    #[error("the configuration came from no file that could be read again")]
+    #[error("the configuration was not read from a file, so it cannot be reloaded")]
     NoFile,
     #[error(transparent)]
     ChangesFrozen(#[from] ChangesFrozen),
@@ -23,7 +23,7 @@ pub enum ReloadError {
     NeedsRestart { sections: Vec<&'static str> },
     #[error(
         "tenants with `instance_calls` would keep {wanted} instances, the proxy has room for {room} since its start: \
-         restart it, or let fewer keep any"
+         restart it, or enable it for fewer tenants"
     )]
     Instances { wanted: usize, room: usize },
     #[error(transparent)]
@@ -47,7 +47,7 @@ pub struct Changes {
     pub unchanged: usize,
     /// Tenants that got a new version because one of their module files changed.
     pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the previous version goes on serving.
+    /// Tenants whose changed files were refused: the previous version still serves.
     pub refused: Vec<RefusedFiles>,
 }
 

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
+use crate::release::{CheckTrigger, Origin, Refused, ReleaseManager, ReleaseOutcome};
 use crate::server::StartError;
 use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
 use crate::server::renewed::ReloadableFiles;
@@ -170,10 +170,10 @@ impl Control {
             }
         };
         for name in self.tenants().keys() {
-            match self.release_files(name, Asked::ByOrder) {
-                Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
+            match self.release_files(name, CheckTrigger::Operator) {
+                Ok(Ok(ReleaseOutcome::Version(_))) => changes.released.push(name.clone()),
                 // A tenant that was removed meanwhile has nothing to release.
-                Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
+                Ok(Ok(ReleaseOutcome::Unchanged | ReleaseOutcome::Tests(_))) | Err(NoTenant(_)) => {}
                 Ok(Err(refused)) => changes.refused.push(RefusedFiles {
                     tenant: name.clone(),
                     step: refused.step.name(),
@@ -189,8 +189,12 @@ impl Control {
     }
 
     /// Checks a tenant's files, and releases a version if they are new.
-    pub fn release_files(&self, name: &str, asked: Asked) -> Result<Result<Released, Arc<Refused>>, NoTenant> {
-        self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, asked))
+    pub fn release_files(
+        &self,
+        name: &str,
+        trigger: CheckTrigger,
+    ) -> Result<Result<ReleaseOutcome, Arc<Refused>>, NoTenant> {
+        self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, trigger))
     }
 
     /// Runs a slow operation on a tenant's versions, while nobody else prepares one and its configuration stays the
@@ -311,7 +315,7 @@ impl Control {
         let now = Instant::now();
         for tenant in self.tenants().values() {
             tenant.releases.tick(&tenant.config.release, now);
-            if tenant.releases.is_to_be_kept() {
+            if tenant.releases.is_unsaved() {
                 self.publisher.keep_changed(tenant);
             }
         }

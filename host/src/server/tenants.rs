@@ -10,7 +10,7 @@ use pointsman_wasm::module::{LoadError, Module};
 
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{Asked, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
+use crate::release::{CheckTrigger, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
 use crate::server::StartError;
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
@@ -59,13 +59,13 @@ pub fn first(
     let fallback = load_all(publisher, config, &config.failure.modules)?.0;
     let of_tenant = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
     let mut lost = None;
-    if let Some(kept) = publisher.kept(&config.name).map_err(|error| vec![error.into()])? {
-        match publisher.last_served(config, &kept) {
+    if let Some(saved) = publisher.saved_state(&config.name).map_err(|error| vec![error.into()])? {
+        match publisher.last_served(config, &saved) {
             Ok(LastServed { live, rest }) => {
                 let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
-                publisher.go_on(&tenant, kept, rest);
+                publisher.restore(&tenant, saved, rest);
                 // A refusal is logged, and the admin API lists it.
-                let _ = publisher.release_files(&tenant, Origin::Start, Asked::ByOrder);
+                let _ = publisher.release_files(&tenant, Origin::Start, CheckTrigger::Operator);
                 return Ok(tenant);
             }
             Err(error) => {
@@ -74,19 +74,19 @@ pub fn first(
                     return Err(vec![StartError::Release { tenant: config.name.clone(), message: why }]);
                 }
                 tracing::error!(tenant = %config.name, why, "what served last cannot be loaded; the files serve");
-                lost = Some((kept, why));
+                lost = Some((saved, why));
             }
         }
     }
     let (modules, sources) = load_all(publisher, config, &config.modules)?;
-    let number = lost.as_ref().map_or(1, |(kept, _)| kept.last_number.saturating_add(1));
+    let number = lost.as_ref().map_or(1, |(saved, _)| saved.last_number.saturating_add(1));
     let live = Version::new(number, modules, Origin::Start);
     let tenant = Tenant::new(config, Modules { live, fallback }, around).map_err(of_tenant)?;
     let tests = publisher.tests(config).map_err(|refused| vec![of_release(config, &refused)])?;
     let live = tenant.releases.live();
     publisher.test(&tenant, &tests, &live.modules).map_err(|refused| vec![of_release(config, &refused)])?;
-    if let Some((kept, why)) = lost {
-        tenant.releases.remember(kept, &why);
+    if let Some((saved, why)) = lost {
+        tenant.releases.remember(saved, &why);
     }
     publisher.keep_first(&tenant, &sources, &tests);
     Ok(tenant)

@@ -19,7 +19,7 @@ use crate::server::listen::Listening;
 /// Why listeners were not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
-    #[error("`proxy.upgrade_socket` is not configured: it is where the listeners change hands")]
+    #[error("`proxy.upgrade_socket` is not configured: the listeners are handed over there")]
     NoSocket,
     #[error("process {pid} did not start this one: an upgrade begins with SIGUSR2 to the process that runs")]
     NotStartedBy { pid: i32 },
@@ -42,11 +42,11 @@ pub enum UpgradeError {
          listeners: chmod 700 it, or name a folder of its own"
     )]
     Mode { folder: PathBuf, mode: u32 },
-    #[error("the running process has no listener `{name}`: a listener that is new takes a restart")]
+    #[error("the running process has no listener `{name}`: a new listener needs a restart")]
     Missing { name: String },
     #[error(
-        "listener `{name}` is at {is} in the running process, and was to be at {was_to_be}: a listener that moves takes \
-         a restart, or another name"
+        "listener `{name}` is at {is} in the running process, and was to be at {was_to_be}: a listener that moves \
+         needs a restart, or another name"
     )]
     Moved { name: String, is: SocketAddr, was_to_be: SocketAddr },
     #[error("listener `{name}` that the running process handed over cannot be used")]
@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// The result of a takeover from a process that listens as `web`, by a configuration with `name` at `was_to_be`.
-    fn told(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
+    fn take_over_as(name: &str, was_to_be: &str) -> Result<SocketAddr, String> {
         let (web, address) = listener();
         let was_to_be = was_to_be.replace("SAME", &address.port().to_string()).parse().expect("an address");
         let chosen = chosen(HashMap::from([("web".to_owned(), web)]), &[(name.to_owned(), was_to_be)]);
@@ -236,9 +236,9 @@ mod tests {
     }
 
     #[test]
-    fn listener_is_taken_over_where_it_is() {
-        assert!(told("web", "127.0.0.1:SAME").is_ok());
-        assert!(told("web", "127.0.0.1:0").is_ok());
+    fn listener_is_taken_over_at_its_address() {
+        assert!(take_over_as("web", "127.0.0.1:SAME").is_ok());
+        assert!(take_over_as("web", "127.0.0.1:0").is_ok());
     }
 
     #[test]
@@ -246,12 +246,12 @@ mod tests {
         for elsewhere in ["127.0.0.1:1", "127.0.0.2:0", "[::1]:0"] {
             let moved = format!(
                 "listener `web` is at HERE in the running process, and was to be at {elsewhere}: a listener that moves \
-                 takes a restart, or another name"
+                 needs a restart, or another name"
             );
-            assert_eq!(told("web", elsewhere), Err(moved));
+            assert_eq!(take_over_as("web", elsewhere), Err(moved));
         }
-        let new = "the running process has no listener `more`: a listener that is new takes a restart".to_owned();
-        assert_eq!(told("more", "127.0.0.1:0"), Err(new));
+        let new = "the running process has no listener `more`: a new listener needs a restart".to_owned();
+        assert_eq!(take_over_as("more", "127.0.0.1:0"), Err(new));
     }
 
     #[test]

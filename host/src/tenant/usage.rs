@@ -181,7 +181,7 @@ mod tests {
 
     /// All threads run one long decision after the other.
     #[test]
-    fn tenant_that_has_all_threads_is_never_over() {
+    fn tenant_with_all_threads_never_exceeds_its_share() {
         let (usage, start, long) = (usage(2, 100), Instant::now(), Duration::from_secs(3));
         for turn in 1..100 {
             let now = start + long * turn;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn tenant_with_a_share_is_over_and_recovers() {
+    fn tenant_with_a_share_exceeds_it_and_recovers() {
         let (usage, start, long) = (usage(2, 50), Instant::now(), Duration::from_secs(1));
         let now = start + long;
         usage.decided(long, now);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_tenant_that_is_slow_waits_for_its_turn() {
+    async fn only_a_slow_tenant_waits_for_its_turn() {
         let among_others = Usage::new(
             &Quota::default(),
             &BreakerConfig::default(),
@@ -216,7 +216,7 @@ mod tests {
             usage.decided(Duration::from_millis(5), now);
             alone.decided(Duration::from_millis(5), now);
         }
-        assert!(alone.turn().await.is_ok_and(|turn| turn.is_none()), "nobody else wants the threads");
+        assert!(alone.turn().await.is_ok_and(|turn| turn.is_none()), "no other tenant needs the threads");
         let (one, two) = (usage.turn().await, usage.turn().await);
         assert!(one.as_ref().is_ok_and(Option::is_some) && two.is_ok_and(|turn| turn.is_some()), "half of four");
         drop(one);

@@ -95,7 +95,7 @@ mod tests {
     const NO_FOLDER: &str = "Not a directory (os error 20)";
 
     #[test]
-    fn paths_are_judged_as_they_would_be_used_and_nothing_is_made() {
+    fn paths_are_checked_as_they_would_be_used_and_nothing_is_created() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("file"), "").expect("written");

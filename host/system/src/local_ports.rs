@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn range_is_the_systems_where_the_kernel_can() {
+    fn local_port_range_is_read_where_the_kernel_supports_it() {
         assert_eq!(range("6.18.44-fc\n", "32768\t60999\n"), Some((32_768, 60_999)));
         assert_eq!(range("6.3-rc1\n", "1024 65535\n"), Some((1024, 65_535)));
         assert_eq!(range("6.2.16\n", "32768\t60999\n"), None);

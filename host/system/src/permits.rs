@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_so_many_are_under_way() {
+    fn number_of_permits_is_bounded() {
         let (permits, under_way, most) = (Permits::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..16 {

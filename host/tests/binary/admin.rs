@@ -41,7 +41,7 @@ fn answer(stream: &UnixStream, status: &str, body: &str) {
 }
 
 #[test]
-fn help_states_the_exit_codes_of_admin() {
+fn help_lists_the_exit_codes_of_admin() {
     let (printed, _) = ends(0, &["admin", "--help"]);
     for code in ["0  done", "1  it could not be done", "2  wrong usage", "3  refused"] {
         assert!(printed.contains(code), "{printed}");
@@ -58,7 +58,7 @@ fn api_is_found_by_a_file_that_is_being_edited() {
     let folder = folder(&good);
     let file = folder.path().join("pointsman.toml");
     let mut proxy = Running::start_file("run", &file);
-    proxy.says("see `pointsman admin`");
+    proxy.expect_line("see `pointsman admin`");
     std::fs::write(&file, "[admin]\n[[listener]]\nname = 7\ntls = \"half of it\"\n[[tenant]]\n").expect("written");
     admin(3, folder.path(), &["rollback", "shop"]);
     admin(0, folder.path(), &["tenants"]);
@@ -80,7 +80,7 @@ fn api_is_found_by_a_file_that_is_being_edited() {
 }
 
 #[test]
-fn stage_that_there_is_not_is_wrong_usage() {
+fn unknown_stage_is_wrong_usage() {
     let folder = folder("[admin]");
     let (_, errors) = admin(2, folder.path(), &["push", "shop", "router.wasm", "--stage", "all"]);
     assert!(errors.contains("[possible values: shadow, canary, live]"), "{errors}");
@@ -91,7 +91,7 @@ fn stage_that_there_is_not_is_wrong_usage() {
 }
 
 #[test]
-fn code_tells_an_answer_of_no_from_none() {
+fn exit_code_distinguishes_a_refusal_from_no_answer() {
     for (status, body, code) in [
         ("401 Unauthorized", r#"{"error": {"code": "unauthorized", "message": "send the token"}}"#, 1),
         ("403 Forbidden", r#"{"error": {"code": "forbidden", "message": "only /metrics"}}"#, 1),
@@ -112,19 +112,19 @@ fn code_tells_an_answer_of_no_from_none() {
 }
 
 #[test]
-fn reload_of_which_a_part_was_refused_ends_with_3() {
+fn partly_refused_reload_ends_with_3() {
     const PARTLY: &str = r#"{"added": ["a"], "changed": [], "removed": [], "unchanged": 1,
         "refused": [{"tenant": "b", "step": "build", "message": "not a module"}]}"#;
     let folder = folder("[admin]");
     answering(&folder.path().join("pointsman.sock"), "200 OK", PARTLY);
-    let told = ("added: a\nunchanged: 1\n".to_owned(), "refused at the step `build`: b: not a module\n".to_owned());
-    assert_eq!(admin(3, folder.path(), &["reload"]), told);
+    let output = ("added: a\nunchanged: 1\n".to_owned(), "refused at the step `build`: b: not a module\n".to_owned());
+    assert_eq!(admin(3, folder.path(), &["reload"]), output);
     let (printed, _) = admin(3, folder.path(), &["reload", "--json"]);
     assert_eq!(crate::cli::json(&printed)["refused"][0]["tenant"], "b");
 }
 
 #[test]
-fn proxy_that_does_not_answer_is_not_waited_for_for_ever() {
+fn proxy_that_does_not_answer_times_out() {
     let folder = folder("[admin]");
     // The system accepts the connection, but nobody reads from it.
     let _listener = UnixListener::bind(folder.path().join("pointsman.sock")).expect("a socket");

@@ -26,7 +26,7 @@ pub fn json(text: &str) -> Value {
 }
 
 #[test]
-fn help_states_the_exit_codes() {
+fn help_lists_the_exit_codes() {
     let (printed, _) = ends(0, &["--help"]);
     for code in ["0  success", "1  it could not be done", "2  wrong usage", "3  refused"] {
         assert!(printed.contains(code), "{printed}");
@@ -55,13 +55,13 @@ fn module_that_is_built_elsewhere_starts_warm_too() {
     for warm in ["always", "auto"] {
         // `start_with` has read the log up to the line that says it listens.
         let proxy = Running::start_with("", &format!("warm = {warm:?}\n"));
-        assert_eq!(proxy.said.contains("its instances start warm"), warm == "always", "{}", proxy.said);
+        assert_eq!(proxy.output.contains("its instances start warm"), warm == "always", "{}", proxy.output);
         proxy.kill();
     }
 }
 
 #[test]
-fn check_tells_every_problem_and_ends_with_3() {
+fn check_reports_every_problem_and_ends_with_3() {
     let file = config("[[listener]]\nname = \"web\"\naddress = \"nowhere\"\n[[tenant]]\nname = \"a b\"\n");
     let (_, errors) = ends(3, &["check", "--config", &file.path().display().to_string()]);
     for part in [":3: listener[0].address: ", ":5: tenant[0].name: ", "tenant[0].hostnames: ", "tenant[0].module: "] {
@@ -70,7 +70,7 @@ fn check_tells_every_problem_and_ends_with_3() {
 }
 
 #[test]
-fn check_tells_every_module_that_is_refused() {
+fn check_reports_every_refused_module() {
     let text = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
                 [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\
                 [[tenant.module]]\npath = \"/no/such.wasm\"\n[[tenant.module]]\npath = \"/dev/null\"\n\
@@ -82,7 +82,7 @@ fn check_tells_every_module_that_is_refused() {
 }
 
 #[test]
-fn check_tells_what_a_tenant_may_not() {
+fn check_reports_grants_that_a_tenant_lacks() {
     let text = format!(
         "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:8080\"\n\
          [[tenant]]\nname = \"a\"\nhostnames = [\"a\"]\n[[tenant.module]]\npath = {fixed:?}\n\
@@ -105,7 +105,7 @@ fn check_tells_what_a_tenant_may_not() {
 }
 
 #[test]
-fn missing_configuration_is_told_by_name() {
+fn missing_configuration_is_reported_by_name() {
     let (_, errors) = ends(3, &["run", "--config", "/no/such.toml"]);
     assert_eq!(errors, "/no/such.toml: cannot be read: No such file or directory (os error 2)\n");
 }
@@ -127,7 +127,7 @@ fn address_in_use_ends_with_1() {
 }
 
 #[test]
-fn no_cause_is_told_twice() {
+fn no_cause_is_printed_twice() {
     let file = config(
         "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[listener.tls]\ncertificate = \"no.pem\"\nkey = \"no\"\n\
          [[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n[[tenant.module]]\npath = \"no.wasm\"\n",
@@ -187,7 +187,7 @@ fn decide_shows_a_refusal_and_ends_with_3() {
 }
 
 #[test]
-fn decide_plays_failed_attempts() {
+fn decide_simulates_failed_attempts() {
     let config = r#"{"upstreams": ["1.1.1.1:80", "1.1.1.2:80"]}"#;
     let first = "1.1.1.1:80=connect/refused";
     let module = example("failover");
@@ -201,7 +201,7 @@ fn decide_plays_failed_attempts() {
 }
 
 #[test]
-fn inspect_shows_a_module_and_what_refuses_it() {
+fn inspect_shows_a_module_and_why_it_is_refused() {
     let (printed, _) = ends(0, &["inspect", &example("fixed")]);
     let inspection = json(&printed);
     assert_eq!((&inspection["kind"], &inspection["refused"]), (&"core module".into(), &Value::Null));
@@ -225,25 +225,25 @@ fn run_ends_gracefully_on_each_signal() {
 }
 
 #[test]
-fn grants_are_told_at_the_start() {
+fn grants_are_logged_at_the_start() {
     let mut running = Running::start_with("", "[tenant.grants]\nnetworks = [\"10.0.0.0/8\"]\nbind_to = true");
-    assert!(running.said.contains("networks 10.0.0.0/8; bind_to") && running.said.contains("tenant=a"));
+    assert!(running.output.contains("networks 10.0.0.0/8; bind_to") && running.output.contains("tenant=a"));
     running.signal("TERM");
-    running.says("stopping");
+    running.expect_line("stopping");
     running.ends(0);
 }
 
 #[test]
-fn hang_up_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
+fn sighup_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
     let roots = tempfile::NamedTempFile::new().expect("a file");
     let pem = "-----BEGIN CERTIFICATE-----\nMIIBaDCCAQ+gAwIBAgIUAw==\n-----END CERTIFICATE-----\n";
     std::fs::copy("/etc/ssl/certs/ca-certificates.crt", roots.path()).expect("the system's roots");
     let mut running = Running::start(&format!("[[ca]]\nname = \"inner\"\nfile = {:?}", roots.path()));
     running.signal("HUP");
-    running.says("configuration reloaded");
+    running.expect_line("configuration reloaded");
     std::fs::write(roots.path(), pem).expect("a file");
     running.signal("HUP");
-    running.says("configuration not reloaded; the old one stays in force");
+    running.expect_line("configuration not reloaded; the old one stays in force");
     running.signal("TERM");
     running.ends(0);
 }

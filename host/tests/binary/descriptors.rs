@@ -35,7 +35,7 @@ fn get(client: &mut BufReader<TcpStream>, host: &str) -> (String, Option<String>
 }
 
 #[test]
-fn proxy_without_descriptors_blames_neither_module_nor_upstream() {
+fn running_out_of_descriptors_is_blamed_on_neither_module_nor_upstream() {
     let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = upstream.local_addr().expect("an address");
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Modules that take long to build.
+//! Modules that take a long time to build.
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{CodeSection, Function, FunctionSection, Module, RawSection};

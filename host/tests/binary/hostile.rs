@@ -1,5 +1,5 @@
-//! Every misdeed that the module `hostile` knows, each by its own tenant, all at once: each has its own outcome, the
-//! process survives, its memory is bounded, and a well-behaved tenant is served meanwhile.
+//! Every misbehaviour that the module `hostile` implements, each in its own tenant and all at once: each has its own
+//! outcome, the process survives, its memory is bounded, and a well-behaved tenant is served meanwhile.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,9 +8,9 @@ use tokio::net::TcpSocket;
 
 use crate::running::{Running, example};
 
-/// A misdeed, the limits it runs under, and the codes of its responses until the tenant exceeds its quota or its
+/// A misbehaviour, the limits it runs under, and the codes of its responses until the tenant exceeds its quota or its
 /// breaker opens. No codes: the requests are served.
-const MISDEEDS: [(&str, &str, &[&str]); 14] = [
+const MISBEHAVIOURS: [(&str, &str, &[&str]); 14] = [
     ("spin", "", &["module-budget"]),
     ("panic", "", &["module-trap"]),
     // Rust keeps its own stack in memory, which overflows first.
@@ -58,20 +58,20 @@ fn get(address: SocketAddr, tenant: &str) -> (u16, String) {
 
 fn round(address: SocketAddr, requests: usize) {
     std::thread::scope(|scope| {
-        for (does, _, codes) in MISDEEDS {
+        for (does, _, codes) in MISBEHAVIOURS {
             scope.spawn(move || {
                 let mut is_its_own = codes.is_empty();
                 for number in 0..requests {
                     let (status, code) = get(address, does);
                     let served = code.is_empty() && status == 204;
                     let may_be_served = codes.is_empty() || does == "tenth";
-                    // On a slow machine, a misdeed may use up its tenant's CPU share before another limit ends it.
+                    // On a slow machine, a misbehaviour may use up its tenant's CPU share before another limit ends it.
                     let is_late = ["breaker-open", "quota-cpu", "quota-decisions"].contains(&code.as_str());
                     let is_own = codes.contains(&code.as_str());
                     let expected = if code.is_empty() { served && may_be_served } else { is_own || is_late };
                     is_its_own |= is_own;
                     assert!(expected, "{does}, request {number}: {status} {code}");
-                    assert_eq!(get(address, "nothing"), (204, String::new()), "beside {does}");
+                    assert_eq!(get(address, "nothing"), (204, String::new()), "during {does}");
                 }
                 assert!(is_its_own, "{does} never ended in its own way");
             });
@@ -80,12 +80,12 @@ fn round(address: SocketAddr, requests: usize) {
 }
 
 #[test]
-fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
+fn each_misbehaviour_has_its_own_failure_and_leaks_no_memory() {
     // Bound but never listening: it refuses connections, and no other test's proxy can get the port.
     let reserved = TcpSocket::new_v4().expect("a socket");
     reserved.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let dead = reserved.local_addr().expect("an address");
-    let tenants: String = MISDEEDS.map(|(does, limits, _)| tenant(does, limits, dead)).concat();
+    let tenants: String = MISBEHAVIOURS.map(|(does, limits, _)| tenant(does, limits, dead)).concat();
     let proxy = Running::start_tenants("[proxy]\nthreads = 2\n[log]\naccess = \"off\"", &tenants);
     let address = proxy.address();
 
@@ -94,7 +94,7 @@ fn every_misdeed_ends_in_its_own_way_and_takes_no_memory() {
     round(address, 60);
     let after = proxy.resident();
     let growth = after.saturating_sub(before) / 1024 / 1024;
-    assert!(growth < 32, "{growth} MiB more after another 840 misdeeds; {} MiB before", before / 1024 / 1024);
+    assert!(growth < 32, "{growth} MiB more after another 840 requests; {} MiB before", before / 1024 / 1024);
 
     proxy.signal("TERM");
     let log = proxy.ends(0);

@@ -102,7 +102,7 @@ impl Site {
 
     pub fn start(&self) -> Running {
         let mut proxy = Running::start_file("run", &self.path("pointsman.toml"));
-        proxy.says("see `pointsman admin`");
+        proxy.expect_line("see `pointsman admin`");
         proxy
     }
 
@@ -142,7 +142,7 @@ impl Site {
 }
 
 #[test]
-fn upload_is_there_after_a_kill_at_any_point() {
+fn upload_survives_a_kill_at_any_point() {
     let site = Site::new();
     let proxy = site.start();
     assert_eq!(get(proxy.address()).1, "fixed");
@@ -160,10 +160,10 @@ fn upload_is_there_after_a_kill_at_any_point() {
             "begun" => {}
             "module kept" => eventually(point, || site.state().0 > before.0),
             "version kept" => eventually(point, || site.state().1 != before.1),
-            _ => assert!(push.wait().expect("an end").success()),
+            _ => assert!(push.wait().expect("it ends").success()),
         }
         proxy.kill();
-        push.wait().expect("an end");
+        push.wait().expect("it ends");
 
         let proxy = site.start();
         let serves = get(proxy.address()).1;
@@ -178,7 +178,7 @@ fn upload_is_there_after_a_kill_at_any_point() {
 }
 
 #[test]
-fn admin_commands_do_what_they_say() {
+fn admin_commands_have_their_documented_effect() {
     let site = Site::new();
     let (_, errors) = site.admin(1, &["tenants"]);
     assert!(errors.contains("cannot reach the proxy at `"), "{errors}");
@@ -215,7 +215,7 @@ fn admin_commands_do_what_they_say() {
     assert!(printed.contains("\nNUMBER  STATE ") && printed.contains("\nREFUSED  "), "{printed}");
     site.admin(0, &["abort", "shop"]);
     let (_, errors) = site.admin(3, &["promote", "shop"]);
-    assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` shows"), "{errors}");
+    assert!(errors.contains("there is no candidate; `pointsman admin show TENANT` lists"), "{errors}");
     let (_, errors) = site.admin(3, &["rollback", "shop", "--to", "7"]);
     assert!(errors.contains("version 7 is not in the history; `pointsman admin show TENANT` lists"), "{errors}");
     site.admin(0, &["push", "shop", &example("canary"), "--stage", "shadow"]);
@@ -237,17 +237,17 @@ fn admin_commands_do_what_they_say() {
 }
 
 #[test]
-fn dev_tells_decisions_and_reloads_what_is_saved() {
+fn dev_prints_decisions_and_reloads_saved_files() {
     let site = Site::new();
     let mut dev = Running::start_file("dev", &site.path("pointsman.toml"));
     assert_eq!(get(dev.address()).1, "fixed");
-    dev.says("GET http://shop.test/ -> connect 127.0.0.1:");
-    dev.says("read config.get-text(\"/address\") = \"127.0.0.1:");
+    dev.expect_line("GET http://shop.test/ -> connect 127.0.0.1:");
+    dev.expect_line("read config.get-text(\"/address\") = \"127.0.0.1:");
     std::fs::copy(example("canary"), site.path("new.wasm")).expect("a module");
     std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
     eventually("the new module", || get(dev.address()).1 == "canary");
-    dev.says("[version 2]");
-    dev.says("read config.get-text(\"/stable\") = \"127.0.0.1:");
+    dev.expect_line("[version 2]");
+    dev.expect_line("read config.get-text(\"/stable\") = \"127.0.0.1:");
     dev.signal("TERM");
     dev.ends(0);
 }
@@ -296,6 +296,6 @@ fn dev_follows_all_files_of_its_configuration() {
     std::fs::rename(site.path("new.wasm"), site.path("router.wasm")).expect("renamed");
     eventually("the new module", || get(dev.address()).1 == "canary");
     dev.signal("TERM");
-    let told = dev.ends(0);
-    assert!(!told.contains("HTTP/1.1 200"), "no access log: {told}");
+    let output = dev.ends(0);
+    assert!(!output.contains("HTTP/1.1 200"), "no access log: {output}");
 }

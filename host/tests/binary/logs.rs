@@ -46,13 +46,13 @@ fn rotation_loses_no_line() {
             eventually("lines", || lines(&site, "access.log") > 10);
             std::fs::rename(log("access.log"), log(&format!("access.log.{number}"))).expect("renamed");
             proxy.signal("USR1");
-            proxy.says("the access log is reopened");
+            proxy.expect_line("the access log is reopened");
         }
         // The folder has been moved, so no new file can be created.
         eventually("lines", || lines(&site, "access.log") > 10);
         std::fs::rename(site.path("logs"), site.path("away")).expect("renamed");
         proxy.signal("USR1");
-        proxy.says("the access log cannot be reopened");
+        proxy.expect_line("the access log cannot be reopened");
         let before = served.load(Ordering::Relaxed);
         eventually("more requests", || served.load(Ordering::Relaxed) > before + 10);
         std::fs::rename(site.path("away"), site.path("logs")).expect("renamed");
@@ -67,7 +67,7 @@ fn rotation_loses_no_line() {
 
 /// The address of a proxy whose log is JSON.
 fn json_address(proxy: &Running) -> SocketAddr {
-    let line = proxy.said.lines().find(|line| line.contains("\"listening\"")).expect("a line");
+    let line = proxy.output.lines().find(|line| line.contains("\"listening\"")).expect("a line");
     json(line)["fields"]["address"].as_str().and_then(|address| address.parse().ok()).expect("an address")
 }
 
@@ -80,7 +80,7 @@ fn order(address: SocketAddr, order: &str) {
 }
 
 #[test]
-fn notes_and_causes_cannot_turn_a_line_around() {
+fn notes_and_causes_cannot_reverse_the_text_of_a_line() {
     for format in ["text", "json"] {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("access.log");
@@ -103,13 +103,13 @@ fn notes_and_causes_cannot_turn_a_line_around() {
         let note = if format == "json" { r#""note":"a\u202eb\u200b""# } else { r#"note="a\u{202e}b\u{200b}""# };
         assert!(text.is_ascii() && text.contains(note) && text.contains("\\u{202e}unknown"), "{text}");
         proxy.signal("TERM");
-        let said = proxy.ends(0);
-        assert!(said.is_ascii(), "{said}");
+        let log = proxy.ends(0);
+        assert!(log.is_ascii(), "{log}");
     }
 }
 
 #[test]
-fn commands_show_what_files_and_modules_say_without_obeying_it() {
+fn commands_escape_control_characters_of_files_and_modules() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a\u{202e}b\u{1b}[2J.wasm");
     std::fs::write(&path, "no module").expect("written");

@@ -37,7 +37,7 @@ fn build_fails(folder: &Path, programs: &str) -> String {
 }
 
 #[test]
-fn a_project_has_all_that_its_page_names() {
+fn project_has_every_file_that_its_page_names() {
     for (language, router) in LANGUAGES {
         let folder = tempfile::tempdir().expect("a folder");
         new(language, folder.path());
@@ -59,7 +59,7 @@ fn a_project_begins_in_an_empty_folder() {
     new("zig", folder.path());
     let path = folder.path().display().to_string();
     let (_, errors) = ends(1, &["new", "shop", "--lang", "c", "--folder", &path]);
-    assert!(errors.contains("is there already") && !folder.path().join("router.c").exists(), "{errors}");
+    assert!(errors.contains("exists already") && !folder.path().join("router.c").exists(), "{errors}");
     for name in ["Shop", "pointsman", "1shop", "a/b", ""] {
         ends(2, &["new", name, "--lang", "c"]);
     }
@@ -90,7 +90,7 @@ fn a_missing_tool_is_named_with_the_ways_to_get_it() {
 fn a_tool_that_is_too_old_is_named_with_its_version() {
     for (language, tool, prints, errors) in [
         ("go", "go", "go version go1.19.8 linux/amd64", "is version 1.19; 1.26 or later is needed"),
-        ("go", "go", "what?", "prints \"what?\", which is no version"),
+        ("go", "go", "what?", "prints \"what?\", which is not a version"),
         ("zig", "zig", "0.16.0", "is version 0.16; 0.17 or later is needed"),
         ("as", "asc", "Version 0.27.3", "is version 0.27; 0.28 or later is needed"),
         ("python", "componentize-py", "componentize-py 0.24.0", "is version 0.24; 0.25 or later is needed"),
@@ -103,17 +103,17 @@ fn a_tool_that_is_too_old_is_named_with_its_version() {
             fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).expect("written");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("can be run");
         }
-        let said = build_fails(folder.path(), &programs.path().display().to_string());
-        assert!(said.contains(errors) && said.contains("Get "), "{language}: {said}");
+        let message = build_fails(folder.path(), &programs.path().display().to_string());
+        assert!(message.contains(errors) && message.contains("Get "), "{language}: {message}");
     }
 }
 
 #[test]
-fn a_folder_that_is_no_project_is_told_so() {
+fn folder_that_is_no_project_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
     let (_, errors) = ends(1, &["build", &path]);
-    assert!(errors.contains("is no project") && errors.contains("router.zig"), "{errors}");
+    assert!(errors.contains("is not a project") && errors.contains("router.zig"), "{errors}");
     let (_, errors) = ends(1, &["build", &format!("{path}/nowhere")]);
     assert!(errors.contains("there is no folder"), "{errors}");
     for name in ["router.c", "router.js"] {

@@ -88,7 +88,7 @@ const CASES: [Case; 29] = [
 fn list(folder: &Path) -> Vec<(std::path::PathBuf, u64)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let about = entry.metadata().expect("what it is");
+        let about = entry.metadata().expect("metadata");
         all.push((entry.path(), about.len()));
         if about.is_dir() {
             all.extend(list(&entry.path()));
@@ -99,7 +99,7 @@ fn list(folder: &Path) -> Vec<(std::path::PathBuf, u64)> {
 }
 
 #[test]
-fn check_and_run_refuse_the_same_with_the_same_line() {
+fn check_and_run_refuse_the_same_files_with_the_same_line() {
     for (tables, prepare, expected) in CASES {
         let folder = tempfile::tempdir().expect("a folder");
         prepare(folder.path());
@@ -124,7 +124,7 @@ fn check_and_run_refuse_the_same_with_the_same_line() {
 }
 
 #[test]
-fn run_reports_all_of_it_at_once() {
+fn run_reports_all_problems_together() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = format!(
         "[proxy]\nstate_dir = \"pointsman.toml\"\ncache_dir = \"pointsman.toml\"\n[log]\naccess = {{ file = \"none/a\" }}\n\
@@ -142,7 +142,7 @@ fn run_reports_all_of_it_at_once() {
 }
 
 #[test]
-fn check_of_a_proxy_that_runs_finds_nothing_and_disturbs_nothing() {
+fn check_during_a_run_reports_nothing_and_changes_nothing() {
     let site = Site::new();
     site.edit(|text| format!("[log]\naccess = {{ file = \"access.log\" }}\n{text}"));
     let proxy = site.start();
@@ -158,7 +158,7 @@ fn check_of_a_proxy_that_runs_finds_nothing_and_disturbs_nothing() {
 }
 
 #[test]
-fn check_makes_nothing_that_a_start_would_make() {
+fn check_creates_no_file_that_a_start_would_create() {
     let site = Site::new();
     site.edit(|text| format!("[log]\naccess = {{ file = \"access.log\" }}\n{text}"));
     let before = list(&site.path(""));

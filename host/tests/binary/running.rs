@@ -34,7 +34,7 @@ pub struct Running {
     /// The lines of its log, read by a thread.
     log: Receiver<String>,
     /// The log so far.
-    pub said: String,
+    pub output: String,
     _config: Option<tempfile::NamedTempFile>,
 }
 
@@ -69,7 +69,7 @@ impl Running {
     /// The same with these environment variables.
     pub fn start_in(command: &str, config: &Path, variables: &[(&str, &Path)]) -> Running {
         let mut running = Running::spawn(command, config, variables);
-        running.says("listening");
+        running.expect_line("listening");
         running
     }
 
@@ -88,17 +88,17 @@ impl Running {
             .expect("the binary runs");
         let output = process.stdout.take().map(|output| Box::new(output) as Box<dyn Read + Send>);
         let errors = process.stderr.take().map(|errors| Box::new(errors) as Box<dyn Read + Send>);
-        let told = BufReader::new(output.or(errors).expect("what it tells"));
+        let reader = BufReader::new(output.or(errors).expect("its output"));
         let (lines, log) = channel();
         std::thread::spawn(move || {
-            for line in told.lines() {
+            for line in reader.lines() {
                 let Ok(line) = line else { return };
                 if lines.send(line).is_err() {
                     return;
                 }
             }
         });
-        Running { process, log, said: String::new(), _config: None }
+        Running { process, log, output: String::new(), _config: None }
     }
 
     /// The processes that are building modules for it.
@@ -132,9 +132,9 @@ impl Running {
 
     /// The address of the listener with this name.
     pub fn address_of(&self, name: &str) -> SocketAddr {
-        let mut found = self.said.lines().filter(|line| line.contains("listening") && line.contains(name));
+        let mut found = self.output.lines().filter(|line| line.contains("listening") && line.contains(name));
         let address = found.next().and_then(|line| line.split([' ', '=']).find_map(|word| word.parse().ok()));
-        address.unwrap_or_else(|| panic!("an address in {}", self.said))
+        address.unwrap_or_else(|| panic!("an address in {}", self.output))
     }
 
     /// The resident memory of the process, in bytes.
@@ -154,18 +154,18 @@ impl Running {
 
     /// The process that was last started to take its place.
     pub fn successor(&self) -> u32 {
-        self.successors().next_back().unwrap_or_else(|| panic!("no successor in {}", self.said))
+        self.successors().next_back().unwrap_or_else(|| panic!("no successor in {}", self.output))
     }
 
     fn successors(&self) -> impl DoubleEndedIterator<Item = u32> {
-        let pids = self.said.lines().filter_map(|line| line.split_once("the successor is loading pid="));
+        let pids = self.output.lines().filter_map(|line| line.split_once("the successor is loading pid="));
         pids.filter_map(|(_, pid)| pid.trim().parse().ok())
     }
 
     /// Waits for a line of the log that contains `expected`.
-    pub fn says(&mut self, expected: &str) {
+    pub fn expect_line(&mut self, expected: &str) {
         loop {
-            let line = self.line().unwrap_or_else(|| panic!("`{expected}` is not in the log:\n{}", self.said));
+            let line = self.line().unwrap_or_else(|| panic!("`{expected}` is not in the log:\n{}", self.output));
             if line.contains(expected) {
                 return;
             }
@@ -176,25 +176,25 @@ impl Running {
     fn line(&mut self) -> Option<String> {
         match self.log.recv_timeout(PATIENCE) {
             Ok(line) => {
-                self.said.push_str(&line);
-                self.said.push('\n');
+                self.output.push_str(&line);
+                self.output.push('\n');
                 Some(line)
             }
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("nothing new in the log for {PATIENCE:?}:\n{}", self.said),
+            Err(RecvTimeoutError::Timeout) => panic!("nothing new in the log for {PATIENCE:?}:\n{}", self.output),
         }
     }
 
     /// Waits until it exits with `code`, and returns the log.
     pub fn ends(mut self, code: i32) -> String {
         while self.line().is_some() {}
-        assert_eq!(self.process.wait().expect("an end").code(), Some(code), "{}", self.said);
-        std::mem::take(&mut self.said)
+        assert_eq!(self.process.wait().expect("an exit status").code(), Some(code), "{}", self.output);
+        std::mem::take(&mut self.output)
     }
 
     /// Kills it without warning, as a power cut would.
     pub fn kill(mut self) {
-        self.process.kill().and_then(|()| self.process.wait()).expect("an end");
+        self.process.kill().and_then(|()| self.process.wait()).expect("an exit status");
     }
 }
 

@@ -19,18 +19,18 @@ fn spawn(site: &Site) -> Running {
 }
 
 #[test]
-fn signals_during_the_first_build_are_done_when_the_proxy_is_ready() {
+fn signals_during_the_first_build_take_effect_when_the_proxy_is_ready() {
     let site = heavy_site(100);
     let mut proxy = spawn(&site);
     proxy.is_building();
     for name in ["HUP", "USR1", "HUP"] {
         proxy.signal(name);
     }
-    proxy.says("listening");
-    proxy.says("the access log is no file");
+    proxy.expect_line("listening");
+    proxy.expect_line("the access log is not a file");
     // The reload runs concurrently with the loop that handles signals.
-    if !proxy.said.contains("configuration reloaded") {
-        proxy.says("configuration reloaded");
+    if !proxy.output.contains("configuration reloaded") {
+        proxy.expect_line("configuration reloaded");
     }
     assert_eq!(get(proxy.address()).1, "fixed");
     proxy.signal("TERM");
@@ -38,7 +38,7 @@ fn signals_during_the_first_build_are_done_when_the_proxy_is_ready() {
 }
 
 #[test]
-fn upgrade_that_is_asked_for_before_the_proxy_is_ready_comes_after() {
+fn upgrade_requested_before_the_proxy_is_ready_happens_afterwards() {
     let site = Site::new();
     let slow = Slow::new(&site);
     let mut proxy = spawn(&site);
@@ -48,9 +48,9 @@ fn upgrade_that_is_asked_for_before_the_proxy_is_ready_comes_after() {
     reader.write_all(slow.text.as_bytes()).expect("written");
     slow.end();
     drop(reader);
-    proxy.says("listening");
-    proxy.says("upgrade: the successor is loading");
-    proxy.says("stopped");
+    proxy.expect_line("listening");
+    proxy.expect_line("upgrade: the successor is loading");
+    proxy.expect_line("stopped");
     assert_eq!(get(proxy.address()).1, "fixed");
     signal("TERM", proxy.successor());
     proxy.ends(0);
@@ -63,8 +63,8 @@ fn proxy_that_is_not_ready_stops_at_once() {
         let proxy = spawn(&site);
         let build = proxy.is_building();
         proxy.signal(name);
-        let said = proxy.ends(0);
-        assert!(said.contains(&format!("stopped before the proxy was ready signal=\"SIG{name}\"")), "{said}");
+        let log = proxy.ends(0);
+        assert!(log.contains(&format!("stopped before the proxy was ready signal=\"SIG{name}\"")), "{log}");
         eventually("the end of its build", || {
             let status = std::fs::read_to_string(format!("/proc/{build}/status")).unwrap_or_default();
             // The process that adopted it may not have reaped it yet.
@@ -97,7 +97,7 @@ fn signal_to_all_processes_fails_no_build() {
     for name in ["HUP", "USR1", "USR2"] {
         signal(name, build);
     }
-    proxy.says("live");
+    proxy.expect_line("live");
     proxy.signal("TERM");
     proxy.ends(0);
 }

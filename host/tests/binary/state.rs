@@ -56,13 +56,13 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
     for (damaged, why) in damages {
         std::fs::write(&file, &damaged).expect("written");
         let proxy = site.start();
-        let error = proxy.said.lines().find(|line| line.contains("ERROR")).expect("an error");
+        let error = proxy.output.lines().find(|line| line.contains("ERROR")).expect("an error");
         assert!(
             error.contains("shop.json`: ") && error.contains(why) && error.contains("shop.json.damaged"),
             "{error}"
         );
         assert_eq!(get_of(proxy.address(), "shop.test").1, "fixed", "its file serves");
-        assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "others notice nothing");
+        assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "other tenants are unaffected");
         assert_eq!(std::fs::read(&aside).expect("set aside"), damaged);
         proxy.kill();
     }
@@ -76,7 +76,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
 }
 
 #[test]
-fn state_of_before_there_were_checksums_is_read_once() {
+fn state_without_checksums_is_read_and_written_with_one() {
     let site = Site::new();
     let proxy = site.start();
     site.admin(0, &["push", "shop", &example("canary")]);
@@ -104,8 +104,8 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     let text = std::fs::read_to_string(&file).expect("the state");
     std::fs::write(&file, text.replace("\"number\": 2", "\"number\": 3")).expect("written");
     proxy.signal("USR2");
-    proxy.says("it does not match its checksum");
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("it does not match its checksum");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     assert_eq!(get(proxy.address()).1, "canary");
     // The next change writes the file, so it is valid again.
     site.admin(0, &["resume", "shop"]);
@@ -121,13 +121,13 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
     };
     damage("wasm", "away");
     proxy.signal("USR2");
-    proxy.says("is gone from proxy.state_dir: upload it again: cannot use `");
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("is gone from proxy.state_dir: upload it again: cannot use `");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     assert_eq!(get(proxy.address()).1, "canary");
     damage("away", "wasm");
 
     proxy.signal("USR2");
-    proxy.says("stopped");
+    proxy.expect_line("stopped");
     assert_eq!(get(proxy.address()).1, "canary");
     signal("TERM", proxy.successor());
     proxy.ends(0);
@@ -137,7 +137,7 @@ fn upgrade_with_a_damaged_state_leaves_the_old_process_in_its_place() {
 const READ_ONLY: &str = "/proc/self/fdinfo";
 
 #[test]
-fn order_that_cannot_be_kept_says_so() {
+fn order_that_cannot_be_saved_reports_an_error() {
     let site = Site::new();
     let mut proxy = site.start();
     site.admin(0, &["push", "shop", &example("canary")]);
@@ -147,7 +147,7 @@ fn order_that_cannot_be_kept_says_so() {
     let not_kept = |arguments: &[&str], now: &str| {
         let (printed, errors) = site.admin(1, arguments);
         let expected = format!(
-            "error: not-kept: done, but not kept: {now} now; after a restart: the configured files serve; it is tried again \
+            "error: not-kept: done, but not saved: {now} now; after a restart: the configured files serve; it is tried again \
              every second: cannot use `{}`: ",
             state_of(&site, "shop").display()
         );
@@ -164,7 +164,7 @@ fn order_that_cannot_be_kept_says_so() {
     not_kept(&["push", "shop", &canary, "--stage", "shadow"], "version 1 is live, version 3 on trial (shadow)");
     not_kept(&["promote", "shop", "--to", "canary"], "version 1 is live, version 3 on trial (canary)");
     not_kept(&["abort", "shop"], "version 1 is live");
-    proxy.says("what serves now is not kept for the next start");
+    proxy.expect_line("cannot save the serving versions for the next start");
 
     // Saving is retried.
     std::fs::remove_file(&tenants).expect("removed");

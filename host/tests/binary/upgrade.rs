@@ -54,8 +54,8 @@ impl Running {
     /// Upgrades it, waits until it has ended, and returns the process that took its place.
     fn is_upgraded(&mut self) -> u32 {
         self.signal("USR2");
-        self.says("upgrade: the successor is loading");
-        self.says("stopped");
+        self.expect_line("upgrade: the successor is loading");
+        self.expect_line("stopped");
         self.successor()
     }
 }
@@ -83,14 +83,14 @@ fn upgrade_loses_no_request_and_one_that_fails_changes_nothing() {
         std::fs::rename(site.path("router.wasm"), site.path("away.wasm")).expect("renamed");
         std::fs::rename(site.path("state"), site.path("state-away")).expect("renamed");
         proxy.signal("USR2");
-        proxy.says("upgrade: the successor ended; this process goes on");
+        proxy.expect_line("upgrade: the successor ended; this process continues");
         more(50);
         std::fs::rename(site.path("away.wasm"), site.path("router.wasm")).expect("renamed");
         std::fs::remove_dir_all(site.path("state")).expect("removed");
         std::fs::rename(site.path("state-away"), site.path("state")).expect("renamed");
         proxy.signal("USR2");
-        proxy.says("upgrade: the successor is loading");
-        proxy.says("stopped");
+        proxy.expect_line("upgrade: the successor is loading");
+        proxy.expect_line("stopped");
         more(50);
         done.store(true, Ordering::Relaxed);
     });
@@ -107,12 +107,13 @@ fn process_without_the_socket_is_not_upgraded() {
     let mut proxy = site.start();
     site.edit(|text| text.replace("[proxy]\n", &format!("[proxy]\n{line}")));
     proxy.signal("USR2");
-    proxy
-        .says("upgrade: refused; this process goes on error=\"this process was started without `proxy.upgrade_socket`");
+    proxy.expect_line(
+        "upgrade: refused; this process continues error=\"this process was started without `proxy.upgrade_socket`",
+    );
     assert_eq!(get(proxy.address()).1, "fixed");
     proxy.signal("TERM");
-    let said = proxy.ends(0);
-    assert!(!said.contains("the successor is loading"), "{said}");
+    let log = proxy.ends(0);
+    assert!(!log.contains("the successor is loading"), "{log}");
 }
 
 #[test]
@@ -121,16 +122,16 @@ fn one_successor_loads_at_a_time_and_no_reload_meanwhile() {
     let mut proxy = site.start();
     let slow = Slow::new(&site);
     proxy.signal("USR2");
-    proxy.says("upgrade: the successor is loading");
+    proxy.expect_line("upgrade: the successor is loading");
     proxy.signal("USR2");
-    proxy.says("the successor that was started before is still loading");
+    proxy.expect_line("the successor that was started before is still loading");
     proxy.signal("HUP");
-    proxy.says("the program is being upgraded, or ends: try again in a moment");
+    proxy.expect_line("the program is being upgraded, or ends: try again in a moment");
     slow.is_read().write_all(b"nonsense").expect("written");
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     slow.end();
     proxy.signal("HUP");
-    proxy.says("configuration reloaded");
+    proxy.expect_line("configuration reloaded");
     let successor = proxy.is_upgraded();
     assert_eq!(get(proxy.address()).1, "fixed");
     signal("TERM", successor);
@@ -147,14 +148,14 @@ fn signals_do_not_wait_for_a_reload() {
     proxy.signal("HUP");
     first.write_all(slow.text.as_bytes()).expect("written");
     drop(first);
-    proxy.says("configuration reloaded");
+    proxy.expect_line("configuration reloaded");
     // A request that arrived during the reload is not lost.
     slow.is_read().write_all(slow.text.as_bytes()).expect("written");
-    proxy.says("configuration reloaded");
+    proxy.expect_line("configuration reloaded");
     proxy.signal("HUP");
     let _unread = slow.is_read();
     proxy.signal("TERM");
-    proxy.says("stopping");
+    proxy.expect_line("stopping");
     proxy.ends(0);
 }
 
@@ -178,21 +179,21 @@ fn listeners_may_go_but_not_move() {
     let elsewhere = "name = \"web\"\naddress = \"127.0.0.2:0\"";
     site.edit(|text| text.replace("name = \"web\"\naddress = \"127.0.0.1:0\"", elsewhere));
     proxy.signal("USR2");
-    proxy.says(&format!("listener `web` is at {web} in the running process, and was to be at 127.0.0.2:0"));
-    proxy.says("upgrade: the successor ended; this process goes on");
+    proxy.expect_line(&format!("listener `web` is at {web} in the running process, and was to be at 127.0.0.2:0"));
+    proxy.expect_line("upgrade: the successor ended; this process continues");
     site.edit(|text| text.replace("127.0.0.2:0", "127.0.0.1:0"));
 
     site.edit(|text| text.replace(old, ""));
     let successor = proxy.is_upgraded();
     assert_eq!(get(web).1, "fixed");
-    let refused = TcpStream::connect(old_address).expect_err("nobody listens there");
+    let refused = TcpStream::connect(old_address).expect_err("nothing listens there");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     signal("TERM", successor);
     proxy.ends(0);
 }
 
 #[test]
-fn successor_knows_its_own_listeners() {
+fn successor_recognizes_its_own_listeners() {
     let fixed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
     let site = Site::leading_to(fixed);
     let mut proxy = site.start();
@@ -209,10 +210,10 @@ fn successor_knows_its_own_listeners() {
 fn slow_upstream() -> (SocketAddr, Receiver<Sender<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (tell, held) = channel();
+    let (sender, held) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let tell = tell.clone();
+            let sender = sender.clone();
             std::thread::spawn(move || -> std::io::Result<()> {
                 let mut reader = BufReader::new(&stream);
                 loop {
@@ -226,7 +227,7 @@ fn slow_upstream() -> (SocketAddr, Receiver<Sender<()>>) {
                     }
                     if head.starts_with("GET /held") {
                         let (release, released) = channel();
-                        let _ = tell.send(release);
+                        let _ = sender.send(release);
                         let _ = released.recv_timeout(PATIENCE);
                     }
                     (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone")?;
@@ -249,20 +250,20 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
 }
 
 /// A client connection that stays open.
-struct Kept {
+struct Client {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
 }
 
-impl Kept {
-    fn to(address: SocketAddr) -> Kept {
+impl Client {
+    fn to(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let reader = BufReader::new(stream.try_clone().expect("a copy"));
-        Kept { stream, reader }
+        Client { stream, reader }
     }
 
-    fn asks(&mut self, path: &str, headers: &str) {
+    fn send(&mut self, path: &str, headers: &str) {
         let request = format!("GET {path} HTTP/1.1\r\nhost: shop.test\r\n{headers}\r\n");
         self.stream.write_all(request.as_bytes()).expect("written");
     }
@@ -272,7 +273,7 @@ impl Kept {
         head(&mut self.reader).expect("a head").expect("a response")
     }
 
-    fn reads(&mut self, expected: &str) {
+    fn expect_bytes(&mut self, expected: &str) {
         let mut bytes = vec![0; expected.len()];
         self.reader.read_exact(&mut bytes).expect("bytes");
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
@@ -280,18 +281,18 @@ impl Kept {
 
     fn is_closed(&mut self) {
         let mut rest = Vec::new();
-        self.reader.read_to_end(&mut rest).expect("an end");
+        self.reader.read_to_end(&mut rest).expect("the end of the stream");
         assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
     }
 }
 
 /// Opens a tunnel to the echoing upstream. Pingora 0.9.1 occasionally closes a tunnel whose upstream switches protocols
 /// before the end of the request's empty body is forwarded: in that case, opens another one.
-fn web_socket(address: SocketAddr) -> Kept {
+fn web_socket(address: SocketAddr) -> Client {
     let mut open = None;
     eventually("a tunnel that stays", || {
-        let mut socket = Kept::to(address);
-        socket.asks("/", "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
+        let mut socket = Client::to(address);
+        socket.send("/", "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
         assert!(socket.head().starts_with("http/1.1 101"));
         let mut echo = [0; 5];
         let sent = socket.stream.write_all(b"hello");
@@ -304,41 +305,41 @@ fn web_socket(address: SocketAddr) -> Kept {
 }
 
 #[test]
-fn connections_of_before_an_upgrade_live_until_they_end() {
+fn connections_from_before_an_upgrade_are_served_to_their_end() {
     let (upstream, held) = slow_upstream();
     let site = Site::leading_to(upstream);
     let mut proxy = site.start();
     let address = proxy.address();
-    let (mut idle, mut busy, mut socket) = (Kept::to(address), Kept::to(address), web_socket(address));
+    let (mut idle, mut busy, mut socket) = (Client::to(address), Client::to(address), web_socket(address));
     for kept in [&mut idle, &mut busy] {
-        kept.asks("/", "");
+        kept.send("/", "");
         assert!(kept.head().starts_with("http/1.1 200"));
-        kept.reads("done");
+        kept.expect_bytes("done");
     }
-    busy.asks("/held", "");
-    let mut begun = Kept::to(address);
+    busy.send("/held", "");
+    let mut begun = Client::to(address);
     begun.stream.write_all(b"GET / HTTP/1.1\r\n").expect("written");
     let release = held.recv_timeout(PATIENCE).expect("a request");
 
     proxy.signal("USR2");
-    proxy.says("stopping: no new connections");
+    proxy.expect_line("stopping: no new connections");
     begun.stream.write_all(b"host: shop.test\r\n\r\n").expect("written");
     assert!(begun.head().starts_with("http/1.1 200"));
-    begun.reads("done");
+    begun.expect_bytes("done");
     begun.is_closed();
     // The client may retry on another connection, which the successor accepts.
     idle.is_closed();
     assert_eq!(get(address).1, "done");
     socket.stream.write_all(b"still there?").expect("written");
-    socket.reads("still there?");
+    socket.expect_bytes("still there?");
     release.send(()).expect("it waits");
     assert!(busy.head().starts_with("http/1.1 200"));
-    busy.reads("done");
+    busy.expect_bytes("done");
     busy.is_closed();
     socket.stream.write_all(b"and now?").expect("written");
-    socket.reads("and now?");
+    socket.expect_bytes("and now?");
     drop(socket);
-    proxy.says("stopped");
+    proxy.expect_line("stopped");
     let successor = proxy.successor();
     assert_eq!(get(address).1, "done");
     signal("TERM", successor);
@@ -346,21 +347,21 @@ fn connections_of_before_an_upgrade_live_until_they_end() {
 }
 
 #[test]
-fn service_manager_is_told_who_serves() {
+fn service_manager_is_notified_of_the_main_process() {
     let site = Site::new();
     let path = site.path("notify.sock");
     let manager = UnixDatagram::bind(&path).expect("a socket");
     manager.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let told = || {
+    let notification = || {
         let mut bytes = [0; 256];
         let length = manager.recv(&mut bytes).expect("a message");
         String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned()
     };
     let config = site.path("pointsman.toml");
     let mut proxy = Running::start_in("run", &config, &[("NOTIFY_SOCKET", &path)]);
-    assert_eq!(told(), format!("READY=1\nMAINPID={}\n", proxy.id()));
+    assert_eq!(notification(), format!("READY=1\nMAINPID={}\n", proxy.id()));
     let successor = proxy.is_upgraded();
-    assert_eq!(told(), format!("READY=1\nMAINPID={successor}\n"));
+    assert_eq!(notification(), format!("READY=1\nMAINPID={successor}\n"));
     signal("TERM", successor);
     proxy.ends(0);
 }

@@ -127,7 +127,7 @@ fn make(fresh: usize, kept: usize, waiting: Waiting, compile: Compile) -> Result
         0 => error.into(),
         _ => EngineError(format!(
             "{error:#}; {kept} instances are to be kept for tenants with `instance_calls`, which take address space: \
-             let fewer tenants keep any"
+             enable it for fewer tenants"
         )),
     })
 }
@@ -209,7 +209,7 @@ mod tests {
 
     /// `config` does not depend on Wasmtime, so it has the ceilings as numbers of its own.
     #[test]
-    fn limits_end_at_the_ceilings() {
+    fn limits_are_capped_at_the_ceilings() {
         let passes = |key: &str, value: usize| {
             let text = format!(
                 "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"a\"\nhostnames = [\"*\"]\n\

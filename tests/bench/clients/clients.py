@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How a proxy holds against slow and silent clients, each kind against 20 healthy ones. See README.md in this folder.
+"""How a proxy copes with slow and silent clients, each kind next to 20 healthy ones. See README.md in this folder.
 
-    tests/bench/clients/clients.py                               all kinds, nginx and Pointsman in turns: some 45 minutes
+    tests/bench/clients/clients.py                               all kinds, nginx and Pointsman alternately: some 45 minutes
     tests/bench/clients/clients.py --only silent-plain,idle      some kinds
-    tests/bench/clients/clients.py --count-factor 0.1            a tenth of the clients, to see that all works
-    tests/bench/clients/clients.py --from before.json after.json tables of kept results, without measuring
+    tests/bench/clients/clients.py --count-factor 0.1            a tenth of the clients, to check the setup
+    tests/bench/clients/clients.py --from before.json after.json tables from saved results, without measuring
 """
 
 import argparse
@@ -29,11 +29,11 @@ import proxies  # noqa: E402
 
 SAMPLE_SECONDS = 0.5
 HEALTHY_CLIENTS = 20
-# Before the hostile clients come, and after they have left.
+# Before the hostile clients connect, and after they have disconnected.
 QUIET_SECONDS = 2
-# What 5,000 handshakes may take at most on a busy machine.
+# Maximum time for 5,000 handshakes on a busy machine.
 SECONDS_TO_OPEN = 120
-# `nobody` is there to compare with, and needs no more.
+# `nobody` is the baseline and needs no more.
 NOBODY_SECONDS = 15
 
 
@@ -46,18 +46,18 @@ def arguments():
         description=__doc__ + "\nkinds:\n" + "".join(f"  {name:18} {kind.__doc__}\n" for name, kind in kinds.KINDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="kinds, separated by commas")
-    parser.add_argument("--proxies", default="nginx,pointsman", help="which, in which order; default: %(default)s")
+    parser.add_argument("--proxies", default="nginx,pointsman", help="the proxies, in order; default: %(default)s")
     parser.add_argument("--pointsman", default=os.path.join(places.REPOSITORY, "target", "release", "pointsman"))
     parser.add_argument("--name", default="pointsman", help="its name in tables and results; default: %(default)s")
     parser.add_argument("--listener-toml", default="", metavar="LINES", help="lines for each [[listener]] of Pointsman")
     parser.add_argument("--proxy-toml", default="", metavar="LINES", help="lines for [proxy] of Pointsman")
-    parser.add_argument("--count-factor", type=float, default=1, help="share of the hostile clients that come; default: 1")
-    parser.add_argument("--sources", type=int, default=1, help="addresses, each in a /24 of its own, that the hostile clients"
-                        " come from (1 to 250); the healthy ones have another; default: 1")
+    parser.add_argument("--count-factor", type=float, default=1, help="share of the hostile clients to start; default: 1")
+    parser.add_argument("--sources", type=int, default=1, help="addresses, each in its own /24, that the hostile clients"
+                        " connect from (1 to 250); the healthy ones have another; default: 1")
     parser.add_argument("--longest", type=float, default=90, metavar="SECONDS",
-                        help="for a kind, from its last connection on; default: 90")
-    parser.add_argument("--json", metavar="FILE", help="where results are kept; written after each run")
-    parser.add_argument("--from", dest="kept", nargs="+", metavar="FILE", help="kept results")
+                        help="maximum for a kind, from its last connection on; default: 90")
+    parser.add_argument("--json", metavar="FILE", help="file for the results; written after each run")
+    parser.add_argument("--from", dest="kept", nargs="+", metavar="FILE", help="saved results")
     options = parser.parse_args()
     options.kinds = options.only.split(",") if options.only else list(kinds.KINDS)
     options.proxies = options.proxies.split(",")
@@ -87,7 +87,7 @@ def proxy_sample(server):
 
 
 class Script:
-    """A script of this folder that runs in a process of its own and writes lines of JSON to a file."""
+    """A script of this folder that runs as its own process and writes lines of JSON to a file."""
 
     started = []
 
@@ -103,7 +103,7 @@ class Script:
         return self.popen.poll() is None
 
     def stop(self):
-        """Asks it to end, and makes it after five seconds."""
+        """Terminates it, and kills it after five seconds."""
         if self in Script.started:
             Script.started.remove(self)
         self.popen.terminate()
@@ -123,7 +123,7 @@ class Script:
 
 
 def one_run(name, target, site, options):
-    """One kind of hostile clients against one proxy that was just started."""
+    """One kind of hostile clients against a freshly started proxy."""
     kind = kinds.KINDS[name]
     count = max(1, round(kind.count * options.count_factor)) if kind.count else 0
     server = target.start()
@@ -141,7 +141,7 @@ def one_run(name, target, site, options):
     before, cpu, begin = samples[-1], server.cpu_us(), time.monotonic()
     longest = options.longest if count else min(options.longest, NOBODY_SECONDS)
     hostile = Script(folder, "hostile", name, target.ports[kind.port], count, longest, options.sources)
-    # The limit is the hostile process's own, from its last connection on.
+    # The hostile process has its own time limit, from its last connection on.
     sample_for(longest + SECONDS_TO_OPEN, over=lambda: not hostile.runs())
     end, cpu = time.monotonic(), server.cpu_us() - cpu
     hostile.stop()
@@ -150,12 +150,12 @@ def one_run(name, target, site, options):
     healthy.stop()
     server.stop()
 
-    told = hostile.lines()
+    lines = hostile.lines()
     during = [sample for sample in samples if begin <= sample["t"] <= end]
     return {
         "kind": name, "target": target.name, "count": count, "seconds": round(end - begin, 1),
         "load_before": round(load_before, 1), "load_after": round(os.getloadavg()[0], 1),
-        "hostile": hostile_summary(told),
+        "hostile": hostile_summary(lines),
         "healthy": healthy_summary(healthy.lines(), begin, end),
         "proxy": {
             "rss_before_kib": before["rss_kib"], "rss_most_kib": max(sample["rss_kib"] for sample in during),
@@ -163,7 +163,7 @@ def one_run(name, target, site, options):
             "descriptors_before": before["descriptors"], "descriptors_most": max(one["descriptors"] for one in during),
             "descriptors_after": samples[-1]["descriptors"], "cpu_s": round(cpu / 1e6, 1), "died": died,
         },
-        "samples": merged(samples, told, healthy.lines(), begin),
+        "samples": merged(samples, lines, healthy.lines(), begin),
     }
 
 
@@ -172,7 +172,7 @@ def hostile_summary(lines):
     if not last.get("last"):
         raise RuntimeError("the hostile clients ended without a summary")
     return {"most_connected": max(line["connected"] for line in lines),
-            **{key: last[key] for key in ("still", "first_s", "half_s", "all_s", "told")}}
+            **{key: last[key] for key in ("still", "first_s", "half_s", "all_s", "signals")}}
 
 
 def healthy_summary(lines, begin, end):
@@ -186,7 +186,7 @@ def healthy_summary(lines, begin, end):
 
 
 def merged(samples, hostile, healthy, begin):
-    """The samples of all three, each half second of the run from the arrival of the hostile clients."""
+    """The samples of all three, each half second of the run from the start of the hostile clients."""
     def latest(lines, t):
         return next((line for line in reversed(lines) if line["t"] <= t), None)
 
@@ -252,7 +252,7 @@ def main():
         except KeyboardInterrupt:
             raise SystemExit(130) from None
         finally:
-            # A second signal must not leave any of them behind.
+            # A second signal must not leave any process running.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             for script in Script.started[:]:

@@ -10,7 +10,7 @@ def block(method, path, authority):
 
 
 class Frames:
-    """Splits what a server sends into frames. The payload of DATA is dropped as it comes."""
+    """Splits what a server sends into frames. The payload of DATA is dropped on arrival."""
 
     def __init__(self):
         self.buffer, self.skip = bytearray(), 0

@@ -3,9 +3,9 @@
 
     healthy.py PORT COUNT
 
-Each asks every 100 ms, half of them on a connection that they keep, half on a new one each time. Latency counts from the
-moment when a request was due: a client that waits for an answer misses turns, and each missed turn counts with what was left
-of the wait. Writes a line of JSON each half second until SIGTERM.
+Each sends a request every 100 ms, half of them on a persistent connection, half on a new one each time. Latency counts from the
+moment when a request was due: a client that waits for a response misses its next requests, and each missed one counts with the
+rest of the wait. Writes a line of JSON each half second until SIGTERM.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Client:
             self.stream = None
 
 
-class Seen:
+class Counters:
     def __init__(self):
         self.waits, self.errors = [], collections.Counter()
 
@@ -91,12 +91,12 @@ class Seen:
 
 async def main():
     port, count = int(sys.argv[1]), int(sys.argv[2])
-    parent, stop, seen = os.getppid(), asyncio.Event(), Seen()
+    parent, stop, seen = os.getppid(), asyncio.Event(), Counters()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     begin = time.monotonic()
     clients = [Client(port, number % 2 == 0, seen) for number in range(count)]
     tasks = [asyncio.create_task(client.run(begin + EVERY_SECONDS * number / count)) for number, client in enumerate(clients)]
-    # Ends with the parent as well: nobody would read the rest.
+    # Ends with its parent, which would read the output.
     while not stop.is_set() and os.getppid() == parent:
         try:
             await asyncio.wait_for(stop.wait(), SAMPLE_SECONDS)

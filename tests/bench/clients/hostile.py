@@ -3,8 +3,8 @@
 
     hostile.py KIND PORT COUNT LONGEST SOURCES
 
-Writes a line of JSON each half second, and a last one with how long the connections lasted and what they were told. Ends when
-all connections are gone, or LONGEST seconds after the last of them was opened.
+Writes a line of JSON each half second, and a last one with the durations of the connections and the server's signals. Ends
+when all connections are gone, or LONGEST seconds after the last of them was opened.
 """
 
 import collections
@@ -26,13 +26,13 @@ import kinds  # noqa: E402
 SAMPLE_SECONDS = 0.5
 # Connections that are being opened at the same time: fewer than the backlog of a listener (nginx: 511).
 OPENING = 200
-# A connection that is not in its place by then makes room for the next, and stays.
+# A connection that is not ready by then makes room for the next, and stays open.
 OPENING_SECONDS = 5
 LARGEST_READ = 1 << 18
 
 
 class Connection:
-    """A client and its socket. `lasted` is set when the server has let go of it."""
+    """A client and its socket. `lasted` is set when the server has closed it."""
 
     def __init__(self, client, source, port, tls):
         self.client, self.tls, self.since = client, tls, time.monotonic()
@@ -47,7 +47,7 @@ class Connection:
         self.failed = self.socket.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS)
 
     def interest(self):
-        """What epoll is to watch for."""
+        """The events that epoll watches."""
         events = select.EPOLLRDHUP
         if self.state == "connecting" or self.pending:
             events |= select.EPOLLOUT
@@ -150,7 +150,7 @@ class Crowd:
         if reading and events & (select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR):
             self.read(one, LARGEST_READ)
         elif events & (select.EPOLLHUP | select.EPOLLERR):
-            # Nothing more will come, and what came may still be read.
+            # No more bytes will arrive, and received ones can still be read.
             self.drain(one)
         elif events & select.EPOLLRDHUP:
             self.drain(one)
@@ -170,7 +170,7 @@ class Crowd:
             self.flush(one)
 
     def drain(self, one):
-        """The server has let go: all that it said may be read now."""
+        """The server has closed the connection: everything that it sent can be read now."""
         if one.lasted is None:
             one.lasted = time.monotonic() - one.since
         one.draining = True
@@ -233,13 +233,13 @@ class Crowd:
 
     def summary(self):
         lasted = sorted(one.lasted for one in self.connections if one.lasted is not None and one.state != "connecting")
-        told = collections.Counter()
+        signals = collections.Counter()
         for one in self.connections:
-            end = one.end or ("let go" if one.draining else "still connected")
-            told[", ".join([*one.client.heard, end])] += 1
+            end = one.end or ("closed unread" if one.draining else "still connected")
+            signals[", ".join([*one.client.signals, end])] += 1
         half = (len(self.connections) + 1) // 2
         return {
-            "last": True, "tried": len(self.connections), "told": dict(told.most_common()),
+            "last": True, "tried": len(self.connections), "signals": dict(signals.most_common()),
             "still": sum(one.lasted is None for one in self.connections),
             "first_s": round(lasted[0], 1) if lasted else None,
             "half_s": round(lasted[half - 1], 1) if lasted and len(lasted) >= half else None,
@@ -256,7 +256,7 @@ def main():
     crowd = Crowd(kinds.KINDS[name], port, count, sources)
     next_sample, next_second = begin, begin + 1
     deadline = None
-    # Ends with the parent as well: nobody would read the rest.
+    # Ends with its parent, which would read the output.
     while (deadline is None or time.monotonic() < deadline) and os.getppid() == parent:
         crowd.open_some()
         if not crowd.left and deadline is None:

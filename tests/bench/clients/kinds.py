@@ -1,6 +1,6 @@
-"""The kinds of clients that hold a connection and give nothing for it.
+"""The kinds of clients that hold a connection and do not use it.
 
-A class is a kind: the bytes that a connection sends when it is open, upon what it receives, and each second. Sockets and
+A class is a kind: the bytes that a connection sends when it opens, in reply to received bytes, and each second. Sockets and
 clocks are in hostile.py.
 """
 
@@ -16,17 +16,17 @@ class Client:
     """Connects and sends nothing."""
 
     count, port, handshake = 5_000, "http1", False
-    # All that comes, nothing, or so many bytes a second.
+    # Everything, nothing, or this number of bytes a second.
     reads = READ_ALL
-    # Bytes of the socket's receive buffer; None: what the kernel gives.
+    # Bytes of the socket's receive buffer; None: the kernel's default.
     receive_buffer = None
 
     def __init__(self):
-        # Statuses and frames that came and are a sign that the server has had enough.
-        self.heard = []
-        # In its place: from here on only the server can change something.
+        # Received statuses and frames that show that the server gives up on the client.
+        self.signals = []
+        # Ready: from here on only the server can change something.
         self.ready = True
-        # Nothing is left that the server would have to hold, though the connection may be open.
+        # The server holds nothing for it any more, though the connection may be open.
         self.ended = False
 
     def begin(self):
@@ -38,9 +38,9 @@ class Client:
     def each_second(self):
         return b""
 
-    def hear(self, what):
-        if what not in self.heard:
-            self.heard.append(what)
+    def record(self, what):
+        if what not in self.signals:
+            self.signals.append(what)
 
     def open_streams(self):
         return 0
@@ -51,7 +51,7 @@ class SilentPlain(Client):
 
     def received(self, data):
         if data.startswith(b"HTTP/1."):
-            self.hear(data[9:12].decode("latin-1"))
+            self.record(data[9:12].decode("latin-1"))
         return b""
 
 
@@ -62,12 +62,12 @@ class SilentTls(Client):
 
     def received(self, data):
         if data[:1] == b"\x15":
-            self.hear("TLS alert")
+            self.record("TLS alert")
         return b""
 
 
 class Http2(Client):
-    """Reads frames, acknowledges SETTINGS and PING, and notes what tells that the server has had enough."""
+    """Reads frames, acknowledges SETTINGS and PING, and records the signs that the server gives up on the client."""
 
     count, port = 500, "h2c"
 
@@ -86,9 +86,9 @@ class Http2(Client):
 
     def frame(self, kind, flags, stream, payload):
         if kind == h2.GOAWAY:
-            self.hear(f"GOAWAY {h2.code_name(int.from_bytes(payload[4:8]))}")
+            self.record(f"GOAWAY {h2.code_name(int.from_bytes(payload[4:8]))}")
         elif kind == h2.RST_STREAM:
-            self.hear(f"RST_STREAM {h2.code_name(int.from_bytes(payload))}")
+            self.record(f"RST_STREAM {h2.code_name(int.from_bytes(payload))}")
             self.close(stream)
         elif kind == h2.SETTINGS and not flags & h2.ACK:
             return h2.frame(h2.SETTINGS, h2.ACK, 0) + self.settings_came()
@@ -113,7 +113,7 @@ class SilentTlsH2(Http2):
     count, port, handshake = 5_000, "tls", True
 
     def received(self, data):
-        # Silent: an acknowledgement of SETTINGS before the preface would be an error of the client's.
+        # Silent: an acknowledgement of SETTINGS before the preface would be a client error.
         super().received(data)
         return b""
 
@@ -139,13 +139,13 @@ class Idle(Client):
 
     def received(self, data):
         if self.ready:
-            self.hear(data[9:12].decode("latin-1") if data.startswith(b"HTTP/1.") else "bytes")
+            self.record(data[9:12].decode("latin-1") if data.startswith(b"HTTP/1.") else "bytes")
             return b""
         self.answer += data
         head, end, body = self.answer.partition(b"\r\n\r\n")
         if end:
             if head[9:12] != b"200":
-                self.hear(head[9:12].decode("latin-1"))
+                self.record(head[9:12].decode("latin-1"))
             length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
             self.ready = not length.strip().isdigit() or len(body) >= int(length)
         return b""
@@ -169,13 +169,13 @@ class IdleH2(Http2):
 
 
 class Slow(Client):
-    """A client of HTTP/1 that sends a byte a second and hears a status."""
+    """An HTTP/1 client that sends a byte a second and reads a status."""
 
     count = 500
 
     def received(self, data):
         if data.startswith(b"HTTP/1."):
-            self.hear(data[9:12].decode("latin-1"))
+            self.record(data[9:12].decode("latin-1"))
         return b""
 
 
@@ -205,7 +205,7 @@ class SlowHeadH2(Http2):
             return b""
         self.ready = True
         self.streams.add(1)
-        # The value is within the limits of servers (nginx: 8 KiB), and not complete for longer than a run lasts.
+        # The value is within the limits of servers (nginx: 8 KiB), and takes longer than a run to complete.
         unfinished = h2client.block("GET", "/", AUTHORITY) + b"\x00" + h2.string(b"x-slow") + h2.integer(4_000, 7)
         return h2.frame(h2.HEADERS, h2.END_STREAM, 1, unfinished)
 
@@ -213,7 +213,7 @@ class SlowHeadH2(Http2):
         return h2.frame(h2.CONTINUATION, 0, 1, b"a") if self.ready else b""
 
     def frame(self, kind, flags, stream, payload):
-        # No frame may come between HEADERS and the last CONTINUATION: an acknowledgement would be an error of the client's.
+        # No frame may come between HEADERS and the last CONTINUATION: an acknowledgement would be a client error.
         begun = self.ready
         answer = super().frame(kind, flags, stream, payload)
         return b"" if begun else answer
@@ -252,7 +252,7 @@ class SlowBodyH2(Http2):
 
 
 class Unread(Http2):
-    """Asks for 100 MB on each of 100 streams once the server's SETTINGS are there."""
+    """Requests 100 MB on each of 100 streams once the server's SETTINGS have arrived."""
 
     count, window, streams_each = 40, 0, 100
 
@@ -274,11 +274,11 @@ class Unread(Http2):
 
 
 class WindowZero(Unread):
-    """100 streams ask for 100 MB each with a window of 0"""
+    """100 streams request 100 MB each with a window of 0"""
 
 
 class WindowOpen(Unread):
-    """100 streams ask for 100 MB each with windows of 2^30; the socket is not read"""
+    """100 streams request 100 MB each with windows of 2^30; the socket is not read"""
 
     window = WINDOW_OF_A_GIB
 
@@ -304,13 +304,13 @@ class SlowReader(Client):
 
     def received(self, data):
         if not self.began and data[9:12] != b"200":
-            self.hear(data[9:12].decode("latin-1"))
+            self.record(data[9:12].decode("latin-1"))
         self.began = True
         return b""
 
 
 class Nobody(Client):
-    """no hostile client, to compare with"""
+    """no hostile client, as a baseline"""
 
     count = 0
 

@@ -1,4 +1,4 @@
-"""The origin and the proxies before it: their configurations, in a temporary folder, on free ports."""
+"""The origin and the proxies in front of it: their configurations, in a temporary folder, on free ports."""
 
 import os
 import random
@@ -8,7 +8,7 @@ import subprocess
 from harness import places, process
 
 ALL_CORES = f"0-{os.cpu_count() - 1}"
-# Below the ports that the kernel gives to clients, or a client of ours might have it by the time it is used.
+# Below the ports that the kernel gives to clients, or one of our clients might get it before it is used.
 PORTS = range(20_000, 32_000)
 # The first start builds the module, without optimisation in a debug build.
 SECONDS_TO_START = 120
@@ -18,7 +18,7 @@ user root; daemon off; worker_processes 1; pid @RUN@/pid; error_log @RUN@/errors
 events { worker_connections 19000; }
 http {
   access_log off; keepalive_requests 100000000; keepalive_timeout 3600s; server_tokens off; sendfile on;
-  # The origin is never the one that loses its patience.
+  # The origin is never the one that times out.
   send_timeout 3600s; client_header_timeout 3600s; client_body_timeout 3600s; client_max_body_size 0;
   client_body_temp_path @RUN@/t1; proxy_temp_path @RUN@/t2; fastcgi_temp_path @RUN@/t3; uwsgi_temp_path @RUN@/t4;
   scgi_temp_path @RUN@/t5;
@@ -38,7 +38,7 @@ user root; daemon off; worker_processes auto; pid @RUN@/pid; error_log @RUN@/err
 events { worker_connections 16000; }
 http {
   access_log off; server_tokens off; client_max_body_size 0;
-  # Pointsman keeps no part of an answer in a file either; with the default, 400 GB would go there.
+  # Pointsman buffers no response in a file either; with the default, 400 GB would be written.
   proxy_max_temp_file_size 0;
   proxy_http_version 1.1; proxy_set_header Connection "";
   client_body_temp_path @RUN@/t1; proxy_temp_path @RUN@/t2; fastcgi_temp_path @RUN@/t3; uwsgi_temp_path @RUN@/t4;
@@ -88,7 +88,7 @@ networks = ["127.0.0.0/8"]
 
 
 def free_port():
-    """A port that nobody listens on. Not one that was given out before."""
+    """A port on which nothing listens, and which this function has not returned before."""
     for _ in range(1_000):
         port = random.choice(PORTS)
         with socket.socket() as probe:
@@ -126,13 +126,13 @@ def filled(template, folder, name, **values):
 
 
 class Target:
-    """A proxy that can be started; ports by what is spoken there: `http1`, `h2c`, `tls`."""
+    """A proxy that can be started; ports by protocol: `http1`, `h2c`, `tls`."""
 
     def __init__(self, name, site):
         self.name, self.site, self.ports = name, site, {}
 
     def start(self):
-        # A folder of its own for each start: nothing is left from the run before.
+        # A new folder for each start, so that no state is left from the previous run.
         self.site.starts += 1
         folder = os.path.join(self.site.folder, f"{self.site.starts}-{self.name}")
         os.mkdir(folder)
@@ -166,14 +166,14 @@ class Pointsman(Target):
 
 
 class Site:
-    """What all targets share: the origin, the certificate, a folder."""
+    """The origin, certificate and folder that all targets share."""
 
     def __init__(self, folder):
         self.folder, self.starts = folder, 0
         run = os.path.join(folder, "origin")
         files = os.path.join(run, "files")
         os.makedirs(files)
-        # Sparse: they read as zeros and take no room.
+        # Sparse: they read as zeros and take no space.
         for name, length in (("small", 1 << 10), ("10m", 10_000_000), ("100m", 100_000_000)):
             with open(os.path.join(files, name), "wb") as file:
                 file.truncate(length)

@@ -1,10 +1,10 @@
-"""Tables in Markdown from what was measured."""
+"""Tables of the results in Markdown."""
 
 from harness import results
 
 
 def percentile(values, share):
-    """The value below which `share` of all lie; None where there are none."""
+    """The value below which the fraction `share` of all values is; None if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
@@ -13,7 +13,7 @@ def seconds(value):
     return "-" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def told(counts):
+def listed(counts):
     return "; ".join(f"{count:,} x {what}" for what, count in counts.items()) or "-"
 
 
@@ -24,7 +24,7 @@ def row(run):
         run["kind"], run["target"],
         f"{hostile['most_connected']:,} of {run['count']:,}", f"{hostile['still']:,}",
         " / ".join(seconds(hostile[key]) for key in ("first_s", "half_s", "all_s")),
-        told(hostile["told"]),
+        listed(hostile["signals"]),
         f"{proxy['rss_before_kib'] / 1024:.0f} / {proxy['rss_most_kib'] / 1024:.0f} / {proxy['rss_after_kib'] / 1024:.0f}",
         f"{proxy['hwm_kib'] / 1024:.0f}",
         f"{proxy['descriptors_before']:,} / {proxy['descriptors_most']:,} / {proxy['descriptors_after']:,}",
@@ -35,7 +35,7 @@ def row(run):
     ]
 
 
-HEAD = ["clients", "proxy", "connected at most", "still there", "gone, s: first / half / all", "told",
+HEAD = ["clients", "proxy", "connected at most", "still connected", "gone, s: first / half / all", "signals",
         "RSS, MiB: before / most / after", "VmHWM, MiB", "descriptors: before / most / after", "CPU, s",
         "healthy p50 / p99, ms", "healthy errors"]
 

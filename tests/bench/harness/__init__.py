@@ -1,1 +1,1 @@
-"""What the benchmarks share: processes, load, slices in turn, plots. See docs/performance.md."""
+"""Shared by the benchmarks: processes, load, alternating slices, plots. See docs/performance.md."""

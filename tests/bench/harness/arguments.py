@@ -1,4 +1,4 @@
-"""What all measurements can be asked for on the command line."""
+"""The command-line options that all measurements have in common."""
 
 import argparse
 import os
@@ -11,10 +11,10 @@ def parser(about, rounds):
     options.add_argument("--only", help="names, separated by commas")
     options.add_argument("--rounds", type=int, default=rounds)
     options.add_argument("--seconds", type=int, default=2, help="length of a slice")
-    options.add_argument("--quick", action="store_true", help="few and short rounds, to see that all works")
+    options.add_argument("--quick", action="store_true", help="few and short rounds, to check the setup")
     options.add_argument("--pointsman", default=os.path.join(places.REPOSITORY, "target", "release", "pointsman"))
-    options.add_argument("--no-cache-key", action="store_true", help="for builds without a decision cache: do not switch it off")
-    options.add_argument("--from", dest="source", metavar="FILE", help="kept results")
-    options.add_argument("--results", default=places.RESULTS, help="where results go")
-    options.add_argument("--no-page", action="store_true", help="print the tables; leave docs/ as it is")
+    options.add_argument("--no-cache-key", action="store_true", help="for builds without a decision cache: do not disable it")
+    options.add_argument("--from", dest="source", metavar="FILE", help="saved results")
+    options.add_argument("--results", default=places.RESULTS, help="file for the results")
+    options.add_argument("--no-page", action="store_true", help="print the tables; do not change docs/")
     return options

@@ -10,7 +10,7 @@ CONNECTIONS = 64
 
 
 def upstream():
-    """One nginx worker that answers 200 bytes on the ports 9101 to 9108 and says which port it was."""
+    """One nginx worker that answers with 200 bytes and its port on the ports 9101 to 9108."""
     folder = process.fresh_folder(os.path.join(places.RUN, "upstream"))
     with open(os.path.join(places.PROXIES, "conf", "upstream.conf")) as template:
         text = template.read().replace("@RUN@", folder)
@@ -30,7 +30,7 @@ def wrk(port, seconds, connections=CONNECTIONS, core=places.LOAD_CORE, **request
     for line in ran.stdout.splitlines():
         if line.startswith("{"):
             return json.loads(line)
-    raise RuntimeError(f"wrk told nothing: {ran.stdout}{ran.stderr}")
+    raise RuntimeError(f"no results from wrk: {ran.stdout}{ran.stderr}")
 
 
 def errors(told):

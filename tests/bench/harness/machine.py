@@ -1,4 +1,4 @@
-"""On what machine figures were taken, and with which programs."""
+"""The machine and the programs with which figures were measured."""
 
 import datetime
 import os
@@ -10,7 +10,7 @@ from . import places
 
 
 def first_line(command, pattern=r"\d+\.\d+[.\d]*"):
-    """The first version number that a program tells, on whichever stream."""
+    """The first version number that a program prints, on either stream."""
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
@@ -35,7 +35,7 @@ def crate_version(lock, crate):
 
 
 def describe(pointsman):
-    """What a reader needs to judge the figures; nothing that names the machine."""
+    """The facts that a reader needs to judge the figures, without any name of the machine."""
     commit = subprocess.run(["git", "-C", places.REPOSITORY, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     kib = int(field("/proc/meminfo", "MemTotal").split()[0])
     return {

@@ -1,4 +1,4 @@
-"""Where things are, and which core does what."""
+"""Paths, and the assignment of cores."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ ENVOY = os.path.join(CACHE, "envoy")
 PINGORA = os.path.join(CACHE, "pingora-native", "release", "pingora-native")
 PINGORA_BY_HOST = os.path.join(CACHE, "pingora-native", "release", "pingora-by-host")
 
-# The proxy has a core of its own; the load and the upstream share the other.
+# The proxy has its own core; the load and the upstream share the other.
 PROXY_CORE, LOAD_CORE = "0", "1"
 UPSTREAM_PORT = 9101
 
 
 def program(name):
-    """A program's path; Debian keeps servers in folders that are not in an ordinary user's PATH."""
+    """A program's path; Debian installs servers in folders outside an ordinary user's PATH."""
     path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
     return shutil.which(name, path=path) or name

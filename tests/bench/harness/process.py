@@ -1,6 +1,6 @@
-"""Processes that the benchmark starts, and what the kernel tells of them.
+"""Processes that the benchmark starts, and the kernel's figures about them.
 
-Every process is the leader of a process group of its own. `stop_all` ends these groups and nothing else.
+Every process is the leader of its own process group. `stop_all` ends these groups and nothing else.
 """
 
 import http.client
@@ -23,7 +23,7 @@ class Process:
 
     def __init__(self, name, command, port, folder, cores="0", environment=None, host="warm.test", patience=30):
         os.makedirs(folder, exist_ok=True)
-        # Or somebody else's server would be measured.
+        # Otherwise a different server would be measured.
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 raise DidNotStart(f"{name}: something listens on port {port} already")
@@ -56,7 +56,7 @@ class Process:
         return False
 
     def stop(self):
-        """Asks the group to end, and after two seconds makes it."""
+        """Terminates the group, and kills it after two seconds."""
         if self in started:
             started.remove(self)
         for sent, seconds in ((signal.SIGTERM, 2), (signal.SIGKILL, 5)):
@@ -104,8 +104,8 @@ class Process:
         return total / 1000
 
     def memory_kib(self):
-        """Resident and proportional set size, and what of the first is no file's. The second counts once what a master and
-        its worker share."""
+        """Resident and proportional set size, and the part of the first that is not backed by files. The second counts memory
+        that a master shares with its worker once."""
         sizes = {"Rss": 0, "Pss": 0, "Anonymous": 0}
         for pid in self.pids():
             try:
@@ -125,7 +125,7 @@ def stop_all():
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP become an exception, so that `finally` ends what was started."""
+    """SIGTERM and SIGHUP become an exception, so that `finally` ends the started processes."""
 
     def leave(number, _frame):
         raise SystemExit(128 + number)
@@ -135,7 +135,7 @@ def end_on_signals():
 
 
 def core_busy_us(core):
-    """Time that a core was busy, with whatever it was."""
+    """Time that a core was busy with anything."""
     with open("/proc/stat") as stat:
         for line in stat:
             fields = line.split()

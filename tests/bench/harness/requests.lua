@@ -1,17 +1,17 @@
--- What wrk sends. Options after `--`, each NAME=NUMBER:
+-- The requests that wrk sends. Options after `--`, each NAME=NUMBER:
 --
---   sessions   distinct values of the cookie `session`, in rotation; 0: no value comes twice. 1,000 by default
+--   sessions   distinct values of the cookie `session`, in rotation; 0: no value is repeated. 1,000 by default
 --   hosts      hosts in rotation: t0.test, t1.test, ...; by default the address
 --   routes     paths in rotation: /r0, /r1, ...; by default one path with 1,000 queries
---   head       size of the request's head in bytes, made up with further headers
---   rate       requests a second, all connections together; by default as fast as answers come
+--   head       size of the request's head in bytes, filled up with further headers
+--   rate       requests a second, all connections together; by default as fast as responses arrive
 
 local options = { sessions = 1000, hosts = 0, routes = 0, head = 0, rate = 0 }
 local prepared, distinct, next_request = {}, 1, 0
 local begin = os.time()
 
 local function session(n)
-  -- wrk starts anew for each slice: a session of another slice must not come again.
+  -- wrk is restarted for each slice: sessions of another slice must not be repeated.
   if options.sessions == 0 then return string.format("%08x%08x", begin, n) end
   return string.format("%08x%08x", (n * 2654435761) % 4294967296, (n * 40503 + 12345) % 4294967296)
 end
@@ -48,7 +48,7 @@ local function keep_to(rate)
   local due
   function delay()
     local present = now()
-    -- Far behind, the timetable begins anew: what the proxy cannot do is not asked for later, all at once.
+    -- If it falls far behind, the schedule restarts: requests that the proxy was too slow for are not sent later in a burst.
     if not due or present - due > 0.1 then due = present end
     local wait = math.max(0, due - present)
     due = due + 1 / rate
@@ -62,7 +62,7 @@ function init(arguments)
     assert(name and options[name], "unknown option: " .. argument)
     options[name] = tonumber(value)
   end
-  -- Divisors of one another in every benchmark: so many requests hold every combination that a rotation has.
+  -- Divisors of one another in every benchmark, so that this number of requests covers every combination of the rotation.
   distinct = math.max(options.sessions, options.hosts, options.routes)
   if options.sessions > 0 then
     for n = 0, distinct - 1 do prepared[n] = made(n, n % options.sessions) end

@@ -1,4 +1,4 @@
-"""The results' file, and the parts of docs/performance.md that are made from it."""
+"""The file of results, and the parts of docs/performance.md that are generated from it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def load(path=places.RESULTS):
 
 
 def save(part, value, path=places.RESULTS):
-    """Puts one part in place; the others stay. A measurement a line, so that a difference can be read."""
+    """Replaces one part and keeps the others. One measurement per line, so that diffs are readable."""
     results = load(path)
     results[part] = value
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -35,7 +35,7 @@ def lines(value):
 
 
 def write_page(part, text, path=PAGE):
-    """Replaces what stands between the page's two comments for `part`."""
+    """Replaces the text between the page's two comments for `part`."""
     begin, end = f"<!-- {part}: made by make bench -->", f"<!-- {part}: end -->"
     with open(path) as file:
         page = file.read()
@@ -54,7 +54,7 @@ def table(head, rows, left=1):
 
 
 def figure(value, digits=1, sign=False):
-    """A number for people; a dash where there is none."""
+    """A number for readers; a dash if there is none."""
     if value is None:
         return "-"
     return f"{value:{'+' if sign else ''},.{digits}f}"

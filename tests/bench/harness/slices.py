@@ -1,4 +1,5 @@
-"""Measuring in turn: all proxies are up, and short slices go round, so that a slow spell of the machine meets all."""
+"""Alternating measurements: all proxies run, and short slices alternate between them, so that a slow phase of the machine
+affects all."""
 
 import statistics
 import time
@@ -7,7 +8,7 @@ from . import load, places, process
 
 
 def one_slice(server, seconds, core=places.PROXY_CORE, **requests):
-    """Loads a proxy for some seconds and tells what it took."""
+    """Loads a proxy for some seconds and returns the resources that it used."""
     requests_of_wrk = dict(requests)
     cpu, busy, begin = server.cpu_us(), process.core_busy_us(core), time.monotonic()
     told = load.wrk(server.port, seconds, **requests_of_wrk)
@@ -29,7 +30,7 @@ def one_slice(server, seconds, core=places.PROXY_CORE, **requests):
 
 
 def in_turn(names, round_number):
-    """The order of a round: forth and back by turns, so that nobody is always the first after a pause."""
+    """The order of a round, reversed every other time, so that no proxy is always the first after a pause."""
     return list(names) if round_number % 2 == 0 else list(names)[::-1]
 
 

@@ -97,7 +97,7 @@ def curves(title, subtitle, axis, series):
     for value in xs:
         parts.append(f'<text class="quiet" x="{x(value)}" y="{bottom + 20}" text-anchor="middle">{number(value)}</text>')
     parts.append(f'<text class="quiet" x="{(left + WIDTH - right) / 2}" y="{bottom + 42}" text-anchor="middle">{escape(axis)}</text>')
-    # Names stand at the curves' ends, moved apart where they would lie on each other.
+    # Names are at the curves' ends, moved apart where they would overlap.
     ends = sorted((y(points[-1][1]), n, name) for n, (name, points) in enumerate(series.items()))
     taken = top - 16.0
     places = {}

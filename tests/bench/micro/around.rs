@@ -1,4 +1,4 @@
-//! What stands around a decision: the tenant's look-up before it, check and peer after it.
+//! The steps around a decision: the tenant lookup before it, check and peer after it.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use pointsman_rules::contract;
 use pointsman_rules::quota::Count;
 use pointsman_rules::tenant_lookup::TenantTable;
 
-use crate::modules::{self, Asked};
+use crate::modules::{self, Setup};
 
-/// What the module of this folder says.
-fn said() -> Option<contract::Decision> {
-    Some(Asked::new(&modules::loader(), &modules::usual()?, |module| module).decided().0)
+/// The answer of the module in this folder.
+fn decision() -> Option<contract::Decision> {
+    Some(Setup::new(&modules::loader(), &modules::usual()?, |module| module).call_module().0)
 }
 
 static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
@@ -48,21 +48,21 @@ pub fn policy() -> Policy<'static> {
 }
 
 pub fn checked(decision: contract::Decision) -> Box<RouteSpec> {
-    match check::check(decision, &policy()).expect("it may be followed") {
+    match check::check(decision, &policy()).expect("a valid decision") {
         Verdict::Connect(route) => route,
         other => panic!("{other:?}"),
     }
 }
 
 pub fn check(criterion: &mut Criterion) {
-    let Some(decision) = said() else { return };
+    let Some(decision) = decision() else { return };
     criterion.bench_function("check", |bencher| {
         bencher.iter_batched(|| decision.clone(), checked, BatchSize::SmallInput);
     });
 }
 
 pub fn peer(criterion: &mut Criterion) {
-    let Some(route) = said().map(|decision| Arc::new(Route::new(*checked(decision)))) else { return };
+    let Some(route) = decision().map(|decision| Arc::new(Route::new(*checked(decision)))) else { return };
     let credentials = Credentials::default();
     let connector = Arc::new(TransportConnector::new(None));
     let hop = Hop::Socket(SocketAddr::from(([192, 0, 2, 1], 8443)));
@@ -77,7 +77,7 @@ pub fn peer(criterion: &mut Criterion) {
         own: &Arc::default(),
     };
     criterion.bench_function("peer/made", |bencher| bencher.iter(|| http_peer(black_box(&route), ends)));
-    // As in the decision cache: other requests take the route as well.
+    // As in the decision cache: other requests use the route as well.
     route.note_cached();
     let _ = http_peer(&route, ends);
     let idle = Duration::from_secs(60);

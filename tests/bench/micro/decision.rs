@@ -1,4 +1,4 @@
-//! One decision, from the request head to what the module said.
+//! One decision, from the request head to the module's answer.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use pointsman_rules::decision_cache::{DecisionCache, Root, Uncacheable};
 use pointsman_wasm::module::Module;
 
 use crate::around::{checked, policy};
-use crate::modules::{self, Asked, Known};
+use crate::modules::{self, BuiltModule, Setup};
 
-/// More than the caches of the processors hold on which this may run, in bytes.
+/// More than the processor caches of any machine that this may run on, in bytes.
 const LARGEST_CACHE: usize = 128 << 20;
 
-/// Each in a fresh instance: a used one that is put back, where that can be done.
+/// Each in a fresh instance, which is rewound where possible.
 pub fn fresh(criterion: &mut Criterion) {
     decisions(criterion, "decision/fresh", |module| module);
 }
 
-/// Each in an instance that is made for it.
+/// Each in a new instance.
 pub fn new(criterion: &mut Criterion) {
     decisions(criterion, "decision/new", Module::without_rewinding);
 }
@@ -31,32 +31,31 @@ pub fn reused(criterion: &mut Criterion) {
     decisions(criterion, "decision/reused", |module| module.with_instance_calls(1_000_000_000));
 }
 
-/// Remembered: the module is not called.
+/// From the decision cache: the module is not called.
 pub fn cached(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached");
-    for known in modules::all() {
-        let asked = Asked::new(&modules::loader(), &known, |module| module);
-        match remembered(&asked) {
+    for built in modules::all() {
+        let setup = Setup::new(&modules::loader(), &built, |module| module);
+        match filled_cache(&setup) {
             Ok(cache) => {
-                let (root, inputs) = (asked.module.root(), &asked.inputs);
-                group.bench_function(&known.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(inputs))));
+                let (root, inputs) = (setup.module.root(), &setup.inputs);
+                group.bench_function(&built.name, |bencher| bencher.iter(|| cache.lookup(root, black_box(inputs))));
             }
-            Err(unfit) => eprintln!("{}: not remembered ({})", known.name, unfit.name()),
+            Err(reason) => eprintln!("{}: not cacheable ({})", built.name, reason.name()),
         }
     }
 }
 
 /// With the answer of this module.
-fn remembered(asked: &Asked) -> Result<DecisionCache, Uncacheable> {
+fn filled_cache(setup: &Setup) -> Result<DecisionCache, Uncacheable> {
     let cache = DecisionCache::new(&Quota::default());
-    let (said, noted) = asked.decided();
-    let answer = Verdict::Connect(checked(said)).into();
-    cache.insert(asked.module.root(), &asked.inputs, noted.observed(), &answer)?;
+    let (answer, report) = setup.call_module();
+    let answer = Verdict::Connect(checked(answer)).into();
+    cache.insert(setup.module.root(), &setup.inputs, report.observed(), &answer)?;
     Ok(cache)
 }
 
-/// As for a tenant that is asked seldom: since the decision before, other work has had the processor's caches for
-/// itself.
+/// As for a tenant with few requests: other work has used the processor's caches since its last decision.
 pub fn cold(criterion: &mut Criterion) {
     let Some(usual) = modules::usual() else { return };
     let mut group = criterion.benchmark_group("decision/cold");
@@ -65,34 +64,34 @@ pub fn cold(criterion: &mut Criterion) {
     let other_work = || black_box(others.iter().sum::<u64>());
     let policy = policy();
     let mut decided = |name: &str, instances: fn(Module) -> Module| {
-        let asked = Asked::new(&modules::loader(), &usual, instances);
+        let setup = Setup::new(&modules::loader(), &usual, instances);
         group.bench_function(name, |bencher| {
-            bencher.iter_batched(other_work, |_| asked.decide(&policy), BatchSize::PerIteration);
+            bencher.iter_batched(other_work, |_| setup.decide(&policy), BatchSize::PerIteration);
         });
     };
     decided("fresh", |module| module);
     decided("new", Module::without_rewinding);
     decided("reused", |module| module.with_instance_calls(1_000_000_000));
-    let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let cache = remembered(&asked).expect("it depends on the request alone");
-    let (root, inputs) = (asked.module.root(), &asked.inputs);
+    let setup = Setup::new(&modules::loader(), &usual, |module| module);
+    let cache = filled_cache(&setup).expect("a cacheable decision");
+    let (root, inputs) = (setup.module.root(), &setup.inputs);
     group.bench_function("cached", |bencher| {
         bencher.iter_batched(other_work, |_| cache.lookup(root, black_box(inputs)), BatchSize::PerIteration);
     });
 }
 
-/// Remembered, by tenants one after the other, each with a memory of its own.
+/// From the decision cache, for tenants one after the other, each with its own cache.
 pub fn cached_among(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/cached among");
     let Some(usual) = modules::usual() else { return };
-    let asked = Asked::new(&modules::loader(), &usual, |module| module);
-    let (said, noted) = asked.decided();
-    let answer = Verdict::Connect(checked(said)).into();
+    let setup = Setup::new(&modules::loader(), &usual, |module| module);
+    let (answer, report) = setup.call_module();
+    let answer = Verdict::Connect(checked(answer)).into();
     for count in [1_usize, 1_000, 10_000] {
         let tenants: Vec<(Arc<Root>, DecisionCache)> = (0..count)
             .map(|_| {
                 let (root, cache) = (Arc::<Root>::default(), DecisionCache::new(&Quota::default()));
-                cache.insert(&root, &asked.inputs, noted.observed(), &answer).expect("it depends on the request alone");
+                cache.insert(&root, &setup.inputs, report.observed(), &answer).expect("a cacheable decision");
                 (root, cache)
             })
             .collect();
@@ -100,7 +99,7 @@ pub fn cached_among(criterion: &mut Criterion) {
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| {
                 let (root, cache) = turn.next().expect("endless");
-                cache.lookup(root, black_box(&asked.inputs))
+                cache.lookup(root, black_box(&setup.inputs))
             });
         });
     }
@@ -109,33 +108,33 @@ pub fn cached_among(criterion: &mut Criterion) {
 fn decisions(criterion: &mut Criterion, name: &str, instances: fn(Module) -> Module) {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for known in modules::all().into_iter().chain(modules::least()) {
+    for built in modules::all().into_iter().chain(modules::least()) {
         let loader = modules::loader();
-        let asked = Asked::new(&loader, &known, instances);
+        let setup = Setup::new(&loader, &built, instances);
         let policy = policy();
-        group.bench_function(&known.name, |bencher| bencher.iter(|| asked.decide(&policy)));
+        group.bench_function(&built.name, |bencher| bencher.iter(|| setup.decide(&policy)));
     }
 }
 
-/// Modules of many tenants one after the other, each its own, as in a proxy that serves many.
+/// The modules of many tenants one after the other, all different, as in a proxy with many tenants.
 pub fn rotation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision/rotation");
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
     let Some(usual) = modules::usual() else { return };
     for count in [1_usize, 10, 100, 1_000] {
         let loader = modules::loader();
-        let asked: Vec<Asked> =
-            (0..count).map(|number| Asked::new(&loader, &distinct(&usual, number), |module| module)).collect();
-        let (mut turn, policy) = (asked.iter().cycle(), policy());
+        let setup: Vec<Setup> =
+            (0..count).map(|number| Setup::new(&loader, &distinct(&usual, number), |module| module)).collect();
+        let (mut turn, policy) = (setup.iter().cycle(), policy());
         group.bench_function(count.to_string(), |bencher| {
             bencher.iter(|| turn.next().expect("endless").decide(&policy));
         });
     }
 }
 
-/// The same module as another file, so that nothing of it is shared: a custom section of its own tells it apart.
-fn distinct(known: &Known, number: usize) -> Known {
+/// The same module as a different file, so that nothing of it is shared: its custom section differs.
+fn distinct(built: &BuiltModule, number: usize) -> BuiltModule {
     let section = [&[0, 10, 1, b'n'], number.to_le_bytes().as_slice()].concat();
-    let bytes = [known.bytes.as_slice(), &section].concat();
-    Known { name: known.name.clone(), bytes, settings: known.settings.clone() }
+    let bytes = [built.bytes.as_slice(), &section].concat();
+    BuiltModule { name: built.name.clone(), bytes, settings: built.settings.clone() }
 }

@@ -1,4 +1,4 @@
-//! A module, from its bytes to one that can be asked.
+//! Loading a module, from its bytes to one that can be called.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -7,34 +7,34 @@ use criterion::Criterion;
 use pointsman_rules::config::TenantLimits;
 use pointsman_wasm::module::{Loader, Module};
 
-use crate::modules::{self, Known};
+use crate::modules::{self, BuiltModule};
 
-fn loaded(loader: &Loader, known: &Known) -> Module {
-    loader.load(&known.bytes, known.settings.clone(), &TenantLimits::default()).expect("it loads")
+fn loaded(loader: &Loader, built: &BuiltModule) -> Module {
+    loader.load(&built.bytes, built.settings.clone(), &TenantLimits::default()).expect("it loads")
 }
 
 /// Small enough to be compiled many times.
-fn small() -> impl Iterator<Item = Known> {
-    modules::all().into_iter().filter(|known| known.bytes.len() < 1024 * 1024)
+fn small() -> impl Iterator<Item = BuiltModule> {
+    modules::all().into_iter().filter(|built| built.bytes.len() < 1024 * 1024)
 }
 
-/// A module that another tenant has too.
+/// A module that another tenant uses too.
 pub fn load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
-    for known in small() {
+    for built in small() {
         let loader = Loader::new(1, 0).expect("an engine");
-        let _first = loaded(&loader, &known);
-        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+        let _first = loaded(&loader, &built);
+        group.bench_function(&built.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &built))));
     }
 }
 
-/// A module that was never seen before, built in this process.
+/// A module that is loaded for the first time, built in this process.
 pub fn compile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
-    for known in small() {
+    for built in small() {
         let loader = Loader::new(1, 0).expect("an engine");
-        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+        group.bench_function(&built.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &built))));
     }
 }
 
@@ -42,11 +42,11 @@ pub fn compile(criterion: &mut Criterion) {
 pub fn from_cache(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cache load");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
-    for known in modules::all() {
+    for built in modules::all() {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = folder.path().join("kept");
         let loader = Loader::new(1, 0).expect("an engine").with_cache(&kept, u64::MAX).expect("a cache");
-        drop(loaded(&loader, &known));
-        group.bench_function(&known.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &known))));
+        drop(loaded(&loader, &built));
+        group.bench_function(&built.name, |bencher| bencher.iter(|| black_box(loaded(&loader, &built))));
     }
 }

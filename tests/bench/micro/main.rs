@@ -1,5 +1,5 @@
-//! What the steps of a request cost, each by itself and in a loop: what is warm there may be cold in a proxy that
-//! serves, so these figures say which way a change went, not what a request costs.
+//! The cost of each step of a request, measured in a loop: caches are warmer here than in a proxy that serves, so these
+//! figures show whether a change made a step faster or slower, not what a request costs.
 //!
 //! `make bench-micro` builds the modules and runs all; `make bench-micro ONLY=decision/fresh` some.
 
@@ -10,7 +10,7 @@ mod modules;
 
 use criterion::Criterion;
 
-/// As the proxy has it.
+/// As in the proxy.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! The modules that are asked, as far as they have been built, and the request that they are asked about.
+//! The modules that are called, as far as they have been built, and the request that they decide.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,34 +17,34 @@ use pointsman_wasm::module::{Loader, Module};
 use pointsman_wasm::state::Call;
 use serde_json::{Value, json};
 
-/// A module, where it has been built.
-pub struct Known {
+/// A module, and the file in which it has been built.
+pub struct BuiltModule {
     pub name: String,
     pub bytes: Vec<u8>,
     pub settings: Value,
 }
 
 /// The module of this folder in Rust, and `canary` in each language.
-pub fn all() -> Vec<Known> {
+pub fn all() -> Vec<BuiltModule> {
     let languages = ["rust", "c", "cpp", "zig", "as", "go", "js", "ts", "python"];
     let canaries = languages.iter().filter_map(|language| {
         let path = match *language {
             "rust" => "modules/canary.wasm".to_owned(),
             _ => format!("languages/{language}-canary.wasm"),
         };
-        known(format!("canary-{language}"), &path, canary())
+        built(format!("canary-{language}"), &path, canary())
     });
     usual().into_iter().chain(canaries).collect()
 }
 
 /// The module of this folder.
-pub fn usual() -> Option<Known> {
-    known("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
+pub fn usual() -> Option<BuiltModule> {
+    built("usual".to_owned(), "modules/bench-micro.wasm", Value::Null)
 }
 
-/// What asking takes at the least: a module written by hand that answers with an address without a look, and one that
-/// asks for the same as `usual` before.
-pub fn least() -> [Known; 2] {
+/// The minimum that a call costs: a module in WAT that answers with an address without reading anything, and one that
+/// first reads the same as `usual`.
+pub fn least() -> [BuiltModule; 2] {
     let answer = r#"(data (i32.const 2056) "\e8\03\00\00\0e\00\00\00") (data (i32.const 1000) "192.0.2.1:8080")"#;
     let reads = r#"
         (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
@@ -58,24 +58,24 @@ pub fn least() -> [Known; 2] {
           (call $header (local.get $request) (i32.const 608) (i32.const 6) (i32.const 700))
           (call $drop (local.get $request))
           (i32.const 2048))"#;
-    let known = |name: &str, wat: Wat| {
+    let built = |name: &str, wat: Wat| {
         let bytes = wat.with(answer).bytes();
-        Known { name: name.to_owned(), bytes, settings: Value::Null }
+        BuiltModule { name: name.to_owned(), bytes, settings: Value::Null }
     };
-    [known("nothing", Wat::select_peer("(i32.const 2048)")), known("three reads", Wat::core(reads))]
+    [built("nothing", Wat::select_peer("(i32.const 2048)")), built("three reads", Wat::core(reads))]
 }
 
 fn canary() -> Value {
     json!({"stable": "192.0.2.1:8080", "canary": "192.0.2.2:8080", "percent": 10.0, "cookie": "session"})
 }
 
-fn known(name: String, path: &str, settings: Value) -> Option<Known> {
+fn built(name: String, path: &str, settings: Value) -> Option<BuiltModule> {
     let file = target().join(path);
     let Ok(bytes) = std::fs::read(&file) else {
         eprintln!("{name}: left out, since there is no {}: make modules, or tests/languages/run", file.display());
         return None;
     };
-    Some(Known { name, bytes, settings })
+    Some(BuiltModule { name, bytes, settings })
 }
 
 fn target() -> PathBuf {
@@ -103,42 +103,42 @@ pub fn head() -> Arc<RequestHead> {
     Arc::new(request.head().expect("a request"))
 }
 
-/// An engine that keeps what it builds beside the modules: building JavaScript and Python takes a minute each time.
+/// An engine that caches its builds next to the modules: building JavaScript and Python takes a minute each time.
 pub fn loader() -> Loader {
     let folder = target().join("tmp/bench-micro");
     Loader::new(1, 1).expect("an engine").with_cache(&folder, 1 << 30).expect("a cache")
 }
 
-/// What one decision needs.
-pub struct Asked {
+/// The inputs of a decision.
+pub struct Setup {
     pub module: Module,
     pub inputs: Inputs,
     limits: TenantLimits,
     routes: RouteCache,
 }
 
-impl Asked {
-    pub fn new(loader: &Loader, known: &Known, instances: impl Fn(Module) -> Module) -> Asked {
+impl Setup {
+    pub fn new(loader: &Loader, built: &BuiltModule, instances: impl Fn(Module) -> Module) -> Setup {
         let limits = TenantLimits::default();
-        let module = loader.load(&known.bytes, known.settings.clone(), &limits).expect("it loads");
+        let module = loader.load(&built.bytes, built.settings.clone(), &limits).expect("it loads");
         let routes = RouteCache::new(&Quota::default());
-        let asked = Asked { module: instances(module), inputs: Inputs::first(head()), limits, routes };
-        asked.decided();
-        asked
+        let setup = Setup { module: instances(module), inputs: Inputs::first(head()), limits, routes };
+        setup.call_module();
+        setup
     }
 
     fn call(&self) -> Call<'_> {
         Call { inputs: &self.inputs, stores: None, limits: self.limits.of(self.module.class()) }
     }
 
-    /// What the module said came to, as in the proxy.
+    /// Calls the module and checks its answer, as in the proxy.
     pub fn decide(&self, policy: &Policy<'_>) -> CheckedDecision {
-        evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("it may be followed")
+        evaluate_module(&self.module, self.call(), &self.routes, policy).0.expect("a valid decision")
     }
 
-    /// What the module said, and what the host noted of it.
-    pub fn decided(&self) -> (contract::Decision, CallReport) {
-        let (said, noted) = decide(self.module.callee(), self.call());
-        (said.expect("a decision"), noted)
+    /// The module's answer, and the facts that the host recorded.
+    pub fn call_module(&self) -> (contract::Decision, CallReport) {
+        let (answer, report) = decide(self.module.callee(), self.call());
+        (answer.expect("a decision"), report)
     }
 }

@@ -3,11 +3,11 @@
 
     tests/bench/proxies/compare.py                     all of it: 10 rounds, some 25 minutes
     tests/bench/proxies/compare.py --quick             2 rounds of short slices, to see that all works
-    tests/bench/proxies/compare.py --only a,b          some proxies; their controls and native Pingora come along
+    tests/bench/proxies/compare.py --only a,b          some proxies; their controls and native Pingora are added
     tests/bench/proxies/compare.py --module FILE       another module for Pointsman that does the job
-    tests/bench/proxies/compare.py --from FILE         tables and plots from kept results, without measuring
+    tests/bench/proxies/compare.py --from FILE         tables and plots from saved results, without measuring
 
-Each round loads every proxy in turn, in four kinds of slices: `saturated`, as fast as answers come; `equal`, at one rate
+Each round loads every proxy in turn, in four kinds of slices: `saturated`, as fast as responses arrive; `equal`, at one rate
 for all, which is 60 % of what the slowest can do; `own`, at 70 % of what the proxy itself can do; and `native`, at 70 %
 of what native Pingora can do, for those that can do as much.
 """
@@ -33,25 +33,25 @@ def say(text):
 
 def arguments():
     parser = common.parser(__doc__, rounds=10)
-    parser.add_argument("--list", action="store_true", help="tell the names and what they are")
+    parser.add_argument("--list", action="store_true", help="list the names with descriptions")
     parser.add_argument("--module", help="a module file that does the job")
     return parser.parse_args()
 
 
 def chosen(only, everything):
-    """The proxies to measure: those that were asked for, what they are compared with, in the order of the table."""
+    """The proxies to measure: the requested ones and their controls, in the order of the table."""
     if not only:
         return everything
     wanted = set(only.split(","))
     unknown = wanted - set(everything)
     if unknown:
-        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; --list tells the names")
+        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; --list shows the names")
     wanted |= {everything[name].control for name in wanted} | {NATIVE, everything[NATIVE].control}
     return {name: proxy for name, proxy in everything.items() if name in wanted}
 
 
 def start_all(proxies):
-    """Starts and checks them; one that fails is left out, and said to be."""
+    """Starts and checks them; one that fails is skipped with a message."""
     servers = {}
     for name, proxy in proxies.items():
         try:
@@ -65,7 +65,7 @@ def start_all(proxies):
 
 
 def rates(proxies, servers):
-    """What each can do, and the rates that follow from it."""
+    """The capacity of each, and the rates that follow from it."""
     capacity = {}
     for name, server in servers.items():
         warm = slices.one_slice(server, SECONDS_TO_WARM_UP, **proxies[name].requests)
@@ -102,7 +102,7 @@ def measure(options, proxies):
                 taken = slices.one_slice(servers[name], options.seconds, rate=rate, **proxies[name].requests)
                 measured.append({"round": number, "name": name, "kind": kind, "rate": rate, **taken})
         say(f"round {number + 1} of {options.rounds}")
-        # Kept after each round: what was measured is not lost with what comes.
+        # Saved after each round, so that an error later loses nothing.
         results.save("comparison", {"plan": plan, "seconds": options.seconds, "slices": measured}, options.results)
     return measured
 

@@ -4,7 +4,7 @@ import http.client
 
 
 class WrongAnswer(Exception):
-    """A proxy sent a request elsewhere than the job says."""
+    """A proxy sent a request to the wrong upstream."""
 
 
 def fnv1a(text):
@@ -15,7 +15,7 @@ def fnv1a(text):
 
 
 def check(proxy):
-    """Asks for 1,000 sessions, twice: a control must always send to 9101, any other where the hash says."""
+    """Sends 1,000 sessions, twice: a control must always use 9101, any other the port given by the hash."""
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
     for _ in range(2):
         for n in range(1000):

@@ -1,6 +1,6 @@
 """The other proxies: how each is configured and started for the job.
 
-Each that runs a script has a control beside it, which is the same proxy with one fixed upstream: the difference is what
+Each that runs a script has a control, which is the same proxy with one fixed upstream: the difference is what
 the script costs.
 """
 
@@ -30,7 +30,7 @@ class Proxy:
     environment: dict = dataclasses.field(default_factory=dict)
     # The proxy with a fixed upstream; None for those that are controls themselves.
     control: str = None
-    # Options of harness/requests.lua, beside those that all have.
+    # Options of harness/requests.lua, in addition to those that all have.
     requests: dict = dataclasses.field(default_factory=dict)
     ours: bool = False
 

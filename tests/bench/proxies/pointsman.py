@@ -1,11 +1,11 @@
-"""Pointsman in the modes that are compared: each is a process of its own, with one worker thread."""
+"""Pointsman in the modes that are compared: each is its own process, with one worker thread."""
 
 import os
 
 from harness import places
 from peers import Proxy
 
-# What the peers do, as near as it goes: no access log, and nothing said about the client to the upstream.
+# As close as possible to the other proxies: no access log, and no forwarding headers to the upstream.
 PLAIN = """
 [proxy]
 threads = 1
@@ -20,7 +20,7 @@ trusted = ["0.0.0.0/0", "::/0"]
 headers = []
 """
 
-# What an operator has who writes nothing but what must be written; the log of a service goes to a file.
+# The minimal configuration; the log of a service goes to a file.
 PRODUCTION = """
 [proxy]
 threads = 1
@@ -53,7 +53,7 @@ def module_file(name):
 
 
 def modes(program, module=None, cache_key=True):
-    """The modes, by name. `cache_key` is False for builds that know no decision cache: nothing is switched off then."""
+    """The modes, by name. `cache_key` is False for builds without a decision cache: nothing is disabled then."""
     module = os.path.abspath(module or module_file("bench-pick"))
     cache_off = CACHE_OFF if cache_key else ""
 
@@ -67,8 +67,8 @@ def modes(program, module=None, cache_key=True):
         mode("pointsman-static", 9301, "a module that reads nothing, one fixed upstream; cache and log as in -cached",
              module=module_file("bench-static"), control=None),
         mode("pointsman-cached", 9302, "defaults, but no access log and no forwarded headers, like the peers"),
-        mode("pointsman-cached-again", 9303, "the same once more: what the two differ by is noise"),
-        mode("pointsman-missed", 9304, "the same, but no session comes twice: every decision misses the cache",
+        mode("pointsman-cached-again", 9303, "the same again: the difference between the two is noise"),
+        mode("pointsman-missed", 9304, "the same, but no session is repeated: every decision misses the cache",
              requests={"sessions": 0}),
         mode("pointsman-fresh", 9305, "cache off: a fresh instance for every decision, used before and rewound", tail=cache_off),
         mode("pointsman-new", 9308, "cache off: an instance is made for every decision", tail=cache_off, instances="rewind = false"),

@@ -10,7 +10,7 @@ NATIVE, BARE = "pingora-native", "pingora-static"
 
 
 class Comparison:
-    """The slices, and what is asked of them."""
+    """The slices, and the figures derived from them."""
 
     def __init__(self, kept, proxies):
         self.slices = kept["comparison"]["slices"]
@@ -30,15 +30,15 @@ class Comparison:
         return median(paired(self.slices, kind, name, other, "cpu_us", lambda mine, theirs: mine / theirs))
 
     def less(self, name, other, kind):
-        """What a proxy takes more than another, in the median of the rounds."""
+        """The additional cost of a proxy over another, as the median of the rounds."""
         return median(paired(self.slices, kind, name, other, "cpu_us", lambda mine, theirs: mine - theirs))
 
     def script(self, name, kind="saturated"):
-        """What the script costs: this less its control."""
+        """The cost of the script: this proxy minus its control."""
         return self.less(name, self.proxies[name].control, kind)
 
     def over_pingora(self, name, kind="saturated"):
-        """What all that Pointsman is costs beyond a bare Pingora proxy; None for the others."""
+        """The total cost of Pointsman beyond a bare Pingora proxy; None for the others."""
         return self.less(name, BARE, kind) if self.proxies[name].ours else None
 
 
@@ -81,7 +81,7 @@ def latency_table(comparison):
 
 
 def noise(comparison):
-    """What two names of one program differ by: nothing smaller than this is a finding."""
+    """The difference between two names of one program: smaller differences are noise."""
     lines = []
     for kind in ("saturated", "equal"):
         ratios = paired(comparison.slices, kind, "pointsman-cached-again", "pointsman-cached", "cpu_us",
@@ -116,7 +116,7 @@ def plots(comparison):
     rate = f"{comparison.plan['equal']:,.0f} requests a second for each"
     decisions = []
     for name in comparison.names:
-        # Pointsman's control asks a module too: against it, Pointsman would look better than it is.
+        # Pointsman's control calls a module too: against it, Pointsman would look better than it is.
         cost = comparison.over_pingora(name) if comparison.proxies[name].ours else comparison.script(name)
         if cost is not None:
             decisions.append((name, cost, None, comparison.proxies[name].ours))

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::site::Site;
 use crate::upstream::{CHUNK, CHUNKS};
 
-/// Kinds of connections; as many clients of each.
+/// Kinds of connections; each has the same number of clients.
 pub const KINDS: [&str; 4] = [
     "over HTTP/1.1, on connections that are kept",
     "over HTTP/1.1, each on a connection of its own",
@@ -25,7 +25,7 @@ const CLIENTS_OF_A_KIND: usize = 16;
 const DOWNLOADS: usize = 16;
 pub const WEBSOCKETS: usize = 16;
 
-/// One request in so many is decided twice.
+/// One in this number of requests is decided twice.
 const RETRIED: usize = 8;
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ pub struct Load {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// What was done without a failure.
+/// Counts of successful operations.
 pub struct Done {
     pub requests: [usize; KINDS.len()],
     pub retried: usize,
@@ -62,7 +62,7 @@ impl Load {
         Load { counts, tasks }
     }
 
-    /// Waits until so many requests have been answered.
+    /// Waits until this number of requests has been answered.
     pub async fn reach(&self, requests: usize) {
         while self.counts.requests.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>() < requests {
             assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a client failed: see above");
@@ -103,13 +103,13 @@ async fn requests(address: SocketAddr, kind: usize, counts: Arc<Counts>) {
         counts.requests[kind].fetch_add(1, Ordering::Relaxed);
         counts.retried.fetch_add(usize::from(twice), Ordering::Relaxed);
         if twice && kind < 2 {
-            // Pingora closes the client's connection after a failed attempt, and says so.
+            // Pingora closes the client's connection after a failed attempt, and announces it.
             client = connect(address, kind).await;
         }
     }
 }
 
-/// The version that decided a request, which the upstream was told.
+/// The version that decided a request, as the upstream received it.
 async fn ask(client: &mut Client, path: &str) -> String {
     let request = get(&format!("http://bench.test{path}")).body(Full::default()).expect("a request");
     let reply = client.send(request).await.unwrap_or_else(|error| panic!("{path} failed: {error:?}"));
@@ -147,12 +147,12 @@ async fn websocket(address: SocketAddr, counts: Arc<Counts>) {
     }
 }
 
-/// One client that asks again and again, on one connection.
+/// One client that sends request after request, on one connection.
 pub struct Probe {
     client: Client,
 }
 
-/// The same, on its own.
+/// The same, in its own task.
 pub struct Asking {
     times: Arc<std::sync::Mutex<Vec<Duration>>>,
     task: JoinHandle<()>,
@@ -178,7 +178,7 @@ impl Probe {
         }
     }
 
-    /// Asks every 2 ms, whatever answers.
+    /// Sends a request every 2 ms, whatever the response.
     pub fn keep_asking(mut self) -> Asking {
         let times = Arc::new(std::sync::Mutex::new(Vec::new()));
         let task = tokio::spawn({
@@ -197,7 +197,7 @@ impl Probe {
 }
 
 impl Asking {
-    /// What the requests took since this was called last.
+    /// The latencies of the requests since the last call of this function.
     pub fn times(&self) -> Vec<Duration> {
         assert!(!self.task.is_finished(), "the client failed: see above");
         std::mem::take(&mut *self.times.lock().expect("times"))

@@ -1,5 +1,5 @@
-//! What new versions cost a proxy that serves: the release binary as a process of its own, real modules, real traffic
-//! on loopback. `tests/bench/reload.sh` builds what it needs and runs it; every failed request ends it.
+//! The cost of new versions for a proxy that serves: the release binary as a separate process, real modules, real
+//! traffic on loopback. `tests/bench/reload.sh` builds what it needs and runs it; the first failed request ends it.
 
 mod load;
 mod site;
@@ -17,7 +17,7 @@ const PARTS: [&str; 5] = ["load", "latency", "memory", "table", "large"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    // `cargo bench` adds an option of its own.
+    // `cargo bench` adds its own option.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     for part in PARTS {
         let named = wanted.iter().find_map(|wanted| match wanted.split_once('=') {
@@ -95,7 +95,7 @@ async fn latency() {
     println!("latency: from rename to the first request, 1 KB never seen before: {}", spread(times));
 }
 
-/// What 1,000 versions leave behind.
+/// The resources that 1,000 versions leave behind.
 async fn memory() {
     const RELOADS: u64 = 1_000;
     let site = Site::start("state_dir = \"state\"\ncache_dir = \"cache\"", "").await;

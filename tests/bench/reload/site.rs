@@ -18,14 +18,14 @@ pub struct Site {
     admin: SocketAddr,
 }
 
-/// Longer than anything takes that is waited for.
+/// Longer than any event that it waits for takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn module(name: &str) -> PathBuf {
     modules::example(name)
 }
 
-/// What a version of the module `versioned` calls itself.
+/// The name of a version of the module `versioned`.
 pub fn version_of(number: u64) -> String {
     format!("v{number:08}")
 }
@@ -44,7 +44,7 @@ fn versioned(version: &str) -> Vec<u8> {
 }
 
 impl Site {
-    /// With the module `versioned`, these keys in `[proxy]` and these in `[tenant.limits]`.
+    /// With the module `versioned`, and these keys in `[proxy]` and in `[tenant.limits]`.
     pub async fn start(proxy: &str, limits: &str) -> Site {
         let upstream = upstream::start().await;
         let closed = pointsman_tests::Upstream::closed_port();
@@ -57,7 +57,7 @@ impl Site {
         Site::of(module, "", "", "")
     }
 
-    /// With the module `table`, and so many routes, of which one leads somewhere.
+    /// With the module `table`, and this number of routes, of which one leads somewhere.
     pub async fn table(module: &[u8], routes: usize) -> Site {
         let upstream = upstream::start().await;
         let routes = (1..routes).map(|number| format!("\"site-{number}.example/shop\" = \"1.1.1.7:80\"\n"));
@@ -107,19 +107,19 @@ impl Site {
                 eprintln!("{line}");
             }
         });
-        Site { folder, proxy, address: address.expect("told"), admin: admin.expect("told") }
+        Site { folder, proxy, address: address.expect("an address"), admin: admin.expect("an address") }
     }
 
     /// Ends the proxy and starts another on the same folder.
     pub fn restart(mut self) -> Site {
         let ended = Command::new("kill").arg(self.proxy.id().to_string()).status().expect("kill runs");
-        assert!(ended.success() && self.proxy.wait().expect("an end").success());
+        assert!(ended.success() && self.proxy.wait().expect("it ends").success());
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
         drop(self);
         Site::run(folder)
     }
 
-    /// Writes a version beside the one that serves.
+    /// Writes a version next to the live one.
     pub fn beside(&self, version: &str) -> PathBuf {
         self.beside_bytes(&versioned(version))
     }
@@ -130,7 +130,7 @@ impl Site {
         new
     }
 
-    /// Puts a file in the module's place.
+    /// Replaces the module's file.
     pub fn rename(&self, new: &Path) {
         std::fs::rename(new, self.folder.path().join("router.wasm")).expect("renamed");
     }
@@ -188,7 +188,7 @@ impl Drop for Site {
     }
 }
 
-/// The same core module with a global that no snapshot can hold.
+/// The same core module with an additional global that no snapshot can hold.
 pub fn without_snapshot(module: &[u8]) -> Vec<u8> {
     const GLOBALS: u8 = 6;
     /// `(global (mut v128) (v128.const ...))`

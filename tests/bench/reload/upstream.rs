@@ -1,4 +1,4 @@
-//! An upstream that says which version of the module sent a request, and downloads, and WebSockets that echo.
+//! An upstream that returns the version of the module that sent a request, and serves downloads and echoing WebSockets.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ pub async fn start() -> SocketAddr {
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Answers are small: none waits for another.
+            // Responses are small: none waits for another.
             stream.set_nodelay(true).expect("a socket option");
             tokio::spawn(async move {
                 // Connections end when the proxy does.

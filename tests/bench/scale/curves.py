@@ -1,4 +1,4 @@
-"""What a request costs as something grows: tenants, modules, routes, the request's head, worker threads."""
+"""The cost of a request as something grows: tenants, modules, routes, the request's head, worker threads."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ class Curve:
     seconds_to_start: int = 60
     cores: str = places.PROXY_CORE
     rate: int = None
-    # Whether its series are measured one after the other: all together they want more connections than the upstream takes.
+    # Whether its series are measured one after the other: together they need more connections than the upstream accepts.
     apart: bool = False
     about: str = "microseconds, as fast as answers come, one worker thread"
 
@@ -33,7 +33,7 @@ def tenants(sites, largest):
     points += [("cached, 1,000 modules", count,
                 sites.proxy(f"tenants-modules-{count}", sites.own_modules(count, modules=1_000), hosts=count, **spread))
                for count in TENANTS if 1_000 <= count <= largest]
-    # Tenants share no connections: what going round so many costs is not the decision's.
+    # Tenants share no connections: the cost of using so many is not part of the decision.
     points += [("native Pingora, a pool for each host", count, sites.native_by_host(count)) for count in TENANTS if count <= largest]
     return Curve("CPU time a request, by the number of tenants", "tenants, in rotation by host", points, 300, apart=True)
 

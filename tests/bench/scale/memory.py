@@ -1,4 +1,4 @@
-"""What memory grows by: a tenant, an instance that is kept, an idle connection. Resident set sizes, as differences."""
+"""Memory per tenant, per kept instance and per idle connection. Resident set sizes, as differences."""
 
 import http.client
 import socket
@@ -63,7 +63,7 @@ def of_tenants(sites, say, many, own):
 
 
 def idle_downstream(sites, connections):
-    """Clients that sent one request each and stay. One after the other, so that upstream connections stay few."""
+    """Clients that sent one request each and stay connected. One after the other, to keep upstream connections few."""
     named = peers()
     proxies = {"Pointsman": sites.proxy("memory-idle", sites.one_module(1)), "native Pingora": named["pingora-native"],
                "nginx with Lua": named["nginx-lua"]}

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a request and memory cost as Pointsman grows. See docs/performance.md.
+"""The cost of a request, and memory, as Pointsman grows. See docs/performance.md.
 
     tests/bench/scale/scale.py                          all curves and memory: some 30 minutes, the first time longer
     tests/bench/scale/scale.py --only tenants,memory    some: tenants, modules, routes, head, threads, memory
     tests/bench/scale/scale.py --quick                  small figures and few rounds, to see that all works
-    tests/bench/scale/scale.py --from FILE              tables and plots from kept results, without measuring
+    tests/bench/scale/scale.py --from FILE              tables and plots from saved results, without measuring
 """
 
 import itertools

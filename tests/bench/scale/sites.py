@@ -6,7 +6,7 @@ from harness import places
 from peers import Proxy
 from pointsman import CACHE_OFF, PLAIN, module_file
 
-# Distinct modules are made once and stay, and so does their built code: building a thousand takes minutes.
+# Distinct modules are made once and kept with their built code: building a thousand takes minutes.
 MODULE_COPIES = os.path.join(places.CACHE, "modules")
 BUILT = os.path.join(places.CACHE, "built")
 
@@ -32,7 +32,7 @@ configure_ms = 60_000
 
 
 class Sites:
-    """Makes proxies of one build; every one has a name and a port of its own."""
+    """Makes proxies of one build, each with its own name and port."""
 
     def __init__(self, program, cache_key):
         self.program, self.cache_key, self.port = os.path.abspath(program), cache_key, 9400
@@ -67,7 +67,7 @@ class Sites:
         return [TENANT.format(n=n, module=module, config="", tail=tail, instances=instances) for n in range(count)]
 
     def own_modules(self, count, tail="", modules=None):
-        """Tenants with a module each, or with so many modules among them."""
+        """Tenants with a module each, or with this number of modules among them."""
         return [TENANT.format(n=n, module=copy_of_module(n % (modules or count)), config="", tail=tail, instances="")
                 for n in range(count)]
 
@@ -79,7 +79,7 @@ class Sites:
 
 
 def copy_of_module(n):
-    """A module of its own digest: bench-pick with a custom section that holds a number."""
+    """A module with its own digest: bench-pick with a custom section that contains a number."""
     path = os.path.join(MODULE_COPIES, f"{n}.wasm")
     with open(module_file("bench-pick"), "rb") as file:
         section = b"\x02id" + n.to_bytes(4, "little")

@@ -1,4 +1,4 @@
-// The part `echo`: what the module reads of the request.
+// The part `echo`: the values that the module reads of the request.
 
 #include "job.h"
 

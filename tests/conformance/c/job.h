@@ -1,4 +1,4 @@
-// The parts of the conformance job (../README.md), and what they have in common.
+// The parts of the conformance job (../README.md), and their common functions.
 
 #include <pointsman.h>
 
@@ -6,7 +6,7 @@ pm_answer_t peer_part(pm_request_t request);
 pm_answer_t echo_part(pm_request_t request);
 pm_answer_t shared_part(pm_request_t request);
 
-// What `configure` kept.
+// The values that `configure` stored.
 extern pm_text_t upstreams[3];
 
 pm_answer_t bad_value(pm_param_t param);
@@ -14,12 +14,12 @@ pm_answer_t bad_value(pm_param_t param);
 // Splits at the first colon. False if there is none.
 bool split(pm_text_t text, pm_text_t *before, pm_text_t *after);
 
-// A decimal number of at most this. False if it is none.
+// A decimal number up to a maximum. False if the text is no such number.
 bool parse_number(pm_text_t text, uint64_t max, uint64_t *number);
 
 pm_text_t hex_of(pm_bytes_t bytes);
 
-// A plain answer is made line by line: `pm_join` gives the line, LF is added.
+// A plain answer is built line by line: `pm_join` makes the line, LF is added.
 typedef pm_texts_t lines_t;
 
 void add_line(lines_t *lines, pm_text_t line);

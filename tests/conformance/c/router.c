@@ -204,7 +204,7 @@ static pm_answer_t configured_part(void) {
     return pm_respond(plain(lines));
 }
 
-// What stands between the first `/` and the next one.
+// The text between the first `/` and the next one.
 static pm_text_t part_of(pm_text_t path) {
     size_t start = 0;
     while (start < path.len && path.ptr[start] != '/') start++;

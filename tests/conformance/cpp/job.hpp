@@ -1,4 +1,4 @@
-// The parts of the conformance job (../README.md), and what they have in common.
+// The parts of the conformance job (../README.md), and their common functions.
 
 #pragma once
 
@@ -10,7 +10,7 @@
 pointsman::Answer peer_part(const pointsman::Request &request);
 pointsman::Answer shared_part(const pointsman::Request &request);
 
-// A plain answer is made line by line; LF is added.
+// A plain answer is built line by line; LF is added.
 using Lines = std::string;
 
 template <class... Parts>

@@ -6,7 +6,7 @@
 
 using namespace pointsman;
 
-// What `configure` kept.
+// The values that `configure` stored.
 static std::vector<std::string_view> nodes;
 static double share;
 static size_t config_bytes;
@@ -162,7 +162,7 @@ static Answer respond_part(const Request &request) {
     return response;
 }
 
-// What stands between the first `/` and the next one.
+// The text between the first `/` and the next one.
 static std::string_view part_of(std::string_view path) {
     auto start = path.find('/');
     if (start == path.npos) return "";

@@ -18,7 +18,7 @@ func init() {
 
 func main() {}
 
-// What configure kept.
+// The values that configure stored.
 var configured struct{ bytes, calls int }
 
 func configure(config string) error {

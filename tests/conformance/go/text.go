@@ -31,7 +31,7 @@ func orDash(text string, ok bool) string {
 	return text
 }
 
-// The first of this name; empty if there is none.
+// The first parameter of this name; empty if there is none.
 func value(params []param, name string) string {
 	for _, param := range params {
 		if param.name == name {
@@ -69,7 +69,7 @@ func echo(request *pointsman.Request) *pointsman.Response {
 		body.WriteString(line("tls", "-"))
 	}
 	for _, header := range request.Headers() {
-		// A text in Go holds any bytes.
+		// A string in Go can hold any bytes.
 		body.WriteString(line("header", header.Name+":"+string(header.Value)))
 	}
 	for name, value := range request.Cookies() {

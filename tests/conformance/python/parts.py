@@ -1,4 +1,4 @@
-"""What several parts of the job need."""
+"""Helpers that several parts of the job need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! One request, and what is to come of it.
+//! One request, and the expected result.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::dice::Dice;
 /// The module's configuration.
 pub const CONFIG: &str = r#"{"name":"conformance","upstreams":["192.0.2.1:80","192.0.2.2:80","192.0.2.3:80"],"percent":25,"deep":{"a/b":{"~":["x","é"]}}}"#;
 
-/// What it has as `upstreams`.
+/// Its value of `upstreams`.
 pub const UPSTREAMS: [&str; 3] = ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"];
 
 pub struct Case {
@@ -50,8 +50,8 @@ impl fmt::Debug for Expected {
     }
 }
 
-/// What a request is made from. Everything has a default.
-pub struct Asked {
+/// The properties of a request. Everything has a default.
+pub struct TestRequest {
     pub method: Method,
     pub target: Vec<u8>,
     pub authority: &'static str,
@@ -62,9 +62,9 @@ pub struct Asked {
     pub attempts: Vec<Attempt>,
 }
 
-impl Asked {
-    pub fn new(target: impl Into<Vec<u8>>) -> Asked {
-        Asked {
+impl TestRequest {
+    pub fn new(target: impl Into<Vec<u8>>) -> TestRequest {
+        TestRequest {
             method: Method::GET,
             target: target.into(),
             authority: "shop.example",
@@ -77,12 +77,12 @@ impl Asked {
     }
 
     /// A part of the job with its parameters, in some encoding.
-    pub fn part(dice: &mut Dice, part: &str, parameters: &[(&str, &str)]) -> Asked {
+    pub fn part(dice: &mut Dice, part: &str, parameters: &[(&str, &str)]) -> TestRequest {
         let pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{}={}", dice.encoded(name), dice.encoded(value))).collect();
         match pairs.is_empty() {
-            true => Asked::new(format!("/{part}")),
-            false => Asked::new(format!("/{part}?{}", pairs.join(dice.pick(&["&", "&&"])))),
+            true => TestRequest::new(format!("/{part}")),
+            false => TestRequest::new(format!("/{part}?{}", pairs.join(dice.pick(&["&", "&&"])))),
         }
     }
 
@@ -125,7 +125,7 @@ pub fn header(name: &str, value: impl AsRef<[u8]>) -> Header {
     Header { name: name.to_owned(), value: value.as_ref().to_vec() }
 }
 
-/// What modules may ask of upstreams and keep: new for each decision, and always the same.
+/// The state of upstreams and of the store that modules can read: new for each decision, and always the same.
 pub fn stores() -> (Arc<Stores>, Vec<UnderWay>) {
     let now = Instant::now();
     let upstreams = Arc::new(Upstreams::new(100, now));

@@ -1,4 +1,4 @@
-//! Chance that is the same on every machine and in every version: the cases hang on it.
+//! Random numbers that are the same on every machine and in every version: the cases depend on it.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Dice {
         range.start + self.below(range.end - range.start)
     }
 
-    /// True once in so many.
+    /// True once in `many` calls, on average.
     pub fn once_in(&mut self, many: usize) -> bool {
         self.below(many) == 0
     }
@@ -45,7 +45,7 @@ impl Dice {
         }
     }
 
-    /// A number, often one at an edge.
+    /// A number, often one at the edge of its range.
     pub fn number(&mut self, largest: u64) -> u64 {
         match self.below(5) {
             0 => self.pick(&[0, 1, largest, largest - 1, largest / 2 + 1]),
@@ -54,7 +54,7 @@ impl Dice {
         }
     }
 
-    /// Text with all that text may hold.
+    /// Text with every kind of character.
     pub fn text(&mut self) -> String {
         const PIECES: [&str; 22] = [
             "a",
@@ -83,7 +83,7 @@ impl Dice {
         (0..self.below(8)).map(|_| self.pick(&PIECES)).collect()
     }
 
-    /// Text that a log shows as it is.
+    /// Text that a log prints unchanged.
     pub fn plain(&mut self) -> String {
         const PIECES: [&str; 10] = ["a", "Z", "shop", "-", " ", "%", "é", "漢", "😀", "="];
         (0..self.within(1..8)).map(|_| self.pick(&PIECES)).collect()
@@ -95,7 +95,7 @@ impl Dice {
         format!("x{}", (0..self.below(4)).map(|_| self.pick(&PIECES)).collect::<String>())
     }
 
-    /// A header's value: any byte that may be sent.
+    /// A header's value: any byte that is allowed.
     pub fn value(&mut self) -> Vec<u8> {
         let ascii_only = self.once_in(2);
         let mut value: Vec<u8> = (0..self.below(12))
@@ -112,7 +112,7 @@ impl Dice {
         value
     }
 
-    /// A query's half in one of its encodings.
+    /// One half of a query parameter, in one of its encodings.
     pub fn encoded(&mut self, text: &str) -> String {
         let mut encoded = String::new();
         for &byte in text.as_bytes() {

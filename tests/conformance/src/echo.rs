@@ -1,16 +1,16 @@
-//! The part `echo`: what a module reads of a request.
+//! The part `echo`: everything that a module can read of a request.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 use pointsman_rules::contract::{Decision, Response};
 use pointsman_rules::request::{DownstreamTls, RequestHead};
 
-use crate::case::{Asked, Case, header};
+use crate::case::{Case, TestRequest, header};
 use crate::dice::Dice;
 
 pub fn case(dice: &mut Dice) -> Case {
-    let asked = asked(dice);
-    let head = asked.head();
+    let request = request(dice);
+    let head = request.head();
     let of_echo: Vec<&[u8]> =
         head.headers().filter(|(name, _)| name.as_str() == "x-echo").map(|(_, value)| value.as_bytes()).collect();
     let mut headers = vec![header("content-type", "text/plain; charset=utf-8")];
@@ -20,10 +20,10 @@ pub fn case(dice: &mut Dice) -> Case {
         headers.push(header("x-text", String::from_utf8_lossy(first).as_bytes()));
     }
     let body = body(&head);
-    asked.expects(Ok(Decision::Respond(Response { status: 200, headers, body })))
+    request.expects(Ok(Decision::Respond(Response { status: 200, headers, body })))
 }
 
-fn asked(dice: &mut Dice) -> Asked {
+fn request(dice: &mut Dice) -> TestRequest {
     let mut target = b"/echo".to_vec();
     if dice.once_in(2) {
         target.extend(raw(dice, b"/aZ0-._~!$&'()*+,;=:@|<>\"", 20));
@@ -31,7 +31,7 @@ fn asked(dice: &mut Dice) -> Asked {
     if dice.once_in(4) {
         target.splice(5..5, *b"/");
     }
-    // Only what begins with `/echo` and a slash is this part.
+    // Only paths that begin with `/echo` and a slash belong to this part.
     if target.get(5).is_some_and(|&next| next != b'/') {
         target.insert(5, b'/');
     }
@@ -68,7 +68,7 @@ fn asked(dice: &mut Dice) -> Asked {
         client_cert_sha256: dice.once_in(2).then(|| (0..32).map(|_| dice.bits() as u8).collect()),
     });
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS, Method::PATCH];
-    Asked {
+    TestRequest {
         method: match dice.below(7) {
             0 => Method::from_bytes(b"X-PURGE~").expect("a method"),
             _ => methods[dice.below(methods.len())].clone(),
@@ -78,11 +78,11 @@ fn asked(dice: &mut Dice) -> Asked {
         client_ip: dice.one_of(&["192.0.2.7", "2001:db8::7", "::1", "255.255.255.255"]).parse().expect("an address"),
         listener: dice.pick(&["web", "internal"]),
         tls,
-        ..Asked::new(target)
+        ..TestRequest::new(target)
     }
 }
 
-/// A piece of a request target: these bytes, encodings of others, broken encodings, and bytes as they should not come.
+/// A piece of a request target: these bytes, other encodings of them, broken encodings, and bytes that are not allowed.
 fn raw(dice: &mut Dice, alphabet: &[u8], longest: usize) -> Vec<u8> {
     let mut raw = Vec::new();
     for _ in 0..dice.below(longest) {

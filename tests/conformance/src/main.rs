@@ -1,4 +1,4 @@
-//! `conformance`: does a module do the routing job that README.md states?
+//! `conformance`: checks that a module does the routing job in README.md.
 
 mod case;
 mod dice;
@@ -20,27 +20,27 @@ use pointsman_wasm::state::Call;
 use crate::case::{CONFIG, Case, Expected};
 use crate::dice::Dice;
 
-/// Asks a module 1,000 requests whose answers are known, and then many more.
+/// Sends a module 1,000 requests with known answers, and then many more.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Modules that do the job of tests/conformance/README.md
+    /// Modules that implement the job of tests/conformance/README.md
     #[arg(required = true, value_name = "MODULE")]
     modules: Vec<PathBuf>,
-    /// Decisions in fresh instances, and as many in one that is used again
+    /// Number of decisions in fresh instances, and again in one reused instance
     #[arg(long, default_value_t = 100_000)]
     decisions: usize,
-    /// Bytes by which the memory of an instance that is used again may grow with each decision
+    /// Bytes by which the memory of the reused instance may grow with each decision
     #[arg(long, default_value_t = 0)]
     may_grow: usize,
-    /// Show so many wrong answers of a module
+    /// Maximum number of wrong answers to print for each module
     #[arg(long, default_value_t = 3)]
     show: usize,
 }
 
 const CASES: usize = 1_000;
 
-/// Decisions of a module that may be made a second time when their time is up: a machine that stalls is not the
-/// module's fault, and seldom does.
+/// Number of decisions of a module that may be repeated after they ran over budget: a machine that stalls is not the
+/// module's fault, and it seldom happens.
 const STALLS: u32 = 1;
 
 fn main() -> ExitCode {
@@ -117,7 +117,7 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
 
     let all: Vec<&Case> = cases.iter().collect();
     many(&module, &all, limits, &mut stalls, (arguments.decisions, 0), "fresh")?;
-    // After an error an instance is let go, and this one is to last.
+    // After an error an instance is discarded, and this one has to last.
     let answered: Vec<&Case> = all.into_iter().filter(|case| case.expected.answer.is_ok()).collect();
     let calls = u32::try_from(arguments.decisions).unwrap_or(u32::MAX).saturating_add(1);
     let reused = module.with_instance_calls(calls);
@@ -125,8 +125,8 @@ fn examine(path: &std::path::Path, cases: &[Case], arguments: &Arguments) -> any
     many(&reused, &answered, limits, &mut stalls, (arguments.decisions, arguments.may_grow), "reused")
 }
 
-/// Asks so many times. Memory may grow until a runtime has what it needs, but no longer in the second half: a collector
-/// that works in bursts may still reach a peak that is a sixteenth higher.
+/// Makes this number of calls. Memory may grow until a runtime has what it needs, but no longer in the second half: a
+/// collector that works in bursts may still reach a peak that is a sixteenth higher.
 fn many(
     module: &Module,
     cases: &[&Case],
@@ -155,19 +155,19 @@ fn many(
     Ok(())
 }
 
-/// What a module answers, asked again while there are `stalls` to forgive.
+/// The answer of a module, which is called again as long as `stalls` are left.
 fn answer(module: &Module, case: &Case, limits: &Limits, stalls: &mut u32) -> (Expected, CallReport) {
-    let asked = || {
-        let (stores, _under_way) = case::stores();
+    let call = || {
+        let (stores, _in_flight) = case::stores();
         decide(module.callee(), Call { inputs: &case.inputs, stores: Some(&stores), limits })
     };
-    let (mut answer, mut decided) = asked();
+    let (mut answer, mut decided) = call();
     while let Err(error @ CallError::Budget { .. }) = &answer
         && *stalls > 0
     {
-        println!("  {error}: asked again");
+        println!("  {error}: repeated");
         *stalls -= 1;
-        (answer, decided) = asked();
+        (answer, decided) = call();
     }
     let answer = answer.map_err(|error| match error {
         CallError::Declined(reason) => reason,

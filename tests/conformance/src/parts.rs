@@ -1,4 +1,4 @@
-//! All parts but `peer` and `echo`.
+//! All parts except `peer` and `echo`.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use http::Method;
 use pointsman_rules::contract::{Attempt, Decision, Failure, Level, Response, Route, Stage};
 use twox_hash::XxHash64;
 
-use crate::case::{Asked, CONFIG, Case, UPSTREAMS, header, plain};
+use crate::case::{CONFIG, Case, TestRequest, UPSTREAMS, header, plain};
 use crate::dice::Dice;
 use crate::echo::cookies;
 
@@ -43,7 +43,7 @@ pub fn attempts(dice: &mut Dice) -> Case {
         let (stage, failure, status) = (stage.name(), failure.name(), or_dash(attempt.status));
         body += &format!("{number} {address} {stage} {failure} {status} {reused} {sent} {elapsed_ms} {detail}\n");
     }
-    Asked { attempts, ..Asked::new("/attempts") }.expects(plain(body))
+    TestRequest { attempts, ..TestRequest::new("/attempts") }.expects(plain(body))
 }
 
 pub fn failover(dice: &mut Dice) -> Case {
@@ -61,7 +61,8 @@ pub fn failover(dice: &mut Dice) -> Case {
             body: b"no upstream is left\n".to_vec(),
         }),
     };
-    Asked { attempts, ..Asked::new("/failover/a/b?c=d") }.expects_and_logs(Ok(decision), last.into_iter().collect())
+    TestRequest { attempts, ..TestRequest::new("/failover/a/b?c=d") }
+        .expects_and_logs(Ok(decision), last.into_iter().collect())
 }
 
 fn percent(hash: u64) -> f64 {
@@ -69,23 +70,23 @@ fn percent(hash: u64) -> f64 {
 }
 
 pub fn canary(dice: &mut Dice) -> Case {
-    let mut asked = Asked::new("/canary/");
-    asked.client_ip = [198, 51, 100, dice.bits() as u8].into();
+    let mut request = TestRequest::new("/canary/");
+    request.client_ip = [198, 51, 100, dice.bits() as u8].into();
     if dice.once_in(4) {
-        asked.client_ip = [0x2001, 0xdb8, 0, 0, 0, 0, 0, dice.bits() as u16].into();
+        request.client_ip = [0x2001, 0xdb8, 0, 0, 0, 0, 0, dice.bits() as u16].into();
     }
     if !dice.once_in(3) {
         let session = dice.bits() % 1000;
-        asked.headers.push(("cookie".to_owned(), format!("theme=dark; session={session}; session=2").into_bytes()));
+        request.headers.push(("cookie".to_owned(), format!("theme=dark; session={session}; session=2").into_bytes()));
     }
-    let head = asked.head();
+    let head = request.head();
     let session = cookies(&head).into_iter().find(|(name, _)| name == "session").map(|(_, value)| value);
     let visitor = session.unwrap_or_else(|| head.client_ip());
     let is_canary = percent(XxHash64::oneshot(0, visitor.as_bytes())) < 25.0;
     let (note, upstream) = if is_canary { ("canary", UPSTREAMS[1]) } else { ("stable", UPSTREAMS[0]) };
     let mut route = Route::to(upstream);
     route.note = Some(note.to_owned());
-    asked.expects(Ok(Decision::Connect(route)))
+    request.expects(Ok(Decision::Connect(route)))
 }
 
 pub fn hash(dice: &mut Dice) -> Case {
@@ -101,7 +102,7 @@ pub fn hash(dice: &mut Dice) -> Case {
         body += &format!("{hash:016x} {} {}\n", (percent(hash) * 10.0).floor(), rank.join(","));
     }
     let parameters: Vec<(&str, &str)> = keys.iter().map(|key| ("key", key.as_str())).collect();
-    Asked::part(dice, "hash", &parameters).expects(plain(body))
+    TestRequest::part(dice, "hash", &parameters).expects(plain(body))
 }
 
 pub fn config(dice: &mut Dice) -> Case {
@@ -131,7 +132,7 @@ pub fn config(dice: &mut Dice) -> Case {
         body += &format!("{} {}\n", or_dash(value), or_dash(value.and_then(|value| value.as_str())));
     }
     let parameters: Vec<(&str, &str)> = pointers.iter().map(|pointer| ("pointer", *pointer)).collect();
-    Asked::part(dice, "config", &parameters).expects(plain(body))
+    TestRequest::part(dice, "config", &parameters).expects(plain(body))
 }
 
 enum Entry {
@@ -237,7 +238,7 @@ pub fn shared(dice: &mut Dice) -> Case {
         wrong = Some(format!("bad value for {name}: {value}"));
     }
     let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    Asked::part(dice, "shared", &parameters).expects(match wrong {
+    TestRequest::part(dice, "shared", &parameters).expects(match wrong {
         Some(error) => Err(error),
         None => plain(body),
     })
@@ -269,7 +270,7 @@ pub fn upstreams(dice: &mut Dice) -> Case {
             }
         }
     }
-    Asked::part(dice, "upstreams", &parameters).expects(plain(body))
+    TestRequest::part(dice, "upstreams", &parameters).expects(plain(body))
 }
 
 pub fn log(dice: &mut Dice) -> Case {
@@ -283,8 +284,8 @@ pub fn log(dice: &mut Dice) -> Case {
     let lines: Vec<((&str, Level), String)> =
         (0..dice.within(1..6)).map(|_| (dice.pick(&LEVELS), dice.plain())).collect();
     let parameters: Vec<(&str, &str)> = lines.iter().map(|((name, _), text)| (*name, text.as_str())).collect();
-    let asked = Asked::part(dice, "log", &parameters);
-    asked.expects_and_logs(Ok(Decision::Pass), lines.into_iter().map(|((_, level), text)| (level, text)).collect())
+    let request = TestRequest::part(dice, "log", &parameters);
+    request.expects_and_logs(Ok(Decision::Pass), lines.into_iter().map(|((_, level), text)| (level, text)).collect())
 }
 
 pub fn respond(dice: &mut Dice) -> Case {
@@ -296,7 +297,7 @@ pub fn respond(dice: &mut Dice) -> Case {
     let mut parameters: Vec<(&str, &str)> = header_texts.iter().map(|text| ("header", text.as_str())).collect();
     parameters.extend(status_text.as_deref().map(|status| ("status", status)));
     parameters.extend(body.as_deref().map(|body| ("body", body)));
-    Asked::part(dice, "respond", &parameters).expects(Ok(Decision::Respond(Response {
+    TestRequest::part(dice, "respond", &parameters).expects(Ok(Decision::Respond(Response {
         status: status.unwrap_or(200),
         headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
         body: body.unwrap_or_default().into_bytes(),
@@ -305,17 +306,17 @@ pub fn respond(dice: &mut Dice) -> Case {
 
 pub fn error(dice: &mut Dice) -> Case {
     let text = dice.plain();
-    Asked::part(dice, "error", &[("other", "1"), ("text", &text)]).expects(Err(text))
+    TestRequest::part(dice, "error", &[("other", "1"), ("text", &text)]).expects(Err(text))
 }
 
-/// What is the same each time.
+/// Requests that are the same each time.
 pub fn plainest(dice: &mut Dice) -> Case {
     match dice.below(6) {
-        0 => Asked::new("/clock").expects(plain("ok\n")),
-        1 => Asked::new("/random?x").expects(plain("ok\n")),
-        2 => Asked::new("/pass/on").expects(Ok(Decision::Pass)),
-        3 => Asked::new("/configured").expects(plain(format!("configured {} 1\n", CONFIG.len()))),
-        4 => Asked { method: Method::OPTIONS, ..Asked::new("*") }.expects(Err("unknown part ".to_owned())),
+        0 => TestRequest::new("/clock").expects(plain("ok\n")),
+        1 => TestRequest::new("/random?x").expects(plain("ok\n")),
+        2 => TestRequest::new("/pass/on").expects(Ok(Decision::Pass)),
+        3 => TestRequest::new("/configured").expects(plain(format!("configured {} 1\n", CONFIG.len()))),
+        4 => TestRequest { method: Method::OPTIONS, ..TestRequest::new("*") }.expects(Err("unknown part ".to_owned())),
         _ => {
             let (target, part) = dice.pick(&[
                 ("/", ""),
@@ -326,7 +327,7 @@ pub fn plainest(dice: &mut Dice) -> Case {
                 ("/peers?address=a", "peers"),
                 ("/?part=pass", ""),
             ]);
-            Asked::new(target).expects(Err(format!("unknown part {part}")))
+            TestRequest::new(target).expects(Err(format!("unknown part {part}")))
         }
     }
 }

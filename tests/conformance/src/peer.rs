@@ -1,13 +1,13 @@
-//! The part `peer`: a record is made first, and then the request that is to bring it about.
+//! The part `peer`: generates a record first, and then the request that produces it.
 
 use pointsman_rules::contract::{
     Alpn, BindTo, ConnectProxy, Decision, Header, Quirks, Route, TcpKeepalive, Tls, Upgrade, Verify,
 };
 
-use crate::case::{Asked, Case, header};
+use crate::case::{Case, TestRequest, header};
 use crate::dice::Dice;
 
-/// A record under way, and the parameters that make it.
+/// A record in progress, and the parameters that produce it.
 struct Record<'d> {
     dice: &'d mut Dice,
     route: Route,
@@ -31,9 +31,9 @@ pub fn case(dice: &mut Dice) -> Case {
     let wrong = record.dice.once_in(8).then(|| record.wrong());
     let Record { dice, route, parameters, headers } = record;
     let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut asked = Asked::part(dice, "peer", &parameters);
-    asked.headers = headers;
-    asked.expects(match wrong {
+    let mut request = TestRequest::part(dice, "peer", &parameters);
+    request.headers = headers;
+    request.expects(match wrong {
         Some(error) => Err(error),
         None => Ok(Decision::Connect(route)),
     })
@@ -44,41 +44,41 @@ impl Record<'_> {
         self.dice.once_in(2)
     }
 
-    fn says(&mut self, name: &'static str, value: impl ToString) {
+    fn set(&mut self, name: &'static str, value: impl ToString) {
         self.parameters.push((name, value.to_string()));
     }
 
     fn text(&mut self, name: &'static str) -> Option<String> {
         let text = self.dice.text();
-        self.says(name, &text);
+        self.set(name, &text);
         Some(text)
     }
 
     fn u32(&mut self, name: &'static str) -> Option<u32> {
         let number = self.dice.number(u32::MAX.into()) as u32;
-        self.says(name, number);
+        self.set(name, number);
         Some(number)
     }
 
     fn bool(&mut self, name: &'static str) -> bool {
         let yes = self.dice.once_in(2);
-        self.says(name, yes);
+        self.set(name, yes);
         yes
     }
 
     fn one_of<T: Copy>(&mut self, name: &'static str, cases: &[(&str, T)]) -> T {
         let (text, case) = self.dice.pick(cases);
-        self.says(name, text);
+        self.set(name, text);
         case
     }
 
     fn header(&mut self, name: &'static str) -> Header {
         let header = header(&self.dice.name(), self.dice.text());
-        self.says(name, format!("{}:{}", header.name, String::from_utf8_lossy(&header.value)));
+        self.set(name, format!("{}:{}", header.name, String::from_utf8_lossy(&header.value)));
         header
     }
 
-    /// One more parameter, that is wrong, and the error that it makes.
+    /// One more parameter, which is invalid, and its error.
     fn wrong(&mut self) -> String {
         const WRONG: [(&str, &[&str]); 16] = [
             ("connect-ms", &["", "-1", "1.5", "4294967296", "soon", "99999999999999999999", "1e3"]),
@@ -100,16 +100,16 @@ impl Record<'_> {
         ];
         if self.dice.once_in(4) {
             let name = self.dice.pick(&["Address", "address ", "timeout", "é", "peer", "sni-name"]);
-            self.says(name, "1");
+            self.set(name, "1");
             return format!("unknown parameter {name}");
         }
         let (name, values) = self.dice.pick(&WRONG);
         let value = self.dice.one_of(values);
-        self.says(name, value);
+        self.set(name, value);
         if self.dice.once_in(2) {
             // Only the first error counts.
-            self.says("note", "late");
-            self.says("unheard-of", "1");
+            self.set("note", "late");
+            self.set("unheard-of", "1");
         }
         format!("bad value for {name}: {value}")
     }
@@ -127,7 +127,7 @@ fn tls(record: &mut Record<'_>) {
     };
     let mut tls = none;
     if record.chosen() {
-        record.says("tls", "");
+        record.set("tls", "");
     } else {
         tls.sni = record.text("sni");
     }
@@ -161,7 +161,7 @@ fn bind_to(record: &mut Record<'_>) {
     if record.chosen() {
         let mut port = || record.dice.number(u16::MAX.into()) as u16;
         let (first, last) = (port(), port());
-        record.says("bind-ports", format!("{first}-{last}"));
+        record.set("bind-ports", format!("{first}-{last}"));
         bind_to.port_range = Some((first, last));
     }
     if record.chosen() || bind_to == (BindTo { address: None, port_range: None, fallback: false }) {
@@ -212,7 +212,7 @@ fn http(record: &mut Record<'_>) {
 
 fn socket(record: &mut Record<'_>) {
     let dscp = record.dice.number(u8::MAX.into()) as u8;
-    record.says("dscp", dscp);
+    record.set("dscp", dscp);
     record.route.peer.socket.dscp = Some(dscp);
     if record.chosen() {
         record.route.peer.socket.tcp_recv_buf = record.u32("tcp-recv-buf");
@@ -226,7 +226,7 @@ fn keepalive(record: &mut Record<'_>) {
     let mut number = || record.dice.number(u32::MAX.into()) as u32;
     let keepalive = TcpKeepalive { idle_s: number(), interval_s: number(), count: number(), user_timeout_ms: number() };
     let TcpKeepalive { idle_s, interval_s, count, user_timeout_ms } = &keepalive;
-    record.says("keepalive", format!("{idle_s},{interval_s},{count},{user_timeout_ms}"));
+    record.set("keepalive", format!("{idle_s},{interval_s},{count},{user_timeout_ms}"));
     record.route.peer.tcp_keepalive = Some(keepalive);
 }
 
@@ -256,8 +256,8 @@ fn rewrite(record: &mut Record<'_>) {
     }
     if record.chosen() {
         let (to, value) = (record.dice.name(), record.dice.value());
-        record.says("copy", format!("x-raw:{to}"));
-        record.says("copy", "x-not-there:x-never");
+        record.set("copy", format!("x-raw:{to}"));
+        record.set("copy", "x-not-there:x-never");
         record.headers.push(("X-Raw".to_owned(), value.clone()));
         record.headers.push(("x-raw".to_owned(), b"the second".to_vec()));
         record.route.rewrite.set_headers.push(header(&to, value));
@@ -270,7 +270,7 @@ fn retry(record: &mut Record<'_>) {
     }
     for _ in 0..record.dice.below(5) {
         let status = record.dice.number(u16::MAX.into()) as u16;
-        record.says("on-status", status);
+        record.set("on-status", status);
         record.route.retry.on_status.push(status);
     }
 }

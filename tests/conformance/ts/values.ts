@@ -14,7 +14,7 @@ export function bytesOf(value: Bytes): Uint8Array {
   return typeof value === 'string' ? new TextEncoder().encode(value) : value;
 }
 
-/** Texts and bytes, one after the other. */
+/** Concatenates texts and bytes. */
 export function joined(pieces: Bytes[]): Uint8Array {
   const parts = pieces.map(bytesOf);
   const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -26,14 +26,14 @@ export function joined(pieces: Bytes[]): Uint8Array {
   return all;
 }
 
-/** So many parts, at the first separators; fewer, if there are not so many. */
+/** Splits at the first separators into at most this number of parts. */
 export function split(text: string, separator: string, many: number): string[] {
   const parts = text.split(separator);
   const rest = parts.splice(many - 1);
   return rest.length === 0 ? parts : [...parts, rest.join(separator)];
 }
 
-/** A whole number. Throws if the text is none. */
+/** A whole number. Throws if the text is not one. */
 export function integer(text: string): bigint {
   if (!/^[+-]?[0-9]+$/.test(text)) throw new Error('no number');
   return BigInt(text.replace('+', ''));

@@ -1,4 +1,4 @@
-//! Any text is a configuration or gets errors that name their place; nothing panics.
+//! Any text is a configuration or gets errors with their position; nothing panics.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Any bytes are a module or are refused; what loads is asked once, and ends within its limits.
+//! Any bytes are a module or are refused; a module that loads is called once, and ends within its limits.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,5 @@
-//! Any record is accepted or refused with the name of its field; nothing panics, and nothing that is accepted goes
-//! where the tenant may not.
+//! Any record is accepted or refused with the name of its field; nothing panics, and no accepted record leads where the
+//! tenant may not connect.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};

@@ -1,4 +1,4 @@
-//! Decisions of instances that are put back equal those of fresh ones, whatever a module writes.
+//! Decisions of rewound instances equal those of fresh ones, whatever a module writes.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,5 @@
-//! A module that misbehaves as its configuration says (`does`). What only hand-written Wasm can do is in the suite
-//! `hostile`; this is what any author's Rust can.
+//! A module that misbehaves as its configuration selects (`does`). The suite `hostile` covers behaviour that only
+//! hand-written Wasm can have; this module covers what any author's Rust can do.
 
 use std::hint::black_box;
 
@@ -11,9 +11,9 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
     match config::text("/does")?.as_str() {
         "nothing" => {}
         "spin" => spin(u64::MAX),
-        // Just within its budget: the worst that the host has no reason to end.
+        // Just within its budget: the worst case that the host has no reason to end.
         "compute" => spin(config::number("/rounds")?),
-        "panic" => panic!("as it was told"),
+        "panic" => panic!("as configured"),
         "recurse" => drop(black_box(recurse(1))),
         "allocate" => allocate(),
         "string" => return Err(Error::new("x".repeat(40 * 1024 * 1024))),
@@ -28,7 +28,7 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
         "tenth" => {}
         "peers" => return peers(),
         "forge" => return forge(),
-        other => return Err(Error::new(format_args!("`{other}` is not among its misdeeds"))),
+        other => return Err(Error::new(format_args!("`{other}` is not a known behaviour"))),
     }
     Ok(Response::new(204).into())
 }
@@ -55,19 +55,19 @@ fn many_headers() -> Response {
     (0..100_000).fold(Response::new(200), |response, number| response.header(format!("x-{number}"), "x"))
 }
 
-/// Until there is no room: that is an error, and no failure.
+/// Until the store is full: that is an error, and no failure.
 fn keep_keys() {
     while shared::set(&format!("key {}", random::bits()), [0; 1024]).is_ok() {}
 }
 
-/// No two are alike.
+/// All entries differ.
 fn peers() -> Result<Decision, Error> {
     let mut peer = Peer::http(config::text("/address")?);
     peer.isolation = Some(format!("{:x}", random::bits()));
     Ok(peer.into())
 }
 
-/// Addresses that no tenant is granted, in all the clothes that they may wear.
+/// Addresses that no tenant is granted, in every notation.
 fn forge() -> Result<Decision, Error> {
     const ADDRESSES: [&str; 20] = [
         "127.0.0.1:22",

@@ -48,13 +48,13 @@ def good_host(name, value, text, *seen):
                         in [[s.replace(b"CASE", o.case_id)] for s in seen])))
 
 
-good_host("port", b"CASE.test:8080", "Host with a port is taken.", b"CASE.test:8080", b"CASE.test")
-good_host("port-empty", b"CASE.test:", "Host with an empty port is taken.", b"CASE.test:", b"CASE.test",
+good_host("port", b"CASE.test:8080", "Host with a port is accepted.", b"CASE.test:8080", b"CASE.test")
+good_host("port-empty", b"CASE.test:", "Host with an empty port is accepted.", b"CASE.test:", b"CASE.test",
           b"CASE.test:80")
-good_host("upper-case", b"CASE.TEST", "Host in capitals is taken.", b"CASE.test")
-good_host("ipv4", b"127.0.0.1:80", "Host with an IPv4 address is taken.", b"127.0.0.1:80", b"127.0.0.1")
-good_host("ipv6", b"[::1]:8080", "Host with an IPv6 literal is taken.", b"[::1]:8080", b"[::1]")
-good_host("underscore", b"my_CASE.test", "Host with an underscore is taken.", b"my_CASE.test")
+good_host("upper-case", b"CASE.TEST", "Host in capitals is accepted.", b"CASE.test")
+good_host("ipv4", b"127.0.0.1:80", "Host with an IPv4 address is accepted.", b"127.0.0.1:80", b"127.0.0.1")
+good_host("ipv6", b"[::1]:8080", "Host with an IPv6 literal is accepted.", b"[::1]:8080", b"[::1]")
+good_host("underscore", b"my_CASE.test", "Host with an underscore is accepted.", b"my_CASE.test")
 case("host-last", HOST_RULE, MUST, "Host need not be the first field.",
      b"GET /CASE/a HTTP/1.1\r\nX-A: 1\r\n" + HOST + b"\r\n",
      forwarded(saw(b"host", b"CASE.test")))

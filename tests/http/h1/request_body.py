@@ -1,6 +1,6 @@
 """Lengths and chunks of requests (RFC 9112 6 and 7): what decides where a request ends."""
 
-from case import (HALF_CLOSE, MUST, SHOULD, Seen, Slowly, any_of, case, chunked, first_wrong, forwarded, get, post,
+from case import (HALF_CLOSE, MUST, SHOULD, Slowly, WaitForOrigin, any_of, case, chunked, first_wrong, forwarded, get, post,
                   refused, saw,
                   saw_body, sound, summary, that)
 
@@ -11,7 +11,7 @@ HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 
 def bad_length(name, value, text, section="9112 6.3"):
-    """A length that is none makes framing a guess: 400, and the connection closes."""
+    """An invalid length makes the framing ambiguous: 400, and the connection closes."""
     case(f"length-{name}", section, MUST, text, post(b"Content-Length: " + value, body=b"hello"), refused(closes=True),
          alone=True)
 
@@ -22,7 +22,7 @@ bad_length("hex", b"0x5", "`0x5` is no length.")
 bad_length("two-words", b"5 5", "`5 5` is no length.")
 bad_length("fraction", b"5.0", "`5.0` is no length.")
 bad_length("semicolon", b"5;", "`5;` is no length.")
-bad_length("empty", b"", "An empty length is none.")
+bad_length("empty", b"", "An empty length is invalid.")
 bad_length("word", b"five", "A word is no length.")
 bad_length("non-ascii", b"\xd9\xa5", "A digit outside ASCII is no length.")
 bad_length("nul", b"5\x00", "NUL after a length is no length.")
@@ -34,7 +34,7 @@ case("length-30-digits", "9110 8.6", MUST, "A length of 30 digits does not wrap 
 case("length-different", "9112 6.3", MUST, "Two different lengths get 400.",
      post(b"Content-Length: 5", b"Content-Length: 6", body=b"hello"), refused(closes=True), alone=True)
 for name, lines in (("equal", [b"Content-Length: 5", b"Content-Length: 5"]), ("equal-list", [b"Content-Length: 5, 5"])):
-    case(f"length-{name}", LENGTH, MUST, "The same length twice: refused, or one value goes on.",
+    case(f"length-{name}", LENGTH, MUST, "The same length twice: refused, or one value is forwarded.",
          post(*lines, body=b"hello"), any_of(refused(), forwarded(saw(b"content-length", b"5"), saw_body(b"hello"))),
          alone=True)
 case("length-zeros", LENGTH, SHOULD, "Zeros before a length are digits.", post(b"Content-Length: 0005", body=b"hello"),
@@ -42,18 +42,18 @@ case("length-zeros", LENGTH, SHOULD, "Zeros before a length are digits.", post(b
 case("length-0", LENGTH, MUST, "A body of length 0 is a body.", post(b"Content-Length: 0"), forwarded(saw_body(b"")))
 case("length-none", "9112 6.3", MUST, "POST without length and coding has no body.", [post() + get(b"/CASE/b")],
      forwarded(that("another body", lambda o: all(r.body == b"" for r in o.seen)), count=2), replies=2)
-case("length-1mb", LENGTH, MUST, "A body of 1 MB goes through whole.",
+case("length-1mb", LENGTH, MUST, "A body of 1 MB is forwarded completely.",
      post(b"Content-Length: 1000000", body=b"0123456789" * 100_000),
      forwarded(saw_body(b"0123456789" * 100_000), reused=True))
 case("length-get", "9110 9.3.1", SHOULD, "A body of GET is framed, forwarded or refused, never a request.",
      get(b"/CASE/a", b"Content-Length: 30", body=b"GET /b HTTP/1.1\r\nHost: a.b\r\n\r\n"),
      any_of(refused(), forwarded(that("another body", lambda o: len(o.seen[0].body) in (0, 30)))), alone=True)
-case("length-slowly", LENGTH, MUST, "A body that comes a byte at a time is whole.",
+case("length-slowly", LENGTH, MUST, "A body that arrives a byte at a time is complete.",
      [post(b"Content-Length: 20"), Slowly(b"01234567890123456789")], forwarded(saw_body(b"01234567890123456789")))
 
 
 def cut(o):
-    """The origin must not take what came for the whole."""
+    """The origin must not take a partial body for the whole."""
     if any(r.complete for r in o.seen):
         return f"complete at the origin ({summary(o)})"
     if o.answers and o.first.status < 400:
@@ -73,14 +73,14 @@ def both(o):
     if refused()(o) is None:
         return None
     if wrong := first_wrong([forwarded(saw_body(b"hello"), saw(b"content-length"), reused=False)], o):
-        # Chunks may become a length on the way.
+        # The proxy may turn chunks into a length.
         return None if forwarded(saw_body(b"hello"), saw(b"content-length", b"5"), reused=False)(o) is None else wrong
     return None
 
 
 TE = b"Transfer-Encoding: chunked"
 case("coding-and-length", CODING, MUST,
-     "Both framings: refused, or the coding wins, no length goes on, and the connection closes.",
+     "Both framings: refused, or the coding wins, no length is forwarded, and the connection closes.",
      post(b"Content-Length: 5", TE, body=HELLO), both, alone=True)
 case("coding-and-length-after", CODING, MUST, "The same with the length after the coding.",
      post(TE, b"Content-Length: 5", body=HELLO), both, alone=True)
@@ -104,7 +104,7 @@ bad_coding("chunked-gzip-closes", b"gzip", "A last coding that is not chunked: n
 bad_coding("twice", b"chunked, chunked", "Chunked applied twice is refused.")
 bad_coding("identity", b"identity", "`identity` is no coding any more.")
 bad_coding("vertical-tab", b"\x0bchunked", "A vertical tab is no white space.")
-bad_coding("quoted", b'"chunked"', "A quoted coding is none.")
+bad_coding("quoted", b'"chunked"', "A quoted coding is invalid.")
 bad_coding("parameter", b"chunked;a=b", "Chunked has no parameters.", section="9112 7")
 bad_coding("nul", b"chunked\0", "NUL after chunked is refused.")
 bad_coding("empty", b"", "An empty coding is not chunked.", level=SHOULD)
@@ -139,12 +139,12 @@ def good_chunks(name, data, text, body=b"hello", level=MUST, section=CHUNK):
 
 
 def bad_chunks(name, data, text, level=MUST, section=CHUNK, statuses=(400,)):
-    """Refused; the head and what came before may be at the origin, but not as a whole request."""
+    """Refused; the head and earlier bytes may be at the origin, but not as a complete request."""
     case(f"chunk-{name}", section, level, text, [chunked(data)],
          refused(*statuses, partly=True, or_closed=True, closes=True), alone=True)
 
 
-good_chunks("one", HELLO, "A body of one chunk goes through, with one last chunk.")
+good_chunks("one", HELLO, "A body of one chunk is forwarded with one last chunk.")
 good_chunks("several", b"1\r\nh\r\n2\r\nel\r\n2\r\nlo\r\n0\r\n\r\n", "Several chunks are one body.")
 good_chunks("none", b"0\r\n\r\n", "A body without chunks is empty, with one last chunk.", b"")
 good_chunks("hex-lower", b"a\r\n0123456789\r\n0\r\n\r\n", "Sizes are hexadecimal, in lower case,", b"0123456789")
@@ -152,7 +152,7 @@ good_chunks("hex-upper", b"A\r\n0123456789\r\n0\r\n\r\n", "and in upper case.", 
 good_chunks("zeros", b"0005\r\nhello\r\n0\r\n\r\n", "A size may begin with zeros.")
 good_chunks("last-zeros", b"5\r\nhello\r\n000\r\n\r\n", "The last chunk may have several zeros.")
 good_chunks("crlf-inside", b"7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", "Data may look like a last chunk.", b"\r\n0\r\n\r\n")
-good_chunks("large", b"30d40\r\n" + b"x" * 200_000 + b"\r\n0\r\n\r\n", "A chunk of 200,000 bytes goes through.",
+good_chunks("large", b"30d40\r\n" + b"x" * 200_000 + b"\r\n0\r\n\r\n", "A chunk of 200,000 bytes is forwarded.",
             b"x" * 200_000)
 good_chunks("extension", b"5;a=b\r\nhello\r\n0\r\n\r\n", "An extension is ignored.", section="9112 7.1.1")
 good_chunks("extension-name", b"5;a\r\nhello\r\n0;b\r\n\r\n", "An extension without value, also of the last chunk.",
@@ -161,12 +161,12 @@ good_chunks("extension-quoted", b'5;a="b;c \\"d"\r\nhello\r\n0\r\n\r\n', "An ext
             section="9112 7.1.1")
 good_chunks("extension-space", b"5 ; a = b\r\nhello\r\n0\r\n\r\n", "White space around an extension.",
             section="9112 7.1.1")
-good_chunks("trailer", b"5\r\nhello\r\n0\r\nX-Checksum: 1\r\n\r\n", "A trailer field goes on as one, or is dropped.",
+good_chunks("trailer", b"5\r\nhello\r\n0\r\nX-Checksum: 1\r\n\r\n", "A trailer field is forwarded as one, or dropped.",
             section="9112 7.1.2")
-case("chunk-slowly", CHUNK, MUST, "Chunks that come a byte at a time are one body.",
+case("chunk-slowly", CHUNK, MUST, "Chunks that arrive a byte at a time are one body.",
      [chunked(b""), Slowly(b"5;a=b\r\nhello\r\n0\r\nX-A: 1\r\n\r\n")], forwarded(saw_body(b"hello"), reused=True))
-case("chunk-pieces", CHUNK, MUST, "Chunks that come while the origin waits are one body.",
-     [chunked(b"5\r\nhel"), Seen(0), b"lo\r\n3", b"\r\nabc\r\n0\r", b"\n\r\n"], forwarded(saw_body(b"helloabc")))
+case("chunk-pieces", CHUNK, MUST, "Chunks that arrive while the origin waits are one body.",
+     [chunked(b"5\r\nhel"), WaitForOrigin(0), b"lo\r\n3", b"\r\nabc\r\n0\r", b"\n\r\n"], forwarded(saw_body(b"helloabc")))
 for field, line in (("length", b"Content-Length: 99"), ("host", b"Host: evil.test"),
                     ("coding", b"Transfer-Encoding: gzip"),
                     ("authorization", b"Authorization: Basic YQ==")):

@@ -3,7 +3,7 @@
 from case import (MUST, SHOULD, HALF_CLOSE, HOST, Slowly, answered, any_of, case, forwarded, get, post, refused, saw,
                   saw_target, summary, that, unseen)
 
-# What is invalid in a request line: "a server SHOULD respond with a 400 (Bad Request)" (RFC 9112 3).
+# Invalid parts of a request line: "a server SHOULD respond with a 400 (Bad Request)" (RFC 9112 3).
 LINE = "9112 3"
 
 
@@ -73,7 +73,7 @@ for name, path in (("escapes", b"/CASE/%2F%41%zz?%00"), ("slashes", b"/CASE//a//
          get(path),
          any_of(forwarded(saw_target(path)), refused()) if name in ("escapes", "query")
          else forwarded(saw_target(path)))
-case("target-8000", LINE, SHOULD, "A request line of 8,000 bytes is taken.", get(b"/CASE/" + b"a" * 7980), forwarded())
+case("target-8000", LINE, SHOULD, "A request line of 8,000 bytes is accepted.", get(b"/CASE/" + b"a" * 7980), forwarded())
 case("target-too-long", LINE, MUST, "A target of 200,000 bytes gets 414 (or 431).", get(b"/CASE/" + b"a" * 200_000),
      refused(414, 431))
 
@@ -87,7 +87,7 @@ for method in (b"PUT", b"PATCH", b"DELETE"):
     case(f"method-{method.decode().lower()}", "9110 9.1", SHOULD, f"{method.decode()} with a body is forwarded.",
          get(b"/CASE/a", b"Content-Length: 5", method=method, body=b"hello"),
          forwarded(saw_target(b"/CASE/a", method), that("another body", lambda o: o.seen[0].body == b"hello")))
-# A gateway that opens a tunnel where its clients say is an open proxy.
+# A gateway that opens tunnels to targets of its clients' choice is an open proxy.
 for name, target in (("authority", b"CASE.test:443"), ("path", b"/CASE/a"), ("no-port", b"CASE.test")):
     case(f"connect-{name}", "9110 9.3.6", MUST, f"CONNECT {target.decode()} opens no tunnel.",
          get(target, method=b"CONNECT"),
@@ -145,7 +145,7 @@ case("line-empty-before", "9112 2.2", SHOULD, "An empty line before the request 
      b"\r\n" + get(), forwarded())
 case("line-empty-between", "9112 2.2", SHOULD, "A CRLF after a body, before the next request, is ignored.",
      [post(b"Content-Length: 5", body=b"hello") + b"\r\n" + get()], forwarded(count=2), replies=2)
-case("line-slowly", "9112 2.2", MUST, "A head that comes a byte at a time is a head.",
+case("line-slowly", "9112 2.2", MUST, "A head that arrives a byte at a time is accepted.",
      [Slowly(get(b"/CASE/a", b"X-A: 1"))],
      forwarded(saw(b"x-a", b"1")))
 case("line-space-line-before", "9112 2.2", MUST, "White space before the first field: refused, or the line is dropped.",

@@ -23,7 +23,7 @@ case("hop-keep-alive", HOP, SHOULD, "Keep-Alive is removed.", get(b"/CASE/a", b"
 case("hop-proxy-connection", HOP, SHOULD, "Proxy-Connection is removed.",
      get(b"/CASE/a", b"Proxy-Connection: keep-alive"),
      forwarded(saw(b"proxy-connection")))
-case("hop-te", "9110 10.1.4", MUST, "TE is removed, or goes on with `Connection: TE`.",
+case("hop-te", "9110 10.1.4", MUST, "TE is removed, or forwarded with `Connection: TE`.",
      get(b"/CASE/a", b"TE: trailers", b"Connection: TE"),
      forwarded(that("TE without Connection", lambda o: not o.seen[0].values(b"te") or b"te"
                     in o.seen[0].elements(b"connection"))))
@@ -32,7 +32,7 @@ case("hop-te-gzip", "9110 10.1.4", MUST, "TE never offers the origin a coding th
      forwarded(that("TE: gzip at the origin", lambda o: b"gzip" not in o.seen[0].elements(b"te"))))
 case("via-added", "9110 7.6.3", MUST, "A gateway adds Via to a request.", get(),
      forwarded(that("no Via", lambda o: o.seen[0].values(b"via"))))
-case("via-version", "9110 7.6.3", MUST, "Its entry begins with the version in which the request came.",
+case("via-version", "9110 7.6.3", MUST, "Its entry begins with the HTTP version of the request.",
      get(version=b"HTTP/1.0"),
      forwarded(that("no entry `1.0 ...`", lambda o: any(v.startswith((b"1.0 ", b"http/1.0 ")) for v
                                                         in o.seen[0].elements(b"via")))))
@@ -52,13 +52,13 @@ case("content-fields", "9110 7.7", MUST, "Fields of the content go through untou
           b"Content-Language: de", body=b"\0\xff\r\nA"),
      forwarded(saw(b"content-type", b"text/plain; charset=\"utf-8\""), saw(b"content-encoding", b"x-unknown"),
                saw(b"content-language", b"de"), saw_body(b"\0\xff\r\nA")))
-case("length-single", "9110 8.6", MUST, "A length goes on once.", post(b"Content-Length: 5", body=b"hello"),
+case("length-single", "9110 8.6", MUST, "A length is forwarded once.", post(b"Content-Length: 5", body=b"hello"),
      forwarded(any_of(saw(b"content-length", b"5"), saw(b"transfer-encoding", b"chunked")), saw_body(b"hello")))
 case("get-no-framing", "9110 8.6", SHOULD, "GET without body gets no framing of one.", get(),
      forwarded(saw(b"content-length"), saw(b"transfer-encoding")))
-case("chunked-reframed", "9112 7.1", MUST, "Chunks go on in one framing.", chunked(b"5\r\nhello\r\n0\r\n\r\n"),
+case("chunked-reframed", "9112 7.1", MUST, "Chunks are forwarded in one framing.", chunked(b"5\r\nhello\r\n0\r\n\r\n"),
      forwarded(that("no framing", lambda o: o.seen[0].framing in ("length", "chunked")), saw_body(b"hello")))
-case("cookies", "9110 5.3", SHOULD, "A long Cookie goes through.", get(b"/CASE/a", b"Cookie: a=" + b"x" * 4000),
+case("cookies", "9110 5.3", SHOULD, "A long Cookie is forwarded.", get(b"/CASE/a", b"Cookie: a=" + b"x" * 4000),
      forwarded(saw(b"cookie", b"a=" + b"x" * 4000)))
-case("max-forwards-get", "9110 7.6.2", SHOULD, "Max-Forwards of GET is ignored: the request goes on.",
+case("max-forwards-get", "9110 7.6.2", SHOULD, "Max-Forwards of GET is ignored: the request is forwarded.",
      get(b"/CASE/a", b"Max-Forwards: 0"), forwarded())

@@ -17,7 +17,7 @@ def raw(line, *lines, body=b"hello"):
 
 
 def bad(name, section, level, text, answer, **kwargs):
-    """An answer that is none becomes a 502."""
+    """An invalid response becomes a 502."""
     response(name, section, level, text, answer, bad_gateway, close=True, **kwargs)
 
 
@@ -25,7 +25,7 @@ for status in (b"200 OK", b"201 Created", b"206 Partial Content", b"301 Moved Pe
                b"418 I'm a teapot",
                b"500 Internal Server Error", b"503 Service Unavailable", b"299 Odd", b"499 Odd", b"599 Odd"):
     number = int(status[:3])
-    response(f"status-{number}", "9110 15", MUST, f"Status {number} goes through.", answer(status, body=b"hello"),
+    response(f"status-{number}", "9110 15", MUST, f"Status {number} is forwarded.", answer(status, body=b"hello"),
              forwarded(got_body(b"hello"), status=number, reused=True))
 response("reason-empty", STATUS, MUST, "An empty reason is a reason.", raw(b"HTTP/1.1 200 "),
          forwarded(got_body(b"hello")))
@@ -45,17 +45,17 @@ response("version-1.2", "9110 2.5", SHOULD, "HTTP/1.2 of the origin is processed
 response("no-space-after-status", STATUS, SHOULD, "A status line without its second space: repaired, or a 502.",
          raw(b"HTTP/1.1 200"),
          any_of(forwarded(got_body(b"hello")), bad_gateway), close=True)
-bad("status-4-digits", STATUS, SHOULD, "A status of four digits is none.", raw(b"HTTP/1.1 2000 OK"))
-bad("status-2-digits", STATUS, SHOULD, "A status of two digits is none.", raw(b"HTTP/1.1 20 OK"))
+bad("status-4-digits", STATUS, SHOULD, "A status of four digits is invalid.", raw(b"HTTP/1.1 2000 OK"))
+bad("status-2-digits", STATUS, SHOULD, "A status of two digits is invalid.", raw(b"HTTP/1.1 20 OK"))
 bad("status-word", STATUS, SHOULD, "A word is no status.", raw(b"HTTP/1.1 abc OK"))
-bad("status-none", STATUS, SHOULD, "A status line without status is none.", raw(b"HTTP/1.1"))
-bad("status-099", "9110 15", SHOULD, "A status below 100 is none.", raw(b"HTTP/1.1 099 Odd"))
-bad("status-joined", STATUS, SHOULD, "`HTTP/1.1200 OK` is none.", raw(b"HTTP/1.1200 OK"))
+bad("status-none", STATUS, SHOULD, "A status line without status is invalid.", raw(b"HTTP/1.1"))
+bad("status-099", "9110 15", SHOULD, "A status below 100 is invalid.", raw(b"HTTP/1.1 099 Odd"))
+bad("status-joined", STATUS, SHOULD, "`HTTP/1.1200 OK` is invalid.", raw(b"HTTP/1.1200 OK"))
 bad("status-control", STATUS, SHOULD, "A control character in a reason is refused.", raw(b"HTTP/1.1 200 O\x01K"))
 bad("status-nul", STATUS, SHOULD, "NUL in a reason is refused.", raw(b"HTTP/1.1 200 O\0K"))
-bad("status-protocol", STATUS, SHOULD, "Another protocol's status line is none.", raw(b"ICAP/1.1 200 OK"))
-bad("status-2.0", "9110 2.5", SHOULD, "HTTP/2.0 in a status line is none.", raw(b"HTTP/2.0 200 OK"))
-bad("garbage", STATUS, SHOULD, "An answer that is no HTTP is a 502.", b"\x15\x03\x03\x00\x02\x02\x50 CASE\r\n\r\n")
+bad("status-protocol", STATUS, SHOULD, "Another protocol's status line is invalid.", raw(b"ICAP/1.1 200 OK"))
+bad("status-2.0", "9110 2.5", SHOULD, "HTTP/2.0 in a status line is invalid.", raw(b"HTTP/2.0 200 OK"))
+bad("garbage", STATUS, SHOULD, "A response that is not HTTP is a 502.", b"\x15\x03\x03\x00\x02\x02\x50 CASE\r\n\r\n")
 bad("empty", "9110 15.6.3", SHOULD, "An origin that closes without an answer is a 502.", b"")
 bad("cut-head", "9112 8", MUST, "A head that ends early is a 502.", b"HTTP/1.1 200 OK\r\nX-Origin: CASE\r\n")
 response("reset", "9110 15.6.3", SHOULD, "An origin that resets is a 502.", lambda io, request, case_id: io.reset(),
@@ -110,7 +110,7 @@ response("end-to-end", "9110 7.6", MUST, "End-to-end fields go through untouched
 response("set-cookie", "9110 5.3", MUST, "Several Set-Cookie lines stay several, in order.",
          answer(b"200 OK", b"Set-Cookie: a=1", b"X-A: 1", b"Set-Cookie: b=2; Path=/"),
          forwarded(got(b"set-cookie", b"a=1", b"b=2; Path=/")))
-response("value-long", "9112 5", SHOULD, "A value of 3,000 bytes goes through.",
+response("value-long", "9112 5", SHOULD, "A value of 3,000 bytes is forwarded.",
          answer(b"200 OK", b"X-A: " + b"v" * 3000), forwarded(got(b"x-a", b"v" * 3000)))
 response("value-obs-text", "9110 5.5", SHOULD, "Bytes above 127 in an answer's value go through.",
          answer(b"200 OK", b"X-A: caf\xc3\xa9"),
@@ -148,12 +148,12 @@ response("interim-1.0", INTERIM, MUST, "An HTTP/1.0 client never gets 1xx.",
          b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + FINAL,
          forwarded(got_body(b"hello"), that("1xx for HTTP/1.0", lambda o: not o.first.interims)),
          request=get(version=b"HTTP/1.0"))
-response("interim-then-close", INTERIM, MUST, "A 103 and then nothing: a final 502.",
+response("interim-then-close", INTERIM, MUST, "A 103 and then the end: a final 502.",
          b"HTTP/1.1 103 Early Hints\r\nX-Origin: CASE\r\n\r\n",
          bad_gateway, close=True, alone=True)
 response("interim-then-garbage", INTERIM, MUST, "A 103 and then no HTTP: a final 502.",
          b"HTTP/1.1 103 Early Hints\r\n\r\nnothing CASE\r\n\r\n",
          bad_gateway, close=True, alone=True)
-response("switch-unasked", "9110 7.8", MUST, "A 101 that nobody asked for is a 502.",
+response("switch-unasked", "9110 7.8", MUST, "A 101 that was not requested is a 502.",
          b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\nX-Origin: CASE\r\n\r\nhello",
          bad_gateway, close=True, alone=True)

@@ -1,4 +1,4 @@
-"""The register of HTTP/2 cases. A case is a function of a `Peer`, which raises `Wrong`; see `peer.py` for the words."""
+"""The register of HTTP/2 cases. A case is a function of a `Peer`, which raises `Wrong`; see `peer.py` for the vocabulary."""
 
 from origin import answer as response  # noqa: F401  (for the modules of cases)
 from peer import Wrong
@@ -14,7 +14,7 @@ class Case:
 
 
 def case(name, section, level, text, *, answer=None, raw=False, early=False):
-    """Registers a case. `raw`: the case sends its own preface. `answer`: what the origin sends."""
+    """Registers a case. `raw`: the case sends its own preface. `answer`: the origin's response."""
 
     def register(run):
         if any(other.name == name for other in CASES):
@@ -26,7 +26,7 @@ def case(name, section, level, text, *, answer=None, raw=False, early=False):
 
 
 def held():
-    """Lets the origin hold its answer back for ever, so that the stream stays open."""
+    """Makes the origin withhold its response for ever, so that the stream stays open."""
     return lambda io, request, case_id: io.gone() or False
 
 

@@ -1,4 +1,4 @@
-"""HPACK (RFC 7541): a decoder for what the proxy sends, an encoder of what a case asks for, right or wrong."""
+"""HPACK (RFC 7541): a decoder for the proxy's output, and an encoder for valid and invalid input."""
 
 from h2wire import integer, string
 
@@ -13,7 +13,7 @@ referer\nrefresh\nretry-after\nserver\nset-cookie\nstrict-transport-security\ntr
 www-authenticate""".split("\n"))]
 
 # Bits of each octet's code (RFC 7541 B). The code is canonical: within a length it counts upwards with the octet,
-# so the lengths are all of it. EOS has 30 ones.
+# so the lengths define it completely. EOS has 30 ones.
 _LENGTHS = [13, 23] + [28] * 7 + [24, 30, 28, 28, 30] + [28] * 8 + [30] + [28] * 9 + [
     6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10, 13,
     6] + [7] * 22 + [

@@ -1,4 +1,4 @@
-"""An HTTP/2 client that sends whatever frames a case asks for, and waits for what must come of it."""
+"""An HTTP/2 client that sends any frames that a case specifies, and waits for the required reaction."""
 
 import socket
 import struct
@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 8
 
 
 class Wrong(Exception):
-    """What a case expected did not come."""
+    """The expected reaction did not happen."""
 
 
 class Stream:
@@ -38,7 +38,7 @@ class Peer:
         self.settings, self.acks, self.pongs = None, 0, []
         self.goaway = self.closed = None
         self.decoder = hpack.Decoder()
-        self.auto_window = True  # whether credit goes back for what has come
+        self.auto_window = True  # whether received bytes are credited
 
     def close(self):
         self.sock.close()
@@ -50,7 +50,7 @@ class Peer:
             self.sock.settimeout(max(0.1, self.deadline - time.monotonic()))
             self.sock.sendall(b"".join(parts))
         except OSError:
-            pass  # reading tells what happened
+            pass  # reading shows the result
 
     def start(self, *pairs):
         """The preface; waits until both sides' settings are acknowledged."""
@@ -75,13 +75,13 @@ class Peer:
     # --- Receiving ---
 
     def read_frame(self):
-        """Reads one frame and notes it; False at the end of the connection."""
+        """Reads one frame and records it; False at the end of the connection."""
         while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
             self.sock.settimeout(max(0.01, self.deadline - time.monotonic()))
             try:
                 piece = self.sock.recv(1 << 16)
             except TimeoutError:
-                raise Wrong(f"nothing came of it ({self.summary()})") from None
+                raise Wrong(f"no reaction ({self.summary()})") from None
             except OSError:
                 piece = b""
             if not piece:
@@ -156,14 +156,14 @@ class Peer:
         return "; ".join(parts) or "no frame for it"
 
     def wait(self, condition, what):
-        """Reads until the condition holds; the connection's end, or that of patience, is wrong."""
+        """Reads until the condition holds; fails at the end of the connection, or at the deadline."""
         while not condition():
             if self.closed or not self.read_frame():
                 if condition():
                     return
                 raise Wrong(f"no {what} ({self.summary()})")
 
-    # --- What must come ---
+    # --- Required reactions ---
 
     def over(self, number):
         one = self.stream(number)
@@ -188,7 +188,7 @@ class Peer:
         return self
 
     def stream_error(self, number, *codes):
-        """RST_STREAM with one of the codes. An endpoint may make a connection error of it (RFC 9113 5.4.1)."""
+        """RST_STREAM with one of the codes. An endpoint may treat it as a connection error (RFC 9113 5.4.1)."""
         one = self.stream(number)
         while one.reset is None and not self.closed and self.goaway is None:
             if not self.read_frame():
@@ -208,7 +208,7 @@ class Peer:
                 break
         if one.fields is not None:
             if not 400 <= one.status < 500 or one.values(b"x-origin"):
-                raise Wrong(f"taken ({self.summary()})")
+                raise Wrong(f"accepted ({self.summary()})")
         elif one.reset not in (None, PROTOCOL_ERROR):
             raise Wrong(f"reset {code_name(one.reset)}, not PROTOCOL_ERROR")
         elif one.reset is None and self.goaway not in (None, PROTOCOL_ERROR):
@@ -218,14 +218,14 @@ class Peer:
         return self
 
     def healthy(self, number=101):
-        """Another stream of this connection goes on, unless the connection was given up."""
+        """Another stream of this connection still works, unless the connection was ended."""
         if self.closed or self.goaway is not None:
             return
         self.headers(number, self.fields(path=self.path(b"healthy/probe")))
         self.answer(number)
 
     def ping(self, payload=b"roundtrp"):
-        """All that was sent before has been taken."""
+        """Everything sent before has been processed."""
         self.send(frame(PING, 0, 0, payload))
         self.wait(lambda: payload in self.pongs, "answer to PING")
 
@@ -236,5 +236,5 @@ class Peer:
     def wait_seen(self, count=1):
         with self.origin.changed:
             if not self.origin.changed.wait_for(lambda: len(self.origin.seen[self.case_id]) >= count, PATIENCE_SECONDS):
-                raise Wrong("nothing came to the origin")
+                raise Wrong("no request at the origin")
         return self.seen()

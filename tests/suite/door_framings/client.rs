@@ -1,4 +1,4 @@
-//! The clients: HTTP/1 by hand, HTTP/2 by the h2 crate.
+//! The clients: HTTP/1 written by the test itself, HTTP/2 by the h2 crate.
 
 use std::net::SocketAddr;
 
@@ -17,9 +17,9 @@ struct Reply {
     /// The exchange that its upstream answered; none if the proxy answered itself.
     number: Option<usize>,
     body: Body,
-    /// No other response comes on the connection.
+    /// No other response follows on the connection.
     closes: bool,
-    /// Its body ends with the connection, so that nobody can see whether it is whole.
+    /// Its body ends with the connection, so that nobody can tell whether it is complete.
     until_close: bool,
     shown: String,
 }
@@ -37,7 +37,7 @@ pub async fn converse(proxy: SocketAddr, plans: Plans, faults: Faults, conversat
     }
 }
 
-/// Whether a response is what the exchange allows.
+/// Whether the exchange allows a response.
 fn verify(number: usize, exchange: &Exchange, reply: &Reply) -> Result<(), String> {
     let expected = content(number, exchange.response_bytes());
     let wrong = |what: &str| Err(format!("{number}: {what}: {} for {exchange:?}", reply.shown));
@@ -65,7 +65,7 @@ async fn http1(stream: TcpStream, protocol: Protocol, exchanges: &[(usize, Excha
     let in_turns = !matches!(protocol, Protocol::Pipelined | Protocol::HalfClosed);
     let mut unanswered = Vec::new();
     for (number, exchange) in exchanges {
-        // The proxy may close after an answer; then the rest is not sent.
+        // The proxy may close after a response; then the rest is not sent.
         if writer.write_all(&request(*number, exchange, protocol)).await.is_err() {
             break;
         }
@@ -84,7 +84,7 @@ async fn http1(stream: TcpStream, protocol: Protocol, exchanges: &[(usize, Excha
     replies(&mut reader, &mut unanswered).await.map(drop)
 }
 
-/// Reads the responses that are due; false if no other can come on the connection.
+/// Reads the responses that are due; false if no other can follow on the connection.
 async fn replies(
     reader: &mut (impl AsyncBufRead + Unpin),
     unanswered: &mut Vec<(usize, &Exchange)>,
@@ -209,7 +209,7 @@ async fn stream_of(client: h2::client::SendRequest<Bytes>, number: usize, exchan
             body.whole = false;
             break;
         };
-        // A stream that is over has no window.
+        // A stream that has ended has no window.
         let _ = incoming.flow_control().release_capacity(piece.len());
         body.bytes.extend_from_slice(&piece);
     }

@@ -16,7 +16,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// A body, as far as it came.
+/// A body, as far as it was received.
 pub struct Body {
     pub bytes: Vec<u8>,
     pub whole: bool,
@@ -53,12 +53,12 @@ impl Head {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The exchange that the message says it is of.
+    /// The number of the exchange that the message names.
     pub fn number(&self) -> Option<usize> {
         self.get("x-number")?.parse().ok()
     }
 
-    /// Exactly one of the ways to say where a body ends, or none.
+    /// Exactly one of the ways to delimit a body, or none.
     pub fn framing(&self) -> Result<Option<Framing>, String> {
         let ways: Vec<_> = self
             .fields
@@ -82,7 +82,7 @@ impl Body {
         Body { bytes: Vec::new(), whole: true }
     }
 
-    /// Fails if what came is no body of that framing; a body that ends early is not whole.
+    /// Fails if the received bytes are no body of that framing; a body that ends early is incomplete.
     pub async fn read(stream: &mut (impl AsyncBufRead + Unpin), framing: Framing) -> Result<Body, String> {
         let mut bytes = Vec::new();
         let whole = match framing {
@@ -111,7 +111,7 @@ impl Body {
 /// Appends `count` bytes; false if the connection ends before.
 async fn fill(stream: &mut (impl AsyncBufRead + Unpin), bytes: &mut Vec<u8>, count: usize) -> bool {
     let wanted = bytes.len() + count;
-    // A read error is an end as well.
+    // A read error also counts as an end.
     let _ = stream.take(count as u64).read_to_end(bytes).await;
     bytes.len() == wanted
 }

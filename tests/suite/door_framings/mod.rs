@@ -1,6 +1,6 @@
-//! No response reaches another client and no request holds another one's bytes, however the two end.
+//! No response reaches another client and no request contains another one's bytes, whichever way the two end.
 //!
-//! Random exchanges run at the same time, to an upstream that parses strictly (RFC 9112) and whose connections the
+//! Random exchanges run concurrently, to an upstream that parses strictly (RFC 9112) and whose connections the
 //! proxy reuses. Each has a number, and each byte of its bodies follows from that number.
 
 mod client;
@@ -16,11 +16,11 @@ use proptest::test_runner::{Config, TestRunner};
 
 use self::plan::{Conversation, Plans, conversations};
 
-/// Far beyond what a case needs on a busy machine.
+/// Much longer than a case needs on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
 const CASES: u32 = 200;
 
-/// What went wrong.
+/// The errors found.
 #[derive(Default, Clone)]
 pub struct Faults(Arc<Mutex<Vec<String>>>);
 
@@ -35,7 +35,7 @@ impl Faults {
 }
 
 #[test]
-fn every_exchange_gets_its_own_answer_and_no_other_ones_bytes() {
+fn every_exchange_gets_exactly_its_own_response() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (plans, faults) = (Plans::default(), Faults::default());
     let (proxy, upstream) = runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What an exchange is to be: how its request is framed and how it ends, and the same of its response.
+//! The plan of an exchange: how its request is framed and how it ends, and the same for its response.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -31,11 +31,11 @@ pub enum RequestBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestEnd {
     Whole,
-    /// With trailers, where the framing has them.
+    /// With trailers, if the framing has them.
     Trailers,
-    /// The last DATA frame is empty. Over HTTP/1 as `Whole`.
+    /// The last DATA frame is empty. Over HTTP/1 the same as `Whole`.
     EmptyFrame,
-    /// The client leaves, or resets the stream, halfway.
+    /// The client closes the connection, or resets the stream, halfway.
     Aborted,
 }
 
@@ -53,7 +53,7 @@ pub enum ResponseEnd {
     Whole,
     /// With `connection: close`.
     Close,
-    /// A second response follows, which nobody asked for.
+    /// A second response follows, which no request asked for.
     Surplus,
     /// The connection ends halfway.
     Cut,
@@ -66,7 +66,7 @@ pub struct Exchange {
     /// Chunks or DATA frames, in bytes.
     pub pieces: Vec<usize>,
     pub request_end: RequestEnd,
-    /// How many `103 Early Hints` come first.
+    /// How many `103 Early Hints` precede it.
     pub interims: usize,
     /// The response is sent before the request's body is read.
     pub early: bool,
@@ -101,13 +101,13 @@ impl Exchange {
         if self.response_has_body() { self.size } else { 0 }
     }
 
-    /// Whether the client can see that the response is not whole.
+    /// Whether the client can see that the response is incomplete.
     pub fn is_cut(&self) -> bool {
         self.response_end == ResponseEnd::Cut && self.response_has_body() && self.response != ResponseBody::UntilClose
     }
 }
 
-/// What one client does on one connection, one exchange after the other.
+/// The exchanges of one client on one connection, one after the other.
 #[derive(Debug, Clone)]
 pub struct Conversation {
     pub protocol: Protocol,
@@ -161,7 +161,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
-/// The exchanges under way, for the upstream to look up.
+/// The exchanges in progress, for the upstream to look up.
 #[derive(Default, Clone)]
 pub struct Plans(Arc<Mutex<HashMap<usize, Exchange>>>);
 

@@ -1,4 +1,4 @@
-//! The upstream: takes what RFC 9112 allows, compares each body with its exchange, and answers as planned.
+//! The upstream: accepts what RFC 9112 allows, compares each body with its exchange, and answers as planned.
 
 use pointsman_tests::Upstream;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -35,7 +35,7 @@ async fn serve(stream: TcpStream, plans: &Plans) -> Result<(), String> {
         }
         let framing = head.framing()?.unwrap_or(Framing::Length(0));
         if exchange.early {
-            // The proxy may be gone: what it sends after that is looked at all the same.
+            // The proxy may be gone: bytes that it sends after that are checked anyway.
             let _ = answer(&mut writer, number, &exchange).await;
         }
         let body = Body::read(&mut reader, framing).await?;

@@ -1,6 +1,6 @@
-//! A module that tells which version of it decided, and notices when two versions decide one request.
+//! A module that reports which version of it decided, and detects two versions that decide one request.
 //!
-//! Tests make any number of versions of it: whoever replaces `version-a` in the file's bytes has another one.
+//! Tests make any number of versions of it by replacing `version-a` in the file's bytes.
 
 use std::hint::black_box;
 
@@ -9,9 +9,9 @@ use pointsman_guest::{Decision, Error, Peer, Request, Response, Route, config, r
 router!(select_peer);
 
 fn select_peer(request: &Request) -> Result<Decision, Error> {
-    // Opaque to the compiler, or it would compare letters instead of keeping the name in one place.
+    // Opaque to the compiler, which would otherwise compare letters instead of keeping the name in one place.
     let version = black_box("version-a");
-    // An address of this version's own, where nobody listens.
+    // An address for this version only, where nothing listens.
     let refusing = format!("127.0.1.{}:{}", version.as_bytes()[version.len() - 1], config::text("/closed_port")?);
 
     match request.attempts().first() {

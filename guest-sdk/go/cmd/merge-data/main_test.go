@@ -36,7 +36,7 @@ func TestOffsetsKeepTheirSign(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoModuleOfGosIsRefused(t *testing.T) {
+func TestForeignModulesAreRefused(t *testing.T) {
 	for name, bad := range map[string][]byte{
 		"nothing":         {},
 		"a component":     {0, 'a', 's', 'm', 13, 0, 1, 0},

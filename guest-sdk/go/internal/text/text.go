@@ -15,7 +15,7 @@ const (
 	PlusIsSpace Plus = true
 )
 
-// Decode undoes percent-encoding. A % without two hexadecimal digits stands for itself, and what is not UTF-8 is replaced
+// Decode undoes percent-encoding. A % without two hexadecimal digits is kept, and what is not UTF-8 is replaced
 // by U+FFFD.
 func Decode(text string, plus Plus) string {
 	if !strings.ContainsAny(text, "%+") {

@@ -67,12 +67,12 @@ impl Deref for TestRequest {
     }
 }
 
-/// An attempt that failed since nobody listened.
+/// An attempt that failed because nothing listened on the address.
 pub fn refused(address: &str) -> Attempt {
     failed(address, Stage::Connect, Failure::Refused)
 }
 
-/// An attempt that failed since no connection came about in time.
+/// An attempt that failed because the connection timed out.
 pub fn timed_out(address: &str) -> Attempt {
     failed(address, Stage::Connect, Failure::Timeout)
 }
@@ -101,7 +101,7 @@ fn failed(address: &str, stage: Stage, failure: Failure) -> Attempt {
     }
 }
 
-/// What the host would know. Its methods are those of the WIT resource.
+/// The host's data. Its methods are those of the WIT resource.
 pub(crate) struct Recorded {
     method: String,
     scheme: String,
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_more_has_these_facts() {
+    fn a_minimal_request_has_these_facts() {
         let request: &Request = &request("POST", "http://shop.example/");
         assert_eq!(request.method(), "POST");
         assert_eq!(request.client_ip(), Ipv4Addr::new(192, 0, 2, 1));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_found_without_regard_to_case() {
+    fn header_names_are_case_insensitive() {
         let request: &Request = &get("/").header("X-Shop", "north").header("x-id", [0xff]).header("x-shop", "south");
         assert_eq!(request.header("X-SHOP").as_deref(), Some("north"));
         assert_eq!(request.header("x-id").as_deref(), Some("\u{fffd}"));

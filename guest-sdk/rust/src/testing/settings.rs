@@ -11,7 +11,7 @@ thread_local! {
     static LOG: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sets what the module finds in [`config`](crate::config), in this thread: a JSON object. `{}` until then.
+/// Sets the content of [`config`](crate::config), in this thread: a JSON object. `{}` until then.
 ///
 /// # Panics
 ///
@@ -34,7 +34,7 @@ pub(crate) fn log(level: Level, message: String) {
     LOG.with_borrow_mut(|lines| lines.push((level, message)));
 }
 
-/// What the host's `config` interface answers.
+/// The host's `config` interface.
 pub(crate) mod table {
     use super::{CONFIG, Value};
 
@@ -55,13 +55,13 @@ pub(crate) mod table {
 mod tests {
     #[test]
     #[should_panic(expected = "is no JSON")]
-    fn configuration_that_is_no_json_is_a_panic() {
+    fn configuration_that_is_not_json_is_a_panic() {
         super::config("{");
     }
 
     #[test]
     #[should_panic(expected = "not `[]`")]
-    fn configuration_that_is_no_object_is_a_panic() {
+    fn configuration_that_is_not_an_object_is_a_panic() {
         super::config("[]");
     }
 }

@@ -39,7 +39,7 @@ pub fn random(values: impl IntoIterator<Item = u64>) {
     RANDOM.with_borrow_mut(|random| *random = values.into_iter().collect());
 }
 
-/// Sets what is known of an upstream in this thread.
+/// Sets the statistics of an upstream in this thread.
 pub fn upstream(upstream: Upstream) {
     UPSTREAMS.with_borrow_mut(|upstreams| upstreams.insert(upstream.address.clone(), upstream));
 }
@@ -57,7 +57,7 @@ pub(crate) fn next_random() -> u64 {
     RANDOM.with_borrow_mut(|random| random.pop_front().unwrap_or_default())
 }
 
-/// What the host's `upstreams` interface answers.
+/// The host's `upstreams` interface.
 pub(crate) mod upstreams {
     use super::{GROUPS, UPSTREAMS, Upstream};
 
@@ -71,7 +71,7 @@ pub(crate) mod upstreams {
     }
 }
 
-/// What the host's `shared` interface answers, but for its quota.
+/// The host's `shared` interface, without its quota.
 pub(crate) mod shared {
     use super::{Content, Entry, HashMap, NOW, SHARED};
     use crate::shared::Error;

@@ -30,7 +30,7 @@ pub const SAID: &str = "pointsman-said";
 /// Why a component is left unchanged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRewindable {
-    #[error("it has a form that is not known: {0}")]
+    #[error("its form is unknown: {0}")]
     Form(&'static str),
     #[error("its code {0}, which is not undone")]
     Does(&'static str),
@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_left(text: &str, because: &str) {
-        let error = of(text).expect_err("it is left").to_string();
+    fn cannot_be_rewound(text: &str, because: &str) {
+        let error = of(text).expect_err("it cannot be rewound").to_string();
         assert!(error.contains(because), "{error}");
     }
 
     #[test]
-    fn what_can_not_be_undone_is_left() {
+    fn instructions_that_cannot_be_undone_are_left_as_they_are() {
         let router = |other: &str| {
             format!(
                 "(component (core module $m (func (export \"f\") (param i32) (result i32) (local.get 0))) \
@@ -120,27 +120,27 @@ mod tests {
         let code = |code: &str| {
             router(&format!("(core module (table 1 funcref) (elem $e func) (memory 1) (data $d \"\") (func {code}))"))
         };
-        is_left(&code("(table.set (i32.const 0) (ref.null func))"), "table");
-        is_left(&code("(drop (table.grow (ref.null func) (i32.const 0)))"), "table");
-        is_left(&code("(table.fill (i32.const 0) (ref.null func) (i32.const 0))"), "table");
-        is_left(&code("(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
-        is_left(&code("(table.init $e (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
-        is_left(&code("data.drop $d"), "segment");
-        is_left(&code("elem.drop $e"), "segment");
-        is_left("(component (core module (func $f) (start $f)))", "start function");
-        is_left("(component (core module (global (mut funcref) (ref.null func))))", "reference");
-        is_left("(component (type (resource (rep i32))))", "resource");
-        is_left("(component (component (type (resource (rep i32)))))", "resource");
-        is_left("(component (component (core module)))", "within");
+        cannot_be_rewound(&code("(table.set (i32.const 0) (ref.null func))"), "table");
+        cannot_be_rewound(&code("(drop (table.grow (ref.null func) (i32.const 0)))"), "table");
+        cannot_be_rewound(&code("(table.fill (i32.const 0) (ref.null func) (i32.const 0))"), "table");
+        cannot_be_rewound(&code("(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
+        cannot_be_rewound(&code("(table.init $e (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
+        cannot_be_rewound(&code("data.drop $d"), "segment");
+        cannot_be_rewound(&code("elem.drop $e"), "segment");
+        cannot_be_rewound("(component (core module (func $f) (start $f)))", "start function");
+        cannot_be_rewound("(component (core module (global (mut funcref) (ref.null func))))", "reference");
+        cannot_be_rewound("(component (type (resource (rep i32))))", "resource");
+        cannot_be_rewound("(component (component (type (resource (rep i32)))))", "resource");
+        cannot_be_rewound("(component (component (core module)))", "within");
         let outer = "(component (core module $m) (component (alias outer 1 $m (core module $n)) \
                      (core instance (instantiate $n))))";
-        is_left(outer, "within");
-        is_left(
+        cannot_be_rewound(outer, "within");
+        cannot_be_rewound(
             "(component (core module $m) (core instance (instantiate $m)) (core instance (instantiate $m)))",
             "more than one",
         );
-        is_left("(component)", "`select-peer`");
-        is_left(&router(&format!("(import \"{HOST}\" (instance))")), HOST);
+        cannot_be_rewound("(component)", "`select-peer`");
+        cannot_be_rewound(&router(&format!("(import \"{HOST}\" (instance))")), HOST);
         assert!(of(&code("(i32.store (i32.const 0) (i32.const 1))")).is_ok());
     }
 }

@@ -117,7 +117,7 @@ impl Outline {
                         ComponentAlias::InstanceExport { kind, .. } => self.item(kind)?,
                         ComponentAlias::Outer { kind: ComponentOuterAliasKind::Type, .. } => add(&mut self.types),
                         ComponentAlias::Outer { .. } => {
-                            return Err(NotRewindable::Form("an alias of what is around it"));
+                            return Err(NotRewindable::Form("an alias of an item of its outer component"));
                         }
                     }
                 }
@@ -134,9 +134,7 @@ impl Outline {
                             add(&mut self.core_functions);
                         }
                         _ => {
-                            return Err(NotRewindable::Form(
-                                "a built-in function other than of handles that are dropped",
-                            ));
+                            return Err(NotRewindable::Form("a built-in function other than `resource.drop`"));
                         }
                     }
                 }
@@ -238,7 +236,7 @@ impl Signature {
 fn no_resources(types: wasmparser::SectionLimited<'_, ComponentType<'_>>) -> Result<(), NotRewindable> {
     for ty in types {
         if let ComponentType::Resource { .. } = ty? {
-            return Err(NotRewindable::Form("a resource of its own"));
+            return Err(NotRewindable::Form("its own resource type"));
         }
     }
     Ok(())

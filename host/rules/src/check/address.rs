@@ -85,13 +85,13 @@ fn host_of(host: &str) -> Result<Host, BadHost> {
     if let Some(inner) = host.strip_prefix('[') {
         let inner = inner.strip_suffix(']').ok_or(BadHost::Rule("has a bracket that is not closed"))?;
         if inner.contains('%') {
-            return Err(BadHost::Rule("has a zone id; those are not taken"));
+            return Err(BadHost::Rule("has a zone id, which is not supported"));
         }
         let ip: Ipv6Addr = inner.parse().map_err(|_| BadHost::Rule("is not an IPv6 address between its brackets"))?;
         return Ok(Host::Ip(IpAddr::V6(ip).to_canonical()));
     }
     if host.contains(':') {
-        return Err(BadHost::Rule("has a colon too many; IPv6 addresses stand in brackets: `[2001:db8::1]:443`"));
+        return Err(BadHost::Rule("has too many colons; write an IPv6 address in brackets: `[2001:db8::1]:443`"));
     }
     match host.parse::<Ipv4Addr>() {
         Ok(ip) => Ok(Host::Ip(IpAddr::V4(ip))),
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn ipv6_needs_brackets_and_has_no_zone() {
-        refused("2001:db8::1:443", "stand in brackets");
+        refused("2001:db8::1:443", "in brackets");
         refused("[fe80::1%eth0]:80", "zone id");
         refused("[fe80::1%1]:80", "zone id");
         refused("[::1:80", "not closed");

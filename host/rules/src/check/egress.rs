@@ -23,9 +23,7 @@ pub struct Egress<'a> {
 /// An address that a tenant may not connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
-    #[error(
-        "{0} and not granted to the tenant; if it is meant, the operator adds it to `networks` in `[tenant.grants]`"
-    )]
+    #[error("{0} and not granted to the tenant; to allow it, the operator adds it to `networks` in `[tenant.grants]`")]
     NotGranted(Kind),
     #[error(
         "has a port of another protocol ({0}), and that is not granted to the tenant; if it is meant, the operator adds it \

@@ -53,7 +53,7 @@ pub fn unique(
     let checked = list(raw, field, message)?;
     for (index, (name, _)) in checked.iter().enumerate() {
         if checked.iter().take(index).any(|(earlier, _)| earlier == name) {
-            return Err(Problem::value(name.as_str(), "is there twice").at(format!("{field}[{index}].name")));
+            return Err(Problem::value(name.as_str(), "appears twice").at(format!("{field}[{index}].name")));
         }
     }
     Ok(checked)

@@ -20,7 +20,7 @@ pub fn check(raw: &contract::HttpOptions, has_tls: bool, defaults: &UpstreamDefa
             (raw.h2_connection_window.is_some(), "peer.http.h2-connection-window"),
         ] {
             if given {
-                return Err(Problem::Rule("it means nothing with `alpn: h1`").at(field));
+                return Err(Problem::Rule("it has no effect with `alpn: h1`").at(field));
             }
         }
     }

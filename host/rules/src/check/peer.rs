@@ -20,7 +20,7 @@ const LONGEST_ISOLATION: usize = 256;
 const DAY: u32 = 86_400_000;
 
 /// Refusal of an option that Pingora would silently ignore on a Unix socket.
-const NOT_TCP: &str = "it means nothing for a Unix socket";
+const NOT_TCP: &str = "it has no effect for a Unix socket";
 
 pub fn check(raw: contract::Peer, policy: &Policy<'_>) -> Result<PeerSpec, Refusal> {
     let target = address::target(&raw.address).and_then(|target| granted(target, policy)).at("peer.address")?;
@@ -104,7 +104,8 @@ fn bind_to(raw: &contract::BindTo, next_hop: &Target, policy: &Policy<'_>) -> Re
     if let (Some(local), Target::Socket(remote)) = (address, next_hop)
         && local.is_ipv4() != remote.is_ipv4()
     {
-        return Err(Problem::Rule("it has another family than the address to connect to").at("peer.bind-to.address"));
+        return Err(Problem::Rule("its address family differs from that of the address to connect to")
+            .at("peer.bind-to.address"));
     }
     if matches!(next_hop, Target::Unix(_)) {
         return Err(Problem::Rule(NOT_TCP).at("peer.bind-to"));
@@ -120,7 +121,7 @@ fn bind_to(raw: &contract::BindTo, next_hop: &Target, policy: &Policy<'_>) -> Re
             return Err(Problem::Rule("the address has a port already").at("peer.bind-to.port-range"));
         }
     } else if raw.fallback {
-        return Err(Problem::Rule("it means nothing without `port-range`").at("peer.bind-to.fallback"));
+        return Err(Problem::Rule("it has no effect without `port-range`").at("peer.bind-to.fallback"));
     }
     if address.is_none() && raw.port_range.is_none() {
         return Err(Problem::Rule("it names neither an address nor a port range").at("peer.bind-to"));

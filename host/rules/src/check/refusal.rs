@@ -24,7 +24,7 @@ pub enum Problem {
     TooLong { found: usize, most: usize },
     #[error("it has {found} entries; {most} are allowed")]
     TooMany { found: usize, most: usize },
-    #[error("the byte at offset {offset} is 0x{byte:02x}, which no header value may hold")]
+    #[error("the byte at offset {offset} is 0x{byte:02x}, which no header value may contain")]
     Byte { byte: u8, offset: usize },
     #[error("the operator has not granted this to the tenant (`[tenant.grants]`, `{grant}`)")]
     NotGranted { grant: &'static str },

@@ -38,11 +38,15 @@ fn everything() -> Grants {
     }
 }
 
-fn ask(decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
-    ask_under(&UpstreamDefaults::default(), decision, grants)
+fn verdict(decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
+    verdict_under(&UpstreamDefaults::default(), decision, grants)
 }
 
-fn ask_under(upstream: &UpstreamDefaults, decision: contract::Decision, grants: &Grants) -> Result<Verdict, Refusal> {
+fn verdict_under(
+    upstream: &UpstreamDefaults,
+    decision: contract::Decision,
+    grants: &Grants,
+) -> Result<Verdict, Refusal> {
     let limits = Limits::default();
     let (roots, pairs) = (HashMap::from([("roots".to_owned(), ONE)]), HashMap::from([("pair".to_owned(), ONE)]));
     let credentials = CredentialNames { ca: roots, client: pairs };
@@ -76,7 +80,7 @@ fn header(name: &str, value: &str) -> contract::Header {
 fn passes(change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
-    match ask(contract::Decision::Connect(raw), &everything()) {
+    match verdict(contract::Decision::Connect(raw), &everything()) {
         Ok(Verdict::Connect(route)) => *route,
         other => panic!("{other:?}"),
     }
@@ -92,7 +96,7 @@ fn refused(change: impl FnOnce(&mut contract::Route), expected: &str) {
 fn refused_with(grants: &Grants, change: impl FnOnce(&mut contract::Route), expected: &str) {
     let mut raw = route();
     change(&mut raw);
-    let message = ask(contract::Decision::Connect(raw), grants).map_err(|refusal| refusal.to_string());
+    let message = verdict(contract::Decision::Connect(raw), grants).map_err(|refusal| refusal.to_string());
     assert!(message.as_ref().is_err_and(|message| message.starts_with(expected)), "{message:?}");
 }
 
@@ -170,7 +174,7 @@ fn alternative_name_needs_full_verification() {
     let alternative_cn = Some("b.example".to_owned());
     refused(
         |route| route.peer.tls = Some(contract::Tls { alternative_cn, verify: Verify::ChainOnly, ..tls() }),
-        "`peer.tls.alternative-cn`: it means nothing unless `verify` is `full`",
+        "`peer.tls.alternative-cn`: it has no effect unless `verify` is `full`",
     );
 }
 
@@ -192,12 +196,12 @@ fn credentials_must_be_granted_and_of_the_right_kind() {
     refused(client("roots"), "`peer.tls.client-cert`: no credential `roots` of this kind is granted");
     refused(
         |route| route.peer.tls = Some(contract::Tls { ca: Some("roots".to_owned()), verify: Verify::None, ..tls() }),
-        "`peer.tls.ca`: it means nothing beside `verify: none`",
+        "`peer.tls.ca`: it has no effect with `verify: none`",
     );
 }
 
 #[test]
-fn what_openssl_cannot_honour_is_refused() {
+fn options_that_openssl_cannot_honour_are_refused() {
     refused(
         |route| route.peer.tls = Some(contract::Tls { second_key_share: Some(true), ..tls() }),
         "`peer.tls.second-key-share`: only BoringSSL",
@@ -214,7 +218,10 @@ fn curves_are_a_list_of_names() {
     refused(with(""), "`peer.tls.curves`");
     refused(with("X25519:"), "`peer.tls.curves`");
     refused(with("X25519 P-256"), "`peer.tls.curves`");
-    refused(with("X25519:P-257"), "`peer.tls.curves`: `X25519:P-257` holds a group that this host's OpenSSL does not");
+    refused(
+        with("X25519:P-257"),
+        "`peer.tls.curves`: `X25519:P-257` has a duplicate, or a group that this host's OpenSSL does not",
+    );
     refused(with(&"a".repeat(256)), "`peer.tls.curves`: it has 256 bytes; 255 are allowed");
 }
 
@@ -229,7 +236,7 @@ fn local_address_must_be_granted_and_fit() {
     passes(bind(None, Some((4000, 5000)), false));
     passes(bind(Some("127.0.0.2:4000"), None, false));
     refused_with(&NOTHING, bind(Some("127.0.0.2"), None, false), "`peer.bind-to`: the operator has not granted this");
-    refused(bind(Some("::1"), None, false), "`peer.bind-to.address`: it has another family");
+    refused(bind(Some("::1"), None, false), "`peer.bind-to.address`: its address family differs");
     refused(bind(Some("eth0"), None, false), "`peer.bind-to.address`: `eth0` is not `ip` or `ip:port`");
     refused(bind(None, None, false), "`peer.bind-to`: it names neither");
     refused(bind(None, Some((0, 10)), false), "`peer.bind-to.port-range`: the first port");
@@ -243,7 +250,7 @@ fn local_address_must_be_granted_and_fit() {
         bind(Some("127.0.0.2:4000"), Some((4000, 5000)), false),
         "`peer.bind-to.port-range`: the address has a port",
     );
-    refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it means nothing");
+    refused(bind(Some("127.0.0.2"), None, true), "`peer.bind-to.fallback`: it has no effect");
 }
 
 #[test]
@@ -257,7 +264,7 @@ fn unix_sockets_must_be_granted() {
     for granted in ["unix:/run/app.sock", "unix:/run/apps/a", "unix:/run/apps/a/b"] {
         let mut raw = route();
         to(granted)(&mut raw);
-        assert!(ask(contract::Decision::Connect(raw), &some).is_ok(), "{granted}");
+        assert!(verdict(contract::Decision::Connect(raw), &some).is_ok(), "{granted}");
     }
     for other in ["unix:/run/app.sock2", "unix:/run/app", "unix:/run/apps", "unix:/run/apps/", "unix:/"] {
         refused_with(&some, to(other), "`peer.address`: the operator has not granted this");
@@ -288,7 +295,7 @@ fn keepalive_fits_the_kernel() {
 
 #[test]
 fn http2_options_need_http2() {
-    refused(|route| route.peer.http.max_h2_streams = Some(1), "`peer.http.max-h2-streams`: it means nothing with");
+    refused(|route| route.peer.http.max_h2_streams = Some(1), "`peer.http.max-h2-streams`: it has no effect with");
     refused(|route| route.peer.http.h2_ping_interval_ms = Some(1000), "`peer.http.h2-ping-interval-ms`: it means");
     refused(|route| route.peer.http.h2_stream_window = Some(65_535), "`peer.http.h2-stream-window`: it means");
     refused(|route| route.peer.http.h2_connection_window = Some(65_535), "`peer.http.h2-connection-window`: it means");
@@ -333,7 +340,7 @@ fn connect_proxy_has_an_address_and_headers() {
     refused(with("", Vec::new()), "`peer.connect-proxy.address`");
     refused(with("proxy.example:3128", vec![header("host", "x")]), "`peer.connect-proxy.headers[0].name`");
     let twice = vec![header("x-a", "1"), header("X-A", "2")];
-    refused(with("proxy.example:3128", twice), "`peer.connect-proxy.headers[1].name`: `x-a` is there twice");
+    refused(with("proxy.example:3128", twice), "`peer.connect-proxy.headers[1].name`: `x-a` appears twice");
 }
 
 #[test]
@@ -347,7 +354,7 @@ fn isolation_and_note_are_short() {
 }
 
 #[test]
-fn framing_and_hop_by_hop_headers_are_the_hosts_to_set() {
+fn modules_cannot_set_framing_or_hop_by_hop_headers() {
     let names = "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length host";
     for name in names.split(' ') {
         let upper = name.to_uppercase();
@@ -384,7 +391,7 @@ fn headers_are_well_formed() {
         "`rewrite.add-headers[0].value`: it has 8193",
     );
     let twice = vec![header("x-a", "1"), header("x-a", "2")];
-    refused(|route| route.rewrite.set_headers = twice.clone(), "`rewrite.set-headers[1].name`: `x-a` is there twice");
+    refused(|route| route.rewrite.set_headers = twice.clone(), "`rewrite.set-headers[1].name`: `x-a` appears twice");
     passes(|route| route.rewrite.add_headers = twice);
     passes(|route| {
         route.rewrite.set_headers = vec![contract::Header { name: "x".to_owned(), value: vec![0xe9, b'\t', b'x'] }];
@@ -426,7 +433,7 @@ fn retries_narrow_and_never_widen() {
 #[track_caller]
 fn response(status: u16, headers: Vec<contract::Header>, body: &[u8], expected: Result<(), &str>) {
     let raw = contract::Response { status, headers, body: body.to_vec() };
-    let message = ask(contract::Decision::Respond(raw), &NOTHING).map(drop).map_err(|refusal| refusal.to_string());
+    let message = verdict(contract::Decision::Respond(raw), &NOTHING).map(drop).map_err(|refusal| refusal.to_string());
     match (message, expected) {
         (Ok(()), Ok(())) => {}
         (Err(message), Err(expected)) => assert!(message.starts_with(expected), "{message}"),
@@ -448,12 +455,12 @@ fn responses_are_final_and_fit() {
 
 #[test]
 fn pass_is_pass() {
-    assert_eq!(ask(contract::Decision::Pass, &NOTHING), Ok(Verdict::Pass));
+    assert_eq!(verdict(contract::Decision::Pass, &NOTHING), Ok(Verdict::Pass));
 }
 
 /// Connections differ if and only if an attribute other than a timeout differs.
 #[test]
-fn connections_are_told_apart_by_all_but_timeouts() {
+fn every_attribute_except_timeouts_separates_connections() {
     let base = passes(|_| {}).peer.connection.clone();
     assert_eq!(passes(|route| route.peer.timeouts.read_ms = Some(5)).peer.connection, base);
     let changes: [fn(&mut contract::Peer); 8] = [

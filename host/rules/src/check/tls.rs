@@ -21,12 +21,12 @@ pub fn check(raw: contract::Tls, target: &Target, policy: &Policy<'_>) -> Result
         Verify::None => return Err(Problem::NotGranted { grant: "verify = [\"none\"]" }.at("peer.tls.verify")),
     }
     if raw.ca.is_some() && raw.verify == Verify::None {
-        return Err(Problem::Rule("it means nothing beside `verify: none`").at("peer.tls.ca"));
+        return Err(Problem::Rule("it has no effect with `verify: none`").at("peer.tls.ca"));
     }
     let ca = raw.ca.map(|name| named(name, &credentials.ca)).transpose().at("peer.tls.ca")?;
     let client = raw.client_cert.map(|name| named(name, &credentials.client)).transpose();
     if raw.second_key_share.is_some() {
-        return Err(Problem::Rule("only BoringSSL can honour it, and this host is built on OpenSSL; leave it out")
+        return Err(Problem::Rule("only BoringSSL can honour it, and this host is built on OpenSSL; remove it")
             .at("peer.tls.second-key-share"));
     }
     Ok(TlsSpec {
@@ -56,7 +56,7 @@ fn alternative_name(name: Option<&str>, verify: Verify) -> Result<Option<String>
     const FIELD: &str = "peer.tls.alternative-cn";
     match name {
         None => Ok(None),
-        Some(_) if verify != Verify::Full => Err(Problem::Rule("it means nothing unless `verify` is `full`").at(FIELD)),
+        Some(_) if verify != Verify::Full => Err(Problem::Rule("it has no effect unless `verify` is `full`").at(FIELD)),
         Some(name) => dns_name(name).at(FIELD).map(Some),
     }
 }
@@ -84,6 +84,6 @@ fn curves(list: String, is_known: fn(&str) -> bool) -> Result<String, Problem> {
     }
     match is_known(&list) {
         true => Ok(list),
-        false => Err(Problem::value(&list, "holds a group that this host's OpenSSL does not have, or one twice")),
+        false => Err(Problem::value(&list, "has a duplicate, or a group that this host's OpenSSL does not support")),
     }
 }

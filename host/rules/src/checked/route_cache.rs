@@ -116,22 +116,23 @@ mod tests {
     use crate::strategies::{decision, with_policy};
 
     /// Looks up and checks a decision as the host does, with a record that identifies it as well as the real one does.
-    fn come(
+    fn look_up_and_check(
         routes: &RouteCache,
         decision: contract::Decision,
         policy: &Policy<'_>,
     ) -> Result<CheckedDecision, Refusal> {
         let record = format!("{decision:?}").into_bytes();
-        let said = routes.find(&record).map_or(
+        let answer = routes.find(&record).map_or(
             RawAnswer::Decision { decision: Box::new(decision), record: Some(record.into()) },
             RawAnswer::Known,
         );
-        routes.check(said, policy)
+        routes.check(answer, policy)
     }
 
     fn route(routes: &RouteCache, record: contract::Route) -> Arc<Route> {
-        match with_policy(&Grants::default(), None, |policy| come(routes, contract::Decision::Connect(record), policy))
-        {
+        match with_policy(&Grants::default(), None, |policy| {
+            look_up_and_check(routes, contract::Decision::Connect(record), policy)
+        }) {
             Ok(CheckedDecision::Connect(route)) => route,
             other => panic!("{other:?}"),
         }
@@ -142,12 +143,12 @@ mod tests {
 
         /// Each decision comes three times: the second time it is cached, the third time it is found.
         #[test]
-        fn what_was_said_before_comes_to_the_same(decisions in prop::collection::vec(decision(), 1..4)) {
+        fn cached_route_equals_a_freshly_checked_one(decisions in prop::collection::vec(decision(), 1..4)) {
             let routes = RouteCache::new(&Quota::default());
             let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
-            for said in decisions.iter().cycle().take(3 * decisions.len()) {
+            for decision in decisions.iter().cycle().take(3 * decisions.len()) {
                 let (found, fresh) = with_policy(&grants, None, |policy| {
-                    (come(&routes, said.clone(), policy), check(said.clone(), policy).map(CheckedDecision::from))
+                    (look_up_and_check(&routes, decision.clone(), policy), check(decision.clone(), policy).map(CheckedDecision::from))
                 });
                 prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
             }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_comes_again_is_kept_once() {
+    fn repeated_route_is_stored_once() {
         let routes = RouteCache::new(&Quota::default());
         let to = |address: &str, note: &str| {
             route(&routes, contract::Route { note: Some(note.to_owned()), ..contract::Route::to(address) })

@@ -15,10 +15,10 @@ pub fn read(section: Option<Section<'_>>, claims: &mut Claims<'_>) -> Option<Adm
         claims.address(address);
     }
     if token_file.is_some() && address.is_none() {
-        section.problem("token_file", "means nothing without `address`: on the socket nobody needs a token");
+        section.problem("token_file", "has no effect without `address`: the socket needs no token");
     }
     if !hosts.is_empty() && address.is_none() {
-        section.problem("hosts", "means nothing without `address`: on the socket hosts are not looked at");
+        section.problem("hosts", "has no effect without `address`: the socket ignores hosts");
     }
     let beside = || section.beside(AdminConfig::SOCKET);
     let socket = if socket.is_none() && address.is_none() { Some(beside()) } else { socket };

@@ -100,7 +100,7 @@ impl<'t> Claims<'t> {
     pub fn grant(&self, name: &Placed<&'t str>) {
         if !self.credential_names.contains_key(name.value) {
             let message = format!(
-                "no `[[ca]]` and no `[[client_cert]]` has the name `{}`; define it, or leave it out",
+                "no `[[ca]]` and no `[[client_cert]]` has the name `{}`; define it, or remove it",
                 shown(name.value)
             );
             self.findings.add(&name.place, message);
@@ -118,7 +118,7 @@ impl<'t> Claims<'t> {
         let Some((owner, first)) = first_claim(&mut self.hostnames, claim.clone(), &whose) else { return true };
         let line = self.findings.line(&first, place);
         let message = if owner.place == claimant.place {
-            format!("{claim} is listed already, as {} in {line}; leave one out", first.key)
+            format!("{claim} is listed already, as {} in {line}; remove one", first.key)
         } else {
             let (owner, claimant) = (owner.shown(), claimant.shown());
             format!("{claimant} claims {claim}, which {owner} has already, as {} in {line}", first.key)

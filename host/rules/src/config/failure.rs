@@ -37,7 +37,7 @@ fn peer<'t>(mut section: Section<'t>, claims: &Claims<'t>) -> Option<FallbackPee
     }
     for (key, given) in [("sni", sni.is_some()), ("ca", ca.is_some())] {
         if given && !tls {
-            section.problem(key, "means nothing without `tls = true`");
+            section.problem(key, "has no effect without `tls = true`");
         }
     }
     section.finish();

@@ -22,9 +22,9 @@ pub fn read<'t>(mut section: Section<'t>) -> Option<(Placed<&'t str>, GroupConfi
 
 fn health_check(mut section: Section<'_>) -> HealthCheckConfig {
     let path = path(&mut section);
-    let host = section.header_value("host", "must be what the header `host` can carry, such as \"backend.internal\"");
+    let host = section.header_value("host", "must be a valid value of the header `host`, such as \"backend.internal\"");
     if path.is_none() && host.is_some() {
-        section.problem("host", "means nothing without `path`: then nothing is asked for");
+        section.problem("host", "has no effect without `path`: no request is sent then");
     }
     // The upper ends are an hour, and more probes than anybody waits for.
     let interval = section.milliseconds("interval_ms", 10..=3_600_000);

@@ -9,11 +9,11 @@ use crate::dns_name::{BadName, dns_name};
 /// Why a text is not a hostname pattern. The message is written to follow that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHostname {
-    #[error("must not be empty: `*` takes any host")]
+    #[error("must not be empty: `*` matches any host")]
     Empty,
     #[error("must be ASCII: write an international name in punycode, such as `xn--bcher-kva.example`")]
     NotAscii,
-    #[error("must be a hostname alone, without scheme and path")]
+    #[error("must be only a hostname, without scheme and path")]
     Url,
     #[error("must be without a user name: hostnames are matched without it")]
     Userinfo,
@@ -21,11 +21,11 @@ pub enum BadHostname {
     Port,
     #[error("must have an IPv6 address between its brackets, such as `[2001:db8::1]`")]
     Brackets,
-    #[error("may have a star only in front, as in `*.shop.example`, or alone")]
+    #[error("may have a star only as its first label, as in `*.shop.example`, or alone")]
     Star,
     #[error("must not be a wildcard below an IP address, which has no names below it")]
     WildcardAddress,
-    #[error("must not have an empty label: there is a dot too many")]
+    #[error("must not have an empty label: there is one dot too many")]
     EmptyLabel,
     #[error("must not have a label of more than 63 characters")]
     LongLabel,
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn star_stands_for_any_host_or_for_the_first_labels() {
+    fn star_matches_any_host_or_the_leading_labels() {
         assert_eq!(pattern("*"), Ok(HostPattern::Any));
         assert_eq!(pattern("*.test"), Ok(HostPattern::Wildcard("test".to_owned())));
         check("shop.*", Err(BadHostname::Star));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_of_a_url_is_told_by_its_name() {
+    fn url_parts_beyond_the_host_are_refused_by_name() {
         check("http://shop.example/", Err(BadHostname::Url));
         check("shop.example/cart", Err(BadHostname::Url));
         check("user@shop.example", Err(BadHostname::Userinfo));

@@ -21,7 +21,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
     let h2c = section.boolean("h2c");
     if tls.is_some() && h2c == Some(true) {
         section
-            .problem("h2c", "must be left out beside `tls`: it is HTTP/2 without TLS, and with TLS ALPN negotiates it");
+            .problem("h2c", "cannot be combined with `tls`: it is HTTP/2 without TLS, and with TLS ALPN negotiates it");
     }
     let default_h2c = ListenerConfig::H2C && tls.is_none();
     // Below the range, the heads of browsers would not fit; above it, a single head is a burden.

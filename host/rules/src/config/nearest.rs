@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn slip_of_the_pen_is_recognised() {
+    fn typing_mistake_is_recognised() {
         check("nmae", Some("name"));
         check("hostname", Some("hostnames"));
         check("keep_alive_timout_ms", Some("keepalive_timeout_ms"));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_is_not_a_slip() {
+    fn different_word_is_not_a_typing_mistake() {
         check("colour", None);
         check("ce", None);
         check("", None);

@@ -54,7 +54,7 @@ fn too_many(listeners: &[ListenerConfig], admin: Option<&AdminConfig>) -> Option
     let (count, bytes) = (names.len(), names.join(" ").len());
     if count > MOST {
         let message = format!("cannot hand over more than {MOST} listeners, `admin.address` included, found {count}");
-        return Some(format!("{message}: leave it out, or have fewer"));
+        return Some(format!("{message}: remove it, or configure fewer listeners"));
     }
     (bytes > BYTES).then(|| {
         format!(

@@ -26,7 +26,7 @@ pub fn read(section: Option<Section<'_>>) -> ReleaseConfig {
         history: history.unwrap_or(defaults.history),
     };
     if config.stage == Stage::Canary && config.canary_percent == 0 {
-        section.problem("stage", "a canary of 0 % serves nobody: raise `canary_percent`");
+        section.problem("stage", "a canary of 0 % serves no client: raise `canary_percent`");
     }
     section.finish();
     config

@@ -43,7 +43,8 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> TenantConf
 fn rewind(section: &mut Section<'_>, instance_calls: u32) -> Option<bool> {
     let rewind = section.boolean("rewind")?;
     if instance_calls > 1 {
-        let message = "has no effect with `instance_calls` above 1, whose instances remember: take one of the two out";
+        let message =
+            "has no effect with `instance_calls` above 1, whose instances keep their state: remove one of the two";
         section.findings().add(&section.place_of("rewind"), message.to_owned());
     }
     Some(rewind)

@@ -27,12 +27,12 @@ struct Key {
 
 /// A borrowed [`Key`], for lookups.
 #[derive(Hash)]
-struct Asked<'a> {
+struct BorrowedKey<'a> {
     node: u64,
     key: &'a [u8],
 }
 
-impl Equivalent<Key> for Asked<'_> {
+impl Equivalent<Key> for BorrowedKey<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         self.node == key.node && *self.key == *key.key
     }
@@ -49,7 +49,7 @@ impl Table {
     }
 
     pub fn get(&self, node: &Node, key: &CacheKey) -> Option<Step> {
-        self.steps.get(&Asked { node: node.number, key: key.bytes() })
+        self.steps.get(&BorrowedKey { node: node.number, key: key.bytes() })
     }
 
     pub fn put(&self, node: &Node, key: &CacheKey, step: Step) {

@@ -112,7 +112,7 @@ fn answer(number: u8) -> CheckedDecision {
 }
 
 /// Evaluates a module as a fresh instance would.
-fn ask(tree: &Tree, inputs: &Inputs) -> (CheckedDecision, Reads) {
+fn evaluate(tree: &Tree, inputs: &Inputs) -> (CheckedDecision, Reads) {
     let (mut here, mut reads) = (tree, Reads::default());
     let settings = ModuleSettings::new(json!({"a": 1}));
     loop {
@@ -128,7 +128,7 @@ fn ask(tree: &Tree, inputs: &Inputs) -> (CheckedDecision, Reads) {
     }
 }
 
-fn said(answer: &CheckedDecision) -> String {
+fn text(answer: &CheckedDecision) -> String {
     match answer {
         CheckedDecision::Connect(route) => route.peer.connection.target.to_string(),
         CheckedDecision::Respond(response) => response.status.to_string(),
@@ -145,7 +145,7 @@ proptest! {
 
     /// Two modules of one tenant, a new version of the first half-way through, and a table that may be too small.
     #[test]
-    fn remembered_answers_are_those_of_the_module(
+    fn cached_decisions_equal_the_modules(
         trees in [tree(), tree(), tree()],
         requests in vec(inputs(), 1..60),
         order in vec((any::<usize>(), any::<bool>()), 200),
@@ -157,11 +157,11 @@ proptest! {
         for (turn, (inputs, second)) in order.into_iter().enumerate() {
             let inputs = &requests[inputs % requests.len()];
             let module = if second { 2 } else { usize::from(turn > 100) };
-            let (would, reads) = ask(&trees[module], inputs);
+            let (would, reads) = evaluate(&trees[module], inputs);
             match cache.lookup(&roots[module], inputs) {
-                Lookup::Hit(remembered) => prop_assert_eq!(said(&remembered), said(&would)),
-                Lookup::Miss => cache.insert(&roots[module], inputs, quiet(&reads), &would).expect("fit"),
-                Lookup::Skipped => prop_assert!(false, "it rests after a few misses"),
+                Lookup::Hit(cached) => prop_assert_eq!(text(&cached), text(&would)),
+                Lookup::Miss => cache.insert(&roots[module], inputs, quiet(&reads), &would).expect("cacheable"),
+                Lookup::Skipped => prop_assert!(false, "lookups back off after a few misses"),
             }
             let (steps, counted) = cache.size();
             prop_assert!(steps <= entries && u64::try_from(bytes).is_ok_and(|bytes| counted <= bytes), "{steps} steps, {counted} bytes");
@@ -170,29 +170,29 @@ proptest! {
 
     /// Where reads depend on earlier values, the tree branches, until every request has its place in it.
     #[test]
-    fn what_is_asked_again_and_again_is_remembered(tree in tree(), requests in vec(inputs(), 1..30)) {
+    fn frequent_requests_are_cached(tree in tree(), requests in vec(inputs(), 1..30)) {
         let (cache, module) = (cache(10_000, 16 << 20), Root::default());
-        let all_known = (0..20).any(|_| {
+        let all_cached = (0..20).any(|_| {
             let unknown = requests.iter().filter(|inputs| match cache.lookup(&module, inputs) {
                 Lookup::Hit(_) => false,
                 Lookup::Miss | Lookup::Skipped => {
-                    let (would, reads) = ask(&tree, inputs);
-                    cache.insert(&module, inputs, quiet(&reads), &would).expect("fit");
+                    let (would, reads) = evaluate(&tree, inputs);
+                    cache.insert(&module, inputs, quiet(&reads), &would).expect("cacheable");
                     true
                 }
             });
             unknown.count() == 0
         });
-        prop_assert!(all_known);
+        prop_assert!(all_cached);
     }
 
     #[test]
-    fn equal_request_is_remembered(tree in tree(), inputs in inputs()) {
+    fn decision_for_an_equal_request_is_cached(tree in tree(), inputs in inputs()) {
         let (cache, module) = (cache(1_000, 1 << 20), Root::default());
-        let (would, reads) = ask(&tree, &inputs);
-        cache.insert(&module, &inputs, quiet(&reads), &would).expect("fit");
-        let Lookup::Hit(remembered) = cache.lookup(&module, &inputs) else { panic!("nothing is remembered") };
-        prop_assert_eq!(said(&remembered), said(&would));
+        let (would, reads) = evaluate(&tree, &inputs);
+        cache.insert(&module, &inputs, quiet(&reads), &would).expect("cacheable");
+        let Lookup::Hit(cached) = cache.lookup(&module, &inputs) else { panic!("a miss") };
+        prop_assert_eq!(text(&cached), text(&would));
     }
 }
 
@@ -219,8 +219,8 @@ fn request(cache: &DecisionCache, module: &Root, inputs: &Inputs) -> bool {
     match cache.lookup(module, inputs) {
         Lookup::Hit(_) => true,
         Lookup::Miss | Lookup::Skipped => {
-            let (answer, reads) = ask(&by_cookie(), inputs);
-            cache.insert(module, inputs, quiet(&reads), &answer).expect("fit");
+            let (answer, reads) = evaluate(&by_cookie(), inputs);
+            cache.insert(module, inputs, quiet(&reads), &answer).expect("cacheable");
             false
         }
     }
@@ -228,7 +228,7 @@ fn request(cache: &DecisionCache, module: &Root, inputs: &Inputs) -> bool {
 
 /// A flood of values that come once each does not evict the values that come often.
 #[test]
-fn values_that_come_once_push_none_out_that_come_often() {
+fn rare_values_do_not_evict_frequent_ones() {
     let (cache, module) = (cache(1_000, 4 << 20), Root::default());
     let often: Vec<_> = (0..100).map(|number| with_cookie(&format!("user={number}"))).collect();
     for _ in 0..20 {
@@ -247,10 +247,11 @@ fn values_that_come_once_push_none_out_that_come_often() {
 }
 
 #[test]
-fn what_is_not_the_requests_is_not_remembered() {
+fn decisions_that_read_other_state_are_not_cached() {
     let cache = cache(1_000, 1 << 20);
     let inputs = with_cookie(&"x".repeat(9_000));
-    let unfit = |seen: Observed<'_>| cache.insert(&Root::default(), &inputs, seen, &answer(9)).expect_err("unfit");
+    let refused =
+        |seen: Observed<'_>| cache.insert(&Root::default(), &inputs, seen, &answer(9)).expect_err("uncacheable");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -264,13 +265,13 @@ fn what_is_not_the_requests_is_not_remembered() {
         (Read::SharedDelete("a".to_owned()), "shared"),
         (Read::Group { name: "a".to_owned(), members: None }, "upstreams"),
     ] {
-        let unfit = unfit(quiet(&reading(read)));
-        assert!(matches!(unfit, Uncacheable::Read(_)) && unfit.name() == part, "{unfit:?}");
+        let reason = refused(quiet(&reading(read)));
+        assert!(matches!(reason, Uncacheable::Read(_)) && reason.name() == part, "{reason:?}");
     }
-    assert_eq!(unfit(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
-    assert_eq!(unfit(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
+    assert_eq!(refused(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
+    assert_eq!(refused(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
     let reads = Reads::default();
-    assert_eq!(unfit(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
+    assert_eq!(refused(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
     assert_eq!(cache.size(), (0, 0));
 }
 
@@ -282,15 +283,15 @@ fn reads_that_do_not_depend_on_each_other_are_one_step() {
     let tree = reads.into_iter().rev().fold(Tree::Answer(9), |next, read| Tree::Read(read, vec![next]));
     for number in 1..=10 {
         let inputs = with_cookie(&number.to_string());
-        let (answer, reads) = ask(&tree, &inputs);
-        cache.insert(&module, &inputs, quiet(&reads), &answer).expect("fit");
+        let (answer, reads) = evaluate(&tree, &inputs);
+        cache.insert(&module, &inputs, quiet(&reads), &answer).expect("cacheable");
         assert_eq!(cache.size().0, number);
     }
 }
 
 /// A long header is a miss, and costs no more than reading it up to the limit.
 #[test]
-fn long_value_is_asked_about() {
+fn request_with_an_oversized_value_is_a_miss() {
     let (cache, module) = (cache(1_000, 1 << 20), Root::default());
     assert!(!request(&cache, &module, &with_cookie("a")));
     assert!(request(&cache, &module, &with_cookie("a")));

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_open_it() {
+    fn consecutive_failures_open_the_breaker() {
         let (breaker, now) = breaker(3);
         assert_eq!([fail(&breaker, now), fail(&breaker, now)], [None, None]);
         assert_eq!(succeed(&breaker, now), None);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_probed_one_at_a_time_and_closes() {
+    fn breaker_is_probed_one_request_at_a_time_and_closes() {
         let (breaker, start) = breaker(1);
         assert_eq!(fail(&breaker, start), Some(Change::Opened));
         assert!(breaker.admit(start + OPEN_FOR - Duration::from_nanos(1)).is_none());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn probe_that_fails_opens_it_again() {
+    fn failed_probe_opens_the_breaker_again() {
         let (breaker, start) = breaker(1);
         fail(&breaker, start);
         let now = start + OPEN_FOR;
@@ -235,9 +235,9 @@ mod tests {
         assert_eq!([succeed(&breaker, now), succeed(&breaker, now)], [None, Some(Change::Closed)]);
     }
 
-    /// Whoever probed is gone: a client that leaves must not block a tenant.
+    /// The request that probed is gone: a client that disconnects must not block a tenant.
     #[test]
-    fn probe_that_is_dropped_makes_room_for_the_next() {
+    fn dropped_probe_admits_the_next_one() {
         let (breaker, start) = breaker(1);
         fail(&breaker, start);
         let now = start + OPEN_FOR;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_admitted_before_it_opened_changes_nothing() {
+    fn results_of_requests_admitted_before_the_breaker_opened_are_ignored() {
         let (breaker, now) = breaker(2);
         let late = [(); 2].map(|()| breaker.admit(now).expect("it is admitted"));
         fail(&breaker, now);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_number_of_failures_it_never_opens() {
+    fn breaker_without_a_failure_threshold_never_opens() {
         let (breaker, now) = breaker(0);
         for _ in 0..1_000 {
             assert_eq!(fail(&breaker, now), None);

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn count_is_of_what_lives() {
+    fn count_follows_the_live_guards() {
         let count = Count::default();
         let (one, two) = (count.enter(2), count.enter(2));
         assert!(one.is_some() && two.is_some() && count.enter(2).is_none());

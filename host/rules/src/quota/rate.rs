@@ -51,7 +51,7 @@ mod tests {
     const A_SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_second_is_in_reserve_and_then_the_rate_holds() {
+    fn burst_of_one_second_is_allowed_before_the_rate_applies() {
         let start = Instant::now();
         let rate = Rate::per_second(100, A_SECOND, start);
         rate.spend(100, start);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_brings_a_second_back_and_no_more() {
+    fn idle_time_refills_at_most_one_second() {
         let start = Instant::now();
         let rate = Rate::per_second(100, A_SECOND, start);
         let later = start + Duration::from_secs(3600);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn reserve_may_be_small() {
+    fn burst_may_be_small() {
         let start = Instant::now();
         let rate = Rate::per_second(1_000, Duration::from_millis(10), start);
         rate.spend(10, start);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_great_debt_is_paid_in_time() {
+    fn large_debt_is_paid_off_over_time() {
         let start = Instant::now();
         let rate = Rate::per_second(1_000, A_SECOND, start);
         rate.spend(11_000, start);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_a_second_is_never_enough() {
+    fn rate_of_zero_admits_nothing() {
         let start = Instant::now();
         assert!(Rate::per_second(0, A_SECOND, start).is_over(start + Duration::from_secs(10)));
     }

@@ -50,7 +50,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn bytes_earn_time() {
+    fn received_bytes_extend_the_deadline() {
         let start = Instant::now();
         let mut pace = Pace::new(20 * SECOND, 500);
         assert_eq!(pace.wait(start), Some(start + 20 * SECOND));

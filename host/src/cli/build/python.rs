@@ -47,7 +47,7 @@ fn beside_package(sdk: &Path) -> anyhow::Result<&Path> {
     match sdk.parent() {
         Some(parent) if sdk.ends_with("pointsman") && sdk.join("__init__.py").is_file() => Ok(parent),
         _ if sdk.join("pointsman/__init__.py").is_file() => Ok(sdk),
-        _ => bail!("{} is no SDK for Python: the package `pointsman` is not there", sdk.display()),
+        _ => bail!("{} is not an SDK for Python: the package `pointsman` is missing", sdk.display()),
     }
 }
 

@@ -62,11 +62,12 @@ fn module_of(messages: &str) -> anyhow::Result<String> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let files = messages.filter_map(|message| message.get("filenames")?.as_array().cloned()).flatten();
     let mut modules = files.filter_map(|file| file.as_str().map(str::to_owned)).filter(|file| file.ends_with(".wasm"));
-    let module = modules.next().context("the crate made no .wasm file: it needs crate-type = [\"cdylib\"] in [lib]")?;
+    let module =
+        modules.next().context("the crate produced no .wasm file: it needs crate-type = [\"cdylib\"] in [lib]")?;
     match modules.next() {
         None => Ok(module),
         Some(second) => {
-            bail!("the crate made more than one .wasm file, {module} and {second}: a project is one module")
+            bail!("the crate produced more than one .wasm file, {module} and {second}: a project is one module")
         }
     }
 }

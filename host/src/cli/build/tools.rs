@@ -209,7 +209,7 @@ impl Oldest {
         match Version::within(&said) {
             Some(version) if version >= self.version => Ok(()),
             Some(version) => bail!("`{shown}` is version {version}; {} or later is needed", self.version),
-            None => bail!("`{shown} {}` prints {:?}, which is no version", self.argument, said.trim()),
+            None => bail!("`{shown} {}` prints {:?}, which is not a version", self.argument, said.trim()),
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct EventQueue {
 struct State {
     /// The paths of interest.
     index: Index,
-    news: Events,
+    events: Events,
 }
 
 impl EventQueue {
@@ -56,7 +56,7 @@ impl EventQueue {
 
     /// Takes all queued events.
     pub fn take(&self) -> Events {
-        std::mem::take(&mut self.state.lock().news)
+        std::mem::take(&mut self.state.lock().events)
     }
 
     /// Reads or updates the paths of interest.
@@ -65,10 +65,10 @@ impl EventQueue {
     }
 
     /// Called for each event, on a thread that must not block: the system drops events that it does not take soon.
-    pub fn hear(&self, event: notify::Result<Event>) {
+    pub fn push(&self, event: notify::Result<Event>) {
         // An error, or the system's own queue overflowed.
         let Some(event) = event.ok().filter(|event| !event.need_rescan()) else {
-            self.state.lock().news.any = true;
+            self.state.lock().events.any = true;
             self.wake();
             return;
         };
@@ -89,9 +89,9 @@ impl EventQueue {
 
 impl State {
     fn note(&mut self, path: &Path, change: Change) {
-        let Events { changes, any } = &mut self.news;
-        if let Some(noted) = changes.get_mut(path) {
-            *noted = (*noted).max(change);
+        let Events { changes, any } = &mut self.events;
+        if let Some(queued) = changes.get_mut(path) {
+            *queued = (*queued).max(change);
         } else if changes.len() < MOST {
             changes.insert(path.to_owned(), change);
         } else {
@@ -129,14 +129,14 @@ mod tests {
     use super::*;
 
     /// A queue with two interests: the file `/mods/a`, and tenants in `/tenants.d`.
-    fn told() -> (EventQueue, Receiver<()>) {
-        let (told, woken) = EventQueue::new();
+    fn indexed_queue() -> (EventQueue, Receiver<()>) {
+        let (queue, woken) = EventQueue::new();
         let points = BTreeSet::from(["/mods".into(), "/mods/a".into()]);
-        told.index(|index| {
+        queue.index(|index| {
             index.add(Path::new("a"), &points);
             index.tenants = Some("/tenants.d".into());
         });
-        (told, woken)
+        (queue, woken)
     }
 
     const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
@@ -147,16 +147,16 @@ mod tests {
 
     #[track_caller]
     fn check(kind: EventKind, path: &str, expected: Option<Change>) {
-        let (told, woken) = told();
-        told.hear(event(kind, path));
-        let news = told.take();
-        assert_eq!(news.changes.get(Path::new(path)).copied(), expected, "{kind:?} {path}");
-        assert_eq!((news.changes.len(), news.any), (usize::from(expected.is_some()), false));
+        let (queue, woken) = indexed_queue();
+        queue.push(event(kind, path));
+        let events = queue.take();
+        assert_eq!(events.changes.get(Path::new(path)).copied(), expected, "{kind:?} {path}");
+        assert_eq!((events.changes.len(), events.any), (usize::from(expected.is_some()), false));
         assert_eq!(woken.try_recv().is_ok(), expected.is_some());
     }
 
     #[test]
-    fn only_what_may_change_a_file_is_kept() {
+    fn only_events_that_may_change_a_file_are_queued() {
         let renamed = |mode| EventKind::Modify(ModifyKind::Name(mode));
         check(CLOSED, "/mods/a", Some(Change::Done));
         check(CLOSED, "/mods/b", None);
@@ -177,31 +177,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let (told, woken) = told();
+    fn event_queue_is_bounded() {
+        let (queue, woken) = indexed_queue();
         for _ in 0..100_000 {
-            told.hear(event(CLOSED, "/mods/a"));
-            told.hear(event(CLOSED, "/mods/b"));
+            queue.push(event(CLOSED, "/mods/a"));
+            queue.push(event(CLOSED, "/mods/b"));
         }
-        let news = told.take();
-        assert_eq!((news.changes.len(), news.any), (1, false));
+        let events = queue.take();
+        assert_eq!((events.changes.len(), events.any), (1, false));
         for number in 0..MOST {
-            told.hear(event(CLOSED, &format!("/tenants.d/{number}.toml")));
+            queue.push(event(CLOSED, &format!("/tenants.d/{number}.toml")));
         }
-        assert!(!told.state.lock().news.any);
-        told.hear(event(CLOSED, "/mods/a"));
-        let news = told.take();
-        assert_eq!((news.changes.len(), news.any), (MOST, true));
+        assert!(!queue.state.lock().events.any);
+        queue.push(event(CLOSED, "/mods/a"));
+        let events = queue.take();
+        assert_eq!((events.changes.len(), events.any), (MOST, true));
         assert_eq!(woken.try_iter().count(), 1);
     }
 
     #[test]
     fn lost_events_concern_all_files() {
-        let (told, woken) = told();
-        told.hear(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
-        assert!(told.take().any && woken.try_recv().is_ok());
-        told.hear(Err(notify::Error::generic("the queue is broken")));
-        assert!(told.take().any && woken.try_recv().is_ok());
-        assert!(!told.take().any);
+        let (queue, woken) = indexed_queue();
+        queue.push(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        assert!(queue.take().any && woken.try_recv().is_ok());
+        queue.push(Err(notify::Error::generic("the queue is broken")));
+        assert!(queue.take().any && woken.try_recv().is_ok());
+        assert!(!queue.take().any);
     }
 }

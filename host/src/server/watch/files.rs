@@ -45,7 +45,7 @@ pub enum WatchTarget {
 }
 
 pub struct Files {
-    told: Arc<EventQueue>,
+    queue: Arc<EventQueue>,
     folders: Folders,
     files: BTreeMap<PathBuf, File>,
     /// The files of each target, and the state in which each was loaded or is being loaded.
@@ -71,13 +71,13 @@ struct File {
 
 impl Files {
     pub fn new(
-        told: Arc<EventQueue>,
+        queue: Arc<EventQueue>,
         folders: Folders,
         at_start: HashMap<PathBuf, Mark>,
         config: Option<PathBuf>,
     ) -> Files {
         let (files, subjects) = (BTreeMap::new(), BTreeMap::new());
-        Files { told, folders, files, subjects, at_start, config, tenants: Weak::new() }
+        Files { queue, folders, files, subjects, at_start, config, tenants: Weak::new() }
     }
 
     /// Watches the files of these tenants and no others.
@@ -99,12 +99,12 @@ impl Files {
     }
 
     /// Registers all folders again at the next scan.
-    pub fn watch_anew(&mut self) {
+    pub fn watch_again(&mut self) {
         self.folders.forget(Path::new("/"));
     }
 
     /// Checks the files that these events may concern, and returns the targets to load.
-    pub fn told(&mut self, changes: &BTreeMap<PathBuf, Change>) -> Vec<WatchTarget> {
+    pub fn check_changed(&mut self, changes: &BTreeMap<PathBuf, Change>) -> Vec<WatchTarget> {
         if changes.is_empty() {
             return Vec::new();
         }
@@ -112,7 +112,7 @@ impl Files {
         changes.keys().for_each(|path| self.folders.forget(path));
         self.list_config();
         let mut concerned: BTreeMap<PathBuf, Change> = BTreeMap::new();
-        self.told.index(|index| {
+        self.queue.index(|index| {
             for (path, change) in changes {
                 for file in index.concerned(path) {
                     let known = concerned.entry(file.clone()).or_insert(*change);
@@ -124,7 +124,7 @@ impl Files {
         let mut subjects = BTreeSet::new();
         for (path, change) in &concerned {
             let Some(file) = self.files.get_mut(path) else { continue };
-            file.look(path);
+            file.refresh(path);
             file.whole |= *change == Change::Done;
             subjects.extend(file.subjects.iter().cloned());
         }
@@ -132,19 +132,19 @@ impl Files {
         let others: BTreeSet<_> = subjects.iter().filter_map(|subject| self.subjects.get(subject)).flatten().collect();
         for (path, _) in others {
             if let Some(file) = self.files.get_mut(path) {
-                file.look(path);
+                file.refresh(path);
             }
         }
         self.ready(subjects)
     }
 
     /// Checks all files, and returns the targets to load: those that changed, but not since the previous scan.
-    pub fn look(&mut self) -> Vec<WatchTarget> {
+    pub fn scan(&mut self) -> Vec<WatchTarget> {
         self.list_config();
         self.folders.forget_replaced();
         let mut changed = BTreeSet::new();
         for (path, file) in &mut self.files {
-            if file.look(path) {
+            if file.refresh(path) {
                 changed.insert(path.clone());
             } else if file.since.elapsed() >= STEADY {
                 file.whole = true;
@@ -187,7 +187,7 @@ impl Files {
         let known = self.subjects.get(&WatchTarget::Config).into_iter().flatten();
         files.extend(known.filter(|(_, loaded)| loaded.is_some()).map(|(path, _)| path.clone()));
         let tenants = folder.canonicalize().ok();
-        let moved = self.told.index(|index| std::mem::replace(&mut index.tenants, tenants.clone()) != tenants);
+        let moved = self.queue.index(|index| std::mem::replace(&mut index.tenants, tenants.clone()) != tenants);
         let mut new: BTreeSet<_> = self.set(WatchTarget::Config, files).into_iter().collect();
         // The folder itself is not one of the files, but another one may replace it.
         new.extend((!self.files.contains_key(&folder)).then_some(folder));
@@ -206,7 +206,7 @@ impl Files {
             if file.subjects.is_empty()
                 && let Some(file) = self.files.remove(gone)
             {
-                self.told.index(|index| index.remove(gone, &file.points));
+                self.queue.index(|index| index.remove(gone, &file.points));
                 self.folders.complete = false;
             }
         }
@@ -241,7 +241,7 @@ impl Files {
         // Checked only now that all further changes are reported.
         for path in new {
             if let Some(file) = self.files.get_mut(path) {
-                file.look(path);
+                file.refresh(path);
             }
         }
     }
@@ -254,7 +254,7 @@ impl Files {
                 let Some(file) = self.files.get_mut(path) else { continue };
                 let points = points::of(path);
                 if points != file.points {
-                    self.told.index(|index| {
+                    self.queue.index(|index| {
                         index.remove(path, &file.points);
                         index.add(path, &points);
                     });
@@ -273,7 +273,7 @@ impl Files {
     }
 
     fn watch_folders(&mut self) {
-        let wanted = self.told.index(|index| index.folders());
+        let wanted = self.queue.index(|index| index.folders());
         self.folders.keep(&wanted);
     }
 }
@@ -285,7 +285,7 @@ impl File {
     }
 
     /// Updates the state of the file, and returns whether it changed.
-    fn look(&mut self, path: &Path) -> bool {
+    fn refresh(&mut self, path: &Path) -> bool {
         let now = mark(path);
         let changed = now != self.seen;
         if changed {

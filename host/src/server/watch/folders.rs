@@ -20,7 +20,7 @@ pub struct Folders {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
     /// Whether a warning about a folder that cannot be watched was logged.
-    told: bool,
+    warned: bool,
     /// Whether exactly the wanted folders are watched.
     pub complete: bool,
 }
@@ -28,9 +28,9 @@ pub struct Folders {
 impl Folders {
     pub fn new(watcher: notify::Result<RecommendedWatcher>) -> Folders {
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "the system does not tell of changed files; they are looked at every second");
+            tracing::warn!(%error, "the system cannot report changed files: they are checked every second");
         }
-        Folders { watcher: watcher.ok(), watched: BTreeMap::new(), told: false, complete: false }
+        Folders { watcher: watcher.ok(), watched: BTreeMap::new(), warned: false, complete: false }
     }
 
     /// Watches these folders and no others. The paths contain no symlinks, so that no folder is watched under two
@@ -58,9 +58,9 @@ impl Folders {
                 (_, None) => self.complete = false,
                 (Err(error), Some(_)) => {
                     self.complete = false;
-                    if !std::mem::replace(&mut self.told, true) {
+                    if !std::mem::replace(&mut self.warned, true) {
                         let folder = folder.display();
-                        tracing::warn!(%folder, %error, "the system does not tell of this folder; it is looked at every second");
+                        tracing::warn!(%folder, %error, "the system cannot report changes in this folder: it is checked every second");
                     }
                 }
             }
@@ -108,20 +108,26 @@ mod tests {
 
     fn folders() -> (Folders, Receiver<Event>) {
         let (sender, events) = channel();
-        let told = move |event: notify::Result<Event>| {
+        let forward = move |event: notify::Result<Event>| {
             let _ = sender.send(event.expect("an event"));
         };
-        (Folders::new(RecommendedWatcher::new(told, notify::Config::default())), events)
+        (Folders::new(RecommendedWatcher::new(forward, notify::Config::default())), events)
     }
 
     /// Waits for an event about this path.
     #[track_caller]
-    fn tells(events: &Receiver<Event>, path: &Path) {
-        while !events.recv_timeout(Duration::from_secs(20)).expect("an event").paths.iter().any(|told| told == path) {}
+    fn expect_event(events: &Receiver<Event>, path: &Path) {
+        while !events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("an event")
+            .paths
+            .iter()
+            .any(|event_path| event_path == path)
+        {}
     }
 
     #[test]
-    fn folder_that_takes_the_place_of_another_is_watched() {
+    fn folder_that_replaces_another_is_watched() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = root.path().canonicalize().expect("its path").join("mods");
         let (mut folders, events) = folders();
@@ -132,7 +138,7 @@ mod tests {
             folders.keep(&wanted);
             let file = folder.join(format!("{round}"));
             std::fs::write(&file, "").expect("written");
-            tells(&events, &file);
+            expect_event(&events, &file);
             if round % 2 == 0 {
                 std::fs::remove_dir_all(&folder).expect("removed");
             } else {
@@ -142,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_that_is_not_wanted_is_not_watched() {
+    fn unwanted_folder_is_not_watched() {
         let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let path = |folder: &tempfile::TempDir| folder.path().canonicalize().expect("its path");
         let (mut folders, events) = folders();
@@ -150,7 +156,7 @@ mod tests {
         folders.keep(&BTreeSet::from([path(&two)]));
         std::fs::write(path(&one).join("a"), "").expect("written");
         std::fs::write(path(&two).join("b"), "").expect("written");
-        let told = events.recv_timeout(Duration::from_secs(20)).expect("an event");
-        assert_eq!(told.paths, [path(&two).join("b")], "nothing of the other one came first");
+        let event = events.recv_timeout(Duration::from_secs(20)).expect("an event");
+        assert_eq!(event.paths, [path(&two).join("b")], "nothing of the other one came first");
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, Watcher as _};
 
-use crate::release::Asked;
+use crate::release::CheckTrigger;
 use crate::server::control::Control;
 use crate::server::watch::event_queue::EventQueue;
 use crate::server::watch::files::{Files, WatchTarget};
@@ -29,7 +29,7 @@ use crate::server::watch::folders::Folders;
 use crate::server::watch::workers::Workers;
 
 /// Interval between scans of all files, and between checks for work that is due by time.
-const LOOK: Duration = Duration::from_secs(1);
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Minimum pause between two scans when the system lost events, so that files that change faster than the system can
 /// report do not cause scans without a pause.
@@ -42,18 +42,18 @@ const RELEASES: usize = 2;
 /// Starts the threads. They end with the proxy.
 pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, config: bool) -> std::io::Result<()> {
     let config = control.file().filter(|_| config).map(Path::to_owned);
-    let (told, woken) = EventQueue::new();
+    let (queue, woken) = EventQueue::new();
     let watch = match files {
         Some(at_start) => {
             let weak = Arc::downgrade(control);
             let releases = Workers::start("release", RELEASES, move |subject| load(&weak, subject))?;
-            let (told, heard) = (Arc::new(told), Instant::now());
-            let hears = told.clone();
-            let watcher = RecommendedWatcher::new(move |event| hears.hear(event), notify::Config::default());
-            let files = Files::new(told.clone(), Folders::new(watcher), at_start, config);
-            let mut watch = Watch { told, files, releases, looked: heard };
+            let (queue, started) = (Arc::new(queue), Instant::now());
+            let sender = queue.clone();
+            let watcher = RecommendedWatcher::new(move |event| sender.push(event), notify::Config::default());
+            let files = Files::new(queue.clone(), Folders::new(watcher), at_start, config);
+            let mut watch = Watch { queue, files, releases, scanned: started };
             // Events are collected from now on, since whoever sees that the proxy serves may change a file at once.
-            watch.look(control);
+            watch.scan(control);
             Some(watch)
         }
         None => None,
@@ -64,65 +64,65 @@ pub fn start(control: &Arc<Control>, files: Option<HashMap<PathBuf, Mark>>, conf
 }
 
 fn run(control: &Weak<Control>, woken: &Receiver<()>, mut watch: Option<Watch>) {
-    let mut next_look = Instant::now();
+    let mut next_scan = Instant::now();
     loop {
         let now = Instant::now();
-        if now >= next_look {
+        if now >= next_scan {
             let Some(control) = control.upgrade() else { return };
             control.tick();
             if let Some(watch) = &mut watch {
-                watch.look(&control);
+                watch.scan(&control);
             }
-            next_look = now + LOOK;
+            next_scan = now + SCAN_INTERVAL;
         }
-        match woken.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+        match woken.recv_timeout(next_scan.saturating_duration_since(Instant::now())) {
             Ok(()) => {
                 if let Some(watch) = &mut watch
-                    && watch.listen() == Next::LookSoon
+                    && watch.take_events() == Next::ScanSoon
                 {
-                    next_look = next_look.min(watch.looked + PAUSE);
+                    next_scan = next_scan.min(watch.scanned + PAUSE);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             // Nothing sends file events in this case.
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(SCAN_INTERVAL),
         }
     }
 }
 
 struct Watch {
-    told: Arc<EventQueue>,
+    queue: Arc<EventQueue>,
     files: Files,
     releases: Workers<WatchTarget>,
     /// When the last scan began.
-    looked: Instant,
+    scanned: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Wait,
-    LookSoon,
+    ScanSoon,
 }
 
 impl Watch {
     /// Takes the queued events and loads only the targets that they concern: any other file may be half written.
-    fn listen(&mut self) -> Next {
-        let news = self.told.take();
-        if news.any {
+    fn take_events(&mut self) -> Next {
+        let events = self.queue.take();
+        if events.any {
             // Folders may have been removed as well, and replaced by others.
-            self.files.watch_anew();
+            self.files.watch_again();
         }
-        for subject in self.files.told(&news.changes) {
+        for subject in self.files.check_changed(&events.changes) {
             self.releases.add(subject);
         }
-        if news.any { Next::LookSoon } else { Next::Wait }
+        if events.any { Next::ScanSoon } else { Next::Wait }
     }
 
     /// Scans all files: the tenants may have changed, and the system may have missed a change.
-    fn look(&mut self, control: &Control) {
-        self.looked = Instant::now();
+    fn scan(&mut self, control: &Control) {
+        self.scanned = Instant::now();
         self.files.set_tenants(&control.tenants());
-        for subject in self.files.look() {
+        for subject in self.files.scan() {
             self.releases.add(subject);
         }
     }
@@ -137,11 +137,11 @@ fn load(control: &Weak<Control>, subject: &WatchTarget) {
             break control;
         }
         drop(control);
-        thread::sleep(LOOK);
+        thread::sleep(SCAN_INTERVAL);
     };
     // The results of both are logged, and the admin API lists them.
     match subject {
-        WatchTarget::Tenant(name) => _ = control.release_files(name, Asked::ByWatch),
+        WatchTarget::Tenant(name) => _ = control.release_files(name, CheckTrigger::Watch),
         WatchTarget::Config => _ = control.reload(),
     }
 }

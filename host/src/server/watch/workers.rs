@@ -103,17 +103,17 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than anything takes in these tests.
+    /// Much longer than any step of these tests takes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Two workers that report each name that they begin, and end its work when the test lets them.
-    struct Steered {
+    /// Two workers that report each name that they start, and whose work the test ends.
+    struct ControlledWorkers {
         workers: Option<Workers<&'static str>>,
-        begins: Receiver<(&'static str, Sender<()>)>,
+        started: Receiver<(&'static str, Sender<()>)>,
     }
 
-    fn steered() -> Steered {
-        let (sender, begins) = channel();
+    fn controlled() -> ControlledWorkers {
+        let (sender, started) = channel();
         let workers = Workers::start("test", 2, move |name: &&'static str| {
             let (end, ended) = channel();
             // The test may have ended already.
@@ -121,73 +121,73 @@ mod tests {
             let _ = ended.recv();
             assert_ne!(*name, "panics");
         });
-        Steered { workers: Some(workers.expect("threads")), begins }
+        ControlledWorkers { workers: Some(workers.expect("threads")), started }
     }
 
-    impl Steered {
+    impl ControlledWorkers {
         fn add(&self, names: &[&'static str]) {
             names.iter().for_each(|name| self.workers.as_ref().expect("workers").add(name));
         }
 
-        /// Expects this name to be begun next. Dropping the result ends its work.
+        /// Expects this name to be started next. Dropping the result ends its work.
         #[track_caller]
-        fn begins(&self, expected: &str) -> Sender<()> {
-            let (name, end) = self.begins.recv_timeout(PATIENCE).expect("some work is begun");
+        fn expect_start(&self, expected: &str) -> Sender<()> {
+            let (name, end) = self.started.recv_timeout(PATIENCE).expect("work has started");
             assert_eq!(name, expected);
             end
         }
     }
 
     #[test]
-    fn name_waits_once_and_is_not_begun_twice_at_a_time() {
-        let steered = steered();
-        steered.add(&["a"]);
-        let first = steered.begins("a");
+    fn name_is_queued_once_and_never_processed_concurrently() {
+        let controlled = controlled();
+        controlled.add(&["a"]);
+        let first = controlled.expect_start("a");
         // One thread is free, but leaves `a` waiting while the other one works on it.
-        steered.add(&["a", "a", "b", "a", "c"]);
-        let b = steered.begins("b");
-        assert!(steered.begins.try_recv().is_err());
+        controlled.add(&["a", "a", "b", "a", "c"]);
+        let b = controlled.expect_start("b");
+        assert!(controlled.started.try_recv().is_err());
         drop(b);
-        let c = steered.begins("c");
+        let c = controlled.expect_start("c");
         drop(first);
-        let again = steered.begins("a");
+        let again = controlled.expect_start("a");
         drop((again, c));
         // Nothing else was waiting.
-        steered.add(&["last"]);
-        steered.begins("last");
+        controlled.add(&["last"]);
+        controlled.expect_start("last");
     }
 
     #[test]
     fn slow_name_delays_no_other() {
-        let steered = steered();
-        steered.add(&["slow"]);
-        let _slow = steered.begins("slow");
+        let controlled = controlled();
+        controlled.add(&["slow"]);
+        let _slow = controlled.expect_start("slow");
         for name in ["a", "b", "c", "d"] {
-            steered.add(&[name, "slow"]);
-            steered.begins(name);
+            controlled.add(&[name, "slow"]);
+            controlled.expect_start(name);
         }
     }
 
     #[test]
-    fn work_that_panics_costs_no_thread() {
-        let steered = steered();
+    fn panicking_work_costs_no_thread() {
+        let controlled = controlled();
         for _ in 0..4 {
-            steered.add(&["panics"]);
-            steered.begins("panics");
+            controlled.add(&["panics"]);
+            controlled.expect_start("panics");
         }
-        steered.add(&["a", "b"]);
-        let _both = (steered.begins("a"), steered.begins("b"));
+        controlled.add(&["a", "b"]);
+        let _both = (controlled.expect_start("a"), controlled.expect_start("b"));
     }
 
     #[test]
-    fn threads_end_with_what_was_begun() {
-        let mut steered = steered();
-        steered.add(&["a", "b", "c"]);
-        let ends = (steered.begins("a"), steered.begins("b"));
-        drop(steered.workers.take());
+    fn threads_end_after_the_work_in_progress() {
+        let mut controlled = controlled();
+        controlled.add(&["a", "b", "c"]);
+        let ends = (controlled.expect_start("a"), controlled.expect_start("b"));
+        drop(controlled.workers.take());
         drop(ends);
-        // Disconnected: both threads have ended, and `c` was not begun.
-        let error = steered.begins.recv_timeout(PATIENCE).err();
+        // Disconnected: both threads have ended, and `c` was not started.
+        let error = controlled.started.recv_timeout(PATIENCE).err();
         assert_eq!(error, Some(std::sync::mpsc::RecvTimeoutError::Disconnected));
     }
 }

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_equal_where_answers_are() {
+    fn records_are_equal_exactly_where_answers_are() {
         let lies = Lies::new();
         let mut runner = TestRunner::new(config(1000));
         let seen = Cell::new(0_usize);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_lies_there_is_read_or_not() {
+    fn arbitrary_memory_is_read_or_refused_without_a_panic() {
         let layout = Lies::new().layout;
         let small = prop_oneof![4 => 0..4_u8, 1 => any::<u8>()];
         let places = prop_oneof![0..600_usize, any::<usize>()];
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_has_no_record() {
+    fn invalid_answer_has_no_record() {
         let read = |layout: &Layout, memory: &[u8], start| {
             let mut record = AnswerKey::new();
             layout.read(memory, start, &mut record).map(|()| record.to_vec())

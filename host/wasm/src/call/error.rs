@@ -140,7 +140,7 @@ mod tests {
     struct MemoryImage(#[source] std::io::Error);
 
     #[test]
-    fn what_the_kernel_refuses_is_not_the_modules_fault() {
+    fn failures_of_the_kernel_are_not_blamed_on_the_module() {
         let limits = Limits::default();
         let of = |error: wasmtime::Error| CallError::from_trap(&error, &Limiter::new(&limits), &limits);
         for (errno, exhausted) in [

@@ -33,14 +33,14 @@ pub fn router(loader: &Loader, place: u32, heap: u32, fields: &str, answer: &str
     loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap()
 }
 
-/// Calls `ask` with a GET of this path.
-pub fn asking<T>(module: &Module, path: &str, ask: impl FnOnce(Call<'_>) -> T) -> T {
+/// Calls `work` with a GET of this path.
+pub fn with_call<T>(module: &Module, path: &str, work: impl FnOnce(Call<'_>) -> T) -> T {
     let inputs = Inputs::try_from(&WrittenRequest::get(&format!("http://a.test{path}"))).unwrap();
     let limits = TenantLimits::default();
-    ask(Call { inputs: &inputs, stores: None, limits: limits.of(module.class()) })
+    work(Call { inputs: &inputs, stores: None, limits: limits.of(module.class()) })
 }
 
-/// Decisions of instances that are put back equal those of fresh ones, for any writes, growth and globals. With enough
+/// Decisions of instances that are rewound equal those of fresh ones, for any writes, growth and globals. With enough
 /// decisions in a row, pages are write-protected as well.
 #[test]
 fn rewound_decisions_equal_fresh_ones() {
@@ -56,15 +56,15 @@ fn rewound_decisions_equal_fresh_ones() {
             let fresh = module.clone().without_rewinding();
             for length in lengths.iter().flat_map(|length| [*length; 12]) {
                 let path = format!("/{}", "a".repeat(length));
-                let (answer, report) = asking(&module, &path, |call| decide(module.callee(), call));
-                let (expected, _) = asking(&fresh, &path, |call| decide(fresh.callee(), call));
+                let (answer, report) = with_call(&module, &path, |call| decide(module.callee(), call));
+                let (expected, _) = with_call(&fresh, &path, |call| decide(fresh.callee(), call));
                 prop_assert_eq!(answer, expected);
                 rewound.set(rewound.get() + usize::from(report.instance == InstanceOrigin::Rewound));
             }
             Ok(())
         })
         .unwrap();
-    assert!(rewound.get() > 500, "only {} decisions were made by an instance that was put back", rewound.get());
+    assert!(rewound.get() > 500, "only {} decisions were made by a rewound instance", rewound.get());
 }
 
 fn config() -> ProptestConfig {

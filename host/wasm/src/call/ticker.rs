@@ -123,7 +123,7 @@ mod tests {
     use crate::state::{Budget, BudgetSpent};
 
     #[test]
-    fn decision_after_a_rest_is_bounded_too() {
+    fn decision_after_an_idle_period_is_bounded_too() {
         let engine = Engine::new(Config::new().epoch_interruption(true)).expect("an engine");
         let ticker = Ticker::start(&engine).expect("a ticker");
         let module = wat::parse_str(r#"(module (func (export "spin") (loop (br 0))))"#).expect("WAT");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ticker_that_rests_can_be_stopped() {
+    fn idle_ticker_can_be_stopped() {
         let engine = Engine::default();
         let ticker = Ticker::start(&engine).expect("a ticker");
         while !ticker.pulse().rests.load(Ordering::SeqCst) {

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_make_the_same_artefact_again() {
+    fn artefact_survives_a_round_trip_through_bytes() {
         let facts = Facts {
             class: Class::Runtime,
             needs: Needs::default(),

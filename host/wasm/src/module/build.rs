@@ -86,7 +86,7 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
 }
 
 /// Why there is no snapshot if wizer panics.
-const UNKNOWN: &str = "it has a form that wizer does not know";
+const UNKNOWN: &str = "it has a form that wizer does not support";
 
 /// Whether a file exports `configure`; the export of a core module has the same name as that of a component. An invalid
 /// file exports nothing.

@@ -80,24 +80,24 @@ impl Cache {
 
     /// Returns the artefact of a key. A file that is damaged, or not this user's alone, counts as a miss, and is
     /// logged.
-    pub fn get(&self, key: &Key) -> Option<Kept> {
+    pub fn get(&self, key: &Key) -> Option<CachedArtefact> {
         let path = self.path(key);
         match read(&path) {
             Ok(None) => None,
-            Ok(Some(kept)) => {
+            Ok(Some(cached)) => {
                 // The modification time is that of the last use; if it can't be set, the file may be evicted sooner.
-                let _ = kept.file.set_modified(SystemTime::now());
-                Some(kept)
+                let _ = cached.file.set_modified(SystemTime::now());
+                Some(cached)
             }
             Err(why) => {
-                tracing::warn!(path = %path.display(), why, "a file of the module cache is refused; the module is built again");
+                tracing::warn!(path = %path.display(), why, "a file of the module cache was refused; the module is rebuilt");
                 None
             }
         }
     }
 
     /// Stores an artefact, and evicts the least recently used ones if all together take too many bytes.
-    pub fn put(&self, key: &Key, artefact: &Artefact) -> std::io::Result<Kept> {
+    pub fn put(&self, key: &Key, artefact: &Artefact) -> std::io::Result<CachedArtefact> {
         let mut file = tempfile::Builder::new().prefix(".").tempfile_in(&self.folder)?;
         let (code, facts) = (artefact.code(), artefact.facts.to_bytes());
         let length = u64::try_from(facts.len()).unwrap_or(u64::MAX).to_le_bytes();
@@ -108,7 +108,7 @@ impl Cache {
         }
         let file = file.persist(self.path(key)).map_err(|error| error.error)?;
         self.sweep()?;
-        Ok(Kept { facts: artefact.facts.clone(), file })
+        Ok(CachedArtefact { facts: artefact.facts.clone(), file })
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -144,12 +144,12 @@ impl Cache {
 
 /// An artefact in a file of the cache.
 #[derive(Debug)]
-pub struct Kept {
+pub struct CachedArtefact {
     pub facts: Facts,
     file: File,
 }
 
-impl Kept {
+impl CachedArtefact {
     /// The component, with its code mapped from the file: it takes no memory of its own except for pages that are
     /// changed.
     pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
@@ -158,7 +158,7 @@ impl Kept {
 }
 
 /// Reads and checks a file. None: there is no such file.
-fn read(path: &Path) -> Result<Option<Kept>, String> {
+fn read(path: &Path) -> Result<Option<CachedArtefact>, String> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
@@ -182,7 +182,7 @@ fn read(path: &Path) -> Result<Option<Kept>, String> {
         Facts::from_bytes(content.get(content.len().checked_sub(length)?..)?)
     };
     let facts = facts().ok_or_else(|| "it is damaged".to_owned())?;
-    Ok(Some(Kept { facts, file }))
+    Ok(Some(CachedArtefact { facts, file }))
 }
 
 fn ours(about: &std::fs::Metadata) -> Result<(), CacheError> {

@@ -146,7 +146,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
     if parent != Some(order.wanted_by) {
         // The parent ended before this process could ask to be killed with it.
-        anyhow::bail!("nobody wants this build any more");
+        anyhow::bail!("the build was cancelled");
     }
     let engine = engine_to_build(if is_large { Compile::OnOneCore } else { Compile::OnAllCores })?;
     let ticker = Ticker::start(&engine)?;
@@ -188,7 +188,7 @@ mod tests {
     use crate::module::{Moment, Needs, WarmUp};
 
     #[test]
-    fn what_cannot_be_built_warm_is_built_cold() {
+    fn module_that_cannot_be_built_warm_is_built_cold() {
         let (settings, limits) = (Arc::new(ModuleSettings::new(serde_json::json!({}))), TenantLimits::default());
         let warm_up = WarmUp { requests: Vec::new(), moment: Moment::MustNot };
         let source = Source { bytes: b"", settings: &settings, limits: &limits, warm_up: Some(&warm_up) };

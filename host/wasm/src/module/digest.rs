@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_makes_the_same_digest_again() {
+    fn digest_survives_a_round_trip_through_text() {
         let digest = Digest::of(b"module");
         let text = serde_json::to_string(&digest).expect("text");
         assert_eq!(serde_json::from_str::<Digest>(&text).expect("a digest"), digest);

@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn one_that_exports_configure_becomes_a_configured_router() {
+    fn core_module_that_exports_configure_becomes_a_configured_router() {
         let configure = r#"(func (export "configure") (param i32 i32) (result i32) (i32.const 80))"#;
         assert!(exports_configure(&componentize(&core(configure), None).unwrap()));
     }
 
     #[test]
-    fn one_without_the_export_is_told_so() {
+    fn core_module_without_the_export_is_refused() {
         let error = componentize(&wat::parse_str("(module)").unwrap(), None).unwrap_err().to_string();
         assert!(error.contains("select-peer"), "{error}");
         let error = componentize(b"#!/bin/sh", None).unwrap_err().to_string();

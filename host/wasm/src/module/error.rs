@@ -24,13 +24,13 @@ pub enum LoadError {
          or make it a component with `wasm-tools component new`"
     )]
     NoComponentType,
-    #[error("the packages of its component type depend on each other in a circle (`{packages}`): build it again")]
+    #[error("the packages of its component type depend on each other in a cycle (`{packages}`): build it again")]
     Circle { packages: String },
     #[error("a core module that imports WASI other than `wasi_snapshot_preview1` (`{import}`): {remedy}")]
     CoreWasi { import: String, remedy: &'static str },
-    #[error("a core module that cannot be made a component: {message}")]
+    #[error("a core module that cannot be converted to a component: {message}")]
     Encode { message: String },
-    #[error("it imports `{import}`: modules have no WASI here but {}; {remedy}", wasi::OFFERED)]
+    #[error("it imports `{import}`: the only WASI for modules is {}; {remedy}", wasi::OFFERED)]
     Wasi { import: String, remedy: &'static str },
     #[error("it was built against `{found}`; this host supports {}", supported())]
     UnsupportedVersion { found: String },

@@ -23,7 +23,7 @@ use crate::call::{Callee, InstancePool, Instances, PoolBudget, Program, Ticker};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
-use crate::module::cache::{Cache, Kept, Key};
+use crate::module::cache::{Cache, CachedArtefact, Key};
 use crate::module::child::build_in_child;
 use crate::module::packed::CompressedModule;
 use crate::module::vma_limit::VmaLimit;
@@ -186,8 +186,8 @@ impl Loader {
     fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<Compiled, LoadError> {
         // Compressed once, however often the module is linked.
         let file = Arc::new(CompressedModule::of(source.bytes));
-        let kept = self.cache.as_ref().and_then(|cache| cache.get(key));
-        if let Some(compiled) = kept.and_then(|kept| self.linked_to_file(about, &kept, &file).ok()) {
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(key));
+        if let Some(compiled) = cached.and_then(|cached| self.linked_to_file(about, &cached, &file).ok()) {
             return Ok(compiled);
         }
         // A build may run the module: to call `configure`, and to warm it up.
@@ -210,14 +210,14 @@ impl Loader {
             Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
         }
         if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
-            tracing::info!(%module, because, "its instances are not rewound: each decision makes one");
+            tracing::info!(%module, because, "its instances cannot be rewound: each decision makes a new one");
         }
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),
             // Linked to the file, whose pages in memory are shared with others that map it.
-            Some(Ok(kept)) => Ok(self.linked_to_file(about, &kept, &file).unwrap_or(compiled)),
+            Some(Ok(cached)) => Ok(self.linked_to_file(about, &cached, &file).unwrap_or(compiled)),
             Some(Err(error)) => {
-                tracing::warn!(%module, %error, "cannot keep a built module in proxy.cache_dir");
+                tracing::warn!(%module, %error, "cannot save a built module in proxy.cache_dir");
                 Ok(compiled)
             }
         }
@@ -226,10 +226,10 @@ impl Loader {
     fn linked_to_file(
         &self,
         about: FileFacts,
-        kept: &Kept,
+        cached: &CachedArtefact,
         file: &Arc<CompressedModule>,
     ) -> Result<Compiled, LoadError> {
-        self.linked(about, &kept.facts, kept.component(&self.engine)?, file)
+        self.linked(about, &cached.facts, cached.component(&self.engine)?, file)
     }
 
     fn linked(

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn module_with_a_runtime_is_told_by_what_it_needs() {
+    fn module_with_a_runtime_is_recognized_by_its_needs() {
         let small =
             Needs { memories: 1, memory_bytes: 18 * PAGE_BYTES, tables: 2, table_elements: 90, core_instances: 4 };
         assert_eq!(small.class(), Class::Small);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_limit_is_told_with_its_key() {
+    fn exceeded_limit_is_reported_with_its_key() {
         let message = |needs: Needs| needs.check(&Limits::of(Class::Small)).map_err(|error| error.to_string());
         assert!(message(Needs { core_instances: 65, ..Needs::default() }).is_err_and(|error| {
             error == "it needs 65 core instances; 64 are allowed (raise the tenant's `limits.instances`)"

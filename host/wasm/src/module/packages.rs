@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_are_found() {
+    fn cycles_are_found() {
         assert_eq!(dependencies(&[]).circle(), None);
         assert_eq!(
             dependencies(&[("a:a", &["b:b"]), ("b:b", &["c:c"]), ("c:c", &[]), ("d:d", &["b:b"])]).circle(),

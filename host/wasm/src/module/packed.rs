@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_comes_out_as_it_went_in() {
+    fn compression_keeps_the_file_unchanged() {
         let noise: Vec<u8> =
             (0..100_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         for file in [b"".as_slice(), b"\0asm", &[7; 100_000], &noise] {

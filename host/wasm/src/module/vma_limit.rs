@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_once_when_there_is_no_room_for_more() {
+    fn shortage_of_memory_mappings_is_logged_once() {
         let mappings = VmaLimit::of(65_530);
         assert!((14_000..17_000).contains(&mappings.most_modules), "{}", mappings.most_modules);
         let due = [1, 14_000, 17_000, 17_000].map(|modules| mappings.is_due(modules));

@@ -41,12 +41,12 @@ impl WarmUp {
 }
 
 /// A request, and the report of its decision in a fresh instance.
-struct Decided {
+struct ColdDecision {
     inputs: Inputs,
     report: WarmUpReport,
 }
 
-impl Decided {
+impl ColdDecision {
     /// Checks that another decision about the same request has the same result.
     fn agrees(&self, again: &WarmUpReport, where_: &str) -> Result<(), String> {
         match self.report.difference(again) {
@@ -75,7 +75,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
         // Running the tests reports a request that can't be made.
         let Ok(inputs) = Inputs::try_from(request) else { continue };
         let report = cold.decide(&mut cold.instance(), &inputs, budget.left().ok_or_else(|| cold.spent())?);
-        all.push(Decided { inputs, report });
+        all.push(ColdDecision { inputs, report });
     }
     let most = match warm_up.moment {
         Moment::MayStay => ReadScope::Moment,
@@ -128,11 +128,11 @@ const AFTER_OTHERS: &str = "in an instance that has decided before";
 const FROM_SNAPSHOT: &str = "from the warm snapshot";
 
 /// Why no request can be used.
-fn none_of(all: &[Decided]) -> String {
+fn none_of(all: &[ColdDecision]) -> String {
     let because = match all.iter().any(|decided| decided.report.is_answer()) {
         _ if all.is_empty() => "there is no request to decide",
         true => "each of its decisions read the clock, `random`, `shared` or `upstreams`",
-        false => "none of its decisions came to an answer",
+        false => "none of its decisions gave an answer",
     };
     because.to_owned()
 }

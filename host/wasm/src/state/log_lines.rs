@@ -74,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_beyond_the_limit_is_cut_and_marked() {
+    fn lines_beyond_the_limit_are_cut_and_marked() {
         assert_eq!(lines(LINE_COST + 4, &["abcdefgh", "next"]), [format!("abcd{CUT}")]);
     }
 
     #[test]
-    fn a_flood_of_empty_lines_ends() {
+    fn flood_of_empty_lines_is_bounded() {
         assert_eq!(lines(10 * LINE_COST, &[""; 1000]).len(), 10);
     }
 }

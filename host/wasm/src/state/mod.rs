@@ -60,7 +60,7 @@ pub struct CallsSpent;
 
 /// The trap for a call in `configure` that needs state which outlives a decision.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not to be called in `configure`: its state is made once and used by every decision")]
+#[error("`{0}` cannot be called in `configure`, whose state is used by every decision")]
 pub struct NotInConfigure(&'static str);
 
 impl State {

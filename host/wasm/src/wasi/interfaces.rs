@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn release_of_0_2_is_offered() {
+    fn stable_releases_of_wasi_0_2_are_offered() {
         assert_eq!(interface("wasi:io/streams@0.2.0"), Some("io/streams"));
         assert_eq!(interface("wasi:sockets/tcp@0.2.12"), Some("sockets/tcp"));
         for other in [
@@ -68,13 +68,13 @@ mod tests {
     }
 
     #[test]
-    fn remedy_is_of_the_language_where_the_import_tells_it() {
-        let says = |import, part| assert!(remedy(import).is_some_and(|remedy| remedy.contains(part)), "{import}");
-        says("wasi:http/types@0.2.3", "disableFeatures");
-        says("wasi:cli/stdout@0.3.0", "--stub-wasi");
-        says("wasi:keyvalue/store@0.2.0", "`shared`");
-        says("wasi:nn/tensor@0.2.0", "stubs WASI out");
-        says("wasi:cli/stdout@0.2.0-rc-2023-11-10", "newer");
+    fn remedy_names_the_language_if_the_import_reveals_it() {
+        let check = |import, part| assert!(remedy(import).is_some_and(|remedy| remedy.contains(part)), "{import}");
+        check("wasi:http/types@0.2.3", "disableFeatures");
+        check("wasi:cli/stdout@0.3.0", "--stub-wasi");
+        check("wasi:keyvalue/store@0.2.0", "`shared`");
+        check("wasi:nn/tensor@0.2.0", "stubs WASI out");
+        check("wasi:cli/stdout@0.2.0-rc-2023-11-10", "newer");
         assert_eq!(remedy("acme:db/store@1.0.0"), None);
         assert!(core_remedy("wasi_unstable").is_some() && core_remedy("wasix_32v1").is_some());
         assert_eq!(core_remedy("env"), None);

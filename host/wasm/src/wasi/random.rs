@@ -10,7 +10,7 @@ use crate::state::State;
 const MOST_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
-#[error("a call of `wasi:random` gives {MOST_BYTES} bytes at most, and was asked for {asked}")]
+#[error("a call of `wasi:random` returns {MOST_BYTES} bytes at most, and {asked} were requested")]
 struct TooMany {
     asked: u64,
 }

@@ -1,8 +1,8 @@
 //! The job of the comparison with other proxies: FNV-1a (32 bit) over the cookie `session` picks one of eight
 //! upstreams.
 //!
-//! It reads one header more than the job needs, and answers a peer record with most of its plain fields, so that what
-//! is measured is a decision as routers make it rather than the least one that there is.
+//! It reads one header more than the job needs, and answers with a peer record that sets most of its plain fields, so
+//! that the benchmark measures a decision of a real router rather than the smallest possible one.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ router!(select_peer);
 
 fn select_peer(request: &Request) -> Peer {
     let session = request.cookie("session").unwrap_or_default();
-    // Read, as a router would that treats some clients apart; no client of the benchmark is one of them.
+    // Read, as a router would that treats some clients differently; no client of the benchmark is one of them.
     let crawler = request.header("user-agent").is_some_and(|agent| agent.contains("bot"));
     let port = if crawler { 9101 } else { 9101 + fnv1a(session.as_bytes()) % 8 };
     Peer::http(format!("127.0.0.1:{port}"))
@@ -33,12 +33,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_is_the_one_that_all_proxies_of_the_comparison_use() {
+    fn hash_equals_that_of_the_other_compared_proxies() {
         assert_eq!((fnv1a(b""), fnv1a(b"a"), fnv1a(b"foobar")), (0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968));
     }
 
     #[test]
-    fn session_decides_the_port() {
+    fn session_selects_the_port() {
         let request = testing::get("/").header("cookie", "theme=dark; session=a; lang=en");
         assert_eq!(select_peer(&request).address, format!("127.0.0.1:{}", 9101 + 0xe40c_292c_u32 % 8));
     }

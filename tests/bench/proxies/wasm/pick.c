@@ -1,4 +1,4 @@
-// proxy-wasm 0.2.1 guest by hand: FNV-1a over cookie `session`, sets
+// Hand-written proxy-wasm 0.2.1 guest: FNV-1a over cookie `session`, sets
 // x-envoy-original-dst-host to 127.0.0.1:(9101 + h % 8).
 // clang --target=wasm32 -O3 -nostdlib; a bump allocator reset per request
 // (cheaper than what the Rust/Go SDKs do, so this flatters proxy-wasm).

@@ -1,6 +1,6 @@
-//! The control of the comparison with other proxies: it reads nothing, and every request goes to one upstream.
+//! The baseline of the comparison with other proxies: it reads nothing, and sends every request to one upstream.
 //!
-//! The record is that of `bench-pick`: the difference between the two is what reading, hashing and choosing cost.
+//! The record is that of `bench-pick`: the difference between the two is the cost of reading, hashing and choosing.
 
 use std::time::Duration;
 

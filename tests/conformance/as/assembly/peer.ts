@@ -16,7 +16,7 @@ export function route(request: Request, params: Pair[]): Answer {
   return route;
 }
 
-// Each of these tells whether the parameter is one of its own.
+// Each of these returns whether it knows the parameter.
 function setConnection(peer: Peer, param: Pair): bool {
   const name = param.name;
   const value = param.value;

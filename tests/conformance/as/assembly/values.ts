@@ -24,7 +24,7 @@ export function signedNumber(param: Pair, digits: string): i64 {
   return -i64(number(param, digits.substring(1), u64(1) << 63));
 }
 
-// What stands before and after the first separator. Without one the decision fails.
+// The parts before and after the first separator. Without one the decision fails.
 export function split(param: Pair, separator: string): StaticArray<string> {
   const at = param.value.indexOf(separator);
   if (at < 0) bad(param);

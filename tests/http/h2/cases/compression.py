@@ -97,7 +97,7 @@ def _(p):
     check(p.seen()[-1].values(b"x-a") == [b"kept"], "the table was lost")
 
 
-@case("hpack-eviction", "7541 4.4", MUST, "What does not fit drives out the oldest, and itself if too large.")
+@case("hpack-eviction", "7541 4.4", MUST, "An entry evicts the oldest ones, and itself if it is too large.")
 def _(p):
     block(p, 1, request(p) + hpack.literal(b"x-a", b"1", 0x40) + hpack.literal(b"x-big", b"v" * 5000, 0x40)
           + hpack.literal(b"x-b", b"2", 0x40))

@@ -15,7 +15,7 @@ def credit(stream, amount):
 
 
 def no_credit(p, *pairs):
-    """No credit beyond what the client has said at the beginning."""
+    """No credit beyond the client's initial settings."""
     p.auto_window = False
     return p.start(*pairs)
 
@@ -62,7 +62,7 @@ def _(p):
     p.connection_error(FLOW_CONTROL_ERROR)
 
 
-@case("window-0-holds", FLOW, MUST, "Without a window no DATA comes, and after credit exactly so much.", raw=True)
+@case("window-0-holds", FLOW, MUST, "Without a window no DATA is sent, and after credit exactly that much.", raw=True)
 def _(p):
     no_credit(p, (INITIAL_WINDOW_SIZE, 0)).headers(1)
     p.wait(lambda: p.stream(1).fields, "headers")
@@ -92,7 +92,7 @@ def _(p):
     p.answer(1)
 
 
-@case("window-settings-negative", "9113 6.9.2", MUST, "A window may become negative, and must be made good first.",
+@case("window-settings-negative", "9113 6.9.2", MUST, "A window may become negative, and must be replenished first.",
       raw=True, answer=LARGE)
 def _(p):
     no_credit(p, (INITIAL_WINDOW_SIZE, 100)).headers(1)
@@ -106,7 +106,7 @@ def _(p):
     check(sum(lengths(p)) == 101, f"{sum(lengths(p))} bytes, not 101")
 
 
-@case("window-connection", FLOW, MUST, "The connection's window of 65,535 is kept to.", raw=True, answer=LARGE)
+@case("window-connection", FLOW, MUST, "The connection's window of 65,535 is obeyed.", raw=True, answer=LARGE)
 def _(p):
     no_credit(p, (INITIAL_WINDOW_SIZE, 1_000_000)).headers(1)
     p.wait(lambda: sum(lengths(p)) >= 65535, "DATA")
@@ -124,7 +124,7 @@ def _(p):
     check(max(lengths(p)) <= 16384, f"a frame of {max(lengths(p))}")
 
 
-@case("window-slow-reader", "9113 5.2", MUST, "A stream that is not read does not hold another.", raw=True,
+@case("window-slow-reader", "9113 5.2", MUST, "A stream that is not read does not block another.", raw=True,
       answer=LARGE)
 def _(p):
     no_credit(p, (INITIAL_WINDOW_SIZE, 1000)).headers(1)
@@ -136,7 +136,7 @@ def _(p):
 def _(p):
     p.headers(1, p.fields(method=b"POST"), END_HEADERS)
     window = p.settings.get(INITIAL_WINDOW_SIZE, 65535)
-    # Far more than any credit that may have come meanwhile: the origin reads nothing.
+    # Much more than any credit that may have arrived meanwhile: the origin reads nothing.
     for _ in range(min(4 * window + (32 << 20), 64 << 20) // 16384):
         p.send(frame(DATA, 0, 1, bytes(16384)))
     p.stream_error(1, FLOW_CONTROL_ERROR)
@@ -165,7 +165,7 @@ def _(p):
     check(p.seen()[0].body == b"u" * 300_000, "another body at the origin")
 
 
-@case("window-credit-back", FLOW, MUST, "Credit of uploads that were cancelled comes back.", answer=held(), early=True)
+@case("window-credit-back", FLOW, MUST, "Credit of cancelled uploads is returned.", answer=held(), early=True)
 def _(p):
     window, stream = 65535, 1
     updates = lambda: sum(struct.unpack(">I", payload)[0] for kind, _, number,
@@ -175,6 +175,6 @@ def _(p):
     for stream in (1, 3, 5, 7):
         p.headers(stream, p.fields(method=b"POST"), END_HEADERS)
         p.send(frame(DATA, 0, stream, bytes(16000)), frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL)))
-    # Either the credit is given back, or there was so much that it does not matter.
+    # Either the credit is returned, or there was so much that it does not matter.
     p.wait(lambda: total >= 1_000_000 or updates() + window - 64000 > 32000, "credit for cancelled uploads")
     p.healthy()

@@ -55,14 +55,14 @@ def _(p):
     check(p.seen()[0].body == b"", "a body at the origin")
 
 
-@case("forward-cookies", "9113 8.2.3", MUST, "Crumbs of a cookie become one line.")
+@case("forward-cookies", "9113 8.2.3", MUST, "Several cookie fields become one line.")
 def _(p):
     p.headers(1, p.fields((b"cookie", b"a=1"), (b"x-a", b"1"), (b"cookie", b"b=2"), (b"cookie", b"c=3")))
     p.answer(1)
     check(p.seen()[0].values(b"cookie") == [b"a=1; b=2; c=3"], f"at the origin: {p.seen()[0].values(b'cookie')!r}")
 
 
-@case("forward-via", "9110 7.6.3", MUST, "Via says that the request came in HTTP/2.")
+@case("forward-via", "9110 7.6.3", MUST, "Via records that the request used HTTP/2.")
 def _(p):
     p.headers(1)
     p.answer(1)
@@ -70,7 +70,7 @@ def _(p):
           f"Via at the origin: {p.seen()[0].values(b'via')!r}")
 
 
-@case("forward-te", "9113 8.2.2", MUST, "`te` goes on with `Connection: te`, or not at all.")
+@case("forward-te", "9113 8.2.2", MUST, "`te` is forwarded with `Connection: te`, or not at all.")
 def _(p):
     p.headers(1, p.fields((b"te", b"trailers")))
     p.answer(1)
@@ -86,7 +86,7 @@ def _(p):
 
 
 def says_continue(io, request, case_id):
-    """An origin that says 100 to who expects it, and then reads."""
+    """An origin that sends 100 if it is expected, and then reads."""
     if b"100-continue" in request.elements(b"expect"):
         io.send(b"HTTP/1.1 100 Continue\r\n\r\n")
     from wire import read_body
@@ -148,13 +148,13 @@ answer("capitals", "9113 8.2", "Names of the origin in capitals.", head(b"X-LOUD
        more=lambda one: check(one.values(b"x-loud") == [b"Value"], "x-loud lost"))
 answer("103", "9113 8.1", "103 before the answer.", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK,
        body=b"hello")
-answer("100", "9113 8.1", "100 that nobody asked for.", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, body=b"hello")
-answer("103-then-close", "9110 15.2", "103 and then nothing is a 502.", closing(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+answer("100", "9113 8.1", "100 that was not requested.", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, body=b"hello")
+answer("103-then-close", "9110 15.2", "103 and then the end is a 502.", closing(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
        (502, 504))
 answer("none", "9110 15.6.3", "An origin that closes is a 502.", closing(b""), (502,), level=SHOULD)
 answer("none-head", "9110 15.6.3", "The same for HEAD: a status, and the stream's end.", closing(b""), (502,), b"",
        b"HEAD", SHOULD)
-answer("garbage", "9110 15.6.3", "An answer that is no HTTP is a 502.", closing(b"nothing\r\n\r\n"), (502,))
+answer("garbage", "9110 15.6.3", "A response that is not HTTP is a 502.", closing(b"nothing\r\n\r\n"), (502,))
 answer("101-unasked", "9113 8.6", "101 is a 502.", closing(head(b"Connection: upgrade", b"Upgrade: foo",
     status=b"HTTP/1.1 101 Switching Protocols")), (502,))
 answer("length-twice", "9110 8.6", "The same length twice: one, or a 502.",
@@ -164,7 +164,7 @@ answer("length-different", "9112 6.3", "Two lengths that differ are a 502.",
        closing(head(b"Content-Length: 5", b"Content-Length: 6") + b"hello"), (502,))
 
 
-@case("answer-trailers", "9113 8.1", SHOULD, "Trailers of the origin go on as trailers, or are dropped.",
+@case("answer-trailers", "9113 8.1", SHOULD, "Trailers of the origin are forwarded as trailers, or dropped.",
       answer=head(b"Transfer-Encoding: chunked", b"Trailer: x-t") + b"5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")
 def _(p):
     p.headers(1)

@@ -13,7 +13,7 @@ ONE = struct.pack(">I", 1)
 
 
 def open_stream(p, stream=1):
-    """A request whose body is to come."""
+    """A request whose body follows."""
     p.headers(stream, p.fields(method=b"POST"), END_HEADERS)
 
 
@@ -27,7 +27,7 @@ def connection(name, section, text, make, *codes, level=MUST):
 
 
 def ignored(name, section, text, make, level=MUST):
-    """Frames after which the connection goes on as if they were not."""
+    """Frames that the server ignores."""
 
     @case(name, section, level, text)
     def run(p):
@@ -40,7 +40,7 @@ def ignored(name, section, text, make, level=MUST):
 # --- Preface ---------------------------------------------------------------------------------------------------------
 
 
-@case("preface-bytewise", "9113 3.4", MUST, "The preface may come a byte at a time.", raw=True)
+@case("preface-bytewise", "9113 3.4", MUST, "The preface may arrive a byte at a time.", raw=True)
 def _(p):
     for octet in PREFACE + settings():
         p.send(bytes([octet]))
@@ -117,7 +117,7 @@ def _(p):
 # --- Sizes -----------------------------------------------------------------------------------------------------------
 
 
-@case("size-data-largest", "9113 4.2", MUST, "A frame of 16,384 bytes is taken.")
+@case("size-data-largest", "9113 4.2", MUST, "A frame of 16,384 bytes is accepted.")
 def _(p):
     open_stream(p)
     p.data(1, b"x" * 16384, END_STREAM)
@@ -240,7 +240,7 @@ connection("settings-frame-large", "9113 6.5.2", "MAX_FRAME_SIZE of 2^24.",
            lambda p: settings((MAX_FRAME_SIZE, 1 << 24)), PROTOCOL_ERROR)
 ignored("settings-unknown", "9113 6.5.2", "Unknown settings are ignored.", lambda p: settings((0xFF, 7), (0x1234, 0)))
 ignored("settings-empty", "9113 6.5", "Empty SETTINGS are valid.", lambda p: settings())
-ignored("settings-table-0", "9113 6.5.2", "HEADER_TABLE_SIZE 0 is kept to.", lambda p: settings((HEADER_TABLE_SIZE, 0)))
+ignored("settings-table-0", "9113 6.5.2", "HEADER_TABLE_SIZE 0 is obeyed.", lambda p: settings((HEADER_TABLE_SIZE, 0)))
 ignored("settings-list-size", "9113 6.5.2", "MAX_HEADER_LIST_SIZE is advisory.",
         lambda p: settings((MAX_HEADER_LIST_SIZE, 65536)))
 
@@ -272,7 +272,7 @@ connection("goaway-on-stream", "9113 6.8", "GOAWAY on a stream.", lambda p: fram
            PROTOCOL_ERROR)
 
 
-@case("goaway-finishes", "9113 6.8", MUST, "Streams that are open when the client says GOAWAY are finished.")
+@case("goaway-finishes", "9113 6.8", MUST, "Streams that are open when the client sends GOAWAY are finished.")
 def _(p):
     open_stream(p)
     p.send(frame(GOAWAY, 0, 0, bytes(8)))
@@ -293,7 +293,7 @@ def rest(p, cut=10, stream=1, flags=END_HEADERS):
 
 for name, size in (("continuation", 40), ("continuation-small", 7)):
 
-    @case(name, "9113 6.10", MUST, f"A field block may come in several frames, here of {size} bytes each.")
+    @case(name, "9113 6.10", MUST, f"A field block may be split into several frames, here of {size} bytes each.")
     def _(p, size=size):
         block = hpack.block(p.fields((b"x-a", b"1")))
         p.send(frame(HEADERS, END_STREAM, 1, block[:3]),
@@ -303,7 +303,7 @@ for name, size in (("continuation", 40), ("continuation-small", 7)):
         check(p.seen()[0].values(b"x-a") == [b"1"], "a field was lost")
 
 
-@case("continuation-empty-headers", "9113 6.10", MUST, "HEADERS may be empty if CONTINUATION has it all.")
+@case("continuation-empty-headers", "9113 6.10", MUST, "HEADERS may be empty if CONTINUATION has all fields.")
 def _(p):
     p.send(start_block(p, 0), rest(p, 0))
     p.answer(1)
@@ -329,7 +329,7 @@ def _(p):
     p.connection_error(PROTOCOL_ERROR)
 
 
-@case("continuation-flood", "9113 10.5.1", SHOULD, "A field block without end is given up (100,000 frames).")
+@case("continuation-flood", "9113 10.5.1", SHOULD, "A field block without end is refused (100,000 frames).")
 def _(p):
     p.send(start_block(p))
     for _ in range(100):
@@ -337,7 +337,7 @@ def _(p):
     p.connection_error(ENHANCE_YOUR_CALM, PROTOCOL_ERROR, 2, 9)
 
 
-@case("continuation-flood-empty", "9113 10.5", SHOULD, "Empty frames without end are given up (100,000 frames).")
+@case("continuation-flood-empty", "9113 10.5", SHOULD, "Empty frames without end are refused (100,000 frames).")
 def _(p):
     p.send(start_block(p))
     for _ in range(100):

@@ -11,7 +11,7 @@ LENGTH = "9113 8.1.1"
 
 
 def bad(name, section, text, make, level=MUST):
-    """A head that makes the request malformed. Others on the connection go on."""
+    """A head that makes the request malformed. Other requests on the connection are served."""
 
     @case(f"bad-{name}", section, level, text)
     def run(p):
@@ -52,7 +52,7 @@ for key, value in ((b"connection", b"x-a"), (b"connection", b"close"), (b"keep-a
           f"`{key.decode()}: {value.decode()}`.", key, value)
 
 
-@case("te-trailers", HOP, MUST, "`te: trailers` is the one that is allowed.")
+@case("te-trailers", HOP, MUST, "`te: trailers` is allowed.")
 def _(p):
     p.headers(1, p.fields((b"te", b"trailers")))
     p.answer(1)
@@ -90,7 +90,7 @@ bad("path-fragment", PSEUDO, "A fragment in `:path`.", lambda p: p.fields(path=p
 bad("method-empty", "9110 9.1", "An empty `:method`.", lambda p: p.fields(method=b""))
 bad("method-space", "9110 9.1", "A space in `:method`.", lambda p: p.fields(method=b"GET /x"))
 bad("method-crlf", NAMES, "CRLF in `:method`.", lambda p: p.fields(method=b"GET\r\n"))
-bad("scheme-invalid", PSEUDO, "A `:scheme` that is none.", lambda p: p.fields(scheme=b"ht tp"), SHOULD)
+bad("scheme-invalid", PSEUDO, "A `:scheme` that is invalid.", lambda p: p.fields(scheme=b"ht tp"), SHOULD)
 for name, value in (("empty", b""), ("userinfo", b"user@a.test"), ("path", b"a.test/x"), ("space", b"a b"),
                     ("list", b"a.test, b.test"),
                     ("query", b"a.test?x"), ("port-letters", b"a.test:8a"), ("port-twice", b"a.test:80:90"),
@@ -112,7 +112,7 @@ def _(p):
     check(p.seen()[0].values(b"host") == [p.case_id + b".test"], "another Host at the origin")
 
 
-@case("host-equal", PSEUDO, MUST, "`host` next to an equal `:authority` goes on once.")
+@case("host-equal", PSEUDO, MUST, "`host` next to an equal `:authority` is forwarded once.")
 def _(p):
     p.headers(1, p.fields((b"host", p.case_id + b".test")))
     p.answer(1)
@@ -143,7 +143,7 @@ bad("protocol-unasked", "8441 3", "`:protocol` without the setting for it.",
 
 
 def length(name, text, value, *bodies, level=MUST, section=LENGTH):
-    """A content-length that the DATA frames do not bear out. The origin never gets a whole request: all frames are sent
+    """A content-length that the DATA frames contradict. The origin never gets a complete request: all frames are sent
     at once, since one that comes later than the declared bytes is too late to hold the request back."""
 
     @case(f"length-{name}", section, level, text)
@@ -173,7 +173,7 @@ length("list-different", "A list of lengths that differ.", b"5, 6", b"hello")
 
 for name, values in (("equal", [b"5", b"5"]), ("equal-list", [b"5, 5"])):
 
-    @case(f"length-{name}", "9110 8.6", MUST, "The same length twice: malformed, or one value goes on.")
+    @case(f"length-{name}", "9110 8.6", MUST, "The same length twice: malformed, or one value is forwarded.")
     def _(p, values=values):
         p.headers(1, p.fields(*((b"content-length", v) for v in values), method=b"POST"), END_HEADERS)
         p.data(1, b"hello", END_STREAM)
@@ -183,7 +183,7 @@ for name, values in (("equal", [b"5", b"5"]), ("equal-list", [b"5, 5"])):
         check(p.stream(1).reset in (None, 1) and p.stream(1).status in (None, 200, 400), p.summary())
 
 
-@case("length-right", LENGTH, MUST, "A content-length that is right goes on.")
+@case("length-right", LENGTH, MUST, "A content-length that is right is forwarded.")
 def _(p):
     p.headers(1, p.fields((b"content-length", b"10"), method=b"POST"), END_HEADERS)
     p.data(1, b"hello")
@@ -212,7 +212,7 @@ trailers("connection", "A connection's field in trailers.", [(b"connection", b"x
 trailers("crlf", "CRLF in a trailer.", [(b"x-t", b"1\r\nx-u: 2")], section=NAMES)
 
 
-@case("trailers", "9113 8.1", MUST, "Trailers are taken; the body is whole and ends once.")
+@case("trailers", "9113 8.1", MUST, "Trailers are accepted; the body is complete and ends once.")
 def _(p):
     p.headers(1, p.fields(method=b"POST"), END_HEADERS)
     p.data(1, b"hello")

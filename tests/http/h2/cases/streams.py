@@ -14,7 +14,7 @@ CANCELLED = struct.pack(">I", CANCEL)
 
 
 def half_closed(p):
-    """A request without body, whose answer is not there yet."""
+    """A request without body, whose response has not arrived yet."""
     p.headers(1)
     p.wait_seen()
 
@@ -64,7 +64,7 @@ def _(p):
     half_closed(p)
     p.send(frame(RST_STREAM, 0, 1, CANCELLED))
     p.healthy()
-    check(p.goaway is None, "the connection was given up")
+    check(p.goaway is None, "the connection was ended")
 
 
 @case("closed-data", STATES, MUST, "DATA on a closed stream is an error.")
@@ -94,10 +94,10 @@ def _(p):
     closed(p)
     p.send(frame(PRIORITY, 0, 1, bytes(4) + b"\1"), frame(WINDOW_UPDATE, 0, 1, ONE), frame(RST_STREAM, 0, 1, CANCELLED))
     p.healthy()
-    check(p.goaway is None, "the connection was given up")
+    check(p.goaway is None, "the connection was ended")
 
 
-@case("reset-data", STATES, MUST, "DATA after the client's own RST_STREAM: ignored or STREAM_CLOSED, and others go on.",
+@case("reset-data", STATES, MUST, "DATA after the client's own RST_STREAM: ignored or STREAM_CLOSED, and others stay usable.",
       answer=held(), early=True)
 def _(p):
     p.headers(1, p.fields(method=b"POST"), END_HEADERS)

@@ -109,7 +109,7 @@ fn responses_pass_up_to_their_bounds() {
 }
 
 #[test]
-fn statuses_to_retry_on_are_told_once() {
+fn duplicate_retry_statuses_are_merged() {
     let spec = passes(|route| route.retry.on_status = vec![503, 502, 503]);
     assert_eq!(spec.retry.on_status, [502, 503]);
 }

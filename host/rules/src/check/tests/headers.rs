@@ -18,7 +18,7 @@ fn proxy_credentials_may_be_set_and_removed() {
 }
 
 #[test]
-fn framing_and_hop_by_hop_headers_of_a_response_are_the_hosts_to_set() {
+fn modules_cannot_set_framing_or_hop_by_hop_headers_of_a_response() {
     for name in "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length".split(' ')
     {
         let why = format!("`respond.headers[1].name`: `{name}` is a framing or hop-by-hop header");
@@ -59,7 +59,7 @@ fn list_and_value_may_be_as_long_as_is_allowed() {
 fn refused_value_is_not_shown() {
     refused(
         |route| route.rewrite.set_headers = vec![header("authorization", "Bearer secret\r\nx: y")],
-        "`rewrite.set-headers[0].value`: the byte at offset 13 is 0x0d, which no header value may hold",
+        "`rewrite.set-headers[0].value`: the byte at offset 13 is 0x0d, which no header value may contain",
     );
 }
 

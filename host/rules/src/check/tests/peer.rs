@@ -23,7 +23,7 @@ fn local(address: &str) -> Option<contract::BindTo> {
 fn under(upstream: &UpstreamDefaults, change: impl FnOnce(&mut contract::Route)) -> RouteSpec {
     let mut raw = route();
     change(&mut raw);
-    match ask_under(upstream, contract::Decision::Connect(raw), &everything()) {
+    match verdict_under(upstream, contract::Decision::Connect(raw), &everything()) {
         Ok(Verdict::Connect(route)) => *route,
         other => panic!("{other:?}"),
     }
@@ -37,7 +37,7 @@ const PROBES: TcpKeepalive = TcpKeepalive {
 };
 
 #[test]
-fn what_a_peer_leaves_open_is_the_tenants_own_default() {
+fn unset_peer_fields_take_the_tenants_defaults() {
     let seconds = Duration::from_secs;
     let upstream = UpstreamDefaults {
         connect_timeout: seconds(1),
@@ -76,7 +76,7 @@ fn what_a_peer_leaves_open_is_the_tenants_own_default() {
 }
 
 #[test]
-fn address_is_told_apart_from_what_only_looks_like_one() {
+fn address_is_distinguished_from_a_name_that_looks_like_one() {
     refused(|route| route.peer.address = to("127.1:80"), "`peer.address`: `127.1:80` is not an address: IPv4 must be");
     refused(|route| route.peer.address = to(""), "`peer.address`: `` has no port");
     for address in ["[2606:4700::1]:443", "origin.example:80", SOCKET] {
@@ -85,7 +85,7 @@ fn address_is_told_apart_from_what_only_looks_like_one() {
 }
 
 #[test]
-fn headers_of_a_connect_request_keep_off_what_the_host_sets() {
+fn headers_of_a_connect_request_cannot_override_the_hosts() {
     let with = |name: &str| {
         let headers = vec![header(name, "x")];
         |route: &mut contract::Route| route.peer.connect_proxy = proxy("proxy.example:3128", headers)
@@ -125,14 +125,14 @@ fn local_address_is_of_the_family_that_the_host_connects_to() {
     passes(through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "2001:db8::2"));
     refused(
         through("1.1.1.7:80", Some("[2606:4700::1]:3128"), "192.0.2.1"),
-        "`peer.bind-to.address`: it has another family than the address to connect to",
+        "`peer.bind-to.address`: its address family differs from that of the address to connect to",
     );
     passes(through("1.1.1.7:80", None, "::ffff:192.0.2.1"));
     // The addresses of a name are not known yet.
     passes(through("origin.example:80", None, "2001:db8::2"));
     passes(through("1.1.1.7:80", Some("proxy.example:3128"), "2001:db8::2"));
-    refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
-    refused(through("1.1.1.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it means nothing for a Unix socket");
+    refused(through(SOCKET, None, "192.0.2.1"), "`peer.bind-to`: it has no effect for a Unix socket");
+    refused(through("1.1.1.7:80", Some(SOCKET), "192.0.2.1"), "`peer.bind-to`: it has no effect for a Unix socket");
 }
 
 #[test]
@@ -147,14 +147,14 @@ fn tcp_options_mean_nothing_for_a_unix_socket() {
             }
         };
         passes(on(|_| {}));
-        refused(on(|socket| socket.dscp = Some(0)), "`peer.socket.dscp`: it means nothing for a Unix socket");
-        refused(on(|socket| socket.tcp_recv_buf = Some(4096)), "`peer.socket.tcp-recv-buf`: it means nothing for");
-        refused(on(|socket| socket.tcp_fast_open = true), "`peer.socket.tcp-fast-open`: it means nothing for");
+        refused(on(|socket| socket.dscp = Some(0)), "`peer.socket.dscp`: it has no effect for a Unix socket");
+        refused(on(|socket| socket.tcp_recv_buf = Some(4096)), "`peer.socket.tcp-recv-buf`: it has no effect for");
+        refused(on(|socket| socket.tcp_fast_open = true), "`peer.socket.tcp-fast-open`: it has no effect for");
         let change = |route: &mut contract::Route| {
             on(|_| {})(route);
             route.peer.tcp_keepalive = Some(keepalive);
         };
-        refused(change, "`peer.tcp-keepalive`: it means nothing for a Unix socket");
+        refused(change, "`peer.tcp-keepalive`: it has no effect for a Unix socket");
     }
     let upstream = UpstreamDefaults { tcp_keepalive: Some(PROBES), ..UpstreamDefaults::default() };
     assert_eq!(under(&upstream, |route| route.peer.address = to(SOCKET)).peer.connection.tcp_keepalive, None);
@@ -177,7 +177,7 @@ fn server_name_is_a_name_at_each_level_of_verification() {
 }
 
 #[test]
-fn address_as_server_name_is_called_an_address() {
+fn error_for_a_server_name_that_is_an_address_says_so() {
     for address in ["1.1.1.7", "2001:db8::1"] {
         let why = format!("`peer.tls.sni`: `{address}` is an address; this host can compare");
         refused(|route| route.peer.tls = Some(contract::Tls { sni: Some(to(address)), ..tls() }), &why);
@@ -213,7 +213,7 @@ fn refusal_shows_what_a_module_wrote_escaped_and_cut() {
 
 /// Connections differ if and only if an attribute other than a timeout differs.
 #[test]
-fn every_attribute_but_a_timeout_tells_connections_apart() {
+fn every_attribute_of_a_peer_except_timeouts_separates_connections() {
     fn start(route: &mut contract::Route) {
         route.peer.tls = Some(tls());
         route.peer.http.alpn = Alpn::H2;
@@ -281,7 +281,7 @@ fn every_attribute_but_a_timeout_tells_connections_apart() {
 }
 
 #[test]
-fn route_is_shown_in_the_words_of_the_contract() {
+fn route_is_displayed_with_the_field_names_of_the_wit() {
     let spec = passes(|route| {
         route.peer.connect_proxy = Some(contract::ConnectProxy {
             address: "1.1.1.1:3128".to_owned(),

@@ -54,7 +54,7 @@ fn folder_of_tenants_may_be_empty() {
 }
 
 #[test]
-fn problems_of_all_files_are_told_at_once() {
+fn problems_of_all_files_are_reported_together() {
     let shop = tenant("shop", "hostnames = [\"shop.example\"]");
     let twin = tenant("twin", "hostnames = [\"cart.example\", \"shop.example\"]\ncolour = 1");
     let found = complaints_of(&[
@@ -75,7 +75,7 @@ tenants.d/3.toml:1: tenant: is missing: add at least one `[[tenant]]`";
 }
 
 #[test]
-fn files_of_tenants_that_cannot_be_read_are_told() {
+fn unreadable_tenant_files_are_reported() {
     let found = complaints_of(&[
         ("pointsman.toml", LISTENERS),
         ("tenants.d/1.toml", "[[tenant]\n"),
@@ -133,14 +133,14 @@ fn claims_are_of_listener_server_name_and_hostname() {
 }
 
 #[test]
-fn rewind_is_refused_where_instances_remember() {
+fn rewind_is_refused_together_with_instances_that_keep_state() {
     let found = complaints_of(&[
         ("pointsman.toml", LISTENERS),
         ("tenants.d/1.toml", &tenant("shop", "hostnames = [\"a.example\"]\ninstance_calls = 2\nrewind = true")),
     ]);
     assert_eq!(
         found,
-        "tenants.d/1.toml:5: tenant[0].rewind: has no effect with `instance_calls` above 1, whose instances remember: \
-         take one of the two out"
+        "tenants.d/1.toml:5: tenant[0].rewind: has no effect with `instance_calls` above 1, whose instances keep their \
+         state: remove one of the two"
     );
 }

@@ -25,7 +25,7 @@ fn good(text: &str, file: &str) -> Config {
 }
 
 #[test]
-fn every_value_of_a_file_arrives() {
+fn every_value_of_a_file_is_read() {
     let ms = Duration::from_millis;
     let config = good(include_str!("../golden/good.toml"), "/etc/pointsman/pointsman.toml");
     assert_eq!(
@@ -233,7 +233,7 @@ fn every_value_of_a_file_arrives() {
 }
 
 #[test]
-fn what_is_left_out_gets_the_defaults_of_the_model() {
+fn missing_values_get_the_defaults_of_the_model() {
     let config = good(LEAST, "pointsman.toml");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     assert_eq!(
@@ -310,7 +310,7 @@ fn file_is_read_from_disk() {
 }
 
 #[test]
-fn missing_file_is_told_by_name() {
+fn missing_file_is_reported_by_name() {
     let message = load(Path::new("/no/such/pointsman.toml")).map(drop).map_err(|errors| errors.to_string());
     assert_eq!(
         message,
@@ -319,13 +319,13 @@ fn missing_file_is_told_by_name() {
 }
 
 #[test]
-fn file_of_another_kind_is_not_told_word_by_word() {
+fn complaints_about_a_file_of_another_format_are_bounded() {
     let lines = complaints(&"some: [yaml\n".repeat(100)).lines().count();
     assert_eq!(lines, 33);
 }
 
 #[test]
-fn what_an_upgrade_cannot_hand_over_is_told() {
+fn changes_that_an_upgrade_cannot_hand_over_are_reported() {
     let listeners = |count: usize, name: &str| -> String {
         let names = (0..count).map(|index| format!("{name}{index:02}"));
         names.map(|name| format!("[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n")).collect()
@@ -341,8 +341,7 @@ fn what_an_upgrade_cannot_hand_over_is_told() {
     let told = "pointsman.toml:2: proxy.upgrade_socket: ";
     let too_long = "must be at most 107 bytes with its folder, as for every Unix socket, found 108";
     assert_eq!(with(&long, &few), format!("{told}{too_long}"));
-    let too_many =
-        "cannot hand over more than 32 listeners, `admin.address` included, found 33: leave it out, or have fewer";
+    let too_many = "cannot hand over more than 32 listeners, `admin.address` included, found 33: remove it, or configure fewer listeners";
     assert_eq!(with("s", &format!("{admin}{most}")), format!("{told}{too_many}"));
     let names = "cannot hand over listeners whose names have more than 2048 bytes together, found 2079: shorten them";
     assert_eq!(with("s", &listeners(32, &"n".repeat(62))), format!("{told}{names}"));

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_is_left_alone() {
+    fn bytes_after_the_body_are_left_unread() {
         let (out, consumed, done) = read(b"1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\n", 1000).expect("well-formed");
         assert!(done && consumed == 11 && out == b"1\r\nx\r\n0\r\n\r\n");
     }

@@ -40,7 +40,7 @@ impl HeadScanner {
             let at = self.scanned.saturating_add(found);
             let line = bytes.get(self.line..at).unwrap_or_default();
             let Some(line) = line.strip_suffix(b"\r") else {
-                return Err(Refusal::Header("a line ends with LF alone (RFC 9112, section 2.2)"));
+                return Err(Refusal::Header("a line ends with a bare LF (RFC 9112, section 2.2)"));
             };
             self.scanned = at.saturating_add(1);
             self.line = self.scanned;
@@ -182,7 +182,7 @@ impl<'a> Facts<'a> {
             (0, _) if version == Version::Http10 => Ok(None),
             (0, _) => Err(Refusal::Host("is missing (RFC 9112, section 3.2)")),
             (1, Some(host)) => check_host(host).map(|()| Some(host)),
-            _ => Err(Refusal::Host("is there more than once (RFC 9112, section 3.2)")),
+            _ => Err(Refusal::Host("appears more than once (RFC 9112, section 3.2)")),
         }
     }
 
@@ -191,14 +191,16 @@ impl<'a> Facts<'a> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Framing::None),
             (0, 1) => length(self.length),
-            (0, _) => Err(Refusal::ContentLength("is there more than once (RFC 9110, section 8.6)")),
-            (_, 1..) => Err(Refusal::TransferEncoding("is there beside `content-length` (RFC 9112, section 6.1)")),
+            (0, _) => Err(Refusal::ContentLength("appears more than once (RFC 9110, section 8.6)")),
+            (_, 1..) => {
+                Err(Refusal::TransferEncoding("appears together with `content-length` (RFC 9112, section 6.1)"))
+            }
             (_, 0) if version == Version::Http10 => {
                 Err(Refusal::TransferEncoding("does not exist in HTTP/1.0 (RFC 9112, section 6.1)"))
             }
             (1, 0) if self.coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
             (1, 0) => Err(coding(self.coding)),
-            (_, 0) => Err(Refusal::TransferEncoding("is there more than once")),
+            (_, 0) => Err(Refusal::TransferEncoding("appears more than once")),
         }
     }
 }
@@ -240,7 +242,7 @@ fn refusal_of(error: httparse::Error) -> Refusal {
         httparse::Error::TooManyHeaders => Refusal::TooManyFields { limit: MOST_FIELDS },
         httparse::Error::Version => Refusal::RequestLine("it is not method, target and version with one space between"),
         httparse::Error::Token | httparse::Error::Status => {
-            Refusal::RequestLine("a character is not allowed where it stands")
+            Refusal::RequestLine("a character is not allowed at its position")
         }
     }
 }
@@ -345,14 +347,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn taken(head: &str, framing: Framing) {
+    fn accepted(head: &str, framing: Framing) {
         assert_eq!(check(head), Ok(CheckedHead { framing, rewritten: None }), "{head:?}");
     }
 
     #[track_caller]
     fn refused(head: &str, status: u16, reason: &str) {
         match check(head) {
-            Ok(taken) => panic!("{head:?}: {taken:?}"),
+            Ok(accepted) => panic!("{head:?}: {accepted:?}"),
             Err(refusal) => assert_eq!((refusal.status().as_u16(), refusal.reason()), (status, reason), "{head:?}"),
         }
     }
@@ -364,15 +366,15 @@ mod tests {
 
     #[test]
     fn ordinary_requests_pass() {
-        taken("GET / HTTP/1.1\r\nHost: a.test:80\r\n\r\n", Framing::None);
-        taken("GET /a?b=c&d[]=%20{}|\\^ HTTP/1.1\r\nhost:a.test\r\naccept:\r\nx: \ta\tb \r\n\r\n", Framing::None);
-        taken("GET / HTTP/1.0\r\n\r\n", Framing::None);
-        taken("OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken("M-SEARCH! /a HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken(&with("content-length: 0\r\n"), Framing::Length(0));
-        taken(&with("Content-Length: 0005 \r\n"), Framing::Length(5));
-        taken(&with("content-length: 9223372036854775807\r\n"), Framing::Length(i64::MAX.unsigned_abs()));
-        taken(&with("transfer-encoding: CHUNKED\r\n"), Framing::Chunked);
+        accepted("GET / HTTP/1.1\r\nHost: a.test:80\r\n\r\n", Framing::None);
+        accepted("GET /a?b=c&d[]=%20{}|\\^ HTTP/1.1\r\nhost:a.test\r\naccept:\r\nx: \ta\tb \r\n\r\n", Framing::None);
+        accepted("GET / HTTP/1.0\r\n\r\n", Framing::None);
+        accepted("OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted("M-SEARCH! /a HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted(&with("content-length: 0\r\n"), Framing::Length(0));
+        accepted(&with("Content-Length: 0005 \r\n"), Framing::Length(5));
+        accepted(&with("content-length: 9223372036854775807\r\n"), Framing::Length(i64::MAX.unsigned_abs()));
+        accepted(&with("transfer-encoding: CHUNKED\r\n"), Framing::Chunked);
     }
 
     #[test]
@@ -435,17 +437,17 @@ mod tests {
             ("GET http://b.test?x", "host: b.test\r\n", "GET /?x HTTP/1.1\r\nhost: b.test\r\n\r\n"),
             ("OPTIONS http://b.test", "host: b.test\r\n", "OPTIONS * HTTP/1.1\r\nhost: b.test\r\n\r\n"),
         ] {
-            let checked = check(&format!("{line} HTTP/1.1\r\n{host}\r\n")).expect("it is taken");
+            let checked = check(&format!("{line} HTTP/1.1\r\n{host}\r\n")).expect("accepted");
             let rewritten = String::from_utf8(checked.rewritten.expect("another form")).expect("text");
             assert_eq!(rewritten, expected, "{line}");
         }
-        let checked = check("GET http://b.test/ HTTP/1.0\r\nx: y\r\n\r\n").expect("it is taken");
+        let checked = check("GET http://b.test/ HTTP/1.0\r\nx: y\r\n\r\n").expect("accepted");
         assert_eq!(checked.rewritten.as_deref(), Some(&b"GET / HTTP/1.0\r\nhost: b.test\r\nx: y\r\n\r\n"[..]));
     }
 
     #[test]
     fn bytes_outside_ascii_become_percent_encoded() {
-        let checked = check("GET /\u{e9}?\u{fc} HTTP/1.1\r\nhost: a.test\r\n\r\n").expect("it is taken");
+        let checked = check("GET /\u{e9}?\u{fc} HTTP/1.1\r\nhost: a.test\r\n\r\n").expect("accepted");
         let expected = &b"GET /%C3%A9?%C3%BC HTTP/1.1\r\nhost: a.test\r\n\r\n"[..];
         assert_eq!(checked.rewritten.as_deref(), Some(expected));
     }
@@ -454,8 +456,8 @@ mod tests {
     fn trace_has_no_body() {
         refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1\r\n\r\n", 400, "header");
         refused("TRACE / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n", 400, "header");
-        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
-        taken("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n", Framing::Length(0));
+        accepted("TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Framing::None);
+        accepted("TRACE / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n", Framing::Length(0));
     }
 
     #[test]
@@ -503,7 +505,7 @@ mod tests {
         refused("GET / HTTP/1.1\nhost: a.test\r\n\r\n", 400, "header");
         refused("GET / HTTP/1.1\r\nhost: a.test\n\r\n", 400, "header");
         refused(&with(&"a: b\r\n".repeat(256)), 431, "too-many-fields");
-        taken(&with(&"a: b\r\n".repeat(255)), Framing::None);
+        accepted(&with(&"a: b\r\n".repeat(255)), Framing::None);
     }
 
     #[test]
@@ -553,7 +555,7 @@ mod tests {
 
         /// No input passes that a second, lenient parser could read as two requests.
         #[test]
-        fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_accepted_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(Some(end)) = HeadScanner::default().end(&bytes) {
                 let mut head = bytes[..end].to_vec();
                 let _ = check_head(&mut head);

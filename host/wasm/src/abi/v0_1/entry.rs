@@ -106,28 +106,30 @@ mod tests {
 
     use super::*;
     use crate::call::decide_with;
-    use crate::call::tests::{asking, router};
+    use crate::call::tests::{router, with_call};
     use crate::module::{Loader, Module};
 
-    fn said(module: &Module, path: &str, known: &[u8]) -> RawAnswer<()> {
-        asking(module, path, |call| {
+    fn answer_to(module: &Module, path: &str, known: &[u8]) -> RawAnswer<()> {
+        with_call(module, path, |call| {
             decide_with(module.callee(), call, |record| (record == known).then_some(())).0.unwrap()
         })
     }
 
     #[test]
-    fn answer_that_is_known_is_not_made_again() {
+    fn known_answer_is_not_lifted_again() {
         let loader = Loader::new(1, 0).unwrap();
         // The module connects to its path.
         let load = || router(&loader, 2056, 4096, "", "(i32.const 2048)");
         for module in [load(), load().without_rewinding(), load().with_instance_calls(100)] {
-            let RawAnswer::Decision { decision, record: Some(known) } = said(&module, "/a", b"") else {
-                panic!("nothing is known")
+            let RawAnswer::Decision { decision, record: Some(known) } = answer_to(&module, "/a", b"") else {
+                panic!("no record")
             };
             assert_eq!(*decision, Decision::Connect(Route::to("/a")));
             for _ in 0..3 {
-                assert!(matches!(said(&module, "/a", &known), RawAnswer::Known(())));
-                let RawAnswer::Decision { decision, .. } = said(&module, "/b", &known) else { panic!("it is another") };
+                assert!(matches!(answer_to(&module, "/a", &known), RawAnswer::Known(())));
+                let RawAnswer::Decision { decision, .. } = answer_to(&module, "/b", &known) else {
+                    panic!("a cached answer")
+                };
                 assert_eq!(*decision, Decision::Connect(Route::to("/b")));
             }
         }

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wit_package_is_whole() {
+    fn wit_package_is_complete() {
         let names: Vec<&str> = WIT.map(|(name, _)| name).to_vec();
         for name in ["types.wit", "request.wit", "world.wit"] {
             assert!(names.contains(&name), "{names:?}");

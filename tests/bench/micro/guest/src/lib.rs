@@ -1,4 +1,4 @@
-//! What a usual module does: it reads the path and two headers, and answers with a record of about ten fields.
+//! A typical module: it reads the path and two headers, and answers with a record of about ten fields.
 
 use std::time::Duration;
 

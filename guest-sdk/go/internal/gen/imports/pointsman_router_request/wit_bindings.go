@@ -60,7 +60,7 @@ func RequestFromBorrowHandle(handleValue int32) *Request {
 }
 
 type ClientTls struct {
-	// The server name that the client asked for, in lower case.
+	// The server name that the client sent, in lower case.
 	Sni witTypes.Option[string]
 	// Such as `TLSv1.3`.
 	Version string

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// The tenant's quota has no room for another entry, or for a larger one.
+	// The tenant's quota has no space for another entry, or for a larger one.
 	Error_Full uint8 = 0
 	// The key or the value is too long.
 	Error_TooLong uint8 = 1
-	// The entry is a counter and was to be a value, or the other way round.
+	// The entry is a counter, and the call is for a value, or the other way round.
 	Error_OtherKind uint8 = 2
 	// The counter would leave the range of its type.
 	Error_Overflow uint8 = 3

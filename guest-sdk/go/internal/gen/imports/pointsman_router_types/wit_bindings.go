@@ -12,14 +12,14 @@ import (
 // One header. A list of headers has at most 128 and 65,536 bytes, names and values together; a longer one is
 // refused.
 type Header struct {
-	// A field name (RFC 9110, section 5.1). Compared without case. An invalid name is refused.
+	// A field name (RFC 9110, section 5.1). Case-insensitive. An invalid name is refused.
 	Name string
 	// A field value (RFC 9110, section 5.5), at most 8,192 bytes. NUL, CR and LF, and any other byte that a field
-	// value may not hold, are refused. White space at either end is refused too.
+	// value may not contain, are refused. White space at either end is refused too.
 	Value []uint8
 }
 
-// An answer that the module itself gives.
+// A response from the module itself.
 type Response struct {
 	// 200 to 599. Anything else is refused.
 	Status uint16
@@ -34,10 +34,10 @@ type Response struct {
 const (
 	// The chain and the name.
 	Verify_Full uint8 = 0
-	// The chain only: any name will do. Only where the operator granted it.
+	// The chain only: any name is accepted. Only where the operator granted it.
 	// (Pingora: `PeerOptions::verify_hostname` false)
 	Verify_ChainOnly uint8 = 1
-	// Nothing: anybody may answer. Only where the operator granted it.
+	// No check: any server is accepted. Only where the operator granted it.
 	// (Pingora: `PeerOptions::verify_cert` false)
 	Verify_None uint8 = 2
 )
@@ -57,7 +57,7 @@ type Tls struct {
 	// unless `verify` is `full`. (Pingora: `PeerOptions::alternative_cn`)
 	AlternativeCn witTypes.Option[string]
 	// The name of a CA bundle that the operator defined and granted to the tenant; it replaces the system's
-	// roots. An unknown name is refused, and so is one beside `verify: none`. (Pingora: `PeerOptions::ca`)
+	// roots. An unknown name is refused, and so is any name with `verify: none`. (Pingora: `PeerOptions::ca`)
 	Ca witTypes.Option[string]
 	// The name of a client certificate that the operator defined and granted to the tenant. A module never sees
 	// a key. An unknown name is refused. (Pingora: `HttpPeer::client_cert_key`)
@@ -66,12 +66,12 @@ type Tls struct {
 	// None: the TLS library's. A list that the library does not accept is refused.
 	// (Pingora: `PeerOptions::curves`)
 	Curves witTypes.Option[string]
-	// Whether to send a second key share beside a post-quantum one. BoringSSL only: any value is refused by a
+	// Whether to send a second key share with a post-quantum one. BoringSSL only: any value is refused by a
 	// host built on OpenSSL. (Pingora: `PeerOptions::second_keyshare`)
 	SecondKeyShare witTypes.Option[bool]
 }
 
-// An HTTP proxy that is asked, by CONNECT, for a tunnel to `peer.address`. Refused if that is a Unix socket.
+// An HTTP proxy that opens a tunnel to `peer.address` by CONNECT. Refused if that is a Unix socket.
 type ConnectProxy struct {
 	// Same forms as `peer.address`. The host resolves a name.
 	Address string
@@ -85,11 +85,11 @@ type BindTo struct {
 	// `ip` or `ip:port`, of the same family as the address that the host connects to: the proxy's, if there is
 	// one. None: any. (Pingora: `BindTo::addr`)
 	Address witTypes.Option[string]
-	// Local ports to choose from, first and last, first below last. None: the system's range. Refused beside a
+	// Local ports to choose from, first and last, first below last. None: the system's range. Refused with a
 	// port in `address`, where it is not within the system's range (Linux: `net.ipv4.ip_local_port_range`), and
 	// on kernels that can't narrow it for a socket (before Linux 6.3). (Pingora: `BindTo::set_port_range`)
 	PortRange witTypes.Option[witTypes.Tuple2[uint16, uint16]]
-	// Whether to take a port outside the range when none in it is free. Refused without `port-range`.
+	// Whether to use a port outside the range when none in it is free. Refused without `port-range`.
 	// (Pingora: `BindTo::set_fallback`)
 	Fallback bool
 }
@@ -101,7 +101,7 @@ type Timeouts struct {
 	// handshake.
 	// (Pingora: `PeerOptions::connection_timeout`)
 	ConnectMs witTypes.Option[uint32]
-	// To establish the connection to one address with all that belongs to it: TCP, CONNECT, TLS.
+	// To establish the complete connection to one address: TCP, CONNECT, TLS.
 	// (Pingora: `PeerOptions::total_connection_timeout`)
 	TotalConnectMs witTypes.Option[uint32]
 	// Between two reads of the response, the first of which begins when the head of the request was sent: a client
@@ -121,9 +121,9 @@ type TcpKeepalive struct {
 	IdleS uint32
 	// Time between probes, in seconds, 1 to 32,767.
 	IntervalS uint32
-	// Unanswered probes after which the connection is given up, 1 to 127.
+	// Unanswered probes after which the connection is closed, 1 to 127.
 	Count uint32
-	// How long sent data may stay unacknowledged before the connection is given up (`TCP_USER_TIMEOUT`), in
+	// How long sent data may stay unacknowledged before the connection is closed (`TCP_USER_TIMEOUT`), in
 	// milliseconds, at most 86,400,000. 0: the system's default.
 	UserTimeoutMs uint32
 }
@@ -133,7 +133,7 @@ const (
 	Alpn_H1 uint8 = 0
 	// HTTP/2. Without TLS: prior knowledge.
 	Alpn_H2 uint8 = 1
-	// HTTP/2 if the upstream agrees, else HTTP/1.1. Without TLS it is refused: nothing is negotiated there.
+	// HTTP/2 if the upstream agrees, else HTTP/1.1. Refused without TLS, where no version is negotiated.
 	Alpn_H2h1 uint8 = 2
 )
 
@@ -144,7 +144,7 @@ type Alpn = uint8
 const (
 	// WebSocket only; other upgrade requests are forwarded as ordinary requests.
 	Upgrade_Websocket uint8 = 0
-	// All, with their headers as they came. Not as RFC 9110 has it.
+	// All, with unchanged headers. This violates RFC 9110.
 	Upgrade_Any uint8 = 1
 	// None.
 	Upgrade_Deny uint8 = 2
@@ -163,7 +163,7 @@ const (
 	// Accept a `connection` header that does not parse.
 	// (Pingora: `HttpUpstreamRequestPolicy::reject_malformed_connection_nominations` false)
 	Quirks_AcceptMalformedConnection uint8 = 1 << 2
-	// Take a response whose single `content-length` does not parse as one that ends with the connection.
+	// Treat a response whose single `content-length` does not parse as one that ends with the connection.
 	// (Pingora: `PeerOptions::allow_h1_response_invalid_content_length`)
 	Quirks_AcceptInvalidContentLength uint8 = 1 << 3
 )
@@ -208,12 +208,12 @@ type SocketOptions struct {
 type Peer struct {
 	// `ip:port`, `[ipv6]:port`, `name:port` or `unix:/absolute/path`. The port is required, 1 to 65535. IPv4 only
 	// in dotted decimal form (`127.1` and `0x7f.1` are refused), IPv6 without a zone id. A path is at most 107
-	// bytes, without `.`, `..` and control characters. Unix sockets, and addresses that are not of the public internet,
-	// are connected to only where the operator granted it. (Pingora: `HttpPeer::_address`)
+	// bytes, without `.`, `..` and control characters. Unix sockets and addresses outside the public internet are
+	// connected to only where the operator granted it. (Pingora: `HttpPeer::_address`)
 	//
 	// A name is the whole name (no search domain is added). The host resolves it, within the operator's
-	// `resolver.timeout_ms`; if it has several addresses, requests take them in turn, and one attempt tries up to
-	// 4 of them until one accepts the connection. Behind a `connect-proxy` the name goes to the proxy as it is.
+	// `resolver.timeout_ms`; if it has several addresses, requests use them in turn, and one attempt tries up to
+	// 4 of them until one accepts the connection. With a `connect-proxy` the name is sent to the proxy unresolved.
 	Address string
 	// None: plain HTTP. (Pingora: `HttpPeer::scheme`)
 	Tls witTypes.Option[Tls]
@@ -235,8 +235,8 @@ type Peer struct {
 }
 
 // --- Changes to the request ------------------------------------------------------------------------------------
-// What the upstream sees differently from what the client sent. Applied in the order of the fields, after the host
-// has set the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
+// Changes to the request that the upstream receives. Applied in the order of the fields, after the host has set
+// the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
 //
 // `host`, `content-length`, `transfer-encoding` and hop-by-hop headers are refused in all three header lists.
 type Rewrite struct {
@@ -245,27 +245,27 @@ type Rewrite struct {
 	// Path and query in origin form, starting with `/`, percent-encoded, without a fragment and at most 65,534
 	// bytes. None: the client's.
 	PathAndQuery witTypes.Option[string]
-	// Removed, all values. A header that is not there is no error. As long as a list of headers may be.
+	// Removed, all values. An absent header is no error. The list is bounded as a list of headers is.
 	RemoveHeaders []string
 	// Set: replaces all values of that name. A name may appear once.
 	SetHeaders []Header
-	// Added after the values that are there.
+	// Added after the existing values.
 	AddHeaders []Header
 }
 
-// What may be tried after a failure. A module may narrow what the host allows, never widen it: the host alone
-// judges whether sending a request again is safe.
+// The retries allowed after a failure. A module may restrict what the host allows, never extend it: the host alone
+// decides whether it is safe to send a request again.
 type RetryPolicy struct {
-	// Attempts for this request, this one and all before it included. None: the tenant's `limits.attempts`;
+	// Attempts for this request, including this one and all before it. None: the tenant's `limits.attempts`;
 	// more than that, and 0, are refused. 1: no retry.
 	Attempts witTypes.Option[uint32]
-	// Statuses of the upstream that count as a failed attempt, each 500 to 599; at most 100, and one that repeats
+	// Statuses of the upstream that count as a failed attempt, each 500 to 599; at most 100, and a repeated one
 	// counts once. Where no further attempt is allowed, or none is safe, the client gets the upstream's response
 	// as it is.
 	OnStatus []uint16
 }
 
-// Where the request goes and what is changed on its way.
+// Where the request goes, and how it is changed.
 type Route struct {
 	Peer    Peer
 	Rewrite Rewrite
@@ -325,7 +325,7 @@ const (
 	Stage_Resolve uint8 = 0
 	// Establishing the TCP or Unix connection.
 	Stage_Connect uint8 = 1
-	// Asking the CONNECT proxy for a tunnel.
+	// Requesting a tunnel from the CONNECT proxy.
 	Stage_ConnectProxy uint8 = 2
 	// The TLS handshake.
 	Stage_Tls uint8 = 3
@@ -337,23 +337,23 @@ const (
 	Stage_Other uint8 = 6
 )
 
-// How far the attempt came.
+// How far the attempt got.
 type Stage = uint8
 
 const (
-	// A timeout ran out.
+	// A timeout expired.
 	Failure_Timeout uint8 = 0
-	// Nobody listens there.
+	// Nothing listens on the address.
 	Failure_Refused uint8 = 1
 	// No route to the address, or the name has no address.
 	Failure_Unreachable uint8 = 2
 	// The upstream closed or reset the connection.
 	Failure_Closed uint8 = 3
-	// The upstream's certificate did not pass.
+	// The upstream's certificate is not valid.
 	Failure_Certificate uint8 = 4
-	// The upstream, or the proxy, did not keep to its protocol.
+	// The upstream, or the CONNECT proxy, violated its protocol.
 	Failure_Protocol uint8 = 5
-	// The CONNECT proxy said no.
+	// The CONNECT proxy refused.
 	Failure_ProxyRefused uint8 = 6
 	// The upstream answered with a status that `retry-policy.on-status` names.
 	Failure_Status uint8 = 7
@@ -373,7 +373,7 @@ type Attempt struct {
 	Address string
 	Stage   Stage
 	Failure Failure
-	// The upstream's status if that was what failed the attempt, or the CONNECT proxy's if it refused.
+	// The upstream's status if that is why the attempt failed, or the CONNECT proxy's if it refused.
 	Status witTypes.Option[uint16]
 	// Whether a pooled connection was used.
 	ReusedConnection bool

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// No health check has been made: the address is in no group, or its group has none, or none has ended yet.
+	// No health check has completed: the address is in no group, its group has no check, or the first is running.
 	Health_Unknown   uint8 = 0
 	Health_Healthy   uint8 = 1
 	Health_Unhealthy uint8 = 2
@@ -22,15 +22,15 @@ const (
 type Health = uint8
 
 type Upstream struct {
-	// As it was asked for, or as the group has it.
+	// As in the call, or as in the group.
 	Address string
 	Health  Health
-	// Attempts under way, in this proxy.
+	// Attempts in flight, in this proxy.
 	InFlight uint32
 	// Time from the start of an attempt to the head of its response, in microseconds: an average in which every
 	// response counts for an eighth. None before the first one.
 	LatencyUs witTypes.Option[uint32]
-	// Attempts that failed in a row, if the last of them did in the past 30 seconds; else 0.
+	// Consecutive failed attempts, if the last was within the past 30 seconds; else 0.
 	Failures uint32
 }
 
