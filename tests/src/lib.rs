@@ -2,6 +2,8 @@
 //!
 //! Nothing here asserts what a proxy should do; the suites under `suite/` do.
 
+#![forbid(unsafe_code)]
+
 pub mod certs;
 pub mod client;
 pub mod connect_proxy;

@@ -33,7 +33,7 @@ use pingora::server::configuration::ServerConf;
 use pointsman_rules::config::{AdminConfig, Config};
 use pointsman_system::memory::MemoryWatch;
 use pointsman_wasm::engine::EngineError;
-use pointsman_wasm::module::{BuildIn, CacheError, LoadError, Loader};
+use pointsman_wasm::module::{BuildIn, FolderError, LoadError, Loader};
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -71,7 +71,7 @@ pub enum StartError {
     #[error("admin.token_file: cannot use `{path}`: {message}")]
     Token { path: PathBuf, message: String },
     #[error("proxy.cache_dir `{path}`: {source}")]
-    Cache { path: PathBuf, source: CacheError },
+    Cache { path: PathBuf, source: FolderError },
     #[error("proxy.state_dir: {0}")]
     State(#[from] StoreError),
     #[error(transparent)]

@@ -1,5 +1,7 @@
 //! `conformance`: does a module do the routing job that README.md states?
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod dice;
 mod echo;
