@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod decide;
 pub mod answer;
 pub mod outcome;
+pub mod control;
 pub mod server;
 
 // Outside the walk.

@@ -13,6 +13,7 @@ use rustix::process::Pid;
 use crate::cli::reloads::Reloads;
 use crate::cli::successor::Successors;
 use crate::cli::{ConfigFile, Outcome, stopped_early};
+use crate::control::PrepareError;
 use crate::log;
 use crate::server::{self, Launch, Order, Server, Signals, StartError, Stopped};
 
@@ -47,7 +48,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let server = match server::start(launch) {
         Ok(server) => server,
-        Err(error @ (StartError::Module { .. } | StartError::Tenant { .. } | StartError::Release { .. })) => {
+        Err(
+            error @ StartError::Prepare(
+                PrepareError::Module { .. } | PrepareError::Tenant { .. } | PrepareError::Release { .. },
+            ),
+        ) => {
             eprintln!("{}", pointsman_rules::text::chain(&error));
             return Ok(Outcome::Refused);
         }

@@ -5,20 +5,14 @@
 //! exit the process. This one drives Pingora's services itself, so that a shutdown ends as soon as the last request
 //! does, and so that a test can run a whole proxy inside its own process.
 
-mod changes;
-pub mod control;
 mod doors;
 mod limits;
 mod listen;
 mod preflight;
-mod renewed;
 mod signals;
-mod tenants;
 mod upgrade;
 mod watch;
 
-pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
-pub use control::{ChangesFrozen, Control, NoTenant};
 pub use listen::Listening;
 pub use signals::{Order, Quit, Signals};
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};
@@ -33,12 +27,13 @@ use pingora::server::configuration::ServerConf;
 use pointsman_rules::config::{AdminConfig, Config};
 use pointsman_system::memory::MemoryWatch;
 use pointsman_wasm::engine::EngineError;
-use pointsman_wasm::module::{BuildIn, FolderError, LoadError, Loader};
+use pointsman_wasm::module::{BuildIn, FolderError, Loader};
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::admin::{Access, Admin};
+use crate::control::{self, Control, ControlParts, PrepareError, ReloadableFiles, lines};
 use crate::credentials::{CredentialError, Credentials};
 use crate::door::{Pending, Slots, TlsAcceptor, TlsError};
 use crate::log::{AccessLogError, AccessLogger, Explain};
@@ -46,30 +41,21 @@ use crate::metrics::Metrics;
 use crate::proxy::{Gauge, Parts, Proxy};
 use crate::release::{OnDamage, ReleaseManager, Shadow, Store, StoreError};
 use crate::resolve::{Resolver, ResolverError};
-use crate::server::control::ControlParts;
 use crate::server::doors::{Doors, Serving};
-use crate::server::renewed::ReloadableFiles;
-use crate::tenant::TenantError;
 
 /// Why a proxy could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("tenant `{tenant}`: module `{path}`: {source}")]
-    Module { tenant: String, path: PathBuf, source: Box<LoadError> },
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
     #[error("listener `{name}`: cannot listen on {address}")]
     Listen { name: String, address: SocketAddr, source: std::io::Error },
     #[error("listener `{name}`: {source}")]
     Tls { name: String, source: TlsError },
-    #[error("{}", changes::lines(.0))]
+    #[error("{}", lines(.0))]
     Files(Vec<StartError>),
-    #[error("tenant `{tenant}`: {source}")]
-    Tenant { tenant: String, source: TenantError },
-    #[error("tenant `{tenant}`: {message}")]
-    Release { tenant: String, message: String },
     #[error("admin: cannot listen on {address}")]
     Admin { address: String, source: std::io::Error },
-    #[error("admin.token_file: cannot use `{path}`: {message}")]
-    Token { path: PathBuf, message: String },
     #[error("proxy.cache_dir `{path}`: {source}")]
     Cache { path: PathBuf, source: FolderError },
     #[error("proxy.state_dir: {0}")]
@@ -142,19 +128,19 @@ pub enum Stopped {
 /// Loads all modules, credentials and certificates of a configuration and runs all tests, as a start would. Returns all
 /// errors.
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?;
+    let loader = Loader::new(config.proxy.threads, control::kept_instances(config))?;
     let publisher = ReleaseManager::new(loader, None);
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
     match Credentials::load(&config.credentials) {
         Ok(credentials) => {
-            let own = tenants::own_addresses(config.addresses(), config);
-            let loaded = tenants::load(&publisher, config, &credentials, &own, &Metrics::new()?);
-            errors.extend(loaded.into_iter().filter_map(Result::err).flatten());
+            let own = control::own_addresses(config.addresses(), config);
+            let loaded = control::load(&publisher, config, &credentials, &own, &Metrics::new()?);
+            errors.extend(loaded.into_iter().filter_map(Result::err).flatten().map(StartError::from));
         }
         Err(error) => errors.push(error.into()),
     }
     errors.extend(Resolver::new(&config.resolver).err().map(StartError::from));
-    errors.extend(ReloadableFiles::read(config).err().into_iter().flatten());
+    errors.extend(ReloadableFiles::read(config).err().into_iter().flatten().map(StartError::from));
     errors.extend(pingora_conf(config).err());
     Ok(errors)
 }
@@ -185,21 +171,23 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         Some(listening) => listening.iter().map(|listening| listening.address).collect(),
         None => config.addresses(),
     };
-    let own = tenants::own_addresses(addresses, &config);
+    let own = control::own_addresses(addresses, &config);
     let metrics = Arc::new(Metrics::new()?);
     let credentials = Credentials::load(&config.credentials)?;
-    let renewed = ReloadableFiles::read(&config).map_err(StartError::Files)?;
-    let (certificates, access_to_admin) = (renewed.certificates.clone(), renewed.access.clone());
+    let files = ReloadableFiles::read(&config)
+        .map_err(|errors| StartError::Files(errors.into_iter().map(StartError::from).collect()))?;
+    let (certificates, token) = (files.certificates.clone(), files.token.clone());
+    let access_to_admin = config.admin.as_ref().map(|admin| Access::remote(token, admin.hosts.clone()));
     let marks = config.proxy.watch.then(|| watch::marks(&config, file.as_deref().filter(|_| dev)));
     let (mut tenants, mut refused) = (Vec::new(), Vec::new());
-    for loaded in tenants::load(&publisher, &config, &credentials, &own, &metrics) {
+    for loaded in control::load(&publisher, &config, &credentials, &own, &metrics) {
         match loaded {
             Ok(tenant) => tenants.push(Arc::new(tenant)),
             Err(errors) => refused.extend(errors),
         }
     }
     if let Some(error) = refused.into_iter().next() {
-        return Err(error);
+        return Err(error.into());
     }
     if takes_over.is_none() {
         publisher.sweep();
@@ -217,7 +205,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
         own: own.clone(),
         tenants,
         runtime: runtime.handle().clone(),
-        renewed,
+        files,
     }));
     let proxy = Proxy::new(Parts {
         tenants: control.routes(),
@@ -288,7 +276,7 @@ pub fn start(launch: Launch) -> Result<Server, StartError> {
 
 /// The manager that prepares versions, with the configured folders.
 fn publisher(config: &Config, build_in: BuildIn) -> Result<ReleaseManager, StartError> {
-    let mut loader = Loader::new(config.proxy.threads, tenants::kept_instances(config))?.build_in(build_in);
+    let mut loader = Loader::new(config.proxy.threads, control::kept_instances(config))?.build_in(build_in);
     if let Some(path) = &config.proxy.cache_dir {
         let refused = |source| StartError::Cache { path: path.clone(), source };
         loader = loader.with_cache(path, config.proxy.cache_bytes).map_err(refused)?;

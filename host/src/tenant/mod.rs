@@ -1,9 +1,9 @@
 //! Tenants, and the table that finds the tenant of a request.
 
-mod terms;
+mod policy_snapshot;
 mod usage;
 
-pub use terms::PolicySnapshot;
+pub use policy_snapshot::PolicySnapshot;
 pub use usage::Usage;
 
 use std::net::SocketAddr;

@@ -1,5 +1,4 @@
-//! The parts of a proxy that change while it serves: the configuration, which SIGHUP and the admin API reload, and the
-//! versions of its tenants' modules.
+//! The changeable parts of a running proxy, and one change of them at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,14 +14,12 @@ use pointsman_rules::config::{self, Config, TenantConfig};
 use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
+use crate::control::tenants::{self, Reloaded};
+use crate::control::{Changes, FailedReload, PrepareError, RefusedFiles, ReloadError, ReloadableFiles};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
 use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
-use crate::server::StartError;
-use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
-use crate::server::renewed::ReloadableFiles;
-use crate::server::tenants::{self, Reloaded};
 use crate::tenant::Tenant;
 
 /// Tenants by the hostnames that they claim, for requests to look up.
@@ -48,7 +45,7 @@ pub struct Control {
     runtime: Handle,
     frozen: AtomicBool,
     changing: RwLock<()>,
-    renewed: ReloadableFiles,
+    files: ReloadableFiles,
 }
 
 /// A guard for a change in progress.
@@ -77,12 +74,12 @@ pub struct ControlParts {
     pub own: Arc<OwnAddresses>,
     pub tenants: Vec<Arc<Tenant>>,
     pub runtime: Handle,
-    pub renewed: ReloadableFiles,
+    pub files: ReloadableFiles,
 }
 
 impl Control {
     pub fn new(beginning: ControlParts) -> Control {
-        let ControlParts { publisher, metrics, file, adapt, config, own, tenants, runtime, renewed } = beginning;
+        let ControlParts { publisher, metrics, file, adapt, config, own, tenants, runtime, files } = beginning;
         let control = Control {
             publisher,
             metrics,
@@ -97,7 +94,7 @@ impl Control {
             runtime,
             frozen: AtomicBool::new(false),
             changing: RwLock::default(),
-            renewed,
+            files,
         };
         for group in tenants.iter().flat_map(|tenant| &tenant.groups) {
             control.watch_health(group);
@@ -222,7 +219,7 @@ impl Control {
             return Err(ReloadError::Instances { wanted, room });
         }
         let credentials = Credentials::load(&new.credentials)?;
-        let renewed = ReloadableFiles::read(&new).map_err(ReloadError::Files)?;
+        let files = ReloadableFiles::read(&new).map_err(ReloadError::Files)?;
         let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
         let before = self.tenants();
         // From here on, a tenant whose configuration changes gets no new version until the change is in force.
@@ -233,7 +230,7 @@ impl Control {
         let _preparing: Vec<_> =
             before.values().filter(changes).map(|tenant| tenant.releases.preparing.lock()).collect();
         let prepared =
-            pointsman_system::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<StartError>> {
+            pointsman_system::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<PrepareError>> {
                 match before.get(&config.name) {
                     Some(tenant) if tenant.is_as(config, around.share) => Ok(Change::None(tenant.clone())),
                     Some(tenant) => {
@@ -242,7 +239,7 @@ impl Control {
                             true => Some(tenants::load_again(&self.publisher, tenant, config)?),
                             false => None,
                         };
-                        let failed = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
+                        let failed = |source| vec![PrepareError::Tenant { tenant: config.name.clone(), source }];
                         let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
                         if let Some(Reloaded { modules, tests, .. }) = &modules {
                             let tested = self.publisher.test(&tenant, tests, modules);
@@ -253,7 +250,7 @@ impl Control {
                     None => Ok(Change::New(Arc::new(tenants::first(&self.publisher, config, around)?))),
                 }
             });
-        let (mut passed, mut errors) = (Vec::new(), Vec::<StartError>::new());
+        let (mut passed, mut errors) = (Vec::new(), Vec::<PrepareError>::new());
         for change in prepared {
             match change {
                 Ok(change) => passed.push(change),
@@ -265,7 +262,7 @@ impl Control {
         }
 
         // Nothing fails from here on.
-        self.renewed.exchange(&renewed);
+        self.files.exchange(&files);
         let mut changes = Changes::default();
         let mut now = Vec::new();
         for change in passed {
