@@ -4,6 +4,7 @@
 mod admin_token;
 mod changes;
 mod error;
+mod reload;
 mod reloadable_files;
 mod running;
 mod tenants;

@@ -10,17 +10,17 @@ use arc_swap::ArcSwap;
 use chrono::Utc;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use pointsman_rules::check::OwnAddresses;
-use pointsman_rules::config::{self, Config, TenantConfig};
+use pointsman_rules::config::Config;
 use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
-use crate::control::tenants::{self, Reloaded};
-use crate::control::{Changes, FailedReload, PrepareError, RefusedFiles, ReloadError, ReloadableFiles};
+use crate::control::reload::{InForce, Read};
+use crate::control::{Changes, FailedReload, RefusedFiles, ReloadError, ReloadableFiles, tenants};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
 use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, TenantDeps};
 
 /// Tenants by the hostnames that they claim, for requests to look up.
 pub type Routes = Arc<ArcSwap<TenantTable<Arc<Tenant>>>>;
@@ -78,8 +78,8 @@ pub struct ControlParts {
 }
 
 impl Control {
-    pub fn new(beginning: ControlParts) -> Control {
-        let ControlParts { publisher, metrics, file, adapt, config, own, tenants, runtime, files } = beginning;
+    pub fn new(parts: ControlParts) -> Control {
+        let ControlParts { publisher, metrics, file, adapt, config, own, tenants, runtime, files } = parts;
         let control = Control {
             publisher,
             metrics,
@@ -146,26 +146,29 @@ impl Control {
     /// none. Unchanged tenants are not touched, unless a module file changed.
     pub fn reload(&self) -> Result<Changes, ReloadError> {
         let changing = self.change();
-        let read = || {
-            changing.as_ref().map_err(|frozen| *frozen)?;
-            let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
-            let mut new = config::load(file).map_err(ReloadError::Config)?;
-            (self.adapt)(&mut new);
-            self.apply(new)
+        let swapped = match &changing {
+            Ok(_) => self.swap_config(),
+            Err(frozen) => Err((*frozen).into()),
         };
-        let mut changes = match read() {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::error!(%error, "configuration not reloaded; the old one stays in force");
-                self.metrics.reload("refused");
-                let mut failures = self.failures.lock();
-                failures.push_back(FailedReload { at: Utc::now(), message: error.to_string() });
-                if failures.len() > FAILURES {
-                    failures.pop_front();
-                }
-                return Err(error);
-            }
-        };
+        let changes = self.release_changed(swapped.inspect_err(|error| self.note_failure(error))?);
+        let Changes { added, changed, removed, unchanged, released, refused } = &changes;
+        let refused: Vec<&str> = refused.iter().map(|refused| refused.tenant.as_str()).collect();
+        tracing::info!(?added, ?changed, ?removed, unchanged, ?released, ?refused, "configuration reloaded");
+        self.metrics.reload("done");
+        Ok(changes)
+    }
+
+    fn swap_config(&self) -> Result<Changes, ReloadError> {
+        let mut config = self.config.lock();
+        let tenants = self.tenants();
+        let before = InForce { control: self, config: &config, tenants: &tenants };
+        let (new, changes) = Read::new(before)?.check()?.build()?.swap();
+        *config = new;
+        Ok(changes)
+    }
+
+    /// Releases the files of all tenants that are new, and adds what came of it.
+    fn release_changed(&self, mut changes: Changes) -> Changes {
         for name in self.tenants().keys() {
             match self.release_files(name, Asked::ByOrder) {
                 Ok(Ok(Released::Version(_))) => changes.released.push(name.clone()),
@@ -178,11 +181,17 @@ impl Control {
                 }),
             }
         }
-        let Changes { added, changed, removed, unchanged, released, refused } = &changes;
-        let refused: Vec<&str> = refused.iter().map(|refused| refused.tenant.as_str()).collect();
-        tracing::info!(?added, ?changed, ?removed, unchanged, ?released, ?refused, "configuration reloaded");
-        self.metrics.reload("done");
-        Ok(changes)
+        changes
+    }
+
+    fn note_failure(&self, error: &ReloadError) {
+        tracing::error!(%error, "configuration not reloaded; the old one stays in force");
+        self.metrics.reload("refused");
+        let mut failures = self.failures.lock();
+        failures.push_back(FailedReload { at: Utc::now(), message: error.to_string() });
+        if failures.len() > FAILURES {
+            failures.pop_front();
+        }
     }
 
     /// Checks a tenant's files, and releases a version if they are new.
@@ -208,100 +217,6 @@ impl Control {
         self.tenants.load().get(name).cloned().ok_or_else(|| NoTenant(name.to_owned()))
     }
 
-    fn apply(&self, new: Config) -> Result<Changes, ReloadError> {
-        let mut config = self.config.lock();
-        let sections = needs_restart(&config, &new);
-        if !sections.is_empty() {
-            return Err(ReloadError::NeedsRestart { sections });
-        }
-        let (wanted, room) = (tenants::kept_instances(&new), self.room);
-        if wanted > room {
-            return Err(ReloadError::Instances { wanted, room });
-        }
-        let credentials = Credentials::load(&new.credentials)?;
-        let files = ReloadableFiles::read(&new).map_err(ReloadError::Files)?;
-        let around = tenants::surroundings(&new, &credentials, &self.own, &self.metrics);
-        let before = self.tenants();
-        // From here on, a tenant whose configuration changes gets no new version until the change is in force.
-        let changes = |tenant: &&Arc<Tenant>| {
-            let config = new.tenants.iter().find(|config| config.name == *tenant.name);
-            !config.is_some_and(|config| tenant.is_as(config, around.share))
-        };
-        let _preparing: Vec<_> =
-            before.values().filter(changes).map(|tenant| tenant.releases.preparing.lock()).collect();
-        let prepared =
-            pointsman_system::in_parallel::in_parallel(&new.tenants, |config| -> Result<Change, Vec<PrepareError>> {
-                match before.get(&config.name) {
-                    Some(tenant) if tenant.is_as(config, around.share) => Ok(Change::None(tenant.clone())),
-                    Some(tenant) => {
-                        let fallback = tenants::load_all(&self.publisher, config, &config.failure.modules)?.0;
-                        let modules = match needs_modules(&tenant.config, config) {
-                            true => Some(tenants::load_again(&self.publisher, tenant, config)?),
-                            false => None,
-                        };
-                        let failed = |source| vec![PrepareError::Tenant { tenant: config.name.clone(), source }];
-                        let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
-                        if let Some(Reloaded { modules, tests, .. }) = &modules {
-                            let tested = self.publisher.test(&tenant, tests, modules);
-                            tested.map_err(|refused| vec![tenants::of_release(config, &refused)])?;
-                        }
-                        Ok(Change::Config(Arc::new(tenant), modules))
-                    }
-                    None => Ok(Change::New(Arc::new(tenants::first(&self.publisher, config, around)?))),
-                }
-            });
-        let (mut passed, mut errors) = (Vec::new(), Vec::<PrepareError>::new());
-        for change in prepared {
-            match change {
-                Ok(change) => passed.push(change),
-                Err(refused) => errors.extend(refused),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(ReloadError::Tenants(errors));
-        }
-
-        // Nothing fails from here on.
-        self.files.exchange(&files);
-        let mut changes = Changes::default();
-        let mut now = Vec::new();
-        for change in passed {
-            let tenant = match change {
-                Change::None(tenant) => {
-                    tenant.exchange_credentials(&credentials);
-                    changes.unchanged = changes.unchanged.saturating_add(1);
-                    tenant
-                }
-                Change::Config(tenant, modules) => {
-                    if let Some(Reloaded { modules, sources, tests }) = modules {
-                        self.publisher.take_configured(&tenant, modules, &sources, &tests);
-                    }
-                    changes.changed.push(tenant.name.to_string());
-                    tenant
-                }
-                Change::New(tenant) => {
-                    changes.added.push(tenant.name.to_string());
-                    tenant
-                }
-            };
-            for group in &tenant.groups {
-                let known = before
-                    .get(&*tenant.name)
-                    .is_some_and(|before| before.groups.iter().any(|before| Arc::ptr_eq(before, group)));
-                if !known {
-                    self.watch_health(group);
-                }
-            }
-            now.push(tenant);
-        }
-        let by_name = by_name(&now);
-        changes.removed = before.keys().filter(|name| !by_name.contains_key(*name)).cloned().collect();
-        self.tenants.store(Arc::new(by_name));
-        self.routes.store(Arc::new(table(&now)));
-        *config = new;
-        Ok(changes)
-    }
-
     /// Does the work that is due by time alone; to be called about every second.
     pub fn tick(&self) {
         let Ok(_changing) = self.change() else { return };
@@ -319,37 +234,34 @@ impl Control {
         self.tenants().values().for_each(|tenant| tenant.refresh_metrics());
     }
 
-    fn watch_health(&self, group: &Arc<CheckedGroup>) {
+    /// What the tenants of a configuration depend on.
+    pub(super) fn deps<'a>(&'a self, config: &Config, credentials: &'a Credentials) -> TenantDeps<'a> {
+        tenants::tenant_deps(config, credentials, &self.own, &self.metrics)
+    }
+
+    /// Sends requests to these tenants, and to no others.
+    pub(super) fn route_to(&self, tenants: &[Arc<Tenant>]) {
+        self.tenants.store(Arc::new(by_name(tenants)));
+        self.routes.store(Arc::new(table(tenants)));
+    }
+
+    /// Applies the overrides to a configuration that was read.
+    pub(super) fn adapt(&self, config: &mut Config) {
+        (self.adapt)(config);
+    }
+
+    /// Number of instances that tenants may keep.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    pub(super) fn files(&self) -> &ReloadableFiles {
+        &self.files
+    }
+
+    pub(super) fn watch_health(&self, group: &Arc<CheckedGroup>) {
         self.runtime.spawn(CheckedGroup::check(Arc::downgrade(group)));
     }
-}
-
-/// The effect of a new configuration on a tenant.
-enum Change {
-    None(Arc<Tenant>),
-    /// Reconfigured, with a new version of its modules if it needs one.
-    Config(Arc<Tenant>, Option<Reloaded>),
-    New(Arc<Tenant>),
-}
-
-/// Whether modules loaded for one configuration cannot serve the other.
-fn needs_modules(before: &TenantConfig, now: &TenantConfig) -> bool {
-    before.modules != now.modules
-        || before.limits != now.limits
-        || before.instance_calls != now.instance_calls
-        || before.rewind != now.rewind
-}
-
-/// The sections that differ and that a running proxy cannot change.
-fn needs_restart(before: &Config, now: &Config) -> Vec<&'static str> {
-    let sections = [
-        ("`[proxy]`", before.proxy != now.proxy),
-        ("`[log]`", before.log != now.log),
-        ("`[resolver]`", before.resolver != now.resolver),
-        ("`[admin]`", before.admin != now.admin),
-        ("`[[listener]]`", before.listeners != now.listeners),
-    ];
-    sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }
 
 fn by_name(tenants: &[Arc<Tenant>]) -> BTreeMap<String, Arc<Tenant>> {

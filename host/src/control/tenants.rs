@@ -22,11 +22,12 @@ pub fn load(
     own: &Arc<OwnAddresses>,
     metrics: &Metrics,
 ) -> Vec<Result<Tenant, Vec<PrepareError>>> {
-    let around = surroundings(config, credentials, own, metrics);
+    let around = tenant_deps(config, credentials, own, metrics);
     in_parallel(&config.tenants, |config| first(publisher, config, around))
 }
 
-pub fn surroundings<'a>(
+/// What all tenants of a configuration depend on.
+pub fn tenant_deps<'a>(
     config: &Config,
     credentials: &'a Credentials,
     own: &'a Arc<OwnAddresses>,
