@@ -17,7 +17,7 @@ use wasmtime::component::Component;
 use crate::artefacts::CompiledCode;
 
 /// The last bytes of every file. They change with the format of a file, and of the facts in it.
-const MAGIC: &[u8; 16] = b"pointsman-mod-5\n";
+const MAGIC: &[u8; 16] = b"pointsman-mod-6\n";
 
 /// Bytes of SHA-256.
 const SUM: usize = 32;
@@ -84,7 +84,7 @@ impl OwnFolder {
     pub fn write(&self, key: &[u8; 32], code: &CompiledCode, facts: &[u8]) -> std::io::Result<SealedFile> {
         let mut file = tempfile::Builder::new().prefix(".").tempfile_in(&self.path)?;
         let length = u64::try_from(facts.len()).unwrap_or(u64::MAX).to_le_bytes();
-        let sum = Sha256::new().chain_update(&code.bytes).chain_update(facts).finalize();
+        let sum = Sha256::new().chain_update(&code.bytes).chain_update(facts).chain_update(length).finalize();
         // The code comes first: a file is mapped from its start.
         for part in [&code.bytes, facts, &length, &sum, MAGIC] {
             file.write_all(part)?;
@@ -163,10 +163,10 @@ fn read(path: &Path) -> Result<Option<SealedFile>, String> {
 /// The facts in a file's bytes. None: they do not match their checksum.
 fn facts(bytes: &[u8]) -> Option<Vec<u8>> {
     let (content, sum) = bytes.strip_suffix(MAGIC)?.split_last_chunk::<SUM>()?;
-    let (content, length) = content.split_last_chunk()?;
     if Sha256::digest(content).as_slice() != sum {
         return None;
     }
+    let (content, length) = content.split_last_chunk()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     Some(content.get(content.len().checked_sub(length)?..)?.to_owned())
 }
@@ -195,7 +195,7 @@ mod tests {
     /// A folder whose file has some code.
     fn folder() -> (tempfile::TempDir, OwnFolder) {
         let folder = tempfile::tempdir().expect("a folder");
-        let own = OwnFolder::open(folder.path()).expect("ours");
+        let own = OwnFolder::open(&folder.path().join("built")).expect("ours");
         own.write(&KEY, &CompiledCode { bytes: b"code".to_vec() }, b"facts").expect("written");
         (folder, own)
     }
