@@ -3,6 +3,7 @@
 //!
 //! The rooms below are listed in the order in which a request passes through them; see `ARCHITECTURE.md`.
 
+#![forbid(unsafe_code)]
 // No input from a module, a client or a file may panic the process.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::unreachable, clippy::as_conversions)]
@@ -19,6 +20,7 @@ pub mod evaluate;
 pub mod decide;
 pub mod answer;
 pub mod outcome;
+pub mod control;
 pub mod server;
 
 // Outside the walk.

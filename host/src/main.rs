@@ -1,5 +1,7 @@
 //! The binary: parses the arguments, runs the command and exits. The commands are in `pointsman::cli`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

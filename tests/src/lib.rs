@@ -2,6 +2,8 @@
 //!
 //! Nothing here asserts how a proxy should behave; the suites under `suite/` do.
 
+#![forbid(unsafe_code)]
+
 pub mod certs;
 pub mod client;
 pub mod connect_proxy;

@@ -1,30 +1,19 @@
 //! The proxy's ends of connections, found among the sockets of this process, since the proxy runs in it.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+use pointsman_native::descriptors::of_this_process;
 
 /// The socket that is connected from `local` to `remote`.
 ///
 /// # Panics
 /// If there is none.
 pub fn connected(local: SocketAddr, remote: SocketAddr) -> OwnedFd {
-    let found = descriptors().find(|socket| ends(socket) == Some((local, remote)));
+    let found =
+        of_this_process().expect("the list of descriptors").find(|socket| ends(socket) == Some((local, remote)));
     found.unwrap_or_else(|| panic!("no socket from {local} to {remote}"))
-}
-
-/// Copies of all of this process's descriptors, one by one.
-fn descriptors() -> impl Iterator<Item = OwnedFd> {
-    let entries = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors");
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    numbers.filter_map(|number: i32| {
-        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that another part of a process owns")]
-        // SAFETY: borrowed only to be copied at once. If it was closed meanwhile the copy fails, and if it was reused
-        // the copy is of another file, which the search skips.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        borrowed.try_clone_to_owned().ok()
-    })
 }
 
 fn ends(socket: &OwnedFd) -> Option<(SocketAddr, SocketAddr)> {

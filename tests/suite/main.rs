@@ -1,5 +1,7 @@
 //! The whole proxy, tested over real sockets. One binary; a module for each subject.
 
+#![forbid(unsafe_code)]
+
 mod admin;
 mod admin_access;
 mod attempts;

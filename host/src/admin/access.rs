@@ -1,18 +1,15 @@
 //! Access control: who may use the API.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use http::{HeaderMap, Uri, Version, header};
 use parking_lot::Mutex;
-use pointsman_rules::config::AdminConfig;
 
 use crate::admin::wrong_tokens::WrongTokens;
 use crate::admin::{ApiError, Code, host};
-use crate::server::StartError;
+use crate::control::ServedToken;
 
 /// Requirements for clients of the API.
 #[derive(Debug, Clone)]
@@ -27,7 +24,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Remote {
     /// The token, which a reload may replace. None: clients get only metrics.
-    token: Option<ArcSwap<String>>,
+    token: Option<ServedToken>,
     /// The listener's names.
     hosts: Vec<String>,
     wrong: WrongTokens,
@@ -44,39 +41,10 @@ pub struct Caller<'r> {
     pub headers: &'r HeaderMap,
 }
 
-/// Minimum length of a token, in bytes: 128 bits in hexadecimal, so that it cannot be guessed.
-const SHORTEST: usize = 32;
-
 impl Access {
-    /// The configured requirements for clients over TCP.
-    pub fn of(config: &AdminConfig) -> Result<Access, StartError> {
-        let remote = |token: Option<&str>| Access::remote(token, config.hosts.clone());
-        let Some(path) = &config.token_file else { return Ok(remote(None)) };
-        let refused = |message: String| StartError::Token { path: path.clone(), message };
-        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-        others_cannot_read(path).map_err(refused)?;
-        let token = text.trim();
-        match token.len() < SHORTEST {
-            true => Err(refused(format!(
-                "the token has {} characters; at least {SHORTEST} are needed, such as `openssl rand -hex 32` makes",
-                token.len()
-            ))),
-            false => Ok(remote(Some(token))),
-        }
-    }
-
-    fn remote(token: Option<&str>, hosts: Vec<String>) -> Access {
-        let token = token.map(|token| ArcSwap::from_pointee(token.to_owned()));
+    /// The requirements for clients over TCP. `hosts` are the listener's names.
+    pub fn remote(token: Option<ServedToken>, hosts: Vec<String>) -> Access {
         Access::Remote(Arc::new(Remote { token, hosts, wrong: WrongTokens::default(), refusals: Seldom::default() }))
-    }
-
-    /// Replaces the token.
-    pub fn exchange(&self, new: &Access) {
-        if let (Access::Remote(now), Access::Remote(new)) = (self, new)
-            && let (Some(token), Some(new)) = (&now.token, &new.token)
-        {
-            token.store(new.load_full());
-        }
     }
 
     /// Checks that a request was meant for this listener, whatever it asks for.
@@ -163,22 +131,18 @@ impl Seldom {
     }
 }
 
-fn others_cannot_read(path: &Path) -> Result<(), String> {
-    let mode = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    let mode = std::os::unix::fs::MetadataExt::mode(&mode) & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(format!("others may read it (mode {mode:o}): chmod 600 it"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use arc_swap::ArcSwap;
     use http::HeaderValue;
 
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn with_token() -> Access {
+        Access::remote(Some(Arc::new(ArcSwap::from_pointee(TOKEN.to_owned()))), Vec::new())
+    }
 
     /// The result for a request from 192.0.2.`client` with these headers.
     fn judged(access: &Access, client: u8, authorization: &[&str], now: Instant) -> Result<(), Code> {
@@ -193,7 +157,7 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_will_do() {
-        let (access, now) = (Access::remote(Some(TOKEN), Vec::new()), Instant::now());
+        let (access, now) = (with_token(), Instant::now());
         let bearer = |token: &str| format!("Bearer {token}");
         for right in [bearer(TOKEN), format!("bearer {TOKEN}"), format!("BEARER  {TOKEN}")] {
             assert_eq!(judged(&access, 1, &[&right], now), Ok(()));
@@ -216,7 +180,7 @@ mod tests {
 
     #[test]
     fn who_guesses_waits_and_nobody_else() {
-        let (access, now) = (Access::remote(Some(TOKEN), Vec::new()), Instant::now());
+        let (access, now) = (with_token(), Instant::now());
         let (right, wrong) = (format!("Bearer {TOKEN}"), "Bearer guess");
         for _ in 0..5 {
             assert_eq!(judged(&access, 1, &[wrong], now), Err(Code::Unauthorized));

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use crate::admin::answer::no_such_tenant;
 use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Caller, Code, views};
+use crate::control::{ChangesFrozen, Control, NoTenant, ReloadError};
 use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
-use crate::server::{ChangesFrozen, Control, NoTenant, ReloadError};
 use crate::tenant::Tenant;
 
 /// Serves the admin API on one listener.

@@ -4,8 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use pointsman_wasm::module::Digest;
 use serde_json::{Value, json};
 
+use crate::control::FailedReload;
 use crate::release::{Entry, FailedRelease, Version};
-use crate::server::FailedReload;
 use crate::tenant::Tenant;
 
 /// A tenant in a list.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::server::Control;
+use crate::control::Control;
 
 /// Reloads the configuration on request, one reload at a time.
 pub struct Reloads(SyncSender<()>);

@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::thread;
 
-use pointsman_rules::config::{self, Grants};
+use pointsman_rules::config::{self, Config, Grants};
 use pointsman_rules::text::chain;
 use pointsman_wasm::module::BuildIn;
 use rustix::process::Pid;
@@ -14,7 +14,7 @@ use crate::cli::reloads::Reloads;
 use crate::cli::successor::Successors;
 use crate::cli::{ConfigFile, Outcome, stopped_early};
 use crate::log;
-use crate::server::{self, Launch, Order, Server, Signals, StartError, Stopped};
+use crate::server::{self, Launch, Order, Server, Signals, Stopped};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -37,18 +37,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     };
     let _log = log::start(&config.log);
+    let predecessor = arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get()));
     let launch = Launch {
         config: config.clone(),
         file: Some(file.clone()),
         build_in: BuildIn::ChildProcess,
         dev: false,
         adapt: |_| {},
-        takes_over: arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get())),
+        takes_over: predecessor,
     };
     let server = match server::start(launch) {
         Ok(server) => server,
-        Err(error @ (StartError::Module { .. } | StartError::Tenant { .. } | StartError::Release { .. })) => {
-            eprintln!("{}", pointsman_rules::text::chain(&error));
+        Err(error) if error.is_refusal() => {
+            eprintln!("{}", chain(&error));
             return Ok(Outcome::Refused);
         }
         Err(error) => return Err(error.into()),
@@ -56,23 +57,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     // Before anybody learns that the proxy is ready, and may ask it to stop.
     let mut signals = starting.ready()?;
     let (reloads, successors) = (Reloads::start(server.control().clone())?, Successors::of(&server));
-    for tenant in &config.tenants {
-        let granted = granted(&tenant.grants);
-        if !granted.is_empty() {
-            tracing::info!(tenant = %tenant.name, granted = granted.join("; "), "grants beyond the safe default");
-        }
-    }
-    for (listener, address) in server.addresses() {
-        tracing::info!(%listener, %address, "listening");
-    }
-    if let Some(address) = server.admin_address() {
-        tracing::info!(%address, "admin: metrics on /metrics");
-    }
-    if let Some(socket) = config.admin.as_ref().and_then(|admin| admin.socket.as_ref()) {
-        tracing::info!(socket = %socket.display(), "admin: see `pointsman admin`");
-    }
+    log_beginning(&config, &server);
     tell_service_manager();
-    if let Some(predecessor) = arguments.upgrade.and_then(|pid| Pid::from_raw(pid.get()))
+    if let Some(predecessor) = predecessor
         && let Err(error) = server::end_predecessor(predecessor)
     {
         tracing::error!(%error, "upgrade: cannot tell the previous process to end");
@@ -93,6 +80,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Stopped::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
     }
     Ok(Outcome::Success)
+}
+
+/// Logs what an operator should see at every start: grants beyond the defaults, and where the proxy listens.
+fn log_beginning(config: &Config, server: &Server) {
+    for tenant in &config.tenants {
+        let granted = granted(&tenant.grants);
+        if !granted.is_empty() {
+            tracing::info!(tenant = %tenant.name, granted = granted.join("; "), "grants beyond the safe default");
+        }
+    }
+    for (listener, address) in server.addresses() {
+        tracing::info!(%listener, %address, "listening");
+    }
+    if let Some(address) = server.admin_address() {
+        tracing::info!(%address, "admin: metrics on /metrics");
+    }
+    if let Some(socket) = config.admin.as_ref().and_then(|admin| admin.socket.as_ref()) {
+        tracing::info!(socket = %socket.display(), "admin: see `pointsman admin`");
+    }
 }
 
 /// Gives the listeners to the successor, which ends this process with SIGTERM once it serves.

@@ -7,7 +7,8 @@ use std::thread;
 use parking_lot::Mutex;
 use pointsman_rules::text::chain;
 
-use crate::server::{Control, Server};
+use crate::control::Control;
+use crate::server::Server;
 
 /// Why no successor was started.
 #[derive(Debug, thiserror::Error)]

@@ -12,8 +12,8 @@ use crate::release::Version;
 use crate::tenant::Tenant;
 
 /// Everything about one decision for traffic: its inputs, what each module read, logged and answered, and the action.
-/// Nothing is lost: with the inputs, `Read::seen` gives the value of every recorded read. The proxy passes each event to
-/// its subscribers: module logs, the explanations of `pointsman dev`, shadowing, the access log.
+/// Nothing is lost: with the inputs, `Read::seen` gives the value of every recorded read. The proxy passes each event
+/// to its subscribers: the access log, module logs, the explanations of `pointsman dev`, shadowing.
 #[derive(Debug)]
 pub struct DecisionEvent<'a> {
     pub tenant: &'a Tenant,

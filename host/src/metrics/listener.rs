@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-use crate::metrics::Families;
+use crate::metrics::families::ListenerFamilies;
 
 /// Labelled with the listener's name from the configuration.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Drop for OpenConnection {
 }
 
 impl ListenerMetrics {
-    pub(super) fn new(families: &Families, name: &str) -> ListenerMetrics {
+    pub(super) fn new(families: &ListenerFamilies, name: &str) -> ListenerMetrics {
         ListenerMetrics {
             name: name.to_owned(),
             connections: families.connections.with_label_values(&[name]),

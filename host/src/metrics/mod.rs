@@ -1,212 +1,57 @@
 //! The metrics of the process, in Prometheus format. Label values come from the configuration and from fixed lists,
 //! never from a request or a module, so the number of series is bounded.
 
+mod families;
 mod listener;
 mod tenant;
 
 pub use listener::{ListenerMetrics, OpenConnection};
 pub use tenant::{FallbackLevel, TenantMetrics};
 
-use prometheus::core::Collector;
-use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder as _, Registry, TextEncoder};
+
+use crate::metrics::families::{Families, ListenerFamilies, ProcessFamilies, TenantFamilies};
 
 /// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
-    families: Families,
+    process: ProcessFamilies,
+    tenants: TenantFamilies,
+    listeners: ListenerFamilies,
 }
-
-/// Metrics by tenant and by listener; `docs/metrics.md` says what each counts.
-struct Families {
-    requests: IntCounterVec,
-    unrouted: IntCounterVec,
-    decisions: IntCounterVec,
-    decision_seconds: HistogramVec,
-    instances: IntCounterVec,
-    over_budget: IntCounterVec,
-    fallbacks: IntCounterVec,
-    attempts: IntCounterVec,
-    breaker: IntGaugeVec,
-    modules: IntGaugeVec,
-    versions: IntGaugeVec,
-    releases: IntCounterVec,
-    candidates: IntCounterVec,
-    cache_lookups: IntCounterVec,
-    uncacheable: IntCounterVec,
-    cache_entries: IntGaugeVec,
-    cache_bytes: IntGaugeVec,
-    reloads: IntCounterVec,
-    connections: IntGaugeVec,
-    accept_errors: IntCounterVec,
-    refused_connections: IntCounterVec,
-    closed_connections: IntCounterVec,
-    refused_requests: IntCounterVec,
-    handshakes: IntCounterVec,
-    admin_refused: IntCounterVec,
-}
-
-/// In seconds: from a small module on a fast core to the longest decision that a configuration allows.
-const DECISION_BUCKETS: [f64; 14] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1, 1.0, 10.0];
 
 impl Metrics {
     pub fn new() -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
-        let counter = |name, help, labels: &[&str]| {
-            let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registered(&registry, vec)
-        };
-        let gauge = |name, help, labels: &[&str]| {
-            let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registered(&registry, vec)
-        };
-        let decision_seconds =
-            HistogramOpts::new("pointsman_decision_seconds", "Wall time of a module's decision, from call to answer")
-                .buckets(DECISION_BUCKETS.to_vec());
-        let families = Families {
-            requests: counter(
-                "pointsman_requests_total",
-                "Completed requests, by class of their status; `none`: the client disconnected first",
-                &["tenant", "status"],
-            )?,
-            unrouted: counter(
-                "pointsman_unrouted_requests_total",
-                "Requests without a tenant, by failure code",
-                &["code"],
-            )?,
-            decisions: counter(
-                "pointsman_decisions_total",
-                "Decisions requested from modules, by outcome",
-                &["tenant", "outcome"],
-            )?,
-            decision_seconds: registered(&registry, HistogramVec::new(decision_seconds, &["tenant"])?)?,
-            over_budget: counter(
-                "pointsman_over_budget_total",
-                "Work refused or cut because a limit or quota was reached, by its configuration key",
-                &["tenant", "key"],
-            )?,
-            fallbacks: counter(
-                "pointsman_fallbacks_total",
-                "Decisions replaced by the tenant's fallback, by its level",
-                &["tenant", "level"],
-            )?,
-            attempts: counter(
-                "pointsman_attempts_total",
-                "Completed attempts to reach an upstream, by outcome",
-                &["tenant", "outcome"],
-            )?,
-            breaker: gauge(
-                "pointsman_breaker_state",
-                "State of the tenant's circuit breaker. 0: closed; 1: half open, one call at a time; 2: open, no calls",
-                &["tenant"],
-            )?,
-            modules: gauge(
-                "pointsman_module_info",
-                "The tenant's modules, in the order in which they are called; always 1",
-                &["tenant", "position", "digest"],
-            )?,
-            versions: gauge(
-                "pointsman_live_version",
-                "Number of the module version that serves the tenant",
-                &["tenant"],
-            )?,
-            releases: counter(
-                "pointsman_releases_total",
-                "New versions of a tenant's modules, by outcome: `refused`, `live`, `rolled-back`, `aborted`",
-                &["tenant", "outcome"],
-            )?,
-            candidates: counter(
-                "pointsman_candidate_decisions_total",
-                "Decisions of versions on trial, by outcome",
-                &["tenant", "outcome"],
-            )?,
-            instances: counter(
-                "pointsman_instances_total",
-                "Decisions by the origin of their instance: `new`, `rewound` or `reused`",
-                &["tenant", "origin"],
-            )?,
-            cache_lookups: counter(
-                "pointsman_cache_lookups_total",
-                "Lookups in the decision cache: `hit`, `miss`, `skipped` while the hit rate is low",
-                &["tenant", "outcome"],
-            )?,
-            uncacheable: counter(
-                "pointsman_cache_uncacheable_total",
-                "Decisions that are not cached, by reason",
-                &["tenant", "reason"],
-            )?,
-            cache_entries: gauge(
-                "pointsman_cache_entries",
-                "Entries of the decision cache: one per decision, and one per value that selects the next read",
-                &["tenant"],
-            )?,
-            cache_bytes: gauge(
-                "pointsman_cache_bytes",
-                "Memory charged for the decision cache, in bytes",
-                &["tenant"],
-            )?,
-            reloads: counter(
-                "pointsman_config_reloads_total",
-                "Reloads of the configuration, by outcome: `done`, or `refused` as a whole",
-                &["outcome"],
-            )?,
-            connections: gauge("pointsman_connections", "Open connections of clients", &["listener"])?,
-            accept_errors: counter(
-                "pointsman_accept_errors_total",
-                "Connections that could not be accepted, usually for lack of file descriptors",
-                &["listener"],
-            )?,
-            refused_connections: counter(
-                "pointsman_refused_connections_total",
-                "Connections closed on arrival, by the limit that was reached",
-                &["listener", "reason"],
-            )?,
-            closed_connections: counter(
-                "pointsman_closed_connections_total",
-                "Connections that the proxy closed because the client was too slow or violated the protocol, by reason",
-                &["listener", "reason"],
-            )?,
-            refused_requests: counter(
-                "pointsman_refused_requests_total",
-                "Requests refused before a tenant was chosen, by problem",
-                &["listener", "reason"],
-            )?,
-            handshakes: counter(
-                "pointsman_tls_handshakes_total",
-                "Completed TLS handshakes with clients, by outcome",
-                &["listener", "outcome"],
-            )?,
-            admin_refused: counter(
-                "pointsman_admin_refused_total",
-                "Refused requests to the admin address, by error code",
-                &["code"],
-            )?,
-        };
-        Ok(Metrics { registry, families })
+        let families = Families(&registry);
+        let (process, tenants) = (ProcessFamilies::new(&families)?, TenantFamilies::new(&families)?);
+        let listeners = ListenerFamilies::new(&families)?;
+        Ok(Metrics { registry, process, tenants, listeners })
     }
 
     /// The metrics of one tenant.
     pub fn tenant(&self, name: &str) -> TenantMetrics {
-        TenantMetrics::new(&self.families, name)
+        TenantMetrics::new(&self.tenants, name)
     }
 
     /// The metrics of one listener.
     pub fn listener(&self, name: &str) -> ListenerMetrics {
-        ListenerMetrics::new(&self.families, name)
+        ListenerMetrics::new(&self.listeners, name)
     }
 
     /// Counts a request that matched no tenant.
     pub fn unrouted(&self, code: &'static str) {
-        self.families.unrouted.with_label_values(&[code]).inc();
+        self.process.unrouted.with_label_values(&[code]).inc();
     }
 
     /// Counts a reload of the configuration: `done` or `refused`.
     pub fn reload(&self, outcome: &'static str) {
-        self.families.reloads.with_label_values(&[outcome]).inc();
+        self.process.reloads.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a refused request to the admin listener, by the error's code.
     pub fn admin_refused(&self, code: &'static str) {
-        self.families.admin_refused.with_label_values(&[code]).inc();
+        self.process.admin_refused.with_label_values(&[code]).inc();
     }
 
     /// All metrics in Prometheus' text format.
@@ -215,11 +60,6 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
-}
-
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use pointsman_wasm::call::InstanceOrigin;
 use pointsman_wasm::module::Digest;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use crate::metrics::Families;
+use crate::metrics::families::TenantFamilies;
 
 pub struct TenantMetrics {
     name: String,
@@ -73,7 +73,7 @@ const CONNECT: &str = "connect";
 const RESPONSE: &str = "response";
 
 impl TenantMetrics {
-    pub(super) fn new(families: &Families, name: &str) -> TenantMetrics {
+    pub(super) fn new(families: &TenantFamilies, name: &str) -> TenantMetrics {
         TenantMetrics {
             name: name.to_owned(),
             requests: CLASSES.map(|class| families.requests.with_label_values(&[name, class])),
@@ -88,17 +88,17 @@ impl TenantMetrics {
             responses: families.attempts.with_label_values(&[name, RESPONSE]),
             attempts: families.attempts.clone(),
             breaker: families.breaker.with_label_values(&[name]),
-            modules: families.modules.clone(),
+            modules: families.versions.modules.clone(),
             live: Mutex::default(),
-            versions: families.versions.with_label_values(&[name]),
-            releases: families.releases.clone(),
-            candidates: families.candidates.clone(),
-            cache_hits: families.cache_lookups.with_label_values(&[name, "hit"]),
-            cache_misses: families.cache_lookups.with_label_values(&[name, "miss"]),
-            cache_lookups: families.cache_lookups.clone(),
-            uncacheable: families.uncacheable.clone(),
-            cache_entries: families.cache_entries.with_label_values(&[name]),
-            cache_bytes: families.cache_bytes.with_label_values(&[name]),
+            versions: families.versions.live.with_label_values(&[name]),
+            releases: families.versions.releases.clone(),
+            candidates: families.versions.candidates.clone(),
+            cache_hits: families.cache.lookups.with_label_values(&[name, "hit"]),
+            cache_misses: families.cache.lookups.with_label_values(&[name, "miss"]),
+            cache_lookups: families.cache.lookups.clone(),
+            uncacheable: families.cache.uncacheable.clone(),
+            cache_entries: families.cache.entries.with_label_values(&[name]),
+            cache_bytes: families.cache.bytes.with_label_values(&[name]),
         }
     }
 

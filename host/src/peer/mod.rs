@@ -1,7 +1,6 @@
 //! Turns a checked `PeerSpec` into Pingora's `HttpPeer`, in one function, and into the key under which its connection
 //! is pooled.
 
-mod certificate_error;
 mod http_peer;
 mod pool_keys;
 mod reached;
@@ -12,9 +11,10 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use certificate_error::{certificate_error, watch_certificates};
 pub use http_peer::{NotHttp2, PeerError, PeerInputs, Prepared, http_peer, prepared};
 pub use pool_keys::{Found, PoolKey, PoolKeys};
 pub use reached::{Reached, Watch};
 pub use tls_groups::is_known_group_list;
 pub use tunnel::TunnelError;
+
+pub use pointsman_native::certificates::{certificate_error, watch_certificates};

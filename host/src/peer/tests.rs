@@ -18,7 +18,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use crate::credentials::Credentials;
-use crate::peer::{PeerError, PeerInputs, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
+use crate::peer::{Found, PeerError, PeerInputs, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
 use crate::resolve::Hop;
 
 /// The peer of a route. A name has one address of each family, and the one that fits the local address is used.
@@ -134,7 +134,10 @@ fn peer_of_a_reused_route_is_the_same() {
 
 #[test]
 fn pool_keys_are_interned_and_never_reused() {
-    let (ours, theirs) = (PoolKeys::new(100_000), PoolKeys::new(100_000));
+    // Tables that are full, and cleared, several times.
+    const MOST: u32 = 1000;
+    let table = || PoolKeys::new(usize::try_from(MOST).expect("small"));
+    let (ours, theirs) = (table(), table());
     let with = |isolation: u32| {
         let mut raw = contract::Route::to("1.1.1.7:80");
         raw.peer.isolation = Some(isolation.to_string());
@@ -144,10 +147,15 @@ fn pool_keys_are_interned_and_never_reused() {
     assert_eq!(ours.key(&first.peer).key, ours.key(&with(0).peer).key);
     let mut given = std::collections::HashSet::from([0, ours.key(&first.peer).key]);
     // Thousands of specs in two tables that share one counter.
-    for isolation in 1..6000 {
-        assert!(given.insert(ours.key(&with(isolation).peer).key), "{isolation}");
-        assert!(given.insert(theirs.key(&with(isolation).peer).key), "{isolation}");
+    for isolation in 1..6 * MOST {
+        let (ours, theirs) = (ours.key(&with(isolation).peer), theirs.key(&with(isolation).peer));
+        assert!(given.insert(ours.key), "{isolation}");
+        assert!(given.insert(theirs.key), "{isolation}");
+        let expected = if isolation.is_multiple_of(MOST) { Found::TableCleared } else { Found::New };
+        // The first spec is in our table alone.
+        assert_eq!(ours.found, expected, "{isolation}");
     }
+    assert!(given.insert(ours.key(&with(0).peer).key), "its key went with the table");
 }
 
 proptest! {

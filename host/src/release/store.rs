@@ -148,8 +148,7 @@ impl Store {
     /// Renames an unreadable tenant file so that nothing overwrites it, and returns the new path.
     pub fn set_aside(&self, tenant: &str) -> Result<PathBuf, StoreError> {
         let path = self.tenant(tenant);
-        let aside = path.with_added_extension(DAMAGED);
-        std::fs::rename(&path, &aside).map_err(|error| failed(&path, error))?;
+        let aside = set_aside(&path).map_err(|error| failed(&path, error))?;
         let mut unreadable = self.unreadable.lock();
         unreadable.remove(&path);
         unreadable.insert(aside.clone());
@@ -221,6 +220,25 @@ impl Store {
     /// The path of a tenant's file. Tenant names consist of letters, digits, `-`, `_` and `.`.
     fn tenant(&self, name: &str) -> PathBuf {
         self.tenants().join(format!("{name}.json"))
+    }
+}
+
+/// Renames a file to the first free name of `shop.json.damaged`, `shop.json.2.damaged`, ...: one that was set aside
+/// before may refer to other modules.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let mut number = 1_u64;
+    loop {
+        let aside = match number {
+            1 => path.with_added_extension(DAMAGED),
+            _ => path.with_added_extension(format!("{number}.{DAMAGED}")),
+        };
+        match std::fs::symlink_metadata(&aside) {
+            Ok(_) => number = number.saturating_add(1),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return std::fs::rename(path, &aside).map(|()| aside);
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -329,6 +347,32 @@ mod tests {
         assert_eq!(store.get(digest).expect("saved"), b"one");
         std::fs::write(store.tenant("shop"), b"{").expect("written");
         assert!(store.saved_state("shop").is_err());
+    }
+
+    #[test]
+    fn file_that_was_set_aside_is_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let set_aside = |content: &str| {
+            std::fs::write(store.tenant("shop"), content).expect("written");
+            store.set_aside("shop").expect("renamed")
+        };
+        let paths = ["first", "second", "third"].map(|content| (set_aside(content), content));
+        for (path, content) in &paths {
+            assert_eq!(std::fs::read_to_string(path).expect("a file"), *content);
+        }
+        assert!(!store.tenant("shop").exists());
+
+        // A start knows all of them.
+        store.add("shop", b"one").expect("kept");
+        for (path, _) in paths {
+            let store = Store::open(folder.path()).expect("a store");
+            store.sweep().expect("swept");
+            assert!(store.get(Digest::of(b"one")).is_ok(), "{} may refer to it", path.display());
+            std::fs::remove_file(path).expect("removed");
+        }
+        Store::open(folder.path()).expect("a store").sweep().expect("swept");
+        assert!(store.get(Digest::of(b"one")).is_err());
     }
 
     #[test]

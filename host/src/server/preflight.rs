@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pointsman_rules::config::{AccessLog, Config};
 use pointsman_system::file_access::{can_append, can_listen};
-use pointsman_wasm::module;
+use pointsman_wasm::module::OwnFolder;
 
 use crate::log::AccessLogError;
 use crate::release::Store;
@@ -19,7 +19,7 @@ pub fn refused(config: &Config, upgrade_socket: Option<&Path>) -> Vec<StartError
     let state_dir = state_dir.as_deref().and_then(|path| Store::check(path).err()).map(StartError::from);
     let cache_dir = cache_dir.as_ref().and_then(|path| {
         let refused = |source| StartError::Cache { path: path.clone(), source };
-        module::check_cache(path).err().map(refused)
+        OwnFolder::check(path).err().map(refused)
     });
     let access_log = match &config.log.access {
         AccessLog::Off | AccessLog::Stdout => None,

@@ -2,14 +2,19 @@
 //! old process ends with its last request.
 
 use std::collections::HashMap;
+use std::io::{Error, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pingora::server::Fds;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::time::{TimeVal, TimeValLike as _};
+use pointsman_native::descriptors;
 use pointsman_rules::config::{AdminConfig, Config, ProxyConfig};
 use pointsman_system::file_access::folder;
 use rustix::process::{Pid, Signal, getppid, kill_process};
@@ -53,10 +58,16 @@ pub enum UpgradeError {
     Unusable { name: String, source: std::io::Error },
 }
 
-/// Checks that a socket can be used for handing over listeners. Pingora lets everybody open it, so its folder must
-/// not.
+/// How long either process waits for the other one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Checks that a socket can be used for handing over listeners. Whoever opens it could hand over others, so its folder
+/// must be closed to them.
 pub fn check(socket: &Path) -> Result<(), UpgradeError> {
-    text(socket)?;
+    const LONGEST: usize = ProxyConfig::UPGRADE_SOCKET_BYTES;
+    if socket.as_os_str().len() > LONGEST {
+        return Err(failed(socket, format!("the path is longer than {LONGEST} bytes")));
+    }
     let folder = folder(socket);
     let unusable = |message: String| UpgradeError::Socket { path: socket.to_owned(), message };
     let about = std::fs::metadata(folder)
@@ -93,54 +104,85 @@ impl HandOver {
 
     /// Waits for the process that takes the listeners, for some seconds at most.
     pub fn send(self) -> Result<(), UpgradeError> {
-        let mut fds = Fds::new();
-        for (name, descriptor) in &self.listeners {
-            fds.add(name.clone(), descriptor.as_raw_fd());
-        }
-        let path = text(&self.socket)?;
-        fds.send_to_sock(path).map(|_| ()).map_err(|error| failed(&self.socket, error))
+        let names: Vec<&str> = self.listeners.iter().map(|(name, _)| name.as_str()).collect();
+        let listeners: Vec<_> = self.listeners.iter().map(|(_, listener)| listener.as_fd()).collect();
+        let sent = connect(&self.socket)
+            .and_then(|stream| descriptors::send(&stream, names.join(SEPARATOR).as_bytes(), &listeners));
+        sent.map_err(|error| failed(&self.socket, error))
     }
 }
 
+/// Stands between the names of listeners: no name has it.
+const SEPARATOR: &str = " ";
+
 /// Requests the listeners of a running process. Closes those that this configuration does not have.
 pub fn take_over(config: &Config, from: Pid) -> Result<Vec<Listening>, UpgradeError> {
-    let socket = config.proxy.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?;
-    let path = text(socket)?;
+    let path = config.proxy.upgrade_socket.as_deref().ok_or(UpgradeError::NoSocket)?;
     is_parent(from)?;
-    // Pingora unwraps if it cannot create the socket.
-    tempfile::tempfile_in(folder(socket)).map_err(|error| failed(socket, error))?;
-    // A leftover socket would be mistaken for the new one.
-    let _ = std::fs::remove_file(socket);
-    let signalled = thread::spawn({
-        let socket = socket.to_owned();
-        move || {
-            // Not before this process waits for the listeners.
-            for _ in 0..500 {
-                if std::fs::symlink_metadata(&socket).is_ok() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-            kill_process(from, Signal::QUIT)
-        }
+    // A process that ended in the middle of this left it.
+    let _ = std::fs::remove_file(path);
+    let socket = UnixListener::bind(path).map_err(|error| failed(path, error))?;
+    let received = signal(from, Signal::QUIT).and_then(|()| {
+        let not_sent = |error: Error| UpgradeError::NotSent {
+            pid: from.as_raw_nonzero().get(),
+            path: path.to_owned(),
+            message: error.to_string(),
+        };
+        receive(&socket).map_err(not_sent)
     });
-    let mut fds = Fds::new();
-    let received = fds.get_from_sock(path);
-    let pid = from.as_raw_nonzero().get();
-    match signalled.join() {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(UpgradeError::Signal { pid, message: error.to_string() }),
-        Err(_) => return Err(failed(socket, "no thread could be run")),
+    // Whatever came of it, nobody waits here any more.
+    let _ = std::fs::remove_file(path);
+    chosen(received?, &wanted(config))
+}
+
+/// Connects to the process that takes the listeners, which may not listen yet.
+fn connect(path: &Path) -> std::io::Result<UnixStream> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let start = Instant::now();
+    let stream = loop {
+        match UnixStream::connect(path) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                    && start.elapsed() < PATIENCE =>
+            {
+                thread::sleep(PAUSE);
+            }
+            done => break done?,
+        }
+    };
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Receives the listeners of the first process that connects, by their names.
+fn receive(socket: &UnixListener) -> std::io::Result<HashMap<String, TcpListener>> {
+    let seconds = i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX);
+    setsockopt(socket, ReceiveTimeout, &TimeVal::seconds(seconds))?;
+    let late = |error: Error| match error.kind() {
+        ErrorKind::WouldBlock => Error::new(ErrorKind::TimedOut, format!("nothing came for {seconds} s")),
+        _ => error,
+    };
+    let (stream, _) = socket.accept().map_err(late)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (text, received) = descriptors::receive(&stream, ProxyConfig::HANDED_OVER_NAME_BYTES).map_err(late)?;
+    let text = String::from_utf8(text).map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
+    let names: Vec<&str> = text.split_terminator(SEPARATOR).collect();
+    if names.is_empty() || names.len() != received.len() {
+        let message = format!("{} names came for {} listeners", names.len(), received.len());
+        return Err(Error::new(ErrorKind::InvalidData, message));
     }
-    received.map_err(|error| UpgradeError::NotSent { pid, path: socket.to_owned(), message: error.to_string() })?;
-    chosen(owned(&fds), &wanted(config))
+    Ok(names.into_iter().map(str::to_owned).zip(received.into_iter().map(TcpListener::from)).collect())
 }
 
 /// Tells the process whose place this one has taken to end.
 pub fn end(predecessor: Pid) -> Result<(), UpgradeError> {
     is_parent(predecessor)?;
-    let pid = predecessor.as_raw_nonzero().get();
-    kill_process(predecessor, Signal::TERM).map_err(|error| UpgradeError::Signal { pid, message: error.to_string() })
+    signal(predecessor, Signal::TERM)
+}
+
+fn signal(process: Pid, signal: Signal) -> Result<(), UpgradeError> {
+    let pid = process.as_raw_nonzero().get();
+    kill_process(process, signal).map_err(|error| UpgradeError::Signal { pid, message: error.to_string() })
 }
 
 /// Only the parent of this process expects its SIGQUIT, and its PID cannot have been reused by another process.
@@ -156,18 +198,6 @@ fn wanted(config: &Config) -> Vec<(String, SocketAddr)> {
     let listeners = config.listeners.iter().map(|listener| (listener.name.clone(), listener.address));
     let admin = config.admin.iter().filter_map(|admin| admin.address);
     listeners.chain(admin.map(|address| (AdminConfig::LISTENER.to_owned(), address))).collect()
-}
-
-/// Takes ownership of all received descriptors, so that they are closed when dropped.
-fn owned(fds: &Fds) -> HashMap<String, TcpListener> {
-    let (names, descriptors) = fds.serialize();
-    let owned = descriptors.into_iter().map(|descriptor| {
-        #[expect(unsafe_code, reason = "the descriptor was received a moment ago and is nobody else's")]
-        unsafe {
-            TcpListener::from_raw_fd(descriptor)
-        }
-    });
-    names.into_iter().zip(owned).collect()
 }
 
 /// Selects a configuration's listeners from those received. Closes the others, since their clients would wait for
@@ -195,16 +225,6 @@ fn chosen(
         tracing::info!(%listener, "upgrade: the listener is not configured any more; it is closed");
     }
     Ok(chosen)
-}
-
-/// The path as text, if Pingora can use it: it unwraps where a path is too long.
-fn text(path: &Path) -> Result<&str, UpgradeError> {
-    const LONGEST: usize = ProxyConfig::UPGRADE_SOCKET_BYTES;
-    match path.to_str() {
-        Some(text) if text.len() <= LONGEST => Ok(text),
-        Some(_) => Err(failed(path, format!("the path is longer than {LONGEST} bytes"))),
-        None => Err(failed(path, "the path is not UTF-8")),
-    }
 }
 
 fn failed(path: &Path, message: impl std::fmt::Display) -> UpgradeError {
@@ -262,6 +282,45 @@ mod tests {
         assert_eq!(chosen.len(), 1);
         assert!(std::net::TcpStream::connect(web_address).is_ok());
         assert!(std::net::TcpStream::connect(old_address).is_err());
+    }
+
+    /// What a process receives that waits while another one sends these listeners.
+    fn handed_over(names: &[&str]) -> Result<HashMap<String, SocketAddr>, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("upgrade.sock");
+        let listening: Vec<Listening> = names
+            .iter()
+            .map(|name| {
+                let (socket, address) = listener();
+                Listening { name: (*name).to_owned(), address, socket }
+            })
+            .collect();
+        let sent = HandOver::of(&listening, &path).expect("copies");
+        let waiting = UnixListener::bind(&path).expect("a socket");
+        let sent = thread::spawn(|| sent.send());
+        let received = receive(&waiting).map_err(|error| error.to_string())?;
+        sent.join().expect("it ends").expect("sent");
+        let addresses = received.into_iter().map(|(name, socket)| (name, socket.local_addr().expect("an address")));
+        let addresses: HashMap<_, _> = addresses.collect();
+        assert!(listening.iter().all(|sent| addresses.get(&sent.name) == Some(&sent.address)));
+        Ok(addresses)
+    }
+
+    #[test]
+    fn many_listeners_change_hands() {
+        let names: Vec<String> = (0..ProxyConfig::HANDED_OVER).map(|number| format!("listener-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(handed_over(&names).expect("received").len(), ProxyConfig::HANDED_OVER);
+    }
+
+    #[test]
+    fn process_that_sends_no_listeners_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let waiting = UnixListener::bind(folder.path().join("upgrade.sock")).expect("a socket");
+        let stream = connect(&folder.path().join("upgrade.sock")).expect("a connection");
+        std::io::Write::write_all(&mut &stream, b"web admin").expect("written");
+        let error = receive(&waiting).expect_err("no listeners").to_string();
+        assert_eq!(error, "2 names came for 0 listeners");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Tenants, and the table that finds the tenant of a request.
 
+mod policy_snapshot;
 mod quota;
-mod terms;
 mod usage;
 
-pub use terms::PolicySnapshot;
+pub use policy_snapshot::PolicySnapshot;
 pub use usage::Usage;
 
 use std::net::SocketAddr;

@@ -142,6 +142,31 @@ fn run_reports_all_problems_together() {
 }
 
 #[test]
+fn run_reports_the_problems_of_every_tenant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tenant = |name: &str, modules: &[&str]| {
+        let modules = modules.iter().map(|path| format!("[[tenant.module]]\npath = \"{path}\"\n"));
+        format!("[[tenant]]\nname = \"{name}\"\nhostnames = [\"{name}.test\"]\n{}", modules.collect::<String>())
+    };
+    let text = [
+        "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n".to_owned(),
+        tenant("a", &["none.wasm", "pointsman.toml"]),
+        tenant("b", &["none.wasm"]),
+    ];
+    let file = folder.path().join("pointsman.toml");
+    std::fs::write(&file, text.concat()).expect("a configuration");
+    let file = file.display().to_string();
+    let (_, of_check) = ends(3, &["check", "--config", &file]);
+    let (_, of_run) = ends(3, &["run", "--config", &file]);
+    assert_eq!(of_run, of_check);
+    let lines: Vec<&str> = of_run.lines().collect();
+    assert_eq!(lines.len(), 3, "{of_run}");
+    for (line, expected) in lines.iter().zip(["tenant `a`: module `", "tenant `a`: module `", "tenant `b`: module `"]) {
+        assert!(line.starts_with(expected), "{of_run}");
+    }
+}
+
+#[test]
 fn check_during_a_run_reports_nothing_and_changes_nothing() {
     let site = Site::new();
     site.edit(|text| format!("[log]\naccess = {{ file = \"access.log\" }}\n{text}"));

@@ -1,5 +1,7 @@
 //! `conformance`: checks that a module does the routing job in README.md.
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod dice;
 mod echo;

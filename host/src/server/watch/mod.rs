@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, Watcher as _};
 
+use crate::control::Control;
 use crate::release::CheckTrigger;
-use crate::server::control::Control;
 use crate::server::watch::event_queue::EventQueue;
 use crate::server::watch::files::{Files, WatchTarget};
 use crate::server::watch::folders::Folders;

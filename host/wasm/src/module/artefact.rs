@@ -1,8 +1,6 @@
 //! The result of building a module: machine code that can be kept, and facts about it.
 
-use std::fs::File;
-use std::os::fd::AsRawFd as _;
-
+use pointsman_native::artefacts::CompiledCode;
 use pointsman_rewind::{HOST, SAID, SELECT_PEER, instrument};
 use pointsman_rules::config::Class;
 use serde::{Deserialize, Serialize};
@@ -12,11 +10,10 @@ use wasmtime::component::Component;
 use crate::module::{LoadError, Needs};
 
 /// A built module.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Artefact {
     pub facts: Facts,
-    /// As Wasmtime serializes a component.
-    code: Vec<u8>,
+    pub code: CompiledCode,
 }
 
 /// Facts about a built module, in addition to its code.
@@ -80,19 +77,6 @@ impl Rewinding {
     }
 }
 
-/// Loads the component whose code a file begins with, for an engine with the settings of the one that it was compiled
-/// for.
-///
-/// The code is run where it is mapped, so the file must belong to this user alone, be unchanged since it was checked,
-/// and stay unchanged: see `Cache`.
-pub fn component_of_file(engine: &Engine, file: &File) -> Result<Component, LoadError> {
-    // By its descriptor: its name may lead to another file by now.
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
-    let component = unsafe { Component::deserialize_file(engine, path) };
-    component.map_err(|error| LoadError::Compile { message: format!("{error:#}") })
-}
-
 impl Facts {
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
@@ -115,60 +99,17 @@ impl Artefact {
             Ok(component) => (component.as_slice(), Rewinding::Possible),
             Err(because) => (component, Rewinding::Impossible { because: because.clone() }),
         };
-        let code = engine
-            .precompile_component(component)
-            .map_err(|error| LoadError::Compile { message: format!("{error:#}") })?;
+        let code = CompiledCode::compile(engine, component).map_err(not_compiled)?;
         Ok(Artefact { facts: Facts { rewinding, ..facts }, code })
     }
 
     /// Loads the component, for an engine with the settings of the one that it was compiled for.
-    ///
-    /// The code is run as it is, so an artefact must come from here: from this process, or from a file or a process
-    /// that is ours alone (`Cache`, `build_in_child`).
     pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
-        #[expect(unsafe_code, reason = "Wasmtime trusts what it serialized; see above for why it may")]
-        let component = unsafe { Component::deserialize(engine, &self.code) };
-        component.map_err(|error| LoadError::Compile { message: format!("{error:#}") })
-    }
-
-    /// As Wasmtime serializes a component.
-    pub fn code(&self) -> &[u8] {
-        &self.code
-    }
-
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let facts = self.facts.to_bytes();
-        let length = u32::try_from(facts.len()).unwrap_or(u32::MAX).to_le_bytes();
-        [length.as_slice(), &facts, &self.code].concat()
-    }
-
-    /// None if the bytes are not those of an artefact.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Artefact> {
-        let (length, rest) = bytes.split_first_chunk()?;
-        let (facts, code) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        Some(Artefact { facts: Facts::from_bytes(facts)?, code: code.to_owned() })
+        self.code.component(engine).map_err(not_compiled)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn artefact_survives_a_round_trip_through_bytes() {
-        let facts = Facts {
-            class: Class::Runtime,
-            needs: Needs::default(),
-            configure: Configure::EachInstance { because: "x".to_owned() },
-            warmth: Warmth::Warm { requests: 3 },
-            rewinding: Rewinding::Impossible { because: "y".to_owned() },
-            log: vec!["é".to_owned()],
-        };
-        let artefact = Artefact { facts, code: vec![1, 2, 3] };
-        let bytes = artefact.to_bytes();
-        assert_eq!(Artefact::from_bytes(&bytes), Some(artefact));
-        assert_eq!(Artefact::from_bytes(&bytes[..6]), None);
-        assert_eq!(Artefact::from_bytes(&[]), None);
-        assert_eq!(Artefact::from_bytes(&[255; 8]), None);
-    }
+/// The refusal of a component that Wasmtime does not compile, or of code that it does not take.
+pub fn not_compiled(error: wasmtime::Error) -> LoadError {
+    LoadError::Compile { message: format!("{error:#}") }
 }

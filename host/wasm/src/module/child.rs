@@ -1,11 +1,11 @@
 //! Builds a module in a child process: whatever the module makes the compiler do is bounded in time and memory, and at
 //! worst ends that process.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, Stdio};
+use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
+use pointsman_native::artefacts;
 use pointsman_rules::config::TenantLimits;
 use pointsman_rules::settings::ModuleSettings;
 use pointsman_rules::text::printable_lines;
@@ -15,12 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::call::Ticker;
 use crate::engine::{Compile, engine_to_build};
-use crate::module::artefact::{Artefact, Warmth};
+use crate::module::artefact::{Artefact, Facts, Warmth};
 use crate::module::build::{Source, build, linker};
 use crate::module::{LoadError, LoadStep, WarmUp};
-
-/// The subcommand that the child runs.
-pub const COMMAND: &str = "build-module";
 
 /// CPU time that a build may use. A CPython module of 18 MB takes 7 to 36 s.
 const CPU_SECONDS: u64 = 120;
@@ -74,39 +71,26 @@ fn warm_or_cold(
 }
 
 fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
-    let failed = |error: std::io::Error| LoadError::Builder { message: error.to_string() };
-    // The program that runs now, even if it was replaced on disk meanwhile.
-    let mut child = Command::new("/proc/self/exe")
-        .arg(COMMAND)
-        // Signals that a terminal or a script sends to the proxy's process group are not meant for the child.
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let builder = |message: String| LoadError::Builder { message };
     let order = Order {
         settings: source.settings.whole().clone(),
         limits: source.limits.clone(),
         warm_up: source.warm_up.cloned(),
         wanted_by: std::process::id(),
     };
-    let order = serde_json::to_vec(&order).map_err(|error| LoadError::Builder { message: error.to_string() })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
-        // If the child ended early, its standard error or its status says why.
-        let _ = [length.as_slice(), &order, source.bytes].into_iter().try_for_each(|part| stdin.write_all(part));
-    }
-    let output = child.wait_with_output().map_err(failed)?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let order = serde_json::to_vec(&order).map_err(|error| builder(error.to_string()))?;
+    let length = u64::try_from(order.len()).unwrap_or(u64::MAX).to_le_bytes();
+    let output =
+        artefacts::build_in_child(&[&length, &order, source.bytes]).map_err(|error| builder(error.to_string()))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let refused_at = REFUSED_AT.iter().find(|(code, _)| output.status.code() == Some(*code));
     match (output.status.code(), refused_at) {
-        (Some(0), _) => Artefact::from_bytes(&output.stdout)
-            .ok_or_else(|| LoadError::Builder { message: "the build's result is not complete".to_owned() }),
+        (Some(0), _) => output
+            .built()
+            .and_then(|(code, facts)| Some(Artefact { facts: Facts::from_bytes(&facts)?, code }))
+            .ok_or_else(|| builder("the build's result is not complete".to_owned())),
         (_, Some((_, step))) => Err(LoadError::Told { step: *step, message: said.trim_end().to_owned() }),
-        (Some(code), None) => {
-            Err(LoadError::Builder { message: format!("it ended with status {code}: {}", last_line(&said)) })
-        }
+        (Some(code), None) => Err(builder(format!("it ended with status {code}: {}", last_line(&said)))),
         (None, None) => {
             let signal = output.status.signal().unwrap_or_default();
             Err(match signal == Signal::XCPU.as_raw() {
@@ -156,7 +140,7 @@ pub fn serve_build() -> anyhow::Result<i32> {
     let source = Source { bytes, settings: &settings, limits: &order.limits, warm_up: order.warm_up.as_ref() };
     match build(&engine, &linker, &source) {
         Ok(artefact) => {
-            std::io::stdout().lock().write_all(&artefact.to_bytes())?;
+            artefacts::report_built(&artefact.code, &artefact.facts.to_bytes())?;
             Ok(0)
         }
         Err(error) => {
@@ -184,7 +168,7 @@ mod tests {
     use pointsman_rules::config::Class;
 
     use super::*;
-    use crate::module::artefact::{Configure, Facts, Rewinding};
+    use crate::module::artefact::{Configure, Rewinding};
     use crate::module::{Moment, Needs, WarmUp};
 
     #[test]
@@ -200,9 +184,10 @@ mod tests {
             rewinding: Rewinding::Possible,
             log: Vec::new(),
         };
-        let facts = serde_json::to_vec(&facts).expect("facts");
-        let bytes = [u32::try_from(facts.len()).expect("small").to_le_bytes().as_slice(), &facts, b"code"].concat();
-        let built = || Artefact::from_bytes(&bytes).expect("an artefact");
+        let engine = engine_to_build(Compile::OnOneCore).expect("an engine");
+        let code = artefacts::CompiledCode::compile(&engine, &wat::parse_str("(component)").expect("a component"))
+            .expect("compiled");
+        let built = || Artefact { facts: facts.clone(), code: code.clone() };
 
         let died = |source: &Source<'_>| match source.warm_up {
             Some(_) => Err(LoadError::BuildTime { seconds: 120 }),

@@ -27,7 +27,7 @@ use crate::module::cache::{Cache, CachedArtefact, Key};
 use crate::module::child::build_in_child;
 use crate::module::packed::CompressedModule;
 use crate::module::vma_limit::VmaLimit;
-use crate::module::{CacheError, Digest, LoadError, Needs, WarmUp, world};
+use crate::module::{Digest, FolderError, LoadError, Needs, WarmUp, world};
 use crate::state::State;
 
 /// Largest module file, in bytes. The largest that a known toolchain makes, CPython's, has 18 MB.
@@ -104,7 +104,7 @@ impl Loader {
     }
 
     /// Caches the modules that it builds in this folder, which may grow to `most_bytes`.
-    pub fn with_cache(self, folder: &Path, most_bytes: u64) -> Result<Loader, CacheError> {
+    pub fn with_cache(self, folder: &Path, most_bytes: u64) -> Result<Loader, FolderError> {
         Ok(Loader { cache: Some(Cache::open(folder, most_bytes, &self.engine)?), ..self })
     }
 

@@ -19,8 +19,7 @@ mod warm;
 mod world;
 
 pub use artefact::{Rewinding, Warmth};
-pub use cache::{CacheError, check as check_cache};
-pub use child::{COMMAND as BUILD_COMMAND, serve_build};
+pub use child::serve_build;
 pub use digest::Digest;
 pub use embed::componentize;
 pub use error::{LoadError, LoadStep};
@@ -28,3 +27,5 @@ pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use needs::Needs;
 pub use warm::{Moment, WarmUp};
+
+pub use pointsman_native::artefacts::{COMMAND as BUILD_COMMAND, FolderError, OwnFolder};

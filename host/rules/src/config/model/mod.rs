@@ -103,7 +103,7 @@ impl ProxyConfig {
     pub const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
     /// Longest address of a Unix socket.
     pub const UPGRADE_SOCKET_BYTES: usize = 107;
-    /// Most listeners that Pingora hands over, and the bytes that it has for their names, separated by spaces.
+    /// Most listeners that one process hands to another, and the bytes of their names, separated by spaces.
     pub const HANDED_OVER: usize = 32;
     pub const HANDED_OVER_NAME_BYTES: usize = 2048;
 }

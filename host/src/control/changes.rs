@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use pointsman_rules::config::ConfigErrors;
 use serde::Serialize;
 
+use crate::control::{ChangesFrozen, PrepareError, lines};
 use crate::credentials::CredentialError;
-use crate::server::{ChangesFrozen, StartError};
 
 /// A configuration that was refused. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +29,9 @@ pub enum ReloadError {
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error("{}", lines(.0))]
-    Files(Vec<StartError>),
+    Files(Vec<PrepareError>),
     #[error("{}", lines(.0))]
-    Tenants(Vec<StartError>),
-}
-
-pub(super) fn lines(errors: &[StartError]) -> String {
-    errors.iter().map(|error| pointsman_rules::text::chain(error)).collect::<Vec<_>>().join("\n")
+    Tenants(Vec<PrepareError>),
 }
 
 /// The changes that a new configuration made.

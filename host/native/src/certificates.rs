@@ -1,5 +1,5 @@
-//! Reads why an upstream's certificate failed verification. Pingora does not expose OpenSSL's reason (`X509_V_ERR_...`)
-//! and reports only that the verification failed, so the reason is read when OpenSSL frees the verification.
+//! Reads why a certificate failed verification. Pingora does not expose OpenSSL's reason (`X509_V_ERR_...`) and reports
+//! only that the verification failed, so the reason is read when OpenSSL frees the verification.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};

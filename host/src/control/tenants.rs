@@ -8,10 +8,10 @@ use pointsman_rules::config::{Config, ModuleConfig, Share, TenantConfig};
 use pointsman_system::in_parallel::in_parallel;
 use pointsman_wasm::module::{LoadError, Module};
 
+use crate::control::PrepareError;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 use crate::release::{CheckTrigger, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
-use crate::server::StartError;
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
 /// Loads all tenants. For each: the tenant, or all that is wrong with it.
@@ -21,12 +21,13 @@ pub fn load(
     credentials: &Credentials,
     own: &Arc<OwnAddresses>,
     metrics: &Metrics,
-) -> Vec<Result<Tenant, Vec<StartError>>> {
-    let around = surroundings(config, credentials, own, metrics);
+) -> Vec<Result<Tenant, Vec<PrepareError>>> {
+    let around = tenant_deps(config, credentials, own, metrics);
     in_parallel(&config.tenants, |config| first(publisher, config, around))
 }
 
-pub fn surroundings<'a>(
+/// What all tenants of a configuration depend on.
+pub fn tenant_deps<'a>(
     config: &Config,
     credentials: &'a Credentials,
     own: &'a Arc<OwnAddresses>,
@@ -55,9 +56,9 @@ pub fn first(
     publisher: &ReleaseManager,
     config: &TenantConfig,
     around: TenantDeps<'_>,
-) -> Result<Tenant, Vec<StartError>> {
+) -> Result<Tenant, Vec<PrepareError>> {
     let fallback = load_all(publisher, config, &config.failure.modules)?.0;
-    let of_tenant = |source| vec![StartError::Tenant { tenant: config.name.clone(), source }];
+    let of_tenant = |source| vec![PrepareError::Tenant { tenant: config.name.clone(), source }];
     let mut lost = None;
     if let Some(saved) = publisher.saved_state(&config.name).map_err(|error| vec![error.into()])? {
         match publisher.last_served(config, &saved) {
@@ -71,7 +72,7 @@ pub fn first(
             Err(error) => {
                 let why = pointsman_rules::text::chain(&error);
                 if publisher.refuses(&error) {
-                    return Err(vec![StartError::Release { tenant: config.name.clone(), message: why }]);
+                    return Err(vec![PrepareError::Release { tenant: config.name.clone(), message: why }]);
                 }
                 tracing::error!(tenant = %config.name, why, "what served last cannot be loaded; the files serve");
                 lost = Some((saved, why));
@@ -97,7 +98,7 @@ pub fn load_all(
     publisher: &ReleaseManager,
     config: &TenantConfig,
     modules: &[ModuleConfig],
-) -> Result<(Vec<Module>, Vec<Source>), Vec<StartError>> {
+) -> Result<(Vec<Module>, Vec<Source>), Vec<PrepareError>> {
     let (mut loaded, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for module in modules {
         let built = Source::read(module)
@@ -126,7 +127,7 @@ pub fn load_again(
     publisher: &ReleaseManager,
     tenant: &Tenant,
     config: &TenantConfig,
-) -> Result<Reloaded, Vec<StartError>> {
+) -> Result<Reloaded, Vec<PrepareError>> {
     let (live, before, passed) = (tenant.releases.live(), &tenant.config.modules, tenant.releases.passed_files());
     let (mut modules, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (position, module) in config.modules.iter().enumerate() {
@@ -153,12 +154,12 @@ pub fn load_again(
     if errors.is_empty() { Ok(Reloaded { modules, sources, tests }) } else { Err(errors) }
 }
 
-pub fn of_release(config: &TenantConfig, refused: &Refused) -> StartError {
-    StartError::Release { tenant: config.name.clone(), message: refused.to_string() }
+pub fn of_release(config: &TenantConfig, refused: &Refused) -> PrepareError {
+    PrepareError::Release { tenant: config.name.clone(), message: refused.to_string() }
 }
 
-fn refused(config: &TenantConfig, module: &ModuleConfig, error: LoadError) -> StartError {
-    StartError::Module { tenant: config.name.clone(), path: module.path.clone(), source: Box::new(error) }
+fn refused(config: &TenantConfig, module: &ModuleConfig, error: LoadError) -> PrepareError {
+    PrepareError::Module { tenant: config.name.clone(), path: module.path.clone(), source: Box::new(error) }
 }
 
 /// The current addresses of this machine's interfaces.
