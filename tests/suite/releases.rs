@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman::release::Standing;
+use pointsman::release::State;
 use pointsman::tenant::Tenant as Running;
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
@@ -24,8 +24,8 @@ async fn status(proxy: &Proxy) -> u16 {
     proxy.get("http://shop.test/").await.status
 }
 
-fn standings(tenant: &Running) -> Vec<(u64, Standing)> {
-    tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.standing)).collect()
+fn states(tenant: &Running) -> Vec<(u64, State)> {
+    tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.state)).collect()
 }
 
 #[tokio::test]
@@ -36,11 +36,11 @@ async fn new_version_that_fails_is_taken_back_and_no_client_notices() {
     for _ in 0..5 {
         assert_eq!(status(&proxy).await, 201, "the version before decides where the new one fails");
     }
-    let standings = standings(&tenant);
-    let [(1, Standing::Live), (2, Standing::RolledBack { because })] = &standings[..] else { panic!("{standings:?}") };
+    let states = states(&tenant);
+    let [(1, State::Live), (2, State::RolledBack { reason })] = &states[..] else { panic!("{states:?}") };
     assert!(
-        because.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
-        "{because}"
+        reason.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
+        "{reason}"
     );
     assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="version",tenant="shop"}"#).await, 3.0);
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
@@ -73,7 +73,7 @@ async fn history_is_gone_back_to_at_once_and_is_bounded() {
     for status in 202..=205 {
         release(&proxy, &live, &Wat::answering(status).bytes()).await;
     }
-    let numbers: Vec<u64> = standings(&tenant).into_iter().map(|(number, _)| number).collect();
+    let numbers: Vec<u64> = states(&tenant).into_iter().map(|(number, _)| number).collect();
     assert_eq!(numbers, [3, 4, 5]);
     let control = proxy.control();
     assert_eq!(control.publisher.roll_back(&tenant, None).expect("a version").number, 4);
@@ -109,8 +109,8 @@ async fn shadow_decides_beside_without_effect_and_is_promoted_by_its_agreements(
         assert_eq!(status(&proxy).await, 201);
     }
     eventually("a promotion", || (tenant.releases.live().number == 3).then_some(())).await;
-    let aborted = Standing::Aborted { because: "replaced by version 3".to_owned() };
-    assert_eq!(standings(&tenant), [(1, Standing::Replaced), (2, aborted), (3, Standing::Live)]);
+    let aborted = State::Aborted { reason: "replaced by version 3".to_owned() };
+    assert_eq!(states(&tenant), [(1, State::Replaced), (2, aborted), (3, State::Live)]);
 }
 
 #[tokio::test]
@@ -122,10 +122,10 @@ async fn shadow_that_fails_is_aborted() {
         assert_eq!(status(&proxy).await, 201);
     }
     eventually("an abort", || tenant.releases.candidate().is_none().then_some(())).await;
-    let standings = standings(&tenant);
+    let states = states(&tenant);
     assert!(
-        matches!(&standings[1].1, Standing::Aborted { because } if because.contains("release.abort_failures")),
-        "{standings:?}"
+        matches!(&states[1].1, State::Aborted { reason } if reason.contains("release.abort_failures")),
+        "{states:?}"
     );
 }
 

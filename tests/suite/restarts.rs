@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman::release::{Standing, Trial, Uploaded};
+use pointsman::release::{State, Trial, Uploaded};
 use pointsman::tenant::Tenant as Running;
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Wat};
@@ -93,9 +93,9 @@ async fn history_is_gone_back_to_after_a_restart() {
     }
     proxy.stop().await;
     let (proxy, tenant) = site.start().await;
-    let known: Vec<(u64, Standing)> =
-        tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.standing)).collect();
-    assert_eq!(known, [(1, Standing::Replaced), (2, Standing::Replaced), (3, Standing::Live)]);
+    let known: Vec<(u64, State)> =
+        tenant.releases.entries().into_iter().map(|entry| (entry.number, entry.state)).collect();
+    assert_eq!(known, [(1, State::Replaced), (2, State::Replaced), (3, State::Live)]);
     let control = proxy.control();
     assert_eq!(control.publisher.roll_back(&tenant, None).expect("a version").number, 2);
     assert_eq!(status(&proxy).await, 202);
@@ -205,7 +205,7 @@ async fn version_that_cannot_be_loaded_any_more_gives_way_to_the_file_and_is_tol
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (201, 3));
     let entries = tenant.releases.entries();
     assert!(
-        matches!(&entries[1].standing, Standing::RolledBack { because } if because.contains("is gone from proxy.state_dir")),
+        matches!(&entries[1].state, State::RolledBack { reason } if reason.contains("is gone from proxy.state_dir")),
         "{entries:?}"
     );
 }

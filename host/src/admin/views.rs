@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use pointsman_wasm::module::Digest;
 use serde_json::{Value, json};
 
-use crate::release::{Entry, FailedRelease, Version};
+use crate::release::{Entry, FailedRelease, State, Version};
 use crate::server::FailedReload;
 use crate::tenant::Tenant;
 
@@ -69,9 +69,19 @@ fn entry(entry: &Entry) -> Value {
         "modules": entry.modules,
         "origin": entry.origin,
         "made": time(entry.made),
-        "standing": entry.standing,
+        "state": state(&entry.state),
         "since": time(entry.since),
     })
+}
+
+fn state(state: &State) -> Value {
+    match state {
+        State::Live => json!("live"),
+        State::Candidate => json!("candidate"),
+        State::Replaced => json!("replaced"),
+        State::RolledBack { reason } => json!({"rolled-back": {"reason": reason}}),
+        State::Aborted { reason } => json!({"aborted": {"reason": reason}}),
+    }
 }
 
 fn digests(version: &Version) -> Vec<Digest> {

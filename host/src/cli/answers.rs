@@ -33,9 +33,9 @@ pub fn tenant(answer: &Value) -> String {
     }
     let mut versions = Table::new(["NUMBER", "STATE", "SINCE", "ORIGIN", "MODULES", "REASON"]);
     for version in list(answer, "versions") {
-        let (standing, because) = standing(at(version, "standing"));
+        let (state, reason) = state(at(version, "state"));
         let (number, since, origin) = (word(version, "version"), time(version, "since"), word(version, "origin"));
-        versions.row([number, standing, since, origin, digests(version), because]);
+        versions.row([number, state, since, origin, digests(version), reason]);
     }
     let _ = write!(out, "\n{versions}");
     if list(answer, "failures").next().is_none() {
@@ -158,9 +158,9 @@ fn trial(candidate: &Value) -> String {
 }
 
 /// A version's state, and the reason, if there is one.
-fn standing(value: &Value) -> (String, String) {
+fn state(value: &Value) -> (String, String) {
     match value.as_object().and_then(|object| object.iter().next()) {
-        Some((standing, more)) => (standing.clone(), word(more, "because")),
+        Some((state, more)) => (state.clone(), word(more, "reason")),
         None => (text(value), String::new()),
     }
 }
@@ -264,9 +264,9 @@ shop  1     2          0123456789ab               no
             "candidate": {"version": 3, "stage": "canary", "percent": 10, "agreements": 5, "differences": 1, "declined": 2,
                 "examples": [{"method": "GET", "authority": "shop.test", "path": "/", "live": {"pass": null}, "candidate": 1}]},
             "versions": [
-                {"version": 3, "standing": "candidate", "since": "2026-11-24T15:38:37.123Z", "origin": "upload",
+                {"version": 3, "state": "candidate", "since": "2026-11-24T15:38:37.123Z", "origin": "upload",
                     "modules": [DIGEST]},
-                {"version": 2, "standing": {"aborted": {"because": "by order"}}, "since": "2026-11-24T15:38:36.000Z",
+                {"version": 2, "state": {"aborted": {"reason": "by order"}}, "since": "2026-11-24T15:38:36.000Z",
                     "origin": "file", "modules": [DIGEST]},
             ],
             "failures": [{"at": "2026-11-24T15:38:35.000Z", "origin": "upload", "step": "test", "sha256": DIGEST,

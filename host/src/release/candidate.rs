@@ -93,8 +93,8 @@ pub struct CandidateReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     GoOn,
-    Promote { because: String },
-    Abort { because: String },
+    Promote { reason: String },
+    Abort { reason: String },
 }
 
 /// Number of differences kept as examples.
@@ -175,16 +175,16 @@ impl Candidate {
     pub fn verdict(&self, config: &ReleaseConfig, now: Instant) -> Verdict {
         let failures = self.failures.load(Ordering::Relaxed);
         if config.abort_failures > 0 && failures >= config.abort_failures {
-            return Verdict::Abort { because: format!("{failures} decisions failed (release.abort_failures)") };
+            return Verdict::Abort { reason: format!("{failures} decisions failed (release.abort_failures)") };
         }
         let agreements = self.agreements.load(Ordering::Relaxed);
         if config.promote_after > 0 && agreements >= config.promote_after {
-            return Verdict::Promote { because: format!("{agreements} good decisions (release.promote_after)") };
+            return Verdict::Promote { reason: format!("{agreements} good decisions (release.promote_after)") };
         }
         let elapsed = now.saturating_duration_since(self.since);
         if !config.promote_after_time.is_zero() && elapsed >= config.promote_after_time && agreements > 0 {
-            let because = format!("{} s and {agreements} good decisions (release.promote_after_ms)", elapsed.as_secs());
-            return Verdict::Promote { because };
+            let reason = format!("{} s and {agreements} good decisions (release.promote_after_ms)", elapsed.as_secs());
+            return Verdict::Promote { reason };
         }
         Verdict::GoOn
     }

@@ -9,34 +9,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::release::{Origin, Refused, Version};
 
-/// A version and its state.
+/// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason: the
+/// words of its format, which older programs read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     pub number: u64,
     pub modules: Vec<Digest>,
     pub origin: Origin,
     pub made: DateTime<Utc>,
-    pub standing: Standing,
+    #[serde(rename = "standing")]
+    pub state: State,
     pub since: DateTime<Utc>,
     /// None: not loaded since the proxy was started, because nothing needed it. Its modules are in `proxy.state_dir`.
     #[serde(skip)]
     pub version: Option<Arc<Version>>,
 }
 
+/// The state of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum State {
     Live,
     Candidate,
     /// It served without being rolled back; a newer one serves now.
     Replaced,
     /// It was rolled back.
     RolledBack {
-        because: String,
+        #[serde(rename = "because")]
+        reason: String,
     },
     /// A candidate that never served all clients.
     Aborted {
-        because: String,
+        #[serde(rename = "because")]
+        reason: String,
     },
 }
 
@@ -103,19 +108,19 @@ impl History {
     }
 
     /// Records the current state of a version, which may be new.
-    pub fn set(&mut self, version: &Arc<Version>, standing: Standing) {
+    pub fn set(&mut self, version: &Arc<Version>, state: State) {
         let since = Utc::now();
         match self.entries.iter_mut().find(|entry| entry.number == version.number) {
-            Some(entry) if entry.standing == standing && entry.version.is_some() => {}
+            Some(entry) if entry.state == state && entry.version.is_some() => {}
             Some(entry) => {
-                (entry.standing, entry.since, entry.version) = (standing, since, Some(version.clone()));
+                (entry.state, entry.since, entry.version) = (state, since, Some(version.clone()));
             }
             None => self.entries.push(Entry {
                 number: version.number,
                 modules: version.digests().collect(),
                 origin: version.origin,
                 made: version.made,
-                standing,
+                state,
                 since,
                 version: Some(version.clone()),
             }),
@@ -127,8 +132,7 @@ impl History {
     pub fn keep(&mut self, most: usize, needed: Option<u64>) {
         let previous = self.previous().map(|entry| entry.number).filter(|_| most > 0);
         let stays = |entry: &Entry| {
-            matches!(entry.standing, Standing::Live | Standing::Candidate)
-                || [previous, needed].contains(&Some(entry.number))
+            matches!(entry.state, State::Live | State::Candidate) || [previous, needed].contains(&Some(entry.number))
         };
         let mut others: Vec<_> = self.entries.iter().filter(|entry| !stays(entry)).collect();
         others.sort_by_key(|entry| entry.since);
@@ -143,7 +147,7 @@ impl History {
 
     /// The last version that served without being rolled back.
     pub fn previous(&self) -> Option<&Entry> {
-        let good = self.entries.iter().filter(|entry| entry.standing == Standing::Replaced);
+        let good = self.entries.iter().filter(|entry| entry.state == State::Replaced);
         good.max_by_key(|entry| entry.since)
     }
 }
@@ -152,11 +156,11 @@ impl History {
 mod tests {
     use super::*;
 
-    fn history(standings: &[Standing]) -> History {
+    fn history(states: &[State]) -> History {
         let mut history = History::default();
-        for standing in standings {
+        for state in states {
             let number = history.next_number();
-            history.set(&Arc::new(Version::new(number, Vec::new(), Origin::File)), standing.clone());
+            history.set(&Arc::new(Version::new(number, Vec::new(), Origin::File)), state.clone());
         }
         history
     }
@@ -167,7 +171,7 @@ mod tests {
 
     #[test]
     fn oldest_goes_first_and_what_serves_stays() {
-        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Replaced, Standing::Live]);
+        let mut history = history(&[State::Replaced, State::Replaced, State::Replaced, State::Live]);
         history.keep(2, None);
         assert_eq!(numbers(&history), [2, 3, 4]);
         history.keep(0, None);
@@ -176,8 +180,8 @@ mod tests {
 
     #[test]
     fn candidates_that_fail_do_not_push_the_last_good_version_out() {
-        let aborted = || Standing::Aborted { because: "x".to_owned() };
-        let mut history = history(&[Standing::Replaced, Standing::Live, aborted(), aborted(), aborted()]);
+        let aborted = || State::Aborted { reason: "x".to_owned() };
+        let mut history = history(&[State::Replaced, State::Live, aborted(), aborted(), aborted()]);
         history.keep(2, None);
         assert_eq!(numbers(&history), [1, 2, 5]);
         assert_eq!(history.previous().map(|entry| entry.number), Some(1));
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn version_that_decides_where_the_new_one_fails_stays_whatever_its_age() {
-        let mut history = history(&[Standing::Replaced, Standing::Replaced, Standing::Live]);
+        let mut history = history(&[State::Replaced, State::Replaced, State::Live]);
         history.keep(0, Some(1));
         assert_eq!(numbers(&history), [1, 3]);
     }

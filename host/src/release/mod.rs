@@ -19,7 +19,7 @@ mod warm_up;
 
 pub use candidate::{Candidate, CandidateReport, Difference, Judged, Trial};
 pub use files::{Asked, Files};
-pub use history::{Entry, FailedRelease, Standing};
+pub use history::{Entry, FailedRelease, State};
 pub use module_tests::{Tests, tests_beside};
 pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, Released, Source, Uploaded};
 pub use refused::{Refused, Step};

@@ -16,7 +16,7 @@ use crate::release::files::{Files, Seen};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::Kept;
-use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, Standing, Trial, Version};
+use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, State, Trial, Version};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl VersionState {
         let live = Arc::new(live);
         let mut history = History::default();
         history.go_on_from(live.number);
-        history.set(&live, Standing::Live);
+        history.set(&live, State::Live);
         live.keep_instances(true);
         metrics.version(live.number, live.digests());
         VersionState {
@@ -92,11 +92,11 @@ impl VersionState {
         let mut serving = Serving::clone(&self.serving.load());
         if let Some((version, trial)) = candidate {
             let version = Arc::new(version);
-            history.set(&version, Standing::Candidate);
+            history.set(&version, State::Candidate);
             serving.candidate = Some(Arc::new(Candidate::new(version, trial, self.metrics.clone(), now)));
         }
         if let Some(previous) = previous.map(Arc::new) {
-            history.set(&previous, Standing::Replaced);
+            history.set(&previous, State::Replaced);
             serving.probation = Probation::begin(&previous, config, now);
         }
         self.swap(&mut history, serving, config);
@@ -107,9 +107,9 @@ impl VersionState {
     pub fn remember(&self, kept: Kept, why: &str) {
         let mut history = self.history.lock();
         for mut entry in kept.versions {
-            entry.standing = match entry.standing {
-                Standing::Live => Standing::RolledBack { because: format!("it could not be loaded again: {why}") },
-                Standing::Candidate => Standing::Aborted { because: "the live version could not be loaded".to_owned() },
+            entry.state = match entry.state {
+                State::Live => State::RolledBack { reason: format!("it could not be loaded again: {why}") },
+                State::Candidate => State::Aborted { reason: "the live version could not be loaded".to_owned() },
                 other => other,
             };
             history.remember(entry);
@@ -196,12 +196,12 @@ impl VersionState {
         &self,
         to: Option<Stage>,
         percent: Option<u32>,
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) -> Result<Trial, NoCandidate> {
         let mut history = self.history.lock();
         let candidate = self.serving.load().candidate.clone().ok_or(NoCandidate)?;
-        Ok(self.promote_in(&mut history, &candidate, (to, percent), because, config))
+        Ok(self.promote_in(&mut history, &candidate, (to, percent), reason, config))
     }
 
     fn promote_in(
@@ -209,7 +209,7 @@ impl VersionState {
         history: &mut MutexGuard<'_, History>,
         candidate: &Candidate,
         (to, percent): (Option<Stage>, Option<u32>),
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) -> Trial {
         let percent = percent.unwrap_or(config.canary_percent);
@@ -218,7 +218,7 @@ impl VersionState {
             Stage::Shadow | Stage::Canary | Stage::Live => Stage::Live,
         };
         let trial = Trial { stage: to.unwrap_or(next), percent };
-        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = trial.stage.name(), because,
+        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = trial.stage.name(), reason,
             "promoted");
         let serving = Serving { candidate: None, ..Serving::clone(&self.serving.load()) };
         self.advance(history, serving, &candidate.version, trial, config);
@@ -226,10 +226,10 @@ impl VersionState {
     }
 
     /// Aborts the candidate's trial.
-    pub fn abort(&self, because: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
+    pub fn abort(&self, reason: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
         let mut history = self.history.lock();
         let mut serving = Serving::clone(&self.serving.load());
-        if !self.end_trial(&mut history, &mut serving, because) {
+        if !self.end_trial(&mut history, &mut serving, reason) {
             return Err(NoCandidate);
         }
         self.swap(&mut history, serving, config);
@@ -251,28 +251,28 @@ impl VersionState {
     }
 
     /// Rolls back to a version.
-    pub fn roll_back(&self, version: &Arc<Version>, because: &str, config: &ReleaseConfig) {
-        self.roll_back_in(&mut self.history.lock(), version, because, config);
+    pub fn roll_back(&self, version: &Arc<Version>, reason: &str, config: &ReleaseConfig) {
+        self.roll_back_in(&mut self.history.lock(), version, reason, config);
     }
 
     fn roll_back_in(
         &self,
         history: &mut MutexGuard<'_, History>,
         version: &Arc<Version>,
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) {
         let mut serving = Serving::clone(&self.serving.load());
-        tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, because, "rolled back");
+        tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, reason, "rolled back");
         self.end_trial(history, &mut serving, &format!("rolled back to version {}", version.number));
-        history.set(&serving.live, Standing::RolledBack { because: because.to_owned() });
+        history.set(&serving.live, State::RolledBack { reason: reason.to_owned() });
         serving.live.keep_instances(false);
         self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
 
     /// Counts a decision of a version that is on trial or new, and promotes, aborts or rolls back accordingly. If the
-    /// decision failed, `because` is the failure.
-    pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, because: &str, config: &ReleaseConfig) {
+    /// decision failed, `reason` is the failure.
+    pub fn note(&self, serving: &Serving, version: &Version, judged: Judged, reason: &str, config: &ReleaseConfig) {
         let is_failure = matches!(judged, Judged::Failed);
         if let Some(candidate) = serving.candidate.as_ref().filter(|tried| tried.version.number == version.number) {
             candidate.count(judged);
@@ -290,8 +290,8 @@ impl VersionState {
         let mut history = self.history.lock();
         // Another decision or an operator may have changed the live version first.
         if self.live().number == version.number {
-            let because = format!("{failures} decisions failed (release.rollback_failures), the last: {because}");
-            self.roll_back_in(&mut history, &probation.previous, &because, config);
+            let reason = format!("{failures} decisions failed (release.rollback_failures), the last: {reason}");
+            self.roll_back_in(&mut history, &probation.previous, &reason, config);
             self.metrics.release("rolled-back");
         }
     }
@@ -310,11 +310,11 @@ impl VersionState {
         }
         match verdict {
             Verdict::GoOn => {}
-            Verdict::Promote { because } => {
-                self.promote_in(&mut history, candidate, (None, None), &because, config);
+            Verdict::Promote { reason } => {
+                self.promote_in(&mut history, candidate, (None, None), &reason, config);
             }
-            Verdict::Abort { because } => {
-                self.end_trial(&mut history, &mut serving, &because);
+            Verdict::Abort { reason } => {
+                self.end_trial(&mut history, &mut serving, &reason);
                 self.swap(&mut history, serving, config);
             }
         }
@@ -347,7 +347,7 @@ impl VersionState {
         let now = Instant::now();
         let serving = match trial.stage {
             Stage::Live => {
-                history.set(&serving.live, Standing::Replaced);
+                history.set(&serving.live, State::Replaced);
                 serving.live.keep_instances(false);
                 tracing::info!(tenant = %self.tenant, version = version.number, origin = version.origin.name(),
                     modules = ?version.modules, "live");
@@ -356,7 +356,7 @@ impl VersionState {
                 Serving { live: version.clone(), candidate: None, probation }
             }
             Stage::Shadow | Stage::Canary => {
-                history.set(version, Standing::Candidate);
+                history.set(version, State::Candidate);
                 tracing::info!(tenant = %self.tenant, version = version.number, stage = trial.stage.name(), "on trial");
                 let candidate = Candidate::new(version.clone(), trial, self.metrics.clone(), now);
                 Serving { candidate: Some(Arc::new(candidate)), ..serving }
@@ -365,18 +365,18 @@ impl VersionState {
         self.swap(history, serving, config);
     }
 
-    fn end_trial(&self, history: &mut MutexGuard<'_, History>, serving: &mut Serving, because: &str) -> bool {
+    fn end_trial(&self, history: &mut MutexGuard<'_, History>, serving: &mut Serving, reason: &str) -> bool {
         let Some(candidate) = serving.candidate.take() else { return false };
-        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "trial ended");
+        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, reason, "trial ended");
         self.metrics.release("aborted");
-        history.set(&candidate.version, Standing::Aborted { because: because.to_owned() });
+        history.set(&candidate.version, State::Aborted { reason: reason.to_owned() });
         candidate.version.keep_instances(false);
         true
     }
 
     /// The only place that replaces the serving versions.
     fn swap(&self, history: &mut MutexGuard<'_, History>, serving: Serving, config: &ReleaseConfig) {
-        history.set(&serving.live, Standing::Live);
+        history.set(&serving.live, State::Live);
         serving.live.keep_instances(true);
         self.metrics.version(serving.live.number, serving.live.digests());
         let needed = serving.probation.as_ref().map(|probation| probation.previous.number);

@@ -92,19 +92,19 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::{Entry, Origin, Standing};
+    use crate::release::{Entry, Origin, State};
 
     fn kept() -> Kept {
-        let entry = |number, standing| Entry {
+        let entry = |number, state| Entry {
             number,
             modules: vec![Digest::of(&[1])],
             origin: Origin::Upload,
             made: Utc::now(),
-            standing,
+            state,
             since: Utc::now(),
             version: None,
         };
-        let versions = vec![entry(1, Standing::Replaced), entry(2, Standing::Live)];
+        let versions = vec![entry(1, State::Replaced), entry(2, State::Live)];
         Kept { last_number: 2, versions, drained: true, ..Kept::default() }
     }
 
@@ -164,6 +164,17 @@ mod tests {
         // Those older programs also read the new format.
         let new: Kept = serde_json::from_slice(&encode(&kept()).expect("a file")).expect("readable");
         assert_eq!(new.live().map(|entry| entry.number), Some(2));
+    }
+
+    #[test]
+    fn state_and_reason_have_the_words_of_the_format() {
+        let mut kept = kept();
+        kept.versions[0].state = State::RolledBack { reason: "x".to_owned() };
+        let file = encode(&kept).expect("a file");
+        let value: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+        assert_eq!(value["versions"][0]["standing"]["rolled-back"]["because"], "x");
+        assert_eq!(value["versions"][1]["standing"], "live");
+        assert_eq!(decode(&file).expect("readable").versions[0].state, kept.versions[0].state);
     }
 
     #[test]

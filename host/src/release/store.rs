@@ -19,7 +19,7 @@ use pointsman_wasm::module::{Digest, LARGEST_FILE};
 use serde::{Deserialize, Serialize};
 
 use crate::release::files::Files;
-use crate::release::{Entry, Standing, Trial, state_file};
+use crate::release::{Entry, State, Trial, state_file};
 
 /// A folder with modules and the tenants' versions.
 #[derive(Debug)]
@@ -66,12 +66,12 @@ impl fmt::Display for Kept {
 
 impl Kept {
     pub fn live(&self) -> Option<&Entry> {
-        self.versions.iter().find(|entry| entry.standing == Standing::Live)
+        self.versions.iter().find(|entry| entry.state == State::Live)
     }
 
     /// The candidate and its trial.
     pub fn candidate(&self) -> Option<(&Entry, Trial)> {
-        self.versions.iter().find(|entry| entry.standing == Standing::Candidate).zip(self.trial)
+        self.versions.iter().find(|entry| entry.state == State::Candidate).zip(self.trial)
     }
 
     pub fn previous(&self) -> Option<&Entry> {
@@ -269,7 +269,7 @@ mod tests {
             modules: modules.iter().map(|module| Digest::of(module)).collect(),
             origin: Origin::Upload,
             made: Utc::now(),
-            standing: Standing::RolledBack { because: "x".to_owned() },
+            state: State::RolledBack { reason: "x".to_owned() },
             since: Utc::now(),
             version: None,
         };
@@ -286,7 +286,7 @@ mod tests {
         let store = Store::open(folder.path()).expect("a store");
         let found = store.kept("shop").expect("readable").expect("there");
         assert_eq!((found.last_number, found.versions[0].number), (7, 3));
-        assert_eq!(found.versions[0].standing, Standing::RolledBack { because: "x".to_owned() });
+        assert_eq!(found.versions[0].state, State::RolledBack { reason: "x".to_owned() });
         assert_eq!(store.get(found.versions[0].modules[0]).expect("kept"), b"one");
     }
 

@@ -42,7 +42,7 @@ pub enum Configure {
     /// It was called in the build: an instance starts with the state that it left.
     Snapshot,
     /// It is called in each instance, since no snapshot can be made.
-    EachInstance { because: String },
+    EachInstance { reason: String },
 }
 
 /// Whether instances start with the state that a first decision leaves.
@@ -56,7 +56,7 @@ pub enum Warmth {
     },
     /// Warming up was tried, without success.
     Cold {
-        because: String,
+        reason: String,
     },
 }
 
@@ -69,7 +69,7 @@ pub enum Rewinding {
     NotTried,
     Possible,
     Impossible {
-        because: String,
+        reason: String,
     },
 }
 
@@ -113,7 +113,7 @@ impl Artefact {
         };
         let (component, rewinding) = match &instrumented {
             Ok(component) => (component.as_slice(), Rewinding::Possible),
-            Err(because) => (component, Rewinding::Impossible { because: because.clone() }),
+            Err(reason) => (component, Rewinding::Impossible { reason: reason.clone() }),
         };
         let code = engine
             .precompile_component(component)
@@ -159,9 +159,9 @@ mod tests {
         let facts = Facts {
             class: Class::Runtime,
             needs: Needs::default(),
-            configure: Configure::EachInstance { because: "x".to_owned() },
+            configure: Configure::EachInstance { reason: "x".to_owned() },
             warmth: Warmth::Warm { requests: 3 },
-            rewinding: Rewinding::Impossible { because: "y".to_owned() },
+            rewinding: Rewinding::Impossible { reason: "y".to_owned() },
             log: vec!["é".to_owned()],
         };
         let artefact = Artefact { facts, code: vec![1, 2, 3] };

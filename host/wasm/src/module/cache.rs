@@ -19,7 +19,7 @@ use crate::module::artefact::{Artefact, Facts, component_of_file};
 use crate::module::{Digest, LoadError};
 
 /// The last bytes of every file. They change with the format of an artefact.
-const MAGIC: &[u8; 16] = b"pointsman-mod-5\n";
+const MAGIC: &[u8; 16] = b"pointsman-mod-6\n";
 
 /// Bytes of SHA-256.
 const SUM: usize = 32;
