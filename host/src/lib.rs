@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod server;
 
 // Outside the walk.
+pub mod api;
 pub mod admin;
 pub mod credentials;
 pub mod log;

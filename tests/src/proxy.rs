@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pointsman::server::{self, Changes, Control, Launch, Server, Stopped};
+use pointsman::api::Changes;
+use pointsman::server::{self, Control, Launch, Server, Stopped};
 use pointsman_rules::config;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -173,7 +173,7 @@ async fn upload_stays_when_the_tests_change() {
     assert!(proxy.reload().await.expect("a good configuration").refused.is_empty());
     expecting(201);
     let refused = proxy.reload().await.expect("a good configuration").refused;
-    assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "test"), "{refused:?}");
+    assert_eq!((refused[0].tenant.as_str(), refused[0].step.name()), ("shop", "test"), "{refused:?}");
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 2));
     assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("another status").contains("test `all`"));
     proxy.stop().await;

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use pointsman_rules::config::AdminConfig;
 
 use crate::admin::wrong_tokens::WrongTokens;
-use crate::admin::{ApiError, Code, host};
+use crate::admin::{ApiError, host};
+use crate::api::Code;
 use crate::server::StartError;
 
 /// Requirements for clients of the API.

@@ -10,13 +10,14 @@ use parking_lot::{Mutex, MutexGuard};
 use pointsman_rules::config::{ReleaseConfig, Stage};
 use pointsman_wasm::module::Module;
 
+use crate::api::{self, Origin};
 use crate::metrics::TenantMetrics;
 use crate::release::candidate::Verdict;
 use crate::release::files::{Files, Seen};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::Kept;
-use crate::release::{Candidate, CandidateReport, Entry, Judged, Origin, Refused, Serving, State, Trial, Version};
+use crate::release::{Candidate, Entry, Judged, Refused, Serving, State, Trial, Version};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -163,7 +164,7 @@ impl VersionState {
         self.history.lock().failures().cloned().collect()
     }
 
-    pub fn candidate(&self) -> Option<CandidateReport> {
+    pub fn candidate(&self) -> Option<api::Candidate> {
         self.serving.load().candidate.as_ref().map(|candidate| candidate.report())
     }
 

@@ -9,9 +9,10 @@ use pointsman_rules::quota::Counted;
 use pointsman_rules::request::RequestHead;
 
 use crate::answer::Failure;
+use crate::api::Difference;
 use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
-use crate::release::{Candidate, Difference, Judged};
+use crate::release::{Candidate, Judged};
 use crate::tenant::{PolicySnapshot, Tenant};
 
 /// Limit on requests queued for the candidates of all tenants.

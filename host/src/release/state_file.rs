@@ -92,7 +92,8 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::{Entry, Origin, State};
+    use crate::api::Origin;
+    use crate::release::{Entry, State};
 
     fn kept() -> Kept {
         let entry = |number, state| Entry {

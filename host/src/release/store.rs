@@ -261,7 +261,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::Origin;
+    use crate::api::Origin;
 
     fn kept(modules: &[&[u8]]) -> Kept {
         let entry = Entry {

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use pointsman_rules::config::ConfigErrors;
-use serde::Serialize;
 
 use crate::credentials::CredentialError;
 use crate::server::{ChangesFrozen, StartError};
@@ -36,26 +35,6 @@ pub enum ReloadError {
 
 pub(super) fn lines(errors: &[StartError]) -> String {
     errors.iter().map(|error| pointsman_rules::text::chain(error)).collect::<Vec<_>>().join("\n")
-}
-
-/// The changes that a new configuration made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
-    pub added: Vec<String>,
-    pub changed: Vec<String>,
-    pub removed: Vec<String>,
-    pub unchanged: usize,
-    /// Tenants that got a new version because one of their module files changed.
-    pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the previous version goes on serving.
-    pub refused: Vec<RefusedFiles>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedFiles {
-    pub tenant: String,
-    pub step: &'static str,
-    pub message: String,
 }
 
 /// A configuration that was refused as a whole.

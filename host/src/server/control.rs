@@ -15,12 +15,13 @@ use pointsman_rules::config::{self, Config, TenantConfig};
 use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
+use crate::api::{Changes, Origin, RefusedFiles};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{Asked, Origin, Refused, ReleaseManager, Released};
+use crate::release::{Asked, Refused, ReleaseManager, Released};
 use crate::server::StartError;
-use crate::server::changes::{Changes, FailedReload, RefusedFiles, ReloadError};
+use crate::server::changes::{FailedReload, ReloadError};
 use crate::server::renewed::ReloadableFiles;
 use crate::server::tenants::{self, Reloaded};
 use crate::tenant::Tenant;
@@ -176,7 +177,7 @@ impl Control {
                 Ok(Ok(Released::Nothing | Released::Tests(_))) | Err(NoTenant(_)) => {}
                 Ok(Err(refused)) => changes.refused.push(RefusedFiles {
                     tenant: name.clone(),
-                    step: refused.step.name(),
+                    step: refused.step,
                     message: refused.to_string(),
                 }),
             }

@@ -17,7 +17,7 @@ mod tenants;
 mod upgrade;
 mod watch;
 
-pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
+pub use changes::{FailedReload, ReloadError};
 pub use control::{ChangesFrozen, Control, NoTenant};
 pub use listen::Listening;
 pub use signals::{Order, Quit, Signals};

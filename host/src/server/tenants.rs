@@ -8,9 +8,10 @@ use pointsman_rules::config::{Config, ModuleConfig, Share, TenantConfig};
 use pointsman_system::in_parallel::in_parallel;
 use pointsman_wasm::module::{LoadError, Module};
 
+use crate::api::Origin;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{Asked, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
+use crate::release::{Asked, LastServed, Refused, ReleaseManager, Source, Tests, Version};
 use crate::server::StartError;
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
