@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::Origin;
 use crate::release::{Refused, Version};
 
-/// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason: the
-/// words of its format, which older programs read.
+/// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason:
+/// the words of its format, which older programs read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     pub number: u64,
