@@ -24,6 +24,7 @@ pub mod control;
 pub mod server;
 
 // Outside the walk.
+pub mod api;
 pub mod admin;
 pub mod credentials;
 pub mod log;

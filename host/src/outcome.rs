@@ -15,7 +15,7 @@ use crate::evaluate::Action;
 pub enum Outcome<'a> {
     Connect(&'a RouteSpec),
     Respond(&'a ResponseSpec),
-    Refused { because: String, code: &'static str, client_gets_status: u16 },
+    Refused { reason: String, code: &'static str, client_gets_status: u16 },
 }
 
 impl<'a> Outcome<'a> {
@@ -25,7 +25,7 @@ impl<'a> Outcome<'a> {
             Ok(Action::Connect(route)) => Outcome::Connect(route.spec()),
             Ok(Action::Respond(response)) => Outcome::Respond(response),
             Err(failure) => Outcome::Refused {
-                because: failure.to_string(),
+                reason: failure.to_string(),
                 code: failure.answer().code,
                 client_gets_status: failure.status(Some(answer)).as_u16(),
             },

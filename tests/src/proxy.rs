@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pointsman::control::{Changes, Control};
+use pointsman::api::Changes;
+use pointsman::control::Control;
 use pointsman::server::{self, Launch, Server, Stopped};
 use pointsman_rules::config;
 use serde_json::Value;

@@ -59,7 +59,7 @@ async fn module_is_uploaded_promoted_and_rolled_back() {
     assert_eq!((code, &canary["version"], &canary["stage"]), (200, &2.into(), &"canary".into()));
     let (_, shop) = call(&folder, Method::GET, "/v1/tenants/shop", b"").await;
     assert_eq!((&shop["candidate"]["version"], &shop["live"]), (&2.into(), &1.into()));
-    assert_eq!(shop["versions"][0]["standing"], "candidate");
+    assert_eq!(shop["versions"][0]["state"], "candidate");
     let (code, promoted) = call(&folder, Method::POST, "/v1/tenants/shop/promote", b"").await;
     assert_eq!((code, &promoted["live"], status(&proxy).await), (200, &2.into(), 202));
     let (code, back) = call(&folder, Method::POST, "/v1/tenants/shop/rollback", b"").await;

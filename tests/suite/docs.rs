@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 use pointsman::answer::Failure;
+use pointsman::api::Origin;
 use pointsman::credentials::Credentials;
 use pointsman::evaluate::{Action, Question, evaluate};
 use pointsman::metrics::Metrics;
-use pointsman::release::{Origin, Version};
+use pointsman::release::Version;
 use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{self, Share};
 use pointsman_rules::inputs::Inputs;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
+use pointsman::api::Origin;
 use pointsman::credentials::Credentials;
 use pointsman::evaluate::{Action, Question, evaluate};
 use pointsman::metrics::Metrics;
-use pointsman::release::{Origin, Version};
+use pointsman::release::Version;
 use pointsman::tenant::{Modules, Tenant, TenantDeps};
 use pointsman_rules::config::{Config, Share};
 use pointsman_rules::inputs::Inputs;

@@ -207,6 +207,6 @@ fn inspection_shows_the_original_module_and_whether_it_can_be_rewound() {
     let body = "(table.set (i32.const 0) (ref.null func)) (i32.const 128)";
     let of_a_table = inspected(&Wat::select_peer(body).with("(table 1 funcref)"));
     assert_eq!((&of_a_table.imports, &of_a_table.exports), own);
-    let because = "its code changes a table, which is not undone".to_owned();
-    assert_eq!(of_a_table.rewinding, Some(Rewinding::Impossible { because }));
+    let reason = "its code changes a table, which is not undone".to_owned();
+    assert_eq!(of_a_table.rewinding, Some(Rewinding::Impossible { reason }));
 }

@@ -37,12 +37,12 @@ async fn failing_new_version_is_rolled_back_and_no_client_notices() {
         assert_eq!(status(&proxy).await, 201, "the previous version decides where the new one fails");
     }
     let statuses = statuses(&tenant);
-    let [(1, VersionStatus::Live), (2, VersionStatus::RolledBack { because })] = &statuses[..] else {
+    let [(1, VersionStatus::Live), (2, VersionStatus::RolledBack { reason })] = &statuses[..] else {
         panic!("{statuses:?}")
     };
     assert!(
-        because.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
-        "{because}"
+        reason.starts_with("3 decisions failed (release.rollback_failures), the last: the module trapped"),
+        "{reason}"
     );
     assert_eq!(proxy.metric(r#"pointsman_fallbacks_total{level="version",tenant="shop"}"#).await, 3.0);
     assert_eq!(proxy.metric(r#"pointsman_releases_total{outcome="rolled-back",tenant="shop"}"#).await, 1.0);
@@ -111,7 +111,7 @@ async fn shadow_has_no_effect_and_is_promoted_after_enough_agreements() {
         assert_eq!(status(&proxy).await, 201);
     }
     eventually("a promotion", || (tenant.releases.live().number == 3).then_some(())).await;
-    let aborted = VersionStatus::Aborted { because: "replaced by version 3".to_owned() };
+    let aborted = VersionStatus::Aborted { reason: "replaced by version 3".to_owned() };
     assert_eq!(statuses(&tenant), [(1, VersionStatus::Replaced), (2, aborted), (3, VersionStatus::Live)]);
 }
 
@@ -126,7 +126,7 @@ async fn shadow_that_fails_is_aborted() {
     eventually("an abort", || tenant.releases.candidate().is_none().then_some(())).await;
     let statuses = statuses(&tenant);
     assert!(
-        matches!(&statuses[1].1, VersionStatus::Aborted { because } if because.contains("release.abort_failures")),
+        matches!(&statuses[1].1, VersionStatus::Aborted { reason } if reason.contains("release.abort_failures")),
         "{statuses:?}"
     );
 }

@@ -343,7 +343,7 @@ async fn module_and_configuration_changed_together_are_checked_together() {
     let large = Wat::answering(202).pages(1100).bytes();
     live.replace(&large);
     let refused = proxy.reload().await.expect("a good configuration").refused;
-    assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "limits"), "{refused:?}");
+    assert_eq!((refused[0].tenant.as_str(), refused[0].step.name()), ("shop", "limits"), "{refused:?}");
     assert_eq!(
         proxy.reload().await.expect("a good configuration").refused.len(),
         1,

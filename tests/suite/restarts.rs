@@ -173,7 +173,7 @@ async fn upload_keeps_serving_when_the_tests_change() {
     assert!(proxy.reload().await.expect("a good configuration").refused.is_empty());
     expecting(201);
     let refused = proxy.reload().await.expect("a good configuration").refused;
-    assert_eq!((refused[0].tenant.as_str(), refused[0].step), ("shop", "test"), "{refused:?}");
+    assert_eq!((refused[0].tenant.as_str(), refused[0].step.name()), ("shop", "test"), "{refused:?}");
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (202, 2));
     assert!(upload(&proxy, Wat::answering(203).bytes()).await.expect_err("the tests fail").contains("test `all`"));
     proxy.stop().await;
@@ -205,7 +205,7 @@ async fn unloadable_version_is_replaced_by_the_file_and_reported() {
     assert_eq!((status(&proxy).await, tenant.releases.live().number), (201, 3));
     let entries = tenant.releases.entries();
     assert!(
-        matches!(&entries[1].status, VersionStatus::RolledBack { because } if because.contains("is gone from proxy.state_dir")),
+        matches!(&entries[1].status, VersionStatus::RolledBack { reason } if reason.contains("is gone from proxy.state_dir")),
         "{entries:?}"
     );
 }

@@ -29,7 +29,7 @@ fn check(module: &Wat, moment: Moment, expected: Result<usize, &str>) {
     let module = loaded(&module.bytes(), &limits(), &warm_up(&URLS, moment));
     match (module.warmth(), expected) {
         (Warmth::Warm { requests }, Ok(expected)) => assert_eq!(*requests, expected),
-        (Warmth::Cold { because }, Err(expected)) => assert!(because.contains(expected), "{because}"),
+        (Warmth::Cold { reason }, Err(expected)) => assert!(reason.contains(expected), "{reason}"),
         (found, expected) => panic!("{found:?} instead of {expected:?}"),
     }
 }
@@ -160,10 +160,10 @@ fn warm_up_has_the_budget_of_configure() {
         Err("took more than 600 ms of CPU time (limits.configure_ms)"),
     );
     let module = loaded(&Wat::select_peer("unreachable").bytes(), &limits(), &warm_up(&URLS[..1], Moment::MustNot));
-    assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "none of its decisions gave an answer"));
+    assert!(matches!(module.warmth(), Warmth::Cold { reason } if reason == "none of its decisions gave an answer"));
     let none = warm_up(&["shop.test", "no url"], Moment::MustNot);
     let module = loaded(&Wat::answering(202).bytes(), &limits(), &none);
-    assert!(matches!(module.warmth(), Warmth::Cold { because } if because == "there is no request to decide"));
+    assert!(matches!(module.warmth(), Warmth::Cold { reason } if reason == "there is no request to decide"));
 }
 
 #[test]

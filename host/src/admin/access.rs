@@ -8,7 +8,8 @@ use http::{HeaderMap, Uri, Version, header};
 use parking_lot::Mutex;
 
 use crate::admin::wrong_tokens::WrongTokens;
-use crate::admin::{ApiError, Code, host};
+use crate::admin::{ApiError, host};
+use crate::api::Code;
 use crate::control::ServedToken;
 
 /// Requirements for clients of the API.

@@ -2,119 +2,25 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use pointsman_rules::config::nearest;
-use serde_json::{Value, json};
 
-/// A request that failed. `{"error": {"code": ..., "message": ...}}`
+use crate::api::{Code, Error, ErrorDetails, Step};
+
+/// A request that failed: the parts of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     pub code: Code,
     pub message: String,
     /// The step at which a new version was refused.
-    pub step: Option<&'static str>,
+    pub step: Option<Step>,
     /// The query parameter that was refused.
     pub parameter: Option<String>,
     /// The methods that the path supports, for `Allow`.
     pub allow: Option<String>,
     /// When to retry, for `Retry-After`.
     pub retry_after: Option<Duration>,
-}
-
-/// The kinds of errors, for programs to tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    HostNotAllowed,
-    CrossSite,
-    TooManyWrongTokens,
-    NotFound,
-    MethodNotAllowed,
-    NoSuchTenant,
-    NoSuchVersion,
-    NoSuchModule,
-    NoCandidate,
-    NothingToRollBackTo,
-    AlreadyLive,
-    OnTrial,
-    UpgradeUnderWay,
-    NoStateDir,
-    TooLarge,
-    Refused,
-    ConfigRefused,
-    NotKept,
-    Internal,
-}
-
-impl Code {
-    pub const ALL: [Code; 22] = [
-        Code::BadRequest,
-        Code::Unauthorized,
-        Code::Forbidden,
-        Code::HostNotAllowed,
-        Code::CrossSite,
-        Code::TooManyWrongTokens,
-        Code::NotFound,
-        Code::MethodNotAllowed,
-        Code::NoSuchTenant,
-        Code::NoSuchVersion,
-        Code::NoSuchModule,
-        Code::NoCandidate,
-        Code::NothingToRollBackTo,
-        Code::AlreadyLive,
-        Code::OnTrial,
-        Code::UpgradeUnderWay,
-        Code::NoStateDir,
-        Code::TooLarge,
-        Code::Refused,
-        Code::ConfigRefused,
-        Code::NotKept,
-        Code::Internal,
-    ];
-
-    pub fn name(self) -> &'static str {
-        self.answer().1
-    }
-
-    pub fn status(self) -> StatusCode {
-        self.answer().0
-    }
-
-    /// Whether the client was refused access, regardless of the operation.
-    pub fn is_of_access(self) -> bool {
-        use Code::{CrossSite, Forbidden, HostNotAllowed, TooManyWrongTokens, Unauthorized};
-        matches!(self, Unauthorized | Forbidden | HostNotAllowed | CrossSite | TooManyWrongTokens)
-    }
-
-    fn answer(self) -> (StatusCode, &'static str) {
-        match self {
-            Code::BadRequest => (StatusCode::BAD_REQUEST, "bad-request"),
-            Code::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Code::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            Code::HostNotAllowed => (StatusCode::MISDIRECTED_REQUEST, "host-not-allowed"),
-            Code::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
-            Code::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
-            Code::NotFound => (StatusCode::NOT_FOUND, "not-found"),
-            Code::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-            Code::NoSuchTenant => (StatusCode::NOT_FOUND, "no-such-tenant"),
-            Code::NoSuchVersion => (StatusCode::NOT_FOUND, "no-such-version"),
-            Code::NoSuchModule => (StatusCode::NOT_FOUND, "no-such-module"),
-            Code::NoCandidate => (StatusCode::CONFLICT, "no-candidate"),
-            Code::NothingToRollBackTo => (StatusCode::CONFLICT, "nothing-to-roll-back-to"),
-            Code::AlreadyLive => (StatusCode::CONFLICT, "already-live"),
-            Code::OnTrial => (StatusCode::CONFLICT, "on-trial"),
-            Code::UpgradeUnderWay => (StatusCode::CONFLICT, "upgrade-under-way"),
-            Code::NoStateDir => (StatusCode::CONFLICT, "no-state-dir"),
-            Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Code::Refused => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
-            Code::ConfigRefused => (StatusCode::UNPROCESSABLE_ENTITY, "config-refused"),
-            Code::NotKept => (StatusCode::INTERNAL_SERVER_ERROR, "not-kept"),
-            Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        }
-    }
 }
 
 impl ApiError {
@@ -127,14 +33,9 @@ impl ApiError {
         ApiError { parameter: Some(name.to_owned()), ..ApiError::new(Code::BadRequest, message) }
     }
 
-    pub fn json(&self) -> Value {
-        let mut error = json!({"code": self.code.name(), "message": self.message});
-        if let Some(error) = error.as_object_mut() {
-            let more = [("step", self.step), ("parameter", self.parameter.as_deref())];
-            let more = more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
-            error.extend(more);
-        }
-        json!({"error": error})
+    pub fn body(&self) -> Error {
+        let ApiError { code, message, step, parameter, allow: _, retry_after: _ } = self.clone();
+        Error { error: ErrorDetails { code, message, step, parameter } }
     }
 
     /// Adds the headers that the status requires.

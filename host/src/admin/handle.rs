@@ -1,5 +1,6 @@
 //! Handles a request to the API: checks access, does the operation, sends the answer.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,14 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pointsman_rules::config::Stage;
-use pointsman_wasm::module::{Digest, LARGEST_FILE, Module};
-use serde_json::{Value, json};
+use pointsman_wasm::module::{LARGEST_FILE, Module};
+use serde::Serialize;
 
 use crate::admin::answer::no_such_tenant;
+use crate::admin::describe::Description;
 use crate::admin::routes::Call;
-use crate::admin::{Access, Action, ApiError, Caller, Code, views};
+use crate::admin::{Access, Action, ApiError, Caller, views};
+use crate::api::{self, Code};
 use crate::control::{ChangesFrozen, Control, NoTenant, ReloadError};
 use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
 use crate::tenant::Tenant;
@@ -27,7 +30,6 @@ pub struct Admin {
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-const DESCRIPTION: &str = include_str!("../../../docs/admin-api.json");
 
 /// A response body: its content type and its bytes.
 type Body = (&'static str, Vec<u8>);
@@ -44,16 +46,7 @@ impl Admin {
         let caller = Caller { ip, uri: &uri, version: head.version, headers: &head.headers };
         let call = self.permitted(caller, &method, &uri)?;
         let body = body(session, call.action).await?;
-        match call.action {
-            Action::Metrics => {
-                self.control.refresh_metrics();
-                let text = self.control.metrics.text();
-                let text = text.map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
-                Ok((METRICS, text.into_bytes()))
-            }
-            Action::Describe => Ok((JSON, DESCRIPTION.as_bytes().to_vec())),
-            _ => Ok((JSON, text(&self.done(&call, body).await?))),
-        }
+        self.done(&call, body).await
     }
 
     /// Parses a request and checks that its sender may make it. Nothing of its body has been read yet.
@@ -78,17 +71,23 @@ impl Admin {
     }
 
     /// Does the operation. Builds and file access are slow, so they do not run on a thread that serves.
-    async fn done(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Value, ApiError> {
+    async fn done(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Body, ApiError> {
         let tenant = call.tenant.as_deref().map(|name| self.tenant(name)).transpose()?;
         let no_tenant = || ApiError::new(Code::Internal, "a path without its tenant");
         let control = self.control.clone();
         match call.action {
-            Action::Metrics | Action::Describe => Err(ApiError::new(Code::Internal, "answered before")),
-            Action::ListTenants => {
-                let tenants = control.tenants();
-                Ok(json!({"tenants": tenants.values().map(|tenant| views::summary(tenant)).collect::<Vec<_>>()}))
+            Action::Metrics => {
+                control.refresh_metrics();
+                let text = control.metrics.text();
+                let text = text.map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
+                Ok((METRICS, text.into_bytes()))
             }
-            Action::ShowTenant => Ok(views::details(&*tenant.ok_or_else(no_tenant)?)),
+            Action::Describe => Ok(json(&Description::new())),
+            Action::ListTenants => {
+                let tenants = control.tenants().values().map(|tenant| views::summary(tenant)).collect();
+                Ok(json(&api::TenantList { tenants }))
+            }
+            Action::ShowTenant => Ok(json(&views::details(&*tenant.ok_or_else(no_tenant)?))),
             Action::Upload => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
                 let trial = trial(call, Trial::of(&tenant.config.release))?;
@@ -97,11 +96,31 @@ impl Admin {
                     let message = "an upload has to outlive the process: configure `proxy.state_dir`";
                     return Err(ApiError::new(Code::NoStateDir, message));
                 }
-                upload(control, tenant, position, body, Some(trial)).await
+                has_module(&tenant, position)?;
+                blocking(move || {
+                    let _changing = control.change().map_err(frozen)?;
+                    let uploaded = upload(&control, &tenant.name, position, body, Some(trial))?;
+                    let version = uploaded.version.ok_or_else(|| ApiError::new(Code::Internal, "no version"))?;
+                    uploaded.not_kept.map_or(Ok(()), |error| Err(not_kept(error)))?;
+                    Ok(api::NewVersion {
+                        version: views::version(&version),
+                        stage: trial.stage,
+                        percent: trial.share(),
+                        tests: uploaded.tests,
+                    })
+                })
+                .await
             }
             Action::Validate => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
-                upload(control, tenant, call.number("position")?.unwrap_or(0), body, None).await
+                let position = call.number("position")?.unwrap_or(0);
+                has_module(&tenant, position)?;
+                blocking(move || {
+                    let Uploaded { modules, tests, .. } = upload(&control, &tenant.name, position, body, None)?;
+                    let modules = modules.iter().map(Module::digest).collect();
+                    Ok(api::Validation { valid: true, modules, tests })
+                })
+                .await
             }
             Action::Promote => {
                 let (tenant, to) = (tenant.ok_or_else(no_tenant)?, stage(call, "to")?);
@@ -113,7 +132,8 @@ impl Admin {
                     let _changing = control.change().map_err(frozen)?;
                     let trial = control.publisher.promote(&tenant, to, percent).map_err(no_candidate)?;
                     control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
-                    Ok(json!({"stage": trial.stage, "percent": share(trial), "live": tenant.releases.live().number}))
+                    let live = tenant.releases.live().number;
+                    Ok(api::Promotion { stage: trial.stage, percent: trial.share(), live })
                 })
                 .await
             }
@@ -144,23 +164,20 @@ impl Admin {
                     control.publisher.drain(&tenant, drained);
                     tracing::warn!(tenant = %tenant.name, drained, "requested by an operator");
                     control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
-                    Ok(json!({"drained": drained, "requests_in_flight": tenant.usage.requests.now()}))
+                    Ok(api::DrainState { drained, requests_in_flight: tenant.usage.requests.now() })
                 })
                 .await
             }
             Action::Failures => {
-                let tenants = control.tenants();
-                let of_tenants = tenants.values().flat_map(|tenant| {
-                    let failures = tenant.releases.failures();
-                    failures.iter().map(|failed| (failed.at, views::failure(failed, &tenant.name))).collect::<Vec<_>>()
-                });
-                let of_reloads = control.failures();
-                let of_reloads = of_reloads.iter().map(|failed| (failed.at, views::failed_reload(failed)));
-                let mut all: Vec<_> = of_tenants.chain(of_reloads).collect();
-                all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-                Ok(json!({"failures": all.into_iter().map(|(_, view)| view).collect::<Vec<_>>()}))
+                let mut failures: Vec<api::Failure> = control.failures().iter().map(views::failed_reload).collect();
+                for tenant in control.tenants().values() {
+                    failures
+                        .extend(tenant.releases.failures().iter().map(|failed| views::failure(failed, &tenant.name)));
+                }
+                failures.sort_by_key(|failure| Reverse(failure.at));
+                Ok(json(&api::FailureList { failures }))
             }
-            Action::Reload => blocking(move || Ok(json!(control.reload().map_err(config_refused)?))).await,
+            Action::Reload => blocking(move || control.reload().map_err(config_refused)).await,
         }
     }
 
@@ -190,7 +207,7 @@ impl ServeHttp for Admin {
 
 /// The response to a request that failed.
 pub fn refusal(error: &ApiError) -> Response<Vec<u8>> {
-    let mut response = response(error.code.status(), (JSON, text(&error.json())));
+    let mut response = response(error.code.status(), json(&error.body()));
     error.headers(response.headers_mut());
     response
 }
@@ -208,10 +225,10 @@ fn response(status: StatusCode, (content_type, body): Body) -> Response<Vec<u8>>
     response
 }
 
-fn text(value: &Value) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+fn json(answer: &impl Serialize) -> Body {
+    let mut text = serde_json::to_vec_pretty(answer).unwrap_or_default();
     text.push(b'\n');
-    text
+    (JSON, text)
 }
 
 /// Reads the body of a request, at most as large as a module may be. Empty if the operation takes none.
@@ -262,43 +279,27 @@ fn waits_to_be_asked(head: &RequestHeader) -> bool {
         && expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-async fn blocking(work: impl FnOnce() -> Result<Value, ApiError> + Send + 'static) -> Result<Value, ApiError> {
+/// Runs slow work on a thread of its own.
+async fn blocking<T: Serialize + Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<Body, ApiError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
+        Ok(done) => done.map(|answer| json(&answer)),
         Err(error) => Err(ApiError::new(Code::Internal, error.to_string())),
     }
 }
 
 /// Takes a module through every step; with `trial`, releases it.
-async fn upload(
-    control: Arc<Control>,
-    tenant: Arc<Tenant>,
+fn upload(
+    control: &Control,
+    tenant: &str,
     position: usize,
     body: Vec<u8>,
     trial: Option<Trial>,
-) -> Result<Value, ApiError> {
-    has_module(&tenant, position)?;
-    blocking(move || {
-        let _changing = trial.map(|_| control.change()).transpose().map_err(frozen)?;
-        let done = control.alone(&tenant.name, |tenant| control.publisher.upload(tenant, position, body, trial));
-        let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
-        let Uploaded { modules, tests, version, not_kept: failed } = done.map_err(gone)?.map_err(refused)?;
-        let Some((version, trial)) = version.zip(trial) else {
-            let digests: Vec<Digest> = modules.iter().map(Module::digest).collect();
-            return Ok(json!({"valid": true, "modules": digests, "tests": tests}));
-        };
-        if let Some(error) = failed {
-            return Err(not_kept(error));
-        }
-        let mut view = views::version(&version);
-        if let Some(view) = view.as_object_mut() {
-            view.insert("stage".to_owned(), json!(trial.stage));
-            view.insert("percent".to_owned(), json!(share(trial)));
-            view.insert("tests".to_owned(), json!(tests));
-        }
-        Ok(view)
-    })
-    .await
+) -> Result<Uploaded, ApiError> {
+    let done = control.alone(tenant, |tenant| control.publisher.upload(tenant, position, body, trial));
+    let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
+    done.map_err(gone)?.map_err(refused)
 }
 
 fn frozen(error: ChangesFrozen) -> ApiError {
@@ -329,11 +330,6 @@ fn serves_nobody() -> ApiError {
     ApiError::of_parameter("percent", message)
 }
 
-/// The percentage of clients, if the trial is a canary.
-fn share(trial: Trial) -> Option<u32> {
-    (trial.stage == Stage::Canary).then_some(trial.percent)
-}
-
 fn stage(call: &Call<'_>, parameter: &'static str) -> Result<Option<Stage>, ApiError> {
     let Some(text) = call.parameter(parameter) else { return Ok(None) };
     let found = Stage::ALL.iter().find(|(name, _)| *name == text).map(|(_, stage)| *stage);
@@ -357,7 +353,7 @@ fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
 }
 
 fn refused(refused: Arc<Refused>) -> ApiError {
-    ApiError { step: Some(refused.step.name()), ..ApiError::new(Code::Refused, refused.to_string()) }
+    ApiError { step: Some(refused.step), ..ApiError::new(Code::Refused, refused.to_string()) }
 }
 
 fn not_kept(error: NotKept) -> ApiError {

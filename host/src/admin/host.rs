@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 use pointsman_rules::dns_name::dns_name;
 use pointsman_rules::request::{self, Authority, parse_authority};
 
-use crate::admin::{ApiError, Code};
+use crate::admin::ApiError;
+use crate::api::Code;
 
 /// A host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq)]

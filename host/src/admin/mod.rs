@@ -1,7 +1,9 @@
-//! The admin listener: metrics, and the API that shows and changes a running proxy. `docs/admin-api.json` describes it.
+//! The admin listener: metrics, and the API that shows and changes a running proxy. `docs/admin-api.json` describes it,
+//! made by `describe.rs`.
 
 mod access;
 mod answer;
+mod describe;
 mod handle;
 mod host;
 mod routes;
@@ -9,6 +11,6 @@ mod views;
 mod wrong_tokens;
 
 pub use access::{Access, Caller};
-pub use answer::{ApiError, Code};
+pub use answer::ApiError;
 pub use handle::{Admin, refusal};
 pub use routes::{Action, ROUTES, Route};

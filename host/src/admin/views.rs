@@ -1,83 +1,91 @@
-//! Tenants and failures as JSON, as the API shows them.
+//! Tenants and failures in the form in which the API shows them.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use pointsman_wasm::module::Digest;
-use serde_json::{Value, json};
-
+use crate::api;
 use crate::control::FailedReload;
-use crate::release::{Entry, FailedRelease, Version};
+use crate::release::{Entry, FailedRelease, Version, VersionStatus};
 use crate::tenant::Tenant;
 
 /// A tenant in a list.
-pub fn summary(tenant: &Tenant) -> Value {
+pub fn summary(tenant: &Tenant) -> api::TenantSummary {
     let live = tenant.releases.live();
-    json!({
-        "name": &*tenant.name,
-        "live": live.number,
-        "modules": digests(&live),
-        "candidate": tenant.releases.candidate().map(|candidate| candidate.version),
-        "drained": tenant.is_drained(),
-    })
+    api::TenantSummary {
+        name: tenant.name.to_string(),
+        live: live.number,
+        modules: live.digests().collect(),
+        candidate: tenant.releases.candidate().map(|candidate| candidate.version),
+        drained: tenant.is_drained(),
+    }
 }
 
 /// A tenant in full.
-pub fn details(tenant: &Tenant) -> Value {
-    let mut view = summary(tenant);
-    let (entries, failures) = (tenant.releases.entries(), tenant.releases.failures());
-    let more = json!({
-        "candidate": tenant.releases.candidate(),
-        "versions": entries.iter().rev().map(entry).collect::<Vec<_>>(),
-        "failures": failures.iter().rev().map(|failed| failure(failed, &tenant.name)).collect::<Vec<_>>(),
-        "paths": tenant.config.modules.iter().map(|module| module.path.display().to_string()).collect::<Vec<_>>(),
-    });
-    if let (Some(view), Value::Object(more)) = (view.as_object_mut(), more) {
-        view.extend(more);
+pub fn details(tenant: &Tenant) -> api::TenantDetails {
+    let api::TenantSummary { name, live, modules, candidate: _, drained } = summary(tenant);
+    api::TenantDetails {
+        live,
+        modules,
+        candidate: tenant.releases.candidate(),
+        drained,
+        versions: tenant.releases.entries().iter().rev().map(entry).collect(),
+        failures: tenant.releases.failures().iter().rev().map(|failed| failure(failed, &name)).collect(),
+        paths: tenant.config.modules.iter().map(|module| module.path.display().to_string()).collect(),
+        name,
     }
-    view
 }
 
-pub fn version(version: &Version) -> Value {
-    json!({
-        "version": version.number,
-        "modules": digests(version),
-        "origin": version.origin,
-        "made": time(version.made),
-    })
+pub fn version(version: &Version) -> api::Version {
+    api::Version {
+        version: version.number,
+        modules: version.digests().collect(),
+        origin: version.origin,
+        made: version.made.into(),
+    }
 }
 
 /// A new version of a tenant that was refused.
-pub fn failure(failure: &FailedRelease, tenant: &str) -> Value {
-    json!({
-        "at": time(failure.at),
-        "tenant": tenant,
-        "origin": failure.origin,
-        "step": failure.refused.step.name(),
-        "path": failure.refused.path.display().to_string(),
-        "sha256": failure.refused.digest,
-        "message": failure.refused.to_string(),
-    })
+pub fn failure(failure: &FailedRelease, tenant: &str) -> api::Failure {
+    api::Failure {
+        at: failure.at.into(),
+        tenant: Some(tenant.to_owned()),
+        origin: Some(failure.origin),
+        step: failure.refused.step,
+        path: Some(failure.refused.path.display().to_string()),
+        sha256: failure.refused.digest,
+        message: failure.refused.to_string(),
+    }
 }
 
 /// A configuration that was refused as a whole.
-pub fn failed_reload(failure: &FailedReload) -> Value {
-    json!({"at": time(failure.at), "tenant": null, "step": "config", "message": failure.message})
+pub fn failed_reload(failure: &FailedReload) -> api::Failure {
+    api::Failure {
+        at: failure.at.into(),
+        tenant: None,
+        origin: None,
+        step: api::Step::Config,
+        path: None,
+        sha256: None,
+        message: failure.message.clone(),
+    }
 }
 
-fn entry(entry: &Entry) -> Value {
-    json!({
-        "version": entry.number,
-        "modules": entry.modules,
-        "origin": entry.origin,
-        "made": time(entry.made),
-        "standing": entry.status,
-        "since": time(entry.since),
-    })
+fn entry(entry: &Entry) -> api::VersionEntry {
+    api::VersionEntry {
+        version: api::Version {
+            version: entry.number,
+            modules: entry.modules.clone(),
+            origin: entry.origin,
+            made: entry.made.into(),
+        },
+        state: state(&entry.status),
+        since: entry.since.into(),
+    }
 }
 
-fn digests(version: &Version) -> Vec<Digest> {
-    version.digests().collect()
-}
-
-fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+fn state(status: &VersionStatus) -> api::State {
+    match status {
+        VersionStatus::Live => api::State::Live,
+        VersionStatus::Candidate => api::State::Candidate,
+        VersionStatus::Replaced => api::State::Replaced,
+        VersionStatus::RolledBack { reason } => api::State::RolledBack { reason: reason.clone() },
+        VersionStatus::Aborted { reason } => api::State::Aborted { reason: reason.clone() },
+    }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use http::{Method, StatusCode};
+use http::Method;
 use pointsman_rules::text::{json_pretty, printable_lines};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::api::{self, Code};
 use crate::cli::reach::Reach;
 use crate::cli::{Outcome, answers};
 
@@ -166,18 +168,22 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let longest = Duration::from_secs(arguments.timeout);
     let (status, answer) = runtime.block_on(reach.ask(method, &path, body, longest))?;
     if !status.is_success() {
-        if cannot_be_done(status, &answer) {
-            bail!("{}", answers::error(&answer));
+        let api::Error { error } = read(&answer)?;
+        if cannot_be_done(error.code) {
+            bail!("{}", answers::error(&error));
         }
-        eprintln!("{}", printable_lines(&answers::error(&answer)));
+        eprintln!("{}", printable_lines(&answers::error(&error)));
         return Ok(Outcome::Refused);
     }
     if arguments.json {
         println!("{}", json_pretty(&answer));
     } else {
-        print!("{}", printable_lines(&readable(&arguments.command, &answer)));
+        print!("{}", printable_lines(&readable(&arguments.command, &answer)?));
     }
-    let refusals = answers::refusals(&answer);
+    let refusals = match arguments.command {
+        Command::Reload => answers::refusals(&read(&answer)?),
+        _ => Vec::new(),
+    };
     for refusal in &refusals {
         eprintln!("{}", printable_lines(refusal));
     }
@@ -185,33 +191,34 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// Whether the API could not answer the request, in contrast to refusing it.
-fn cannot_be_done(status: StatusCode, answer: &Value) -> bool {
-    let no_such_path = || answer.pointer("/error/code").and_then(Value::as_str) == Some("not-found");
-    match status {
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::METHOD_NOT_ALLOWED
-        | StatusCode::MISDIRECTED_REQUEST
-        | StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::NOT_FOUND => no_such_path(),
-        _ => status.is_server_error(),
-    }
+fn cannot_be_done(code: Code) -> bool {
+    let no_such_operation = matches!(code, Code::NotFound | Code::MethodNotAllowed);
+    code.is_of_access() || no_such_operation || code.status().is_server_error()
+}
+
+/// Parses an answer. That of a proxy of another version may have another form.
+fn read<T: DeserializeOwned>(answer: &Value) -> anyhow::Result<T> {
+    T::deserialize(answer).context(concat!(
+        "the proxy's answer is not of the form that this program (version ",
+        env!("CARGO_PKG_VERSION"),
+        ") knows: most likely the proxy runs another version; use the `pointsman` that it was started with, or `--json`"
+    ))
 }
 
 /// Formats an answer for people.
-fn readable(command: &Command, answer: &Value) -> String {
-    match command {
-        Command::Tenants => answers::tenants(answer),
-        Command::Show { .. } => answers::tenant(answer),
-        Command::Push { tenant, .. } => answers::pushed(tenant, answer),
-        Command::Validate { tenant, .. } => answers::validated(tenant, answer),
-        Command::Promote { tenant, .. } => answers::promoted(tenant, answer),
-        Command::Abort { tenant } => answers::aborted(tenant, answer),
-        Command::Rollback { tenant, .. } => answers::rolled_back(tenant, answer),
-        Command::Drain { tenant } | Command::Resume { tenant } => answers::drained(tenant, answer),
-        Command::Failures => answers::failures(answer),
-        Command::Reload => answers::reloaded(answer),
-    }
+fn readable(command: &Command, answer: &Value) -> anyhow::Result<String> {
+    Ok(match command {
+        Command::Tenants => answers::tenants(&read(answer)?),
+        Command::Show { .. } => answers::tenant(&read(answer)?),
+        Command::Push { tenant, .. } => answers::pushed(tenant, &read(answer)?),
+        Command::Validate { tenant, .. } => answers::validated(tenant, &read(answer)?),
+        Command::Promote { tenant, .. } => answers::promoted(tenant, &read(answer)?),
+        Command::Abort { tenant } => answers::aborted(tenant, &read(answer)?),
+        Command::Rollback { tenant, .. } => answers::rolled_back(tenant, &read(answer)?),
+        Command::Drain { tenant } | Command::Resume { tenant } => answers::drained(tenant, &read(answer)?),
+        Command::Failures => answers::failures(&read(answer)?),
+        Command::Reload => answers::reloaded(&read(answer)?),
+    })
 }
 
 /// The API request for a command.

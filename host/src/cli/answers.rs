@@ -1,48 +1,49 @@
-//! Formats the admin API's answers for people. A proxy of another version may send more or less than this one: missing
-//! fields are left out, and unknown counters are shown under their own names.
+//! Formats the admin API's answers for people.
 
 use std::fmt::Write as _;
 
-use pointsman_rules::text::printable;
-use serde_json::Value;
+use pointsman_rules::text::{json, printable};
+use pointsman_wasm::module::Digest;
 
+use crate::api;
 use crate::cli::table::Table;
 
 /// `tenants`
-pub fn tenants(answer: &Value) -> String {
+pub fn tenants(list: &api::TenantList) -> String {
     let mut table = Table::new(["NAME", "LIVE", "CANDIDATE", "MODULES", "DRAINED"]);
-    for tenant in list(answer, "tenants") {
-        let candidate = at(tenant, "candidate");
-        let candidate = text(candidate.get("version").unwrap_or(candidate));
-        let drained = if at(tenant, "drained") == &Value::Bool(true) { "yes" } else { "no" };
-        table.row([word(tenant, "name"), word(tenant, "live"), candidate, digests(tenant), drained.to_owned()]);
+    for tenant in &list.tenants {
+        let candidate = tenant.candidate.map(|candidate| candidate.to_string()).unwrap_or_default();
+        let drained = if tenant.drained { "yes" } else { "no" };
+        let (name, live) = (tenant.name.clone(), tenant.live.to_string());
+        table.row([name, live, candidate, digests(&tenant.modules), drained.to_owned()]);
     }
     table.to_string()
 }
 
 /// `show`
-pub fn tenant(answer: &Value) -> String {
-    let mut out = format!("{}: version {} serves", word(answer, "name"), word(answer, "live"));
-    if at(answer, "drained") == &Value::Bool(true) {
+pub fn tenant(tenant: &api::TenantDetails) -> String {
+    let mut out = format!("{}: version {} serves", tenant.name, tenant.live);
+    if tenant.drained {
         out.push_str("; it is drained: new requests get 503");
     }
     out.push('\n');
-    match at(answer, "candidate") {
-        Value::Null => out.push_str("no candidate\n"),
-        candidate => out.push_str(&trial(candidate)),
+    match &tenant.candidate {
+        None => out.push_str("no candidate\n"),
+        Some(candidate) => out.push_str(&trial(candidate)),
     }
     let mut versions = Table::new(["NUMBER", "STATE", "SINCE", "ORIGIN", "MODULES", "REASON"]);
-    for version in list(answer, "versions") {
-        let (standing, because) = standing(at(version, "standing"));
-        let (number, since, origin) = (word(version, "version"), time(version, "since"), word(version, "origin"));
-        versions.row([number, standing, since, origin, digests(version), because]);
+    for entry in &tenant.versions {
+        let (state, reason) = state(&entry.state);
+        let api::Version { version, modules, origin, made: _ } = &entry.version;
+        let (number, since, origin) = (version.to_string(), entry.since.to_string(), origin.name().to_owned());
+        versions.row([number, state.to_owned(), since, origin, digests(modules), reason.to_owned()]);
     }
     let _ = write!(out, "\n{versions}");
-    if list(answer, "failures").next().is_none() {
+    if tenant.failures.is_empty() {
         return out;
     }
     let mut failures = Table::new(["REFUSED", "ORIGIN", "STEP", "MODULE", "MESSAGE"]);
-    for failure in list(answer, "failures") {
+    for failure in &tenant.failures {
         failures.row(cells_of_failure(failure));
     }
     let _ = write!(out, "\n{failures}");
@@ -50,184 +51,131 @@ pub fn tenant(answer: &Value) -> String {
 }
 
 /// `failures`
-pub fn failures(answer: &Value) -> String {
-    if list(answer, "failures").next().is_none() {
+pub fn failures(list: &api::FailureList) -> String {
+    if list.failures.is_empty() {
         return "no version was refused\n".to_owned();
     }
     let mut table = Table::new(["TENANT", "REFUSED", "ORIGIN", "STEP", "MODULE", "MESSAGE"]);
-    for failure in list(answer, "failures") {
+    for failure in &list.failures {
         let [at, origin, step, module, message] = cells_of_failure(failure);
-        table.row([word(failure, "tenant"), at, origin, step, module, message]);
+        table.row([failure.tenant.clone().unwrap_or_default(), at, origin, step, module, message]);
     }
     table.to_string()
 }
 
 /// `push`
-pub fn pushed(tenant: &str, answer: &Value) -> String {
-    let (version, stage) = (word(answer, "version"), word(answer, "stage"));
-    format!("{tenant}: version {version} ({}), stage {stage}{}\n", digests(answer), tests(answer))
+pub fn pushed(tenant: &str, new: &api::NewVersion) -> String {
+    let api::NewVersion { version, stage, percent: _, tests } = new;
+    let modules = digests(&version.modules);
+    format!("{tenant}: version {} ({modules}), stage {}{}\n", version.version, stage.name(), passed(*tests))
 }
 
 /// `validate`
-pub fn validated(tenant: &str, answer: &Value) -> String {
-    format!("{tenant}: a version of {} would pass{}\n", digests(answer), tests(answer))
+pub fn validated(tenant: &str, validation: &api::Validation) -> String {
+    let modules = digests(&validation.modules);
+    format!("{tenant}: a version of {modules} would pass{}\n", passed(validation.tests))
 }
 
 /// `promote`
-pub fn promoted(tenant: &str, answer: &Value) -> String {
-    let (stage, live) = (word(answer, "stage"), word(answer, "live"));
+pub fn promoted(tenant: &str, promotion: &api::Promotion) -> String {
+    let (stage, live) = (promotion.stage.name(), promotion.live);
     format!("{tenant}: the candidate's stage is {stage}; version {live} is live\n")
 }
 
 /// `abort`
-pub fn aborted(tenant: &str, answer: &Value) -> String {
-    format!("{tenant}: the candidate's trial is over; version {} serves\n", word(answer, "live"))
+pub fn aborted(tenant: &str, summary: &api::TenantSummary) -> String {
+    format!("{tenant}: the candidate's trial is over; version {} serves\n", summary.live)
 }
 
 /// `rollback`
-pub fn rolled_back(tenant: &str, answer: &Value) -> String {
-    format!("{tenant}: version {} ({}) serves again\n", word(answer, "version"), digests(answer))
+pub fn rolled_back(tenant: &str, version: &api::Version) -> String {
+    format!("{tenant}: version {} ({}) serves again\n", version.version, digests(&version.modules))
 }
 
 /// `drain` and `resume`
-pub fn drained(tenant: &str, answer: &Value) -> String {
-    let in_flight = word(answer, "requests_in_flight");
-    match at(answer, "drained") {
-        Value::Bool(true) => format!("{tenant}: new requests get 503; requests in flight: {in_flight}\n"),
-        _ => format!("{tenant}: new requests are taken; requests in flight: {in_flight}\n"),
-    }
+pub fn drained(tenant: &str, state: &api::DrainState) -> String {
+    let new = if state.drained { "get 503" } else { "are taken" };
+    format!("{tenant}: new requests {new}; requests in flight: {}\n", state.requests_in_flight)
 }
 
 /// `reload`
-pub fn reloaded(answer: &Value) -> String {
+pub fn reloaded(changes: &api::Changes) -> String {
+    let api::Changes { added, changed, removed, unchanged, released, refused: _ } = changes;
     let mut out = String::new();
-    for what in ["added", "changed", "removed", "released"] {
-        let names: Vec<String> = list(answer, what).map(name).collect();
+    for (what, names) in [("added", added), ("changed", changed), ("removed", removed), ("released", released)] {
         if !names.is_empty() {
             let _ = writeln!(out, "{what}: {}", names.join(", "));
         }
     }
-    let _ = writeln!(out, "unchanged: {}", word(answer, "unchanged"));
+    let _ = writeln!(out, "unchanged: {unchanged}");
     out
 }
 
 /// From `reload`: the tenants whose new version was refused, one a line.
-pub fn refusals(answer: &Value) -> Vec<String> {
-    let refusal = |refused: &Value| {
-        let (step, message) = (word(refused, "step"), lines(&word(refused, "message")));
-        match step.as_str() {
-            "" => format!("refused: {}: {message}", name(refused)),
-            step => format!("refused at the step `{step}`: {}: {message}", name(refused)),
-        }
+pub fn refusals(changes: &api::Changes) -> Vec<String> {
+    let refusal = |refused: &api::RefusedFiles| {
+        format!("refused at the step `{}`: {}: {}", refused.step.name(), refused.tenant, lines(&refused.message))
     };
-    list(answer, "refused").map(refusal).collect()
+    changes.refused.iter().map(refusal).collect()
 }
 
 /// The API's error.
-pub fn error(answer: &Value) -> String {
-    let error = at(answer, "error");
-    let (code, message) = (word(error, "code"), lines(&word(error, "message")));
-    match word(error, "step").as_str() {
-        "" => format!("{code}: {message}"),
-        step => format!("{code} at the step `{step}`: {message}"),
+pub fn error(error: &api::ErrorDetails) -> String {
+    let (code, message) = (error.code.name(), lines(&error.message));
+    match error.step {
+        None => format!("{code}: {message}"),
+        Some(step) => format!("{code} at the step `{}`: {message}", step.name()),
     }
 }
 
 /// A candidate: its stage, its counters and the last differences.
-fn trial(candidate: &Value) -> String {
-    let percent = match at(candidate, "percent") {
-        Value::Null => String::new(),
-        percent => format!(" of {} % of the clients", text(percent)),
-    };
-    let mut out = format!("candidate: version {}, {}{percent}", word(candidate, "version"), word(candidate, "stage"));
-    for (count, value) in candidate.as_object().into_iter().flatten() {
-        if value.is_number() && !["version", "percent"].contains(&count.as_str()) {
-            let _ = write!(out, "; {} {}", printable(count, 64).0, text(value));
-        }
-    }
-    out.push('\n');
-    for difference in list(candidate, "examples") {
-        let (method, authority, path) =
-            (word(difference, "method"), word(difference, "authority"), word(difference, "path"));
+fn trial(candidate: &api::Candidate) -> String {
+    let api::Candidate { version, stage, percent, agreements, declined, differences, failures, skipped, examples } =
+        candidate;
+    let percent = percent.map(|percent| format!(" of {percent} % of the clients")).unwrap_or_default();
+    let mut out = format!(
+        "candidate: version {version}, {}{percent}; agreements {agreements}; declined {declined}; \
+         differences {differences}; failures {failures}; skipped {skipped}\n",
+        stage.name()
+    );
+    for api::Difference { method, authority, path, live, candidate } in examples {
         let _ = writeln!(out, "\n{}", printable(&format!("{method} {authority}{path}"), usize::MAX).0);
-        for side in ["live", "candidate"] {
-            let _ = writeln!(out, "  {side:9}  {}", printable(&text(at(difference, side)), usize::MAX).0);
+        for (side, decision) in [("live", live), ("candidate", candidate)] {
+            let _ = writeln!(out, "  {side:9}  {}", json(decision));
         }
     }
     out
 }
 
 /// A version's state, and the reason, if there is one.
-fn standing(value: &Value) -> (String, String) {
-    match value.as_object().and_then(|object| object.iter().next()) {
-        Some((standing, more)) => (standing.clone(), word(more, "because")),
-        None => (text(value), String::new()),
+fn state(state: &api::State) -> (&'static str, &str) {
+    match state {
+        api::State::Live => ("live", ""),
+        api::State::Candidate => ("candidate", ""),
+        api::State::Replaced => ("replaced", ""),
+        api::State::RolledBack { reason } => ("rolled-back", reason),
+        api::State::Aborted { reason } => ("aborted", reason),
     }
 }
 
-fn cells_of_failure(failure: &Value) -> [String; 5] {
-    let module = match at(failure, "sha256") {
-        Value::Null => word(failure, "path"),
-        digest => short(&text(digest)),
+fn cells_of_failure(failure: &api::Failure) -> [String; 5] {
+    let module = match failure.sha256 {
+        None => failure.path.clone().unwrap_or_default(),
+        Some(digest) => digest.to_string(),
     };
+    let origin = failure.origin.map(|origin| origin.name().to_owned()).unwrap_or_default();
     // A table row is a single line.
-    let message = word(failure, "message").lines().collect::<Vec<_>>().join("; ");
-    [time(failure, "at"), word(failure, "origin"), word(failure, "step"), module, message]
+    let message = failure.message.lines().collect::<Vec<_>>().join("; ");
+    [failure.at.to_string(), origin, failure.step.name().to_owned(), module, message]
 }
 
 /// The number of tests that passed, if there were any.
-fn tests(answer: &Value) -> String {
-    match at(answer, "tests").as_u64() {
-        None | Some(0) => String::new(),
-        Some(tests) => format!("; tests passed: {tests}"),
-    }
+fn passed(tests: usize) -> String {
+    if tests == 0 { String::new() } else { format!("; tests passed: {tests}") }
 }
 
-/// A tenant's name, alone or with details.
-fn name(value: &Value) -> String {
-    let (name, version) = (at(value, "tenant"), at(value, "version"));
-    let name = text(if name.is_null() { value } else { name });
-    let name = printable(&name, usize::MAX).0;
-    if version.is_null() { name } else { format!("{name} (version {})", text(version)) }
-}
-
-fn at<'v>(value: &'v Value, key: &str) -> &'v Value {
-    value.get(key).unwrap_or(&Value::Null)
-}
-
-fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    at(value, key).as_array().into_iter().flatten()
-}
-
-fn word(value: &Value, key: &str) -> String {
-    text(at(value, key))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn digests(value: &Value) -> String {
-    let digests: Vec<String> = list(value, "modules").map(|digest| short(&text(digest))).collect();
-    digests.join(",")
-}
-
-/// The digits of a digest that logs show.
-fn short(digest: &str) -> String {
-    digest.chars().take(12).collect()
-}
-
-/// A time to the second: `2026-11-24T15:38:37Z`.
-fn time(value: &Value, key: &str) -> String {
-    let time = word(value, key);
-    match time.split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => time,
-    }
+fn digests(digests: &[Digest]) -> String {
+    digests.iter().map(Digest::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Text of several lines, without control characters.
@@ -237,47 +185,55 @@ fn lines(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+    /// An answer, as it comes from the proxy.
+    #[track_caller]
+    fn answer<T: DeserializeOwned>(json: Value) -> T {
+        serde_json::from_value(json).expect("an answer")
+    }
+
     #[test]
     fn tenants_are_a_table() {
-        let answer = json!({"tenants": [
+        let list = answer(json!({"tenants": [
             {"name": "cart", "live": 12, "modules": [DIGEST, DIGEST], "candidate": null, "drained": true},
             {"name": "shop", "live": 1, "modules": [DIGEST], "candidate": 2, "drained": false},
-        ]});
+        ]}));
         let expected = "\
 NAME  LIVE  CANDIDATE  MODULES                    DRAINED
 cart  12    -          0123456789ab,0123456789ab  yes
 shop  1     2          0123456789ab               no
 ";
-        assert_eq!(tenants(&answer), expected);
+        assert_eq!(tenants(&list), expected);
     }
 
     #[test]
     fn tenant_is_shown_with_its_candidate_its_versions_and_its_failures() {
-        let answer = json!({
-            "name": "shop", "live": 1, "drained": false, "modules": [DIGEST],
-            "candidate": {"version": 3, "stage": "canary", "percent": 10, "agreements": 5, "differences": 1, "declined": 2,
-                "examples": [{"method": "GET", "authority": "shop.test", "path": "/", "live": {"pass": null}, "candidate": 1}]},
+        let shop = answer(json!({
+            "name": "shop", "live": 1, "drained": false, "modules": [DIGEST], "paths": ["router.wasm"],
+            "candidate": {"version": 3, "stage": "canary", "percent": 10, "agreements": 5, "declined": 2,
+                "differences": 1, "failures": 0, "skipped": 4, "examples": [{"method": "GET", "authority": "shop.test",
+                "path": "/", "live": {"note": "\u{1b}[2J"}, "candidate": 1}]},
             "versions": [
-                {"version": 3, "standing": "candidate", "since": "2026-11-24T15:38:37.123Z", "origin": "upload",
-                    "modules": [DIGEST]},
-                {"version": 2, "standing": {"aborted": {"because": "by order"}}, "since": "2026-11-24T15:38:36.000Z",
-                    "origin": "file", "modules": [DIGEST]},
+                {"version": 3, "state": "candidate", "since": "2026-11-24T15:38:37.123Z", "origin": "upload",
+                    "made": "2026-11-24T15:38:37.123Z", "modules": [DIGEST]},
+                {"version": 2, "state": {"aborted": {"reason": "by order"}}, "since": "2026-11-24T15:38:36.000Z",
+                    "made": "2026-11-24T15:38:36.000Z", "origin": "file", "modules": [DIGEST]},
             ],
-            "failures": [{"at": "2026-11-24T15:38:35.000Z", "origin": "upload", "step": "test", "sha256": DIGEST,
-                "message": "one\ntwo"}],
-        });
+            "failures": [{"at": "2026-11-24T15:38:35.000Z", "tenant": "shop", "origin": "upload", "step": "test",
+                "path": "router.wasm", "sha256": DIGEST, "message": "one\ntwo"}],
+        }));
         let expected = "\
 shop: version 1 serves
-candidate: version 3, canary of 10 % of the clients; agreements 5; declined 2; differences 1
+candidate: version 3, canary of 10 % of the clients; agreements 5; declined 2; differences 1; failures 0; skipped 4
 
 GET shop.test/
-  live       {\"pass\":null}
+  live       {\"note\":\"\\u001b[2J\"}
   candidate  1
 
 NUMBER  STATE      SINCE                 ORIGIN  MODULES       REASON
@@ -287,26 +243,26 @@ NUMBER  STATE      SINCE                 ORIGIN  MODULES       REASON
 REFUSED               ORIGIN  STEP  MODULE        MESSAGE
 2026-11-24T15:38:35Z  upload  test  0123456789ab  one; two
 ";
-        assert_eq!(tenant(&answer), expected);
+        assert_eq!(tenant(&shop), expected);
     }
 
-    /// A proxy of another version may answer like this.
     #[test]
-    fn what_is_missing_is_left_out() {
-        assert_eq!(tenants(&json!({})), "NAME  LIVE  CANDIDATE  MODULES  DRAINED\n");
-        assert!(tenant(&json!({})).contains("no candidate"));
-        assert_eq!(failures(&json!([])), "no version was refused\n");
-        assert_eq!(reloaded(&json!({"unchanged": 1})), "unchanged: 1\n");
-        assert!(refusals(&json!({"refused": []})).is_empty());
-        assert_eq!(error(&Value::Null), ": ");
+    fn failures_of_the_configuration_have_no_tenant() {
+        let list = answer(json!({"failures": [{"at": "2026-11-24T15:38:35.000Z", "tenant": null, "origin": null,
+            "step": "config", "path": null, "sha256": null, "message": "x"}]}));
+        let expected = "\
+TENANT  REFUSED               ORIGIN  STEP    MODULE  MESSAGE
+-       2026-11-24T15:38:35Z  -       config  -       x
+";
+        assert_eq!(failures(&list), expected);
+        assert_eq!(failures(&answer(json!({"failures": []}))), "no version was refused\n");
     }
 
     #[test]
     fn reload_tells_what_changed_and_what_was_refused() {
-        let answer = json!({"added": ["a", "b"], "changed": [], "removed": ["c"], "unchanged": 4,
-            "released": [{"tenant": "d", "version": 7}],
-            "refused": [{"tenant": "e", "step": "build", "message": "not a module\u{1b}[2J"}]});
-        assert_eq!(reloaded(&answer), "added: a, b\nremoved: c\nreleased: d (version 7)\nunchanged: 4\n");
-        assert_eq!(refusals(&answer), ["refused at the step `build`: e: not a module\\u{1b}[2J"]);
+        let changes = answer(json!({"added": ["a", "b"], "changed": [], "removed": ["c"], "unchanged": 4,
+            "released": ["d"], "refused": [{"tenant": "e", "step": "build", "message": "not a module\u{1b}[2J"}]}));
+        assert_eq!(reloaded(&changes), "added: a, b\nremoved: c\nreleased: d\nunchanged: 4\n");
+        assert_eq!(refusals(&changes), ["refused at the step `build`: e: not a module\\u{1b}[2J"]);
     }
 }

@@ -18,12 +18,13 @@ use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
 use pointsman_wasm::module::{Loader, read};
 
+use crate::api::Origin;
 use crate::cli::Outcome;
 use crate::cli::report::{Asked, Report};
 use crate::credentials::Credentials;
 use crate::evaluate::{Question, evaluate};
 use crate::metrics::Metrics;
-use crate::release::{Origin, Version, warm_up};
+use crate::release::{Version, warm_up};
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
 pub const EXAMPLES: &str = "\

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use pointsman_rules::config::ConfigErrors;
-use serde::Serialize;
 
 use crate::control::{ChangesFrozen, PrepareError, lines};
 use crate::credentials::CredentialError;
@@ -32,26 +31,6 @@ pub enum ReloadError {
     Files(Vec<PrepareError>),
     #[error("{}", lines(.0))]
     Tenants(Vec<PrepareError>),
-}
-
-/// The changes that a new configuration made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
-    pub added: Vec<String>,
-    pub changed: Vec<String>,
-    pub removed: Vec<String>,
-    pub unchanged: usize,
-    /// Tenants that got a new version because one of their module files changed.
-    pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the previous version still serves.
-    pub refused: Vec<RefusedFiles>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedFiles {
-    pub tenant: String,
-    pub step: &'static str,
-    pub message: String,
 }
 
 /// A configuration that was refused as a whole.

@@ -10,7 +10,7 @@ mod running;
 mod tenants;
 
 pub use admin_token::ServedToken;
-pub use changes::{Changes, FailedReload, RefusedFiles, ReloadError};
+pub use changes::{FailedReload, ReloadError};
 pub use error::{PrepareError, lines};
 pub use reloadable_files::ReloadableFiles;
 pub use running::{ChangesFrozen, Changing, Control, ControlParts, NoTenant, Routes};

@@ -15,8 +15,9 @@ use parking_lot::MutexGuard;
 use pointsman_rules::config::{self, Config, TenantConfig};
 use pointsman_system::in_parallel::in_parallel;
 
+use crate::api::Changes;
 use crate::control::tenants::{self, Reloaded};
-use crate::control::{Changes, Control, PrepareError, ReloadError, ReloadableFiles};
+use crate::control::{Control, PrepareError, ReloadError, ReloadableFiles};
 use crate::credentials::Credentials;
 use crate::tenant::{Tenant, TenantDeps};
 

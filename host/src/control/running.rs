@@ -14,12 +14,13 @@ use pointsman_rules::config::Config;
 use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
+use crate::api::{Changes, Origin, RefusedFiles};
 use crate::control::reload::{InForce, Read};
-use crate::control::{Changes, FailedReload, RefusedFiles, ReloadError, ReloadableFiles, tenants};
+use crate::control::{FailedReload, ReloadError, ReloadableFiles, tenants};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{CheckTrigger, Origin, Refused, ReleaseManager, ReleaseOutcome};
+use crate::release::{CheckTrigger, Refused, ReleaseManager, ReleaseOutcome};
 use crate::tenant::{Tenant, TenantDeps};
 
 /// Tenants by the hostnames that they claim, for requests to look up.
@@ -176,7 +177,7 @@ impl Control {
                 Ok(Ok(ReleaseOutcome::Unchanged | ReleaseOutcome::Tests(_))) | Err(NoTenant(_)) => {}
                 Ok(Err(refused)) => changes.refused.push(RefusedFiles {
                     tenant: name.clone(),
-                    step: refused.step.name(),
+                    step: refused.step,
                     message: refused.to_string(),
                 }),
             }

@@ -8,10 +8,11 @@ use pointsman_rules::config::{Config, ModuleConfig, Share, TenantConfig};
 use pointsman_system::in_parallel::in_parallel;
 use pointsman_wasm::module::{LoadError, Module};
 
+use crate::api::Origin;
 use crate::control::PrepareError;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{CheckTrigger, LastServed, Origin, Refused, ReleaseManager, Source, Tests, Version};
+use crate::release::{CheckTrigger, LastServed, Refused, ReleaseManager, Source, Tests, Version};
 use crate::tenant::{Modules, Tenant, TenantDeps};
 
 /// Loads all tenants. For each: the tenant, or all that is wrong with it.

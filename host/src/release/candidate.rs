@@ -12,9 +12,9 @@ use pointsman_rules::config::{ReleaseConfig, Stage};
 use pointsman_rules::quota::{Count, Counted};
 use pointsman_rules::stores::Stores;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use twox_hash::XxHash64;
 
+use crate::api::{self, Difference};
 use crate::metrics::TenantMetrics;
 use crate::release::Version;
 use crate::tenant::Tenant;
@@ -59,42 +59,12 @@ pub enum TrialOutcome {
     Skipped,
 }
 
-/// A request on which two versions decided differently.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    pub method: String,
-    pub authority: String,
-    pub path: String,
-    pub live: Value,
-    pub candidate: Value,
-}
-
-/// Progress of a trial.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CandidateReport {
-    pub version: u64,
-    pub stage: Stage,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub percent: Option<u32>,
-    /// In shadow: identical decisions. As a canary: usable decisions.
-    pub agreements: u64,
-    /// As a canary: requests on which it refused to decide, or passed.
-    pub declined: u64,
-    pub differences: u64,
-    /// Decisions that failed: a trap, a spent budget, a refused record.
-    pub failures: u64,
-    /// Requests that the candidate did not decide, because it was still busy or its tenant had no time left.
-    pub skipped: u64,
-    /// The most recent differences.
-    pub examples: Vec<Difference>,
-}
-
 /// The next step that a candidate's counters call for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     GoOn,
-    Promote { because: String },
-    Abort { because: String },
+    Promote { reason: String },
+    Abort { reason: String },
 }
 
 /// Number of differences kept as examples.
@@ -107,6 +77,11 @@ impl Trial {
     /// The trial that a tenant's configuration asks for.
     pub fn of(config: &ReleaseConfig) -> Trial {
         Trial { stage: config.stage, percent: config.canary_percent }
+    }
+
+    /// The percentage of clients, if it is a canary.
+    pub fn share(self) -> Option<u32> {
+        (self.stage == Stage::Canary).then_some(self.percent)
     }
 }
 
@@ -175,25 +150,26 @@ impl Candidate {
     pub fn verdict(&self, config: &ReleaseConfig, now: Instant) -> Verdict {
         let failures = self.failures.load(Ordering::Relaxed);
         if config.abort_failures > 0 && failures >= config.abort_failures {
-            return Verdict::Abort { because: format!("{failures} decisions failed (release.abort_failures)") };
+            return Verdict::Abort { reason: format!("{failures} decisions failed (release.abort_failures)") };
         }
         let agreements = self.agreements.load(Ordering::Relaxed);
         if config.promote_after > 0 && agreements >= config.promote_after {
-            return Verdict::Promote { because: format!("{agreements} good decisions (release.promote_after)") };
+            return Verdict::Promote { reason: format!("{agreements} good decisions (release.promote_after)") };
         }
         let elapsed = now.saturating_duration_since(self.since);
         if !config.promote_after_time.is_zero() && elapsed >= config.promote_after_time && agreements > 0 {
-            let because = format!("{} s and {agreements} good decisions (release.promote_after_ms)", elapsed.as_secs());
-            return Verdict::Promote { because };
+            let reason = format!("{} s and {agreements} good decisions (release.promote_after_ms)", elapsed.as_secs());
+            return Verdict::Promote { reason };
         }
         Verdict::GoOn
     }
 
-    pub fn report(&self) -> CandidateReport {
-        CandidateReport {
+    /// Its progress.
+    pub fn report(&self) -> api::Candidate {
+        api::Candidate {
             version: self.version.number,
             stage: self.trial.stage,
-            percent: (self.trial.stage == Stage::Canary).then_some(self.trial.percent),
+            percent: self.trial.share(),
             agreements: self.agreements.load(Ordering::Relaxed),
             declined: self.declined.load(Ordering::Relaxed),
             differences: self.differences.load(Ordering::Relaxed),
@@ -209,8 +185,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::Origin;
     use crate::metrics::Metrics;
-    use crate::release::Origin;
 
     fn candidate(stage: Stage, number: u64, now: Instant) -> Candidate {
         let metrics = Arc::new(Metrics::new().expect("metrics").tenant("shop"));

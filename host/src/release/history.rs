@@ -7,9 +7,11 @@ use chrono::{DateTime, Utc};
 use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::release::{Origin, Refused, Version};
+use crate::api::Origin;
+use crate::release::{Refused, Version};
 
-/// A version and its state.
+/// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason:
+/// the words of its format, which older programs read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     pub number: u64,
@@ -24,6 +26,7 @@ pub struct Entry {
     pub version: Option<Arc<Version>>,
 }
 
+/// The state of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VersionStatus {
@@ -33,11 +36,13 @@ pub enum VersionStatus {
     Replaced,
     /// It was rolled back.
     RolledBack {
-        because: String,
+        #[serde(rename = "because")]
+        reason: String,
     },
     /// A candidate that never served all clients.
     Aborted {
-        because: String,
+        #[serde(rename = "because")]
+        reason: String,
     },
 }
 
@@ -178,7 +183,7 @@ mod tests {
 
     #[test]
     fn failed_candidates_do_not_evict_the_last_good_version() {
-        let aborted = || VersionStatus::Aborted { because: "x".to_owned() };
+        let aborted = || VersionStatus::Aborted { reason: "x".to_owned() };
         let mut history = history(&[VersionStatus::Replaced, VersionStatus::Live, aborted(), aborted(), aborted()]);
         history.keep(2, None);
         assert_eq!(numbers(&history), [1, 2, 5]);

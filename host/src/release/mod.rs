@@ -17,15 +17,15 @@ mod module_tests;
 mod version;
 mod warm_up;
 
-pub use candidate::{Candidate, CandidateReport, Difference, Trial, TrialOutcome};
+pub use candidate::{Candidate, Trial, TrialOutcome};
 pub use files::{CheckTrigger, Files};
 pub use history::{Entry, FailedRelease, VersionStatus};
 pub use module_tests::{Tests, tests_beside};
 pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, ReleaseOutcome, Source, Uploaded};
-pub use refused::{Refused, Step};
+pub use refused::Refused;
 pub use releases::{CannotRollBack, NoCandidate, VersionState};
 pub use serving::Serving;
 pub use shadow::{Shadow, ShadowJob};
 pub use store::{SavedState, Store, StoreError};
-pub use version::{Origin, Version};
+pub use version::Version;
 pub use warm_up::warm_up;

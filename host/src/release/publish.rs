@@ -9,10 +9,11 @@ use pointsman_system::permits::Permits;
 use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
+use crate::api::Origin;
 use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
 use crate::release::store::{SavedState, Store, StoreError};
-use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Origin, Refused, Trial, Version, warm_up};
+use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Refused, Trial, Version, warm_up};
 use crate::tenant::Tenant;
 
 /// Prepares versions and saves the state that outlives the process.

@@ -6,17 +6,10 @@ use std::path::{Path, PathBuf};
 use pointsman_rules::config::TenantConfig;
 use pointsman_wasm::module::{Digest, LoadError, LoadStep};
 
+use crate::api::Step;
 use crate::release::module_tests::TestError;
 use crate::release::store::StoreError;
 use crate::tenant::Tenant;
-
-/// A step between reading a module's file and serving it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Load(LoadStep),
-    Test,
-    Keep,
-}
 
 /// A new version that failed a step.
 #[derive(Debug)]
@@ -31,7 +24,7 @@ pub struct Refused {
 impl Refused {
     pub(super) fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
         Refused {
-            step: Step::Load(error.step()),
+            step: error.step().into(),
             path: path.to_owned(),
             digest,
             message: pointsman_rules::text::chain(error),
@@ -50,7 +43,7 @@ impl Refused {
     /// The tenant has no module at this position.
     pub(super) fn no_position(config: &TenantConfig, position: usize) -> Refused {
         let message = format!("the tenant has {} modules; none is at position {position}", config.modules.len());
-        Refused { step: Step::Load(LoadStep::Read), path: PathBuf::new(), digest: None, message }
+        Refused { step: Step::Read, path: PathBuf::new(), digest: None, message }
     }
 }
 
@@ -62,15 +55,13 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-impl Step {
-    pub fn name(self) -> &'static str {
-        match self {
-            Step::Load(LoadStep::Read) => "read",
-            Step::Load(LoadStep::Build) => "build",
-            Step::Load(LoadStep::Limits) => "limits",
-            Step::Load(LoadStep::Configure) => "configure",
-            Step::Test => "test",
-            Step::Keep => "keep",
+impl From<LoadStep> for Step {
+    fn from(step: LoadStep) -> Step {
+        match step {
+            LoadStep::Read => Step::Read,
+            LoadStep::Build => Step::Build,
+            LoadStep::Limits => Step::Limits,
+            LoadStep::Configure => Step::Configure,
         }
     }
 }

@@ -10,15 +10,14 @@ use parking_lot::{Mutex, MutexGuard};
 use pointsman_rules::config::{ReleaseConfig, Stage};
 use pointsman_wasm::module::Module;
 
+use crate::api::{self, Origin};
 use crate::metrics::TenantMetrics;
 use crate::release::candidate::Verdict;
 use crate::release::files::{Files, LastCheck};
 use crate::release::history::{FailedRelease, History};
 use crate::release::serving::Probation;
 use crate::release::store::SavedState;
-use crate::release::{
-    Candidate, CandidateReport, Entry, Origin, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus,
-};
+use crate::release::{Candidate, Entry, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -111,10 +110,10 @@ impl VersionState {
         for mut entry in saved.versions {
             entry.status = match entry.status {
                 VersionStatus::Live => {
-                    VersionStatus::RolledBack { because: format!("it could not be loaded again: {why}") }
+                    VersionStatus::RolledBack { reason: format!("it could not be loaded again: {why}") }
                 }
                 VersionStatus::Candidate => {
-                    VersionStatus::Aborted { because: "the live version could not be loaded".to_owned() }
+                    VersionStatus::Aborted { reason: "the live version could not be loaded".to_owned() }
                 }
                 other => other,
             };
@@ -169,7 +168,7 @@ impl VersionState {
         self.history.lock().failures().cloned().collect()
     }
 
-    pub fn candidate(&self) -> Option<CandidateReport> {
+    pub fn candidate(&self) -> Option<api::Candidate> {
         self.serving.load().candidate.as_ref().map(|candidate| candidate.report())
     }
 
@@ -202,12 +201,12 @@ impl VersionState {
         &self,
         to: Option<Stage>,
         percent: Option<u32>,
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) -> Result<Trial, NoCandidate> {
         let mut history = self.history.lock();
         let candidate = self.serving.load().candidate.clone().ok_or(NoCandidate)?;
-        Ok(self.promote_in(&mut history, &candidate, (to, percent), because, config))
+        Ok(self.promote_in(&mut history, &candidate, (to, percent), reason, config))
     }
 
     fn promote_in(
@@ -215,7 +214,7 @@ impl VersionState {
         history: &mut MutexGuard<'_, History>,
         candidate: &Candidate,
         (to, percent): (Option<Stage>, Option<u32>),
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) -> Trial {
         let percent = percent.unwrap_or(config.canary_percent);
@@ -224,7 +223,7 @@ impl VersionState {
             Stage::Shadow | Stage::Canary | Stage::Live => Stage::Live,
         };
         let trial = Trial { stage: to.unwrap_or(next), percent };
-        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = trial.stage.name(), because,
+        tracing::info!(tenant = %self.tenant, version = candidate.version.number, stage = trial.stage.name(), reason,
             "promoted");
         let serving = Serving { candidate: None, ..Serving::clone(&self.serving.load()) };
         self.advance(history, serving, &candidate.version, trial, config);
@@ -232,10 +231,10 @@ impl VersionState {
     }
 
     /// Aborts the candidate's trial.
-    pub fn abort(&self, because: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
+    pub fn abort(&self, reason: &str, config: &ReleaseConfig) -> Result<(), NoCandidate> {
         let mut history = self.history.lock();
         let mut serving = Serving::clone(&self.serving.load());
-        if !self.end_trial(&mut history, &mut serving, because) {
+        if !self.end_trial(&mut history, &mut serving, reason) {
             return Err(NoCandidate);
         }
         self.swap(&mut history, serving, config);
@@ -257,21 +256,21 @@ impl VersionState {
     }
 
     /// Rolls back to a version.
-    pub fn roll_back(&self, version: &Arc<Version>, because: &str, config: &ReleaseConfig) {
-        self.roll_back_in(&mut self.history.lock(), version, because, config);
+    pub fn roll_back(&self, version: &Arc<Version>, reason: &str, config: &ReleaseConfig) {
+        self.roll_back_in(&mut self.history.lock(), version, reason, config);
     }
 
     fn roll_back_in(
         &self,
         history: &mut MutexGuard<'_, History>,
         version: &Arc<Version>,
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) {
         let mut serving = Serving::clone(&self.serving.load());
-        tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, because, "rolled back");
+        tracing::warn!(tenant = %self.tenant, from = serving.live.number, to = version.number, reason, "rolled back");
         self.end_trial(history, &mut serving, &format!("rolled back to version {}", version.number));
-        history.set(&serving.live, VersionStatus::RolledBack { because: because.to_owned() });
+        history.set(&serving.live, VersionStatus::RolledBack { reason: reason.to_owned() });
         serving.live.keep_instances(false);
         self.swap(history, Serving { live: version.clone(), candidate: None, probation: None }, config);
     }
@@ -283,7 +282,7 @@ impl VersionState {
         serving: &Serving,
         version: &Version,
         outcome: TrialOutcome,
-        because: &str,
+        reason: &str,
         config: &ReleaseConfig,
     ) {
         let is_failure = matches!(outcome, TrialOutcome::Failed);
@@ -303,8 +302,8 @@ impl VersionState {
         let mut history = self.history.lock();
         // Another decision or an operator may have changed the live version first.
         if self.live().number == version.number {
-            let because = format!("{failures} decisions failed (release.rollback_failures), the last: {because}");
-            self.roll_back_in(&mut history, &probation.previous, &because, config);
+            let reason = format!("{failures} decisions failed (release.rollback_failures), the last: {reason}");
+            self.roll_back_in(&mut history, &probation.previous, &reason, config);
             self.metrics.release("rolled-back");
         }
     }
@@ -323,11 +322,11 @@ impl VersionState {
         }
         match verdict {
             Verdict::GoOn => {}
-            Verdict::Promote { because } => {
-                self.promote_in(&mut history, candidate, (None, None), &because, config);
+            Verdict::Promote { reason } => {
+                self.promote_in(&mut history, candidate, (None, None), &reason, config);
             }
-            Verdict::Abort { because } => {
-                self.end_trial(&mut history, &mut serving, &because);
+            Verdict::Abort { reason } => {
+                self.end_trial(&mut history, &mut serving, &reason);
                 self.swap(&mut history, serving, config);
             }
         }
@@ -378,11 +377,11 @@ impl VersionState {
         self.swap(history, serving, config);
     }
 
-    fn end_trial(&self, history: &mut MutexGuard<'_, History>, serving: &mut Serving, because: &str) -> bool {
+    fn end_trial(&self, history: &mut MutexGuard<'_, History>, serving: &mut Serving, reason: &str) -> bool {
         let Some(candidate) = serving.candidate.take() else { return false };
-        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, because, "trial ended");
+        tracing::warn!(tenant = %self.tenant, version = candidate.version.number, reason, "trial ended");
         self.metrics.release("aborted");
-        history.set(&candidate.version, VersionStatus::Aborted { because: because.to_owned() });
+        history.set(&candidate.version, VersionStatus::Aborted { reason: reason.to_owned() });
         candidate.version.keep_instances(false);
         true
     }

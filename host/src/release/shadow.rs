@@ -8,9 +8,10 @@ use pointsman_rules::inputs::Inputs;
 use pointsman_rules::quota::Counted;
 
 use crate::answer::Failure;
+use crate::api::Difference;
 use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
-use crate::release::{Candidate, Difference, TrialOutcome};
+use crate::release::{Candidate, TrialOutcome};
 use crate::tenant::{PolicySnapshot, Tenant};
 
 /// Limit on requests queued for the candidates of all tenants.

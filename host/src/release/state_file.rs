@@ -92,7 +92,8 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::{Entry, Origin, VersionStatus};
+    use crate::api::Origin;
+    use crate::release::{Entry, VersionStatus};
 
     fn state() -> SavedState {
         let entry = |number, status| Entry {
@@ -164,6 +165,17 @@ mod tests {
         // Those older programs also read the new format.
         let new: SavedState = serde_json::from_slice(&encode(&state()).expect("a file")).expect("readable");
         assert_eq!(new.live().map(|entry| entry.number), Some(2));
+    }
+
+    #[test]
+    fn state_and_reason_have_the_words_of_the_format() {
+        let mut saved = state();
+        saved.versions[0].status = VersionStatus::RolledBack { reason: "x".to_owned() };
+        let file = encode(&saved).expect("a file");
+        let value: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+        assert_eq!(value["versions"][0]["standing"]["rolled-back"]["because"], "x");
+        assert_eq!(value["versions"][1]["standing"], "live");
+        assert_eq!(decode(&file).expect("readable").versions[0].status, saved.versions[0].status);
     }
 
     #[test]

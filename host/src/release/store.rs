@@ -279,7 +279,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::release::Origin;
+    use crate::api::Origin;
 
     fn state_of(modules: &[&[u8]]) -> SavedState {
         let entry = Entry {
@@ -287,7 +287,7 @@ mod tests {
             modules: modules.iter().map(|module| Digest::of(module)).collect(),
             origin: Origin::Upload,
             made: Utc::now(),
-            status: VersionStatus::RolledBack { because: "x".to_owned() },
+            status: VersionStatus::RolledBack { reason: "x".to_owned() },
             since: Utc::now(),
             version: None,
         };
@@ -304,7 +304,7 @@ mod tests {
         let store = Store::open(folder.path()).expect("a store");
         let found = store.saved_state("shop").expect("readable").expect("there");
         assert_eq!((found.last_number, found.versions[0].number), (7, 3));
-        assert_eq!(found.versions[0].status, VersionStatus::RolledBack { because: "x".to_owned() });
+        assert_eq!(found.versions[0].status, VersionStatus::RolledBack { reason: "x".to_owned() });
         assert_eq!(store.get(found.versions[0].modules[0]).expect("saved"), b"one");
     }
 

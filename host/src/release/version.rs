@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use pointsman_wasm::module::{Digest, Module};
-use serde::{Deserialize, Serialize};
 
+use crate::api::Origin;
 use crate::release::Entry;
 
 /// All modules of a tenant, which serve together.
@@ -16,20 +16,6 @@ pub struct Version {
     pub made: DateTime<Utc>,
     /// Whether any of the modules reads the observations of upstreams.
     pub watches_upstreams: bool,
-}
-
-/// Where a version came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// The files, when the proxy started.
-    Start,
-    /// The configuration, when it was reloaded.
-    Config,
-    /// A module file that changed.
-    File,
-    /// The admin API.
-    Upload,
 }
 
 impl Version {
@@ -50,16 +36,5 @@ impl Version {
     /// Starts keeping instances when the version begins to serve, or drops them when it stops serving.
     pub(super) fn keep_instances(&self, keep: bool) {
         self.modules.iter().for_each(|module| module.keep_instances(keep));
-    }
-}
-
-impl Origin {
-    pub fn name(self) -> &'static str {
-        match self {
-            Origin::Start => "start",
-            Origin::Config => "config",
-            Origin::File => "file",
-            Origin::Upload => "upload",
-        }
     }
 }

@@ -113,7 +113,7 @@ fn exit_code_distinguishes_a_refusal_from_no_answer() {
 
 #[test]
 fn partly_refused_reload_ends_with_3() {
-    const PARTLY: &str = r#"{"added": ["a"], "changed": [], "removed": [], "unchanged": 1,
+    const PARTLY: &str = r#"{"added": ["a"], "changed": [], "removed": [], "unchanged": 1, "released": [],
         "refused": [{"tenant": "b", "step": "build", "message": "not a module"}]}"#;
     let folder = folder("[admin]");
     answering(&folder.path().join("pointsman.sock"), "200 OK", PARTLY);
@@ -121,6 +121,28 @@ fn partly_refused_reload_ends_with_3() {
     assert_eq!(admin(3, folder.path(), &["reload"]), output);
     let (printed, _) = admin(3, folder.path(), &["reload", "--json"]);
     assert_eq!(crate::cli::json(&printed)["refused"][0]["tenant"], "b");
+}
+
+#[test]
+fn answer_of_another_version_is_an_error_that_says_so() {
+    let folder = folder("[admin]");
+    answering(&folder.path().join("pointsman.sock"), "200 OK", r#"{"tenants": [{"name": "shop"}]}"#);
+    let (printed, errors) = admin(1, folder.path(), &["tenants"]);
+    assert_eq!(printed, "");
+    assert!(errors.contains("most likely the proxy runs another version"), "{errors}");
+    assert!(errors.contains("missing field `live`"), "{errors}");
+    let (printed, _) = admin(0, folder.path(), &["tenants", "--json"]);
+    assert_eq!(crate::cli::json(&printed)["tenants"][0]["name"], "shop");
+}
+
+/// Whether a part was refused cannot be seen then.
+#[test]
+fn reload_of_another_version_is_an_error_even_as_json() {
+    let folder = folder("[admin]");
+    answering(&folder.path().join("pointsman.sock"), "200 OK", r#"{"unchanged": 1}"#);
+    let (printed, errors) = admin(1, folder.path(), &["reload", "--json"]);
+    assert_eq!(crate::cli::json(&printed)["unchanged"], 1);
+    assert!(errors.contains("most likely the proxy runs another version"), "{errors}");
 }
 
 #[test]

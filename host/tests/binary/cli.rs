@@ -183,7 +183,7 @@ fn decide_shows_a_refusal_and_ends_with_3() {
     );
     let refused = &json(&printed)["outcome"]["refused"];
     assert_eq!((&refused["code"], &refused["client_gets_status"]), (&"decision-refused".into(), &500.into()));
-    assert!(refused["because"].as_str().is_some_and(|cause| cause.contains("`peer.address`: `127.1:80`")), "{refused}");
+    assert!(refused["reason"].as_str().is_some_and(|cause| cause.contains("`peer.address`: `127.1:80`")), "{refused}");
 }
 
 #[test]

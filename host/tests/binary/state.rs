@@ -57,10 +57,7 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
         std::fs::write(&file, &damaged).expect("written");
         let proxy = site.start();
         let error = proxy.output.lines().find(|line| line.contains("ERROR")).expect("an error");
-        assert!(
-            error.contains("shop.json`: ") && error.contains(why) && error.contains("shop.json.damaged"),
-            "{error}"
-        );
+        assert!(error.contains("shop.json`: ") && error.contains(why) && error.contains(".damaged\""), "{error}");
         assert_eq!(get_of(proxy.address(), "shop.test").1, "fixed", "its file serves");
         assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "other tenants are unaffected");
         assert_eq!(std::fs::read(&aside).expect("set aside"), damaged);
@@ -147,8 +144,8 @@ fn order_that_cannot_be_saved_reports_an_error() {
     let not_kept = |arguments: &[&str], now: &str| {
         let (printed, errors) = site.admin(1, arguments);
         let expected = format!(
-            "error: not-kept: done, but not saved: {now} now; after a restart: the configured files serve; it is tried again \
-             every second: cannot use `{}`: ",
+            "error: not-kept: done, but not saved: {now} now; after a restart: the configured files serve; saving is \
+             retried every second: cannot use `{}`: ",
             state_of(&site, "shop").display()
         );
         assert!(errors.starts_with(&expected) && printed.is_empty(), "{errors}");

@@ -39,7 +39,7 @@ pub enum Configure {
     /// It was called in the build: an instance starts with the state that it left.
     Snapshot,
     /// It is called in each instance, since no snapshot can be made.
-    EachInstance { because: String },
+    EachInstance { reason: String },
 }
 
 /// Whether instances start with the state that a first decision leaves.
@@ -53,7 +53,7 @@ pub enum Warmth {
     },
     /// Warming up was tried, without success.
     Cold {
-        because: String,
+        reason: String,
     },
 }
 
@@ -66,7 +66,7 @@ pub enum Rewinding {
     NotTried,
     Possible,
     Impossible {
-        because: String,
+        reason: String,
     },
 }
 
@@ -97,7 +97,7 @@ impl Artefact {
         };
         let (component, rewinding) = match &instrumented {
             Ok(component) => (component.as_slice(), Rewinding::Possible),
-            Err(because) => (component, Rewinding::Impossible { because: because.clone() }),
+            Err(reason) => (component, Rewinding::Impossible { reason: reason.clone() }),
         };
         let code = CompiledCode::compile(engine, component).map_err(not_compiled)?;
         Ok(Artefact { facts: Facts { rewinding, ..facts }, code })

@@ -69,7 +69,7 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
     let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, rewinding, log };
     if let Some(warm_up) = source.warm_up {
         let made = match &facts.configure {
-            Configure::EachInstance { because } => Err(because.clone()),
+            Configure::EachInstance { reason } => Err(reason.clone()),
             Configure::Absent | Configure::Snapshot => {
                 let warm = AssertUnwindSafe(|| warm(builds, warm_up, &component, &facts));
                 catch_unwind(warm).unwrap_or_else(|_| Err(UNKNOWN.to_owned()))
@@ -77,7 +77,7 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
         };
         match made {
             Ok(artefact) => return Ok(artefact),
-            Err(because) => facts.warmth = Warmth::Cold { because },
+            Err(reason) => facts.warmth = Warmth::Cold { reason },
         }
     }
     let artefact = Artefact::compile(engine, &component, facts)?;
@@ -157,14 +157,14 @@ impl From<LoadError> for NoSnapshot {
 impl Configuring<'_> {
     /// The component to serve, how `configure` is handled, and the lines that it logged.
     fn made(&self, component: Vec<u8>) -> Result<(Vec<u8>, Configure, Vec<String>), LoadError> {
-        let because = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
+        let reason = match catch_unwind(AssertUnwindSafe(|| self.snapshot(&component))) {
             Ok(Ok((component, log))) => return Ok((component, Configure::Snapshot, log)),
             Ok(Err(NoSnapshot::Refused(error))) => return Err(error),
-            Ok(Err(NoSnapshot::Impossible(because))) => because,
+            Ok(Err(NoSnapshot::Impossible(reason))) => reason,
             Err(_) => UNKNOWN.to_owned(),
         };
         let log = logged(&mut self.configured(&component)?.0);
-        Ok((component, Configure::EachInstance { because }, log))
+        Ok((component, Configure::EachInstance { reason }, log))
     }
 
     /// Calls `configure` and makes a component of the state that it leaves.

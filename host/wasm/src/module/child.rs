@@ -63,7 +63,7 @@ fn warm_or_cold(
     match error {
         LoadError::BuildTime { .. } | LoadError::BuildDied { .. } | LoadError::Builder { .. } => {
             let mut artefact = build(&Source { warm_up: None, ..*source })?;
-            artefact.facts.warmth = Warmth::Cold { because: error.to_string() };
+            artefact.facts.warmth = Warmth::Cold { reason: error.to_string() };
             Ok(artefact)
         }
         error => Err(error),
@@ -194,7 +194,7 @@ mod tests {
             None => Ok(built()),
         };
         let artefact = warm_or_cold(&source, died).expect("the cold one");
-        assert!(matches!(artefact.facts.warmth, Warmth::Cold { because } if because.contains("120 s of CPU time")));
+        assert!(matches!(artefact.facts.warmth, Warmth::Cold { reason } if reason.contains("120 s of CPU time")));
         let refused = warm_or_cold(&source, |_| Err(LoadError::NotWasm));
         assert!(matches!(refused, Err(LoadError::NotWasm)), "it is the module's own fault");
         let cold = Source { warm_up: None, ..source };

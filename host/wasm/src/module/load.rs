@@ -201,16 +201,16 @@ impl Loader {
         for line in &artefact.facts.log {
             tracing::info!(target: "pointsman::module", %module, "configure: {line}");
         }
-        if let Configure::EachInstance { because } = &artefact.facts.configure {
-            tracing::warn!(%module, because, "no snapshot can be made: `configure` is called in each decision");
+        if let Configure::EachInstance { reason } = &artefact.facts.configure {
+            tracing::warn!(%module, reason, "no snapshot can be made: `configure` is called in each decision");
         }
         match &artefact.facts.warmth {
             Warmth::NotWanted => {}
             Warmth::Warm { requests } => tracing::info!(%module, requests, "its instances start warm"),
-            Warmth::Cold { because } => tracing::info!(%module, because, "its instances start cold"),
+            Warmth::Cold { reason } => tracing::info!(%module, reason, "its instances start cold"),
         }
-        if let Rewinding::Impossible { because } = &artefact.facts.rewinding {
-            tracing::info!(%module, because, "its instances cannot be rewound: each decision makes a new one");
+        if let Rewinding::Impossible { reason } = &artefact.facts.rewinding {
+            tracing::info!(%module, reason, "its instances cannot be rewound: each decision makes a new one");
         }
         match self.cache.as_ref().map(|cache| cache.put(key, &artefact)) {
             None => Ok(compiled),

@@ -129,12 +129,12 @@ const FROM_SNAPSHOT: &str = "from the warm snapshot";
 
 /// Why no request can be used.
 fn none_of(all: &[ColdDecision]) -> String {
-    let because = match all.iter().any(|decided| decided.report.is_answer()) {
+    let reason = match all.iter().any(|decided| decided.report.is_answer()) {
         _ if all.is_empty() => "there is no request to decide",
         true => "each of its decisions read the clock, `random`, `shared` or `upstreams`",
         false => "none of its decisions gave an answer",
     };
-    because.to_owned()
+    reason.to_owned()
 }
 
 /// A component that can decide.
