@@ -6,6 +6,7 @@ use pointsman_rules::check::{Refusal, check};
 use pointsman_rules::checked::CheckedDecision;
 use pointsman_rules::contract;
 use pointsman_rules::decision_cache::Lookup;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::quota::{Change, Outcome};
 use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::Module;
@@ -116,7 +117,7 @@ fn evaluate_within_quota(
 ) -> Result<Action, Failure> {
     let (tenant, start) = (question.tenant, Instant::now());
     if tenant.usage.cpu.is_over(start) {
-        tenant.metrics.over_budget("cpu_percent");
+        tenant.metrics.over_budget(LimitKey::CpuPercent);
         return Err(OverQuota::Cpu { percent: tenant.usage.cpu_percent }.into());
     }
     let Some(admission) = tenant.usage.breaker.admit(start) else { return Err(Failure::BreakerOpen) };
@@ -222,11 +223,11 @@ fn note(
         tenant.metrics.over_budget(key);
     }
     if report.log_cut {
-        tenant.metrics.over_budget("log_bytes");
+        tenant.metrics.over_budget(LimitKey::LogBytes);
     }
     let refused = tenant.stores.shared.take_refused();
     if refused > 0 {
-        tenant.metrics.over_budget_times("shared_bytes", refused);
+        tenant.metrics.over_budget_times(LimitKey::SharedBytes, refused);
     }
     on_called(module, report);
 }

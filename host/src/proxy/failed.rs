@@ -6,6 +6,7 @@ use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
 use pointsman_rules::contract;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::retry::{self, Body, Failed, Idempotent, Progress, Time};
 
 use crate::answer::Failure;
@@ -58,7 +59,7 @@ pub fn note_attempt(session: &Session, ctx: &mut Context, what: FailureFacts, de
             tenant.stores.upstreams.failed(&under_way, Instant::now());
         }
         if !retry && ctx.attempts >= tenant.config.limits.of_any().attempts {
-            tenant.metrics.over_budget("attempts");
+            tenant.metrics.over_budget(LimitKey::Attempts);
         }
     }
     if retry {

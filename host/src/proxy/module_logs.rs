@@ -1,6 +1,7 @@
 //! Writes the lines that modules log to the diagnostics.
 
 use pointsman_rules::contract;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_wasm::call::CallReport;
 use pointsman_wasm::module::Module;
 
@@ -14,7 +15,7 @@ pub fn tell(tenant: &Tenant, module: &Module, report: &CallReport) {
         }
         let name = &*tenant.name;
         let Some(dropped) = tenant.usage.may_log(line.message.len(), report.end) else {
-            tenant.metrics.over_budget("log_bytes_per_s");
+            tenant.metrics.over_budget(LimitKey::LogBytesPerS);
             continue;
         };
         if dropped > 0 {

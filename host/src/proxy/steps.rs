@@ -11,6 +11,7 @@ use pingora::{Error, ErrorType, Result};
 use pointsman_rules::check::{SocketError, Target};
 use pointsman_rules::checked::Route;
 use pointsman_rules::contract;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::request::{self, check_http2_head};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_system::memory::MemoryWatch;
@@ -117,7 +118,7 @@ impl Proxy {
         let limit = tenant.config.quota.concurrent_requests;
         ctx.counted = tenant.usage.requests.enter(limit);
         if ctx.counted.is_none() {
-            tenant.metrics.over_budget("concurrent_requests");
+            tenant.metrics.over_budget(LimitKey::ConcurrentRequests);
             return Err(Failure::TooManyRequests { limit });
         }
         if tenant.is_drained() {
@@ -195,7 +196,7 @@ impl Proxy {
         let decision = match tenant.usage.turn().await {
             Ok(_turn) => decide(question, released, &mut served.next_module, seen),
             Err(over) => {
-                tenant.metrics.over_budget("concurrent_decisions");
+                tenant.metrics.over_budget(LimitKey::ConcurrentDecisions);
                 fall_back(question, None, over.into(), seen)
             }
         };
@@ -255,7 +256,7 @@ impl Proxy {
             LookupPolicy { egress: tenant.egress(), unreachable: &tenant.unreachable, lookups: &tenant.usage.lookups };
         let addresses = self.resolver.addresses(host, port, family, &may).await;
         if let Err(ResolveError::TooMany(_)) = addresses {
-            tenant.metrics.over_budget("lookups_per_s");
+            tenant.metrics.over_budget(LimitKey::LookupsPerS);
         }
         let mut addresses = addresses?.into_iter();
         let first = addresses.next().ok_or_else(|| ResolveError::NoAddress(host.clone()))?;
@@ -271,7 +272,7 @@ impl Proxy {
         let mut idle_timeout = route.peer.timeouts.idle;
         if tenant.usage.other_connections() >= tenant.usage.connections_kept && !idle_timeout.is_zero() {
             // An idle connection may still be reused, but neither that nor a new one is kept afterwards.
-            tenant.metrics.over_budget("connections");
+            tenant.metrics.over_budget(LimitKey::Connections);
             idle_timeout = Duration::ZERO;
         }
         let known = prepared(route, idle_timeout, &tenant.usage.connections);
@@ -300,10 +301,10 @@ impl Proxy {
         let tenant = &served.tenant;
         let PoolKey { key: pool_key, found } = tenant.pool_keys.key(&route.peer);
         if found == Found::TableAnew {
-            tenant.metrics.over_budget("peers");
+            tenant.metrics.over_budget(LimitKey::Peers);
         }
         if found != Found::Known && !tenant.usage.may_negotiate(route.peer.connection.http.alpn) {
-            tenant.metrics.over_budget("peers");
+            tenant.metrics.over_budget(LimitKey::Peers);
             return Err(OverQuota::Peers { limit: tenant.config.quota.peers }.into());
         }
         let credentials = &served.terms.granted.credentials;
