@@ -8,6 +8,7 @@ use pointsman_rules::check::Refusal;
 use pointsman_rules::config::FailureAnswer;
 use pointsman_rules::contract::{Failure as AttemptFailure, Stage};
 use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::request::Refusal as DoorRefusal;
 use pointsman_wasm::call::CallError;
 
@@ -42,7 +43,7 @@ pub enum Failure {
     OverQuota(#[from] OverQuota),
     #[error("the modules failed too often in a row and are not called for now (breaker)")]
     BreakerOpen,
-    #[error("the tenant has more than {limit} requests in flight (quota.concurrent_requests)")]
+    #[error("the tenant has more than {limit} requests in flight ({})", LimitKey::ConcurrentRequests)]
     TooManyRequests { limit: usize },
     #[error("the tenant is drained: it takes no new requests until an operator resumes it")]
     Drained,
@@ -57,11 +58,11 @@ pub enum Failure {
 /// The tenant has used up a quota, so its modules are not called or its new peer is not connected.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum OverQuota {
-    #[error("the tenant's decisions took more than {percent} % of the worker threads' time (quota.cpu_percent)")]
+    #[error("the tenant's decisions took more than {percent} % of the worker threads' time ({})", LimitKey::CpuPercent)]
     Cpu { percent: u32 },
-    #[error("more than {limit} decisions of the tenant at the same time (quota.concurrent_decisions)")]
+    #[error("more than {limit} decisions of the tenant at the same time ({})", LimitKey::ConcurrentDecisions)]
     Decisions { limit: usize },
-    #[error("more than {limit} new peers with `alpn: h2h1` in a minute (quota.peers)")]
+    #[error("more than {limit} new peers with `alpn: h2h1` in a minute ({})", LimitKey::Peers)]
     Peers { limit: usize },
 }
 

@@ -29,6 +29,7 @@ pub mod stores;
 pub mod bounded;
 pub mod dns_name;
 pub mod exhausted;
+pub mod limit_key;
 pub mod text;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;

@@ -28,12 +28,37 @@ pub enum Time {
 pub enum Progress {
     /// No byte of the request was sent.
     NothingSent,
-    /// The upstream reported that it did not process the request (HTTP/2: REFUSED_STREAM, GOAWAY).
+    /// The upstream reported that it did not process the request.
     NotProcessed,
     /// Bytes may have reached the upstream.
     Sent,
     /// The client has received part of the response.
     Answered,
+}
+
+/// An error on an established connection to an upstream, by what it says about the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionError {
+    /// HTTP/2: the upstream reset the stream with REFUSED_STREAM (RFC 9113, section 8.7), or sent a GOAWAY whose last
+    /// stream is before the request's (section 6.8).
+    StreamRefused,
+    /// HTTP/2: the upstream reset the stream with HTTP_1_1_REQUIRED (RFC 9113, section 7).
+    Http11Required,
+    /// HTTP/2: the upstream sent a frame that breaks the protocol.
+    InvalidFrame,
+    /// The connection ended, timed out, or failed in any other way.
+    Other,
+}
+
+impl ConnectionError {
+    /// How far an attempt got that ended with this error, before the client received part of the response.
+    pub fn progress(self) -> Progress {
+        match self {
+            ConnectionError::StreamRefused | ConnectionError::Http11Required => Progress::NotProcessed,
+            // An upstream that breaks the protocol may have processed the request before.
+            ConnectionError::InvalidFrame | ConnectionError::Other => Progress::Sent,
+        }
+    }
 }
 
 /// Whether the method is idempotent, so that sending it twice does no harm (RFC 9110, section 9.2.2).
@@ -102,6 +127,20 @@ mod tests {
     fn unsent_post_is_tried_again() {
         check(Failed { progress: Progress::NothingSent, ..POST }, true);
         check(Failed { progress: Progress::NotProcessed, ..POST }, true);
+    }
+
+    #[test]
+    fn upstream_says_whether_it_processed_the_request() {
+        for (error, expected) in [
+            (ConnectionError::StreamRefused, Progress::NotProcessed),
+            (ConnectionError::Http11Required, Progress::NotProcessed),
+            (ConnectionError::InvalidFrame, Progress::Sent),
+            (ConnectionError::Other, Progress::Sent),
+        ] {
+            assert_eq!(error.progress(), expected, "{error:?}");
+            check(Failed { progress: error.progress(), ..POST }, expected == Progress::NotProcessed);
+            check(Failed { progress: error.progress(), ..GET }, true);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use pointsman_rules::checked::CheckedDecision;
 use pointsman_rules::inputs::Inputs;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::quota::{Admission, Change, Outcome};
 
 use crate::answer::Failure;
@@ -133,11 +134,11 @@ fn charge(tenant: &Tenant, call: &ModuleCall<'_>) {
         tenant.metrics.over_budget(key);
     }
     if report.log_cut {
-        tenant.metrics.over_budget("log_bytes");
+        tenant.metrics.over_budget(LimitKey::LogBytes);
     }
     let refused = tenant.stores.shared.take_refused();
     if refused > 0 {
-        tenant.metrics.over_budget_times("shared_bytes", refused);
+        tenant.metrics.over_budget_times(LimitKey::SharedBytes, refused);
     }
 }
 

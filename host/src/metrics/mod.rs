@@ -68,6 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use pointsman_rules::decision_cache::Uncacheable;
+    use pointsman_rules::limit_key::LimitKey;
     use pointsman_rules::quota::State;
     use pointsman_wasm::call::InstanceOrigin;
     use pointsman_wasm::module::Digest;
@@ -80,7 +81,7 @@ mod tests {
         let tenant = metrics.tenant("shop");
         tenant.request(200);
         tenant.decision("trap", Duration::from_micros(7), InstanceOrigin::New);
-        tenant.over_budget("peers");
+        tenant.over_budget(LimitKey::Peers);
         tenant.fallback(FallbackLevel::Peer);
         tenant.attempt_failed("refused");
         tenant.breaker(State::Open);

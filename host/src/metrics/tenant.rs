@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pointsman_rules::decision_cache::Uncacheable;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::quota::State;
 use pointsman_wasm::call::InstanceOrigin;
 use pointsman_wasm::module::Digest;
@@ -154,13 +155,13 @@ impl TenantMetrics {
         self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Counts an excess over the limit with this key in `[tenant.limits]` or `[tenant.quota]`.
-    pub fn over_budget(&self, key: &'static str) {
+    /// Counts that a limit or quota was reached.
+    pub fn over_budget(&self, key: LimitKey) {
         self.over_budget_times(key, 1);
     }
 
-    pub fn over_budget_times(&self, key: &'static str, times: u64) {
-        self.over_budget.with_label_values(&[self.name.as_str(), key]).inc_by(times);
+    pub fn over_budget_times(&self, key: LimitKey, times: u64) {
+        self.over_budget.with_label_values(&[self.name.as_str(), key.name()]).inc_by(times);
     }
 
     pub fn fallback(&self, level: FallbackLevel) {

@@ -3,7 +3,7 @@
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
-use pointsman_rules::retry::{self, Body, Failed, Idempotent, Progress, Time};
+use pointsman_rules::retry::{self, Body, ConnectionError, Failed, Idempotent, Progress, Time};
 
 use crate::proxy::attempt::FailureFacts;
 use crate::proxy::context::{Context, Next};
@@ -61,17 +61,23 @@ pub fn final_status(session: &Session) -> Option<u16> {
     (status >= 200 || status == 101).then_some(status)
 }
 
-/// How far an attempt got that failed on an established connection. Pingora marks errors after which it would retry.
-/// Of those, only HTTP/2's REFUSED_STREAM, GOAWAY and HTTP_1_1_REQUIRED say that the upstream did not process the
-/// request (RFC 9113, sections 6.8, 7 and 8.7); an invalid frame, which Pingora marks as well, does not say so.
+/// How far an attempt got that failed on an established connection.
 pub fn progress(session: &Session, error: &Error) -> Progress {
     if final_status(session).is_some() {
         return Progress::Answered;
     }
-    let marked = error.retry == pingora::RetryType::Decided(true);
-    if marked && matches!(error.etype(), ErrorType::H2Error | ErrorType::H2Downgrade) {
-        Progress::NotProcessed
-    } else {
-        Progress::Sent
+    connection_error(error).progress()
+}
+
+/// Pingora marks the errors after which it would retry: of HTTP/2's, those that have a kind of their own here.
+fn connection_error(error: &Error) -> ConnectionError {
+    if error.retry != pingora::RetryType::Decided(true) {
+        return ConnectionError::Other;
+    }
+    match error.etype() {
+        ErrorType::H2Error => ConnectionError::StreamRefused,
+        ErrorType::H2Downgrade => ConnectionError::Http11Required,
+        ErrorType::InvalidH2 => ConnectionError::InvalidFrame,
+        _ => ConnectionError::Other,
     }
 }

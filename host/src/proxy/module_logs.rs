@@ -1,6 +1,7 @@
 //! Writes the lines that modules log to the diagnostics.
 
 use pointsman_rules::contract;
+use pointsman_rules::limit_key::LimitKey;
 
 use crate::decide::DecisionEvent;
 use crate::evaluate::ModuleCall;
@@ -19,7 +20,7 @@ fn write_lines(tenant: &Tenant, call: &ModuleCall<'_>) {
         }
         let name = &*tenant.name;
         let Some(dropped) = tenant.usage.may_log(line.message.len(), report.end) else {
-            tenant.metrics.over_budget("log_bytes_per_s");
+            tenant.metrics.over_budget(LimitKey::LogBytesPerS);
             continue;
         };
         if dropped > 0 {

@@ -11,6 +11,7 @@ use moka::future::Cache;
 use pointsman_rules::check::{Egress, Forbidden};
 use pointsman_rules::config::{Families, ResolverConfig};
 use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::quota::Rate;
 
 use crate::resolve::answer::{Answer, FamilyAnswer};
@@ -46,7 +47,7 @@ pub enum ResolveError {
     NoFamily(String),
     #[error("`{name}` leads to `{address}`, which {why}")]
     Forbidden { name: String, address: IpAddr, why: Forbidden },
-    #[error("`{0}` was not looked up: the tenant exceeds its quota of lookups (quota.lookups_per_s)")]
+    #[error("`{0}` was not looked up: the tenant exceeds its quota of lookups ({key})", key = LimitKey::LookupsPerS)]
     TooMany(String),
     #[error("no answer for `{name}` within {} ms (resolver.timeout_ms)", .timeout.as_millis())]
     Timeout { name: String, timeout: Duration },

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use pointsman_rules::check::PeerSpec;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::quota::Counted;
 use tokio::sync::SemaphorePermit;
 
@@ -17,7 +18,7 @@ impl Tenant {
     pub fn begin_request(&self) -> Result<Counted, Failure> {
         let limit = self.config.quota.concurrent_requests;
         self.usage.requests.enter(limit).ok_or_else(|| {
-            self.metrics.over_budget("concurrent_requests");
+            self.metrics.over_budget(LimitKey::ConcurrentRequests);
             Failure::TooManyRequests { limit }
         })
     }
@@ -25,7 +26,7 @@ impl Tenant {
     /// Whether its modules may run now (`quota.cpu_percent`).
     pub fn admit_decision(&self, now: Instant) -> Result<(), OverQuota> {
         if self.usage.cpu.is_over(now) {
-            self.metrics.over_budget("cpu_percent");
+            self.metrics.over_budget(LimitKey::CpuPercent);
             return Err(OverQuota::Cpu { percent: self.usage.cpu_percent });
         }
         Ok(())
@@ -35,7 +36,7 @@ impl Tenant {
     pub async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, OverQuota> {
         let turn = self.usage.turn().await;
         if turn.is_err() {
-            self.metrics.over_budget("concurrent_decisions");
+            self.metrics.over_budget(LimitKey::ConcurrentDecisions);
         }
         turn
     }
@@ -52,7 +53,7 @@ impl Tenant {
             LookupPolicy { egress: self.egress(), unreachable: &self.unreachable, lookups: &self.usage.lookups };
         let addresses = resolver.addresses(host, port, family, &policy).await;
         if let Err(ResolveError::TooMany(_)) = addresses {
-            self.metrics.over_budget("lookups_per_s");
+            self.metrics.over_budget(LimitKey::LookupsPerS);
         }
         addresses
     }
@@ -63,14 +64,14 @@ impl Tenant {
         if idle.is_zero() || self.usage.other_connections(attempt) < self.usage.connections_kept {
             return idle;
         }
-        self.metrics.over_budget("connections");
+        self.metrics.over_budget(LimitKey::Connections);
         Duration::ZERO
     }
 
     /// Notes that a request has failed with its `attempts`th attempt (`limits.attempts`).
     pub fn note_last_attempt(&self, attempts: u32) {
         if attempts >= self.config.limits.of_any().attempts {
-            self.metrics.over_budget("attempts");
+            self.metrics.over_budget(LimitKey::Attempts);
         }
     }
 
@@ -79,7 +80,7 @@ impl Tenant {
         let PoolKey { key, found } = self.pool_keys.key(peer);
         let is_refused = found != Found::Known && !self.usage.may_negotiate(peer.connection.http.alpn);
         if is_refused || found == Found::TableCleared {
-            self.metrics.over_budget("peers");
+            self.metrics.over_budget(LimitKey::Peers);
         }
         if is_refused {
             return Err(OverQuota::Peers { limit: self.config.quota.peers });

@@ -36,7 +36,6 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
     proxy.signal("TERM");
     proxy.ends(0);
     let file = state_of(&site, "shop");
-    let aside = site.path("state/tenants/shop.json.damaged");
     let good = std::fs::read(&file).expect("the state");
     let text = String::from_utf8(good.clone()).expect("text");
     let flipped = |from: &str, to: &str| {
@@ -53,14 +52,19 @@ fn damaged_state_of_a_tenant_is_refused_and_nothing_is_lost() {
         (Vec::new(), "it is empty"),
         (vec![0; good.len()], "is not the state of a tenant"),
     ];
-    for (damaged, why) in damages {
+    for ((damaged, why), number) in damages.into_iter().zip(1_usize..) {
         std::fs::write(&file, &damaged).expect("written");
+        // None of them replaces an earlier one.
+        let aside = match number {
+            1 => "shop.json.damaged".to_owned(),
+            number => format!("shop.json.{number}.damaged"),
+        };
         let proxy = site.start();
         let error = proxy.output.lines().find(|line| line.contains("ERROR")).expect("an error");
-        assert!(error.contains("shop.json`: ") && error.contains(why) && error.contains(".damaged\""), "{error}");
+        assert!(error.contains("shop.json`: ") && error.contains(why) && error.contains(&aside), "{error}");
         assert_eq!(get_of(proxy.address(), "shop.test").1, "fixed", "its file serves");
         assert_eq!(get_of(proxy.address(), "cart.test").1, "canary", "other tenants are unaffected");
-        assert_eq!(std::fs::read(&aside).expect("set aside"), damaged);
+        assert_eq!(std::fs::read(site.path(&format!("state/tenants/{aside}"))).expect("set aside"), damaged);
         proxy.kill();
     }
     // With a good copy, the tenant continues where it was: its module is still there.

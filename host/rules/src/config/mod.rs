@@ -26,6 +26,7 @@ mod upstream;
 mod claims;
 mod credential;
 mod hostname;
+mod limit_section;
 mod model;
 mod nearest;
 mod problem;

@@ -1,29 +1,36 @@
 //! Reads `[tenant.quota]` and `[tenant.breaker]`.
 
+use crate::config::limit_section::LimitSection;
 use crate::config::section::{Section, Unit};
 use crate::config::{BreakerConfig, Quota};
+use crate::limit_key::LimitKey;
 
 const GIB: usize = 1024 * 1024 * 1024;
 
 /// The ranges end where a number means "without limit" on any current machine.
 pub fn read(section: Option<Section<'_>>) -> Quota {
     let defaults = Quota::default();
-    let Some(mut section) = section else { return defaults };
-    let cpu_percent = section.number("cpu_percent", 1..=100, Unit::Things);
-    let concurrent_decisions = section.number("concurrent_decisions", 1..=1024, Unit::Things);
-    let connections = section.number("connections", 1..=1_000_000, Unit::Things);
-    let lookups_per_s = section.number("lookups_per_s", 1..=1_000_000, Unit::Things);
-    let log_bytes_per_s = section.number("log_bytes_per_s", 0..=1_073_741_824, Unit::Bytes);
+    let Some(mut section) = section.map(LimitSection) else { return defaults };
+    let cpu_percent = section.number(LimitKey::CpuPercent, 1..=100, Unit::Things);
+    let concurrent_decisions = section.number(LimitKey::ConcurrentDecisions, 1..=1024, Unit::Things);
+    let connections = section.number(LimitKey::Connections, 1..=1_000_000, Unit::Things);
+    let lookups_per_s = section.number(LimitKey::LookupsPerS, 1..=1_000_000, Unit::Things);
+    let log_bytes_per_s = section.number(LimitKey::LogBytesPerS, 0..=1_073_741_824, Unit::Bytes);
     let mut number = |key, range, unit, default| section.number(key, range, unit).unwrap_or(default);
     let quota = Quota {
         cpu_percent,
         concurrent_decisions,
-        concurrent_requests: number("concurrent_requests", 1..=1_000_000, Unit::Things, defaults.concurrent_requests),
+        concurrent_requests: number(
+            LimitKey::ConcurrentRequests,
+            1..=1_000_000,
+            Unit::Things,
+            defaults.concurrent_requests,
+        ),
         connections,
-        peers: number("peers", 1..=100_000, Unit::Things, defaults.peers),
-        shared_bytes: number("shared_bytes", 0..=GIB, Unit::Bytes, defaults.shared_bytes),
-        cache_entries: number("cache_entries", 0..=10_000_000, Unit::Things, defaults.cache_entries),
-        cache_bytes: number("cache_bytes", 0..=GIB, Unit::Bytes, defaults.cache_bytes),
+        peers: number(LimitKey::Peers, 1..=100_000, Unit::Things, defaults.peers),
+        shared_bytes: number(LimitKey::SharedBytes, 0..=GIB, Unit::Bytes, defaults.shared_bytes),
+        cache_entries: number(LimitKey::CacheEntries, 0..=10_000_000, Unit::Things, defaults.cache_entries),
+        cache_bytes: number(LimitKey::CacheBytes, 0..=GIB, Unit::Bytes, defaults.cache_bytes),
         lookups_per_s: lookups_per_s.unwrap_or(defaults.lookups_per_s),
         log_bytes_per_s: log_bytes_per_s.unwrap_or(defaults.log_bytes_per_s),
     };

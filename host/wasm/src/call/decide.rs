@@ -12,8 +12,7 @@ use pointsman_rules::text::printable;
 
 use crate::abi::v0_1::{Answer, Entry};
 use crate::call::configure::configure;
-use crate::call::instances::PooledInstance;
-use crate::call::{CallError, Callee};
+use crate::call::{CallError, Callee, PooledInstance};
 use crate::state::{Call, Limiter, LogLine, State};
 
 /// Most bytes that are kept of a module's reason for declining to decide; it goes to the log.

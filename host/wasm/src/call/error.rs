@@ -2,6 +2,7 @@
 
 use pointsman_rules::config::Limits;
 use pointsman_rules::exhausted::Exhausted;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::text::printable;
 
 use crate::call::decide::NotConfigured;
@@ -13,17 +14,17 @@ use crate::wasi::Exited;
 pub enum CallError {
     #[error("the module refused to decide: {0}")]
     Declined(String),
-    #[error("the decision took more than {budget_ms} ms of CPU time (limits.decision_ms)")]
+    #[error("the decision took more than {budget_ms} ms of CPU time ({})", LimitKey::DecisionMs)]
     Budget { budget_ms: u128 },
-    #[error("the module asked for more than {limit} bytes of memory (limits.memory_mib)")]
+    #[error("the module asked for more than {limit} bytes of memory ({})", LimitKey::MemoryMib)]
     Memory { limit: usize },
-    #[error("the module asked for a table of more than {limit} elements (limits.table_elements)")]
+    #[error("the module asked for a table of more than {limit} elements ({})", LimitKey::TableElements)]
     Table { limit: usize },
-    #[error("the module passed more than {limit} bytes to the host in one call (limits.host_call_bytes)")]
+    #[error("the module passed more than {limit} bytes to the host in one call ({})", LimitKey::HostCallBytes)]
     HostCall { limit: usize },
-    #[error("the module holds more than {limit} resource handles (limits.handles)")]
+    #[error("the module holds more than {limit} resource handles ({})", LimitKey::Handles)]
     Handles { limit: usize },
-    #[error("the module called the host more than {limit} times (limits.host_calls)")]
+    #[error("the module called the host more than {limit} times ({})", LimitKey::HostCalls)]
     HostCalls { limit: usize },
     #[error("the module exited (status {status}) instead of answering")]
     Exit { status: u8 },
@@ -56,15 +57,15 @@ impl CallError {
         }
     }
 
-    /// The key in `[tenant.limits]` of the limit that was reached, if one was.
-    pub fn limit_key(&self) -> Option<&'static str> {
+    /// The limit that was reached, if one was.
+    pub fn limit_key(&self) -> Option<LimitKey> {
         match self {
-            CallError::Budget { .. } => Some("decision_ms"),
-            CallError::Memory { .. } => Some("memory_mib"),
-            CallError::Table { .. } => Some("table_elements"),
-            CallError::HostCall { .. } => Some("host_call_bytes"),
-            CallError::HostCalls { .. } => Some("host_calls"),
-            CallError::Handles { .. } => Some("handles"),
+            CallError::Budget { .. } => Some(LimitKey::DecisionMs),
+            CallError::Memory { .. } => Some(LimitKey::MemoryMib),
+            CallError::Table { .. } => Some(LimitKey::TableElements),
+            CallError::HostCall { .. } => Some(LimitKey::HostCallBytes),
+            CallError::HostCalls { .. } => Some(LimitKey::HostCalls),
+            CallError::Handles { .. } => Some(LimitKey::Handles),
             CallError::Declined(_)
             | CallError::Exit { .. }
             | CallError::StackOverflow

@@ -1,65 +1,56 @@
 //! Keeps instances that decide more than once. Each belongs to one module of one tenant.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
-use pointsman_rewind::RewindableStore;
+use super::pool::{InstancePool, Poolable};
+use super::sync::{Arc, AtomicBool, Mutex, Ordering};
 
-use crate::abi::v0_1::Entry;
-use crate::call::pool::{InstancePool, Reservation};
-use crate::state::State;
+/// An instance that has decided, with all on which it depends whether it may decide again.
+pub trait Reusable: Poolable {
+    /// Whether it may decide again with the state that it has: one that decided less than `most_calls` times, and has
+    /// at most `most_memory` bytes of linear memory.
+    fn may_be_reused(&self, most_calls: u32, most_memory: usize) -> bool;
+
+    /// Whether all that its decision changed can be put back.
+    fn may_be_rewound(&self) -> bool;
+}
 
 /// Keeps or drops a module's instances after they have decided, by a policy.
-pub struct Instances {
-    after: ReusePolicy,
+pub struct Instances<I> {
+    after: ReusePolicy<I>,
     /// Whether the module serves. If not, instances that come back are dropped.
     serves: AtomicBool,
 }
 
-enum ReusePolicy {
+enum ReusePolicy<I> {
     /// Each decides up to `most_calls` times and keeps its state, if the operator wants that for a tenant
     /// (`instance_calls`). At most one is idle for each thread, since a decision holds its thread.
     AsTheyAre {
         most_calls: u32,
-        idle: Mutex<Vec<PooledInstance>>,
+        idle: Mutex<Vec<I>>,
     },
     /// They are put back to the state in which they began.
-    Rewound(Arc<InstancePool>),
+    Rewound(Arc<InstancePool<I>>),
     Never,
 }
 
-/// An instance, and the number of its decisions.
-pub(super) struct PooledInstance {
-    pub store: RewindableStore<State>,
-    pub entry: Entry,
-    pub calls: u32,
-    /// Whether it is rewound, so that each decision begins by restoring its globals.
-    pub rewindable: bool,
-    /// Linear memory that it began with, in bytes.
-    pub memory_bytes: usize,
-    /// Its share of the pools' budget, once it is pooled to be rewound.
-    pub reservation: Option<Reservation>,
-}
-
-impl Instances {
+impl<I> Instances<I> {
     /// Each decides once.
-    pub fn fresh() -> Instances {
+    pub fn fresh() -> Instances<I> {
         Instances::new(ReusePolicy::Never)
     }
 
     /// Each decides up to `most_calls` times.
-    pub fn reused(most_calls: u32) -> Instances {
+    pub fn reused(most_calls: u32) -> Instances<I> {
         Instances::new(ReusePolicy::AsTheyAre { most_calls, idle: Mutex::default() })
     }
 
     /// Each is rewound before it decides again.
-    pub fn rewound(pool: InstancePool) -> Instances {
+    pub fn rewound(pool: InstancePool<I>) -> Instances<I> {
         Instances::new(ReusePolicy::Rewound(Arc::new(pool)))
     }
 
-    fn new(after: ReusePolicy) -> Instances {
+    fn new(after: ReusePolicy<I>) -> Instances<I> {
         Instances { after, serves: AtomicBool::new(true) }
     }
 
@@ -73,7 +64,7 @@ impl Instances {
         matches!(self.after, ReusePolicy::Rewound(_))
     }
 
-    pub(super) fn take(&self) -> Option<PooledInstance> {
+    pub(super) fn take(&self) -> Option<I> {
         match &self.after {
             ReusePolicy::AsTheyAre { idle, .. } => idle.lock().pop(),
             ReusePolicy::Rewound(pool) => pool.take(),
@@ -82,20 +73,21 @@ impl Instances {
     }
 
     /// Keeps an instance that decided without a trap, if it may decide again.
-    pub(super) fn keep(&self, live: PooledInstance, most_memory: usize) {
+    pub(super) fn keep(&self, live: I, most_memory: usize)
+    where
+        I: Reusable,
+    {
         if !self.serves.load(Ordering::SeqCst) {
             return;
         }
-        let memory_bytes = live.store.data().limiter.memory_granted();
         match &self.after {
             ReusePolicy::AsTheyAre { most_calls, idle } => {
-                if live.calls < *most_calls && memory_bytes <= most_memory {
+                if live.may_be_reused(*most_calls, most_memory) {
                     idle.lock().push(live);
                 }
             }
             ReusePolicy::Rewound(pool) => {
-                // Neither grown memory nor a handle can be taken back.
-                if live.rewindable && memory_bytes == live.memory_bytes && !live.store.data().had_handles {
+                if live.may_be_rewound() {
                     pool.keep(live);
                 }
             }
@@ -128,13 +120,13 @@ impl Instances {
     }
 }
 
-impl Drop for Instances {
+impl<I> Drop for Instances<I> {
     fn drop(&mut self) {
         self.let_go();
     }
 }
 
-impl fmt::Debug for Instances {
+impl<I> fmt::Debug for Instances<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.after {
             ReusePolicy::AsTheyAre { .. } => "Instances(reused)",

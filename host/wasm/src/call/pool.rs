@@ -2,66 +2,81 @@
 //! Instances of the modules that were not called for longest are evicted first.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
-use crate::call::instances::PooledInstance;
+use super::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, Weak};
 use crate::engine::REWOUND_SLOTS;
 
 /// Most linear memory of all pooled instances together, in bytes; less of it is resident.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
+/// An instance, as its pool sees it.
+pub trait Poolable: Sized {
+    /// Linear memory that it began with, in bytes.
+    fn initial_memory(&self) -> usize;
+
+    /// Whether it has its share of the budget, which it keeps until it is dropped.
+    fn has_reservation(&self) -> bool;
+
+    fn set_reservation(&mut self, reservation: Reservation<Self>);
+}
+
 /// The slots and the memory that all pools of an engine share.
-#[derive(Default)]
-pub struct PoolBudget {
+pub struct PoolBudget<I> {
     slots: AtomicUsize,
     bytes: AtomicUsize,
     /// Pools that have instances, in the order in which each gives one up.
-    turn: Mutex<VecDeque<Weak<InstancePool>>>,
+    turn: Mutex<VecDeque<Weak<InstancePool<I>>>>,
 }
 
 /// The instances of one module that wait to be rewound. A decision holds its thread, so there is at most one per
 /// thread.
-pub struct InstancePool {
-    budget: Arc<PoolBudget>,
+pub struct InstancePool<I> {
+    budget: Arc<PoolBudget<I>>,
     /// Slots of the engine's pooling allocator that each instance takes.
     slots: usize,
-    idle: Mutex<Idle>,
+    idle: Mutex<Idle<I>>,
     /// Whether the pool was used since its last turn.
     used: AtomicBool,
 }
 
-#[derive(Default)]
-struct Idle {
-    lives: Vec<PooledInstance>,
+struct Idle<I> {
+    lives: Vec<I>,
     /// Whether `PoolBudget::turn` contains this pool.
     in_turn: bool,
 }
 
 /// The share of one instance in the budget, while it waits and while it decides.
-pub(super) struct Reservation {
-    budget: Arc<PoolBudget>,
+pub struct Reservation<I> {
+    budget: Arc<PoolBudget<I>>,
     slots: usize,
     bytes: usize,
 }
 
-impl InstancePool {
+impl<I> Default for PoolBudget<I> {
+    fn default() -> Self {
+        PoolBudget { slots: AtomicUsize::new(0), bytes: AtomicUsize::new(0), turn: Mutex::default() }
+    }
+}
+
+impl<I> InstancePool<I> {
     /// A pool for a module whose instances have this many memories and this many tables.
-    pub fn new(budget: &Arc<PoolBudget>, memories: u32, tables: u32) -> InstancePool {
+    pub fn new(budget: &Arc<PoolBudget<I>>, memories: u32, tables: u32) -> InstancePool<I> {
         let slots = usize::try_from(memories.max(tables).max(1)).unwrap_or(usize::MAX);
-        InstancePool { budget: budget.clone(), slots, idle: Mutex::default(), used: AtomicBool::new(false) }
+        let idle = Mutex::new(Idle { lives: Vec::new(), in_turn: false });
+        InstancePool { budget: budget.clone(), slots, idle, used: AtomicBool::new(false) }
     }
 
-    pub(super) fn take(&self) -> Option<PooledInstance> {
+    pub(super) fn take(&self) -> Option<I> {
         self.idle.lock().lives.pop()
     }
 
-    pub(super) fn keep(self: &Arc<InstancePool>, mut live: PooledInstance) {
-        if live.reservation.is_none() {
-            let Some(reservation) = self.budget.reserve(self.slots, live.memory_bytes) else { return };
-            live.reservation = Some(reservation);
+    pub(super) fn keep(self: &Arc<InstancePool<I>>, mut live: I)
+    where
+        I: Poolable,
+    {
+        if !live.has_reservation() {
+            let Some(reservation) = self.budget.reserve(self.slots, live.initial_memory()) else { return };
+            live.set_reservation(reservation);
         }
         self.used.store(true, Ordering::Relaxed);
         let mut idle = self.idle.lock();
@@ -80,7 +95,7 @@ impl InstancePool {
     }
 
     /// Gives up an instance, if none was used since the last turn. Also returns whether the pool stays in the queue.
-    fn give_up(&self) -> (Option<PooledInstance>, bool) {
+    fn give_up(&self) -> (Option<I>, bool) {
         let mut idle = self.idle.lock();
         let live = if self.used.swap(false, Ordering::Relaxed) { None } else { idle.lives.pop() };
         idle.in_turn = !idle.lives.is_empty();
@@ -88,9 +103,9 @@ impl InstancePool {
     }
 }
 
-impl PoolBudget {
+impl<I> PoolBudget<I> {
     /// Reserves a share for one more instance, for which others may be evicted. None: there is no room.
-    fn reserve(self: &Arc<PoolBudget>, slots: usize, bytes: usize) -> Option<Reservation> {
+    fn reserve(self: &Arc<PoolBudget<I>>, slots: usize, bytes: usize) -> Option<Reservation<I>> {
         if bytes > MOST_BYTES {
             return None;
         }
@@ -104,7 +119,7 @@ impl PoolBudget {
         Some(reservation)
     }
 
-    fn next_to_go(&self) -> Option<PooledInstance> {
+    fn next_to_go(&self) -> Option<I> {
         // Pools whose last reference this may be: dropping one drops its instances, so they outlive the lock.
         let mut last = Vec::new();
         let mut turn = self.turn.lock();
@@ -124,7 +139,7 @@ impl PoolBudget {
         None
     }
 
-    fn add(&self, pool: Weak<InstancePool>) {
+    fn add(&self, pool: Weak<InstancePool<I>>) {
         let mut turn = self.turn.lock();
         // Instead of growing, first removes the pools of modules that no longer exist.
         if turn.len() == turn.capacity() {
@@ -134,7 +149,7 @@ impl PoolBudget {
     }
 }
 
-impl Drop for Reservation {
+impl<I> Drop for Reservation<I> {
     fn drop(&mut self) {
         self.budget.slots.fetch_sub(self.slots, Ordering::Relaxed);
         self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);

@@ -7,8 +7,8 @@ use pointsman_rules::settings::ModuleSettings;
 use wasmtime::component::ComponentExportIndex;
 
 use crate::abi::v0_1::{Added, RouterPre};
-use crate::call::instances::Instances;
 use crate::call::ticker::Pulse;
+use crate::call::{Instances, PooledInstance};
 use crate::state::State;
 
 /// A component that is compiled and linked.
@@ -34,7 +34,7 @@ pub(crate) struct Program {
 pub struct Callee {
     pub(crate) program: Arc<Program>,
     pub(crate) settings: Arc<ModuleSettings>,
-    pub(crate) instances: Arc<Instances>,
+    pub(crate) instances: Arc<Instances<PooledInstance>>,
 }
 
 impl Callee {

@@ -1,5 +1,7 @@
 //! Modules written in WAT, and requests for them to decide.
 
+mod canaries;
+
 use std::cell::Cell;
 
 use pointsman_rewind::skip_without_rewinding;

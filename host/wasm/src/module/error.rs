@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pointsman_rules::config::Limits;
+use pointsman_rules::limit_key::LimitKey;
 
 use crate::call::CallError;
 use crate::module::world::SUPPORTED;
@@ -41,14 +42,14 @@ pub enum LoadError {
     #[error("its imports or exports have other types than the world `pointsman:router/router`: {message}")]
     WrongType { message: String },
     #[error("it needs {needed} {what}; {limit} are allowed{}", raise(.key))]
-    NeedsTooMuch { what: &'static str, needed: u64, limit: u64, key: Option<&'static str> },
+    NeedsTooMuch { what: &'static str, needed: u64, limit: u64, key: Option<LimitKey> },
     #[error("it cannot be compiled: {message}")]
     Compile { message: String },
     #[error("it cannot be started: {message}")]
     Start { message: String },
     #[error("its `configure` refused its `config` table: {0}")]
     ConfigureDeclined(String),
-    #[error("its `configure` took more than {budget_ms} ms of CPU time (limits.configure_ms)")]
+    #[error("its `configure` took more than {budget_ms} ms of CPU time ({})", LimitKey::ConfigureMs)]
     ConfigureTime { budget_ms: u128 },
     #[error("its `configure` failed: {0}")]
     Configure(CallError),
@@ -122,9 +123,9 @@ fn offered() -> String {
     crate::module::world::INTERFACES.map(|name| format!("`pointsman:router/{name}`")).join(", ")
 }
 
-fn raise(key: &Option<&'static str>) -> String {
+fn raise(key: &Option<LimitKey>) -> String {
     match key {
-        Some(key) => format!(" (raise the tenant's `limits.{key}`)"),
+        Some(key) => format!(" (raise the tenant's `{key}`)"),
         None => String::new(),
     }
 }
@@ -170,7 +171,7 @@ mod tests {
             LoadError::UnknownImport { import: text() },
             LoadError::MissingExport { export: "select-peer", found: text() },
             LoadError::WrongType { message: text() },
-            LoadError::NeedsTooMuch { what: "x", needed: 2, limit: 1, key: Some("instances") },
+            LoadError::NeedsTooMuch { what: "x", needed: 2, limit: 1, key: Some(LimitKey::Instances) },
             LoadError::Compile { message: text() },
             LoadError::Start { message: text() },
             LoadError::ConfigureDeclined(text()),

@@ -19,7 +19,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::abi::Layout;
 use crate::abi::v0_1::{Added, RouterPre};
-use crate::call::{Callee, InstancePool, Instances, PoolBudget, Program, Ticker};
+use crate::call::{Callee, InstancePool, Instances, PoolBudget, PooledInstance, Program, Ticker};
 use crate::engine::{EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
@@ -81,7 +81,7 @@ pub struct Loader {
     known: Mutex<HashMap<Key, Weak<Compiled>>>,
     ticker: Ticker,
     /// The budget of pooled instances, of all modules.
-    budget: Arc<PoolBudget>,
+    budget: Arc<PoolBudget<PooledInstance>>,
     mappings: VmaLimit,
     /// Layout of answers; known from the first instrumented module on.
     layout: OnceLock<Arc<Layout>>,
@@ -294,7 +294,7 @@ impl Module {
         compiled: Arc<Compiled>,
         settings: Arc<ModuleSettings>,
         limits: &TenantLimits,
-        budget: &Arc<PoolBudget>,
+        budget: &Arc<PoolBudget<PooledInstance>>,
     ) -> Result<Module, LoadError> {
         let (class, needs, granted) = (compiled.class, compiled.needs, limits.of(compiled.class));
         needs.check(granted)?;
@@ -352,7 +352,7 @@ impl Module {
         self.with_instances(Instances::fresh())
     }
 
-    fn with_instances(self, instances: Instances) -> Module {
+    fn with_instances(self, instances: Instances<PooledInstance>) -> Module {
         Module { callee: Callee { instances: Arc::new(instances), ..self.callee }, ..self }
     }
 

@@ -1,6 +1,7 @@
 //! Reads from a component what one instance takes at its start, and derives the class of the module.
 
 use pointsman_rules::config::{Class, Limits};
+use pointsman_rules::limit_key::LimitKey;
 use serde::{Deserialize, Serialize};
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Instance,
@@ -68,9 +69,19 @@ impl Needs {
         let (table_elements, instances) = (limit_of(limits.table_elements), limit_of(limits.instances));
         within("memories", self.memories.into(), ceiling::MEMORIES.into(), None)?;
         within("tables", self.tables.into(), ceiling::TABLES.into(), None)?;
-        within("bytes of memory at its start", self.memory_bytes, limit_of(limits.memory_bytes), Some("memory_mib"))?;
-        within("elements in one table at its start", self.table_elements, table_elements, Some("table_elements"))?;
-        within("core instances", self.core_instances, instances, Some("instances"))
+        within(
+            "bytes of memory at its start",
+            self.memory_bytes,
+            limit_of(limits.memory_bytes),
+            Some(LimitKey::MemoryMib),
+        )?;
+        within(
+            "elements in one table at its start",
+            self.table_elements,
+            table_elements,
+            Some(LimitKey::TableElements),
+        )?;
+        within("core instances", self.core_instances, instances, Some(LimitKey::Instances))
     }
 
     fn add(&mut self, other: &Needs) {

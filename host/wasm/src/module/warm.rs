@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use pointsman_rules::config::{Limits, Quota};
 use pointsman_rules::inputs::Inputs;
+use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_rules::stores::{Shared, Stores, Upstreams};
 use pointsman_rules::text::printable;
@@ -168,6 +169,6 @@ impl<'a> Prepared<'a> {
 
     fn spent(&self) -> String {
         let configure = self.builds.limits.configure.as_millis();
-        format!("its decisions took more than {configure} ms of CPU time (limits.configure_ms)")
+        format!("its decisions took more than {configure} ms of CPU time ({})", LimitKey::ConfigureMs)
     }
 }

@@ -3,9 +3,11 @@
 //! A table of keys has the header `| key | value | default | meaning |` and belongs to the section that the heading
 //! above it names.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::limit_key::{LimitKey, LimitTable};
 
 const DOCS: &str = include_str!("../../../../../docs/configuration.md");
 
@@ -113,6 +115,18 @@ fn documented_keys_are_the_known_ones() {
         assert_eq!(documented, known, "{section}");
     }
     assert!(rows.iter().all(|row| SECTIONS.iter().any(|(section, _)| *section == row.section)));
+}
+
+/// So each of them has a label in metrics.
+#[test]
+fn documented_bounds_of_a_tenant_are_the_limit_keys() {
+    for table in [LimitTable::Limits, LimitTable::Quota] {
+        let section = format!("[tenant.{}]", table.name());
+        let documented: BTreeSet<&str> =
+            rows().into_iter().filter(|row| row.section == section).map(|row| row.key).collect();
+        let keys = LimitKey::ALL.iter().filter(|key| key.table() == table).map(|key| key.name());
+        assert_eq!(documented, keys.collect::<BTreeSet<_>>(), "{section}");
+    }
 }
 
 #[test]
