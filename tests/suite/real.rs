@@ -110,7 +110,7 @@ async fn grpc_streams_and_trailers_are_forwarded() {
         tokio::task::spawn_blocking(move || python("grpc_client.py", &[&address, "lab.test", &order]).output());
     let output = output.await.expect("a client").expect("the client runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && printed.contains("all calls went through"), "{printed}");
+    assert!(output.status.success() && printed.contains("all calls succeeded"), "{printed}");
     // One connection for all of them, and the call that the client cancelled is among the logged ones.
     assert!(proxy.log(7).await.iter().all(|line| line["protocol"] == "HTTP/2"));
 }

@@ -47,7 +47,7 @@ impl<'a> Decider<'a> {
     /// Takes the decision from the cache. A hit costs the tenant nothing, so neither quota nor breaker applies.
     pub fn cached(&mut self, inputs: &'a Inputs) -> Option<DecisionEvent<'a>> {
         let (action, module) = self.evaluation.cached(inputs)?;
-        self.judge(Some(TrialOutcome::Agreed), || String::new());
+        self.judge(Some(TrialOutcome::Agreed), String::new);
         Some(DecisionEvent { cached: Some(module), ..self.event(inputs, Vec::new(), Ok(action)) })
     }
 
