@@ -10,6 +10,7 @@
 
 // The walk.
 pub mod door;
+pub mod versions;
 pub mod tenant;
 pub mod resolve;
 pub mod peer;

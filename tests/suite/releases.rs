@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pointsman::release::VersionStatus;
 use pointsman::tenant::Tenant as Running;
+use pointsman::versions::VersionStatus;
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Upstream, Wat, eventually, eventually_async, example};
 

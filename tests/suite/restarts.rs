@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use pointsman::release::{Trial, Uploaded, VersionStatus};
+use pointsman::release::Uploaded;
 use pointsman::tenant::Tenant as Running;
+use pointsman::versions::{Trial, VersionStatus};
 use pointsman_rules::config::Stage;
 use pointsman_tests::{Live, Proxy, Tenant, Wat};
 use tempfile::TempDir;

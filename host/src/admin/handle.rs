@@ -19,8 +19,9 @@ use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Caller, views};
 use crate::api::{self, Code};
 use crate::control::{ChangesFrozen, Control, NoTenant, ReloadError};
-use crate::release::{CannotRollBack, NoCandidate, NotKept, Refused, Trial, Uploaded};
+use crate::release::{NotKept, Uploaded};
 use crate::tenant::Tenant;
+use crate::versions::{CannotRollBack, NoCandidate, Refused, Trial};
 
 /// Serves the admin API on one listener.
 pub struct Admin {

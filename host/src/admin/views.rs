@@ -2,8 +2,8 @@
 
 use crate::api;
 use crate::control::FailedReload;
-use crate::release::{Entry, FailedRelease, Version, VersionStatus};
 use crate::tenant::Tenant;
+use crate::versions::{Entry, FailedRelease, Version, VersionStatus};
 
 /// A tenant in a list.
 pub fn summary(tenant: &Tenant) -> api::TenantSummary {

@@ -24,8 +24,9 @@ use crate::cli::report::{Asked, Report};
 use crate::credentials::Credentials;
 use crate::evaluate::{Question, evaluate};
 use crate::metrics::Metrics;
-use crate::release::{Version, warm_up};
+use crate::release::warm_up;
 use crate::tenant::{Modules, Tenant, TenantDeps};
+use crate::versions::Version;
 
 pub const EXAMPLES: &str = "\
 Examples:

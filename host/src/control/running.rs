@@ -20,8 +20,9 @@ use crate::control::{FailedReload, ReloadError, ReloadableFiles, tenants};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
-use crate::release::{CheckTrigger, Refused, ReleaseManager, ReleaseOutcome};
+use crate::release::{ReleaseManager, ReleaseOutcome};
 use crate::tenant::{Tenant, TenantDeps};
+use crate::versions::{CheckTrigger, Refused};
 
 /// Tenants by the hostnames that they claim, for requests to look up.
 pub type Routes = Arc<ArcSwap<TenantTable<Arc<Tenant>>>>;

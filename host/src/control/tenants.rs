@@ -12,8 +12,9 @@ use crate::api::Origin;
 use crate::control::PrepareError;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
-use crate::release::{CheckTrigger, LastServed, Refused, ReleaseManager, Source, Tests, Version};
+use crate::release::{LastServed, ReleaseManager, Source, Tests};
 use crate::tenant::{Modules, Tenant, TenantDeps};
+use crate::versions::{CheckTrigger, Refused, Version};
 
 /// Loads all tenants. For each: the tenant, or all that is wrong with it.
 pub fn load(

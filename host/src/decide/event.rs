@@ -8,8 +8,8 @@ use pointsman_wasm::module::Module;
 use crate::answer::Failure;
 use crate::evaluate::{Action, ModuleCall};
 use crate::metrics::FallbackLevel;
-use crate::release::Version;
 use crate::tenant::Tenant;
+use crate::versions::Version;
 
 /// Everything about one decision for traffic: its inputs, what each module read, logged and answered, and the action.
 /// Nothing is lost: with the inputs, `Read::seen` gives the value of every recorded read. The proxy passes each event

@@ -11,7 +11,7 @@ use crate::answer::Failure;
 use crate::decide::{Decider, DecisionEvent, FallbackTaken, charge};
 use crate::evaluate::{Action, Evaluation, ModuleCall, Question, Step};
 use crate::metrics::FallbackLevel;
-use crate::release::Version;
+use crate::versions::Version;
 
 impl<'a> Decider<'a> {
     /// Replaces a decision that failed for `reason`, after these calls.

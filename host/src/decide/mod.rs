@@ -15,8 +15,8 @@ use pointsman_rules::quota::{Admission, Change, Outcome};
 
 use crate::answer::Failure;
 use crate::evaluate::{Action, Evaluation, ModuleCall, Question, Step};
-use crate::release::{Serving, TrialOutcome, Version};
 use crate::tenant::Tenant;
+use crate::versions::{Serving, TrialOutcome, Version};
 
 /// The version that decides, and the tenant's serving state that it was taken from.
 #[derive(Clone, Copy)]

@@ -15,8 +15,8 @@ use crate::door::Connection;
 use crate::evaluate::Action;
 use crate::proxy::attempt::Attempt;
 use crate::proxy::in_flight::InFlight;
-use crate::release::{Serving, Version};
 use crate::tenant::{PolicySnapshot, Tenant};
+use crate::versions::{Serving, Version};
 
 /// A request on its walk through the rooms.
 pub struct Context {

@@ -10,11 +10,13 @@ use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
 use crate::api::Origin;
-use crate::release::files::{FileChange, Files};
 use crate::release::module_tests::{self, Tests};
-use crate::release::store::{SavedState, Store, StoreError};
-use crate::release::{CannotRollBack, CheckTrigger, Entry, NoCandidate, Refused, Trial, Version, warm_up};
+use crate::release::store::{Store, StoreError};
+use crate::release::warm_up;
 use crate::tenant::Tenant;
+use crate::versions::{
+    CannotRollBack, CheckTrigger, Entry, FileChange, Files, NoCandidate, Refused, SavedState, Trial, Version,
+};
 
 /// Prepares versions and saves the state that outlives the process.
 pub struct ReleaseManager {
@@ -436,7 +438,7 @@ impl ReleaseManager {
         let Some(store) = &self.store else { return Ok(()) };
         for source in sources {
             let added = store.add(&tenant.name, &source.bytes);
-            added.map_err(|error| Refused::by_store(tenant, source.digest, &error))?;
+            added.map_err(|error| Refused::by_store(&tenant.config, source.digest, &error))?;
         }
         Ok(())
     }

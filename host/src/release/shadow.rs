@@ -11,8 +11,8 @@ use crate::answer::Failure;
 use crate::api::Difference;
 use crate::evaluate::{Action, Question, evaluate};
 use crate::outcome::Outcome;
-use crate::release::{Candidate, TrialOutcome};
 use crate::tenant::{PolicySnapshot, Tenant};
+use crate::versions::{Candidate, TrialOutcome};
 
 /// Limit on requests queued for the candidates of all tenants.
 const QUEUE: usize = 1024;
@@ -68,7 +68,7 @@ fn compare(job: &ShadowJob) -> TrialOutcome {
     if tenant.usage.trials.is_over(now) || tenant.usage.cpu.is_over(now) {
         return TrialOutcome::Skipped;
     }
-    let (modules, stores) = (&candidate.version.modules, candidate.stores(tenant));
+    let (modules, stores) = (&candidate.version.modules, candidate.stores(&tenant.stores, &tenant.config.quota));
     let question = Question { tenant, modules, stores, terms, cache: None };
     // Not charged to the tenant's own account: a slow candidate must not cost it live requests.
     let (action, calls) = evaluate(question, inputs);

@@ -15,7 +15,7 @@
 use pointsman_wasm::module::Digest;
 use serde::Deserialize;
 
-use crate::release::SavedState;
+use crate::versions::SavedState;
 
 /// Changes when a program that reads the old format would misread the new one.
 const FORMAT: u64 = 1;
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::api::Origin;
-    use crate::release::{Entry, VersionStatus};
+    use crate::versions::{Entry, VersionStatus};
 
     fn state() -> SavedState {
         let entry = |number, status| Entry {

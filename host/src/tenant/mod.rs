@@ -24,8 +24,8 @@ use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::peer::{PoolKeys, is_known_group_list};
-use crate::release::{Version, VersionState};
 use crate::resolve::Unreachable;
+use crate::versions::{Version, VersionState};
 
 /// A tenant of a running proxy, under one configuration. Another configuration makes a new `Tenant`, which takes over
 /// this one's versions, stores and counts.

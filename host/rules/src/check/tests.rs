@@ -296,9 +296,18 @@ fn keepalive_fits_the_kernel() {
 #[test]
 fn http2_options_need_http2() {
     refused(|route| route.peer.http.max_h2_streams = Some(1), "`peer.http.max-h2-streams`: it has no effect with");
-    refused(|route| route.peer.http.h2_ping_interval_ms = Some(1000), "`peer.http.h2-ping-interval-ms`: it has no effect with");
-    refused(|route| route.peer.http.h2_stream_window = Some(65_535), "`peer.http.h2-stream-window`: it has no effect with");
-    refused(|route| route.peer.http.h2_connection_window = Some(65_535), "`peer.http.h2-connection-window`: it has no effect with");
+    refused(
+        |route| route.peer.http.h2_ping_interval_ms = Some(1000),
+        "`peer.http.h2-ping-interval-ms`: it has no effect with",
+    );
+    refused(
+        |route| route.peer.http.h2_stream_window = Some(65_535),
+        "`peer.http.h2-stream-window`: it has no effect with",
+    );
+    refused(
+        |route| route.peer.http.h2_connection_window = Some(65_535),
+        "`peer.http.h2-connection-window`: it has no effect with",
+    );
     refused(|route| route.peer.http.alpn = Alpn::H2h1, "`peer.http.alpn`: `h2h1` is negotiated by TLS");
     passes(|route| {
         route.peer.tls = Some(tls());

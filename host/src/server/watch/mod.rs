@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 use notify::{RecommendedWatcher, Watcher as _};
 
 use crate::control::Control;
-use crate::release::CheckTrigger;
 use crate::server::watch::event_queue::EventQueue;
 use crate::server::watch::files::{Files, WatchTarget};
 use crate::server::watch::folders::Folders;
 use crate::server::watch::workers::Workers;
+use crate::versions::CheckTrigger;
 
 /// Interval between scans of all files, and between checks for work that is due by time.
 const SCAN_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,9 +7,6 @@ use pointsman_rules::config::TenantConfig;
 use pointsman_wasm::module::{Digest, LoadError, LoadStep};
 
 use crate::api::Step;
-use crate::release::module_tests::TestError;
-use crate::release::store::StoreError;
-use crate::tenant::Tenant;
 
 /// A new version that failed a step.
 #[derive(Debug)]
@@ -22,7 +19,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
+    pub(crate) fn by_load(path: &Path, digest: Option<Digest>, error: &LoadError) -> Refused {
         Refused {
             step: error.step().into(),
             path: path.to_owned(),
@@ -31,17 +28,17 @@ impl Refused {
         }
     }
 
-    pub(super) fn by_tests(path: &Path, digest: Option<Digest>, error: &TestError) -> Refused {
+    pub(crate) fn by_tests(path: &Path, digest: Option<Digest>, error: &dyn fmt::Display) -> Refused {
         Refused { step: Step::Test, path: path.to_owned(), digest, message: error.to_string() }
     }
 
-    pub(super) fn by_store(tenant: &Tenant, digest: Digest, error: &StoreError) -> Refused {
-        let path = tenant.config.modules.first().map(|module| module.path.clone()).unwrap_or_default();
+    pub(crate) fn by_store(config: &TenantConfig, digest: Digest, error: &dyn fmt::Display) -> Refused {
+        let path = config.modules.first().map(|module| module.path.clone()).unwrap_or_default();
         Refused { step: Step::Keep, path, digest: Some(digest), message: error.to_string() }
     }
 
     /// The tenant has no module at this position.
-    pub(super) fn no_position(config: &TenantConfig, position: usize) -> Refused {
+    pub(crate) fn no_position(config: &TenantConfig, position: usize) -> Refused {
         let message = format!("the tenant has {} modules; none is at position {position}", config.modules.len());
         Refused { step: Step::Read, path: PathBuf::new(), digest: None, message }
     }

@@ -8,7 +8,7 @@ use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Origin;
-use crate::release::{Refused, Version};
+use crate::versions::{Refused, Version};
 
 /// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason:
 /// the words of its format, which older programs read.

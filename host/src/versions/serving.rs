@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pointsman_rules::config::{ReleaseConfig, Stage};
 
-use crate::release::{Candidate, Version};
+use crate::versions::{Candidate, Version};
 
 /// The serving versions. A request loads them once, so that it never mixes versions.
 #[derive(Debug, Clone)]

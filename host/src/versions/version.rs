@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use pointsman_wasm::module::{Digest, Module};
 
 use crate::api::Origin;
-use crate::release::Entry;
+use crate::versions::Entry;
 
 /// All modules of a tenant, which serve together.
 #[derive(Debug)]

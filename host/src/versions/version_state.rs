@@ -12,12 +12,12 @@ use pointsman_wasm::module::Module;
 
 use crate::api::{self, Origin};
 use crate::metrics::TenantMetrics;
-use crate::release::candidate::Verdict;
-use crate::release::files::{Files, LastCheck};
-use crate::release::history::{FailedRelease, History};
-use crate::release::serving::Probation;
-use crate::release::store::SavedState;
-use crate::release::{Candidate, Entry, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus};
+use crate::versions::SavedState;
+use crate::versions::candidate::Verdict;
+use crate::versions::files::{Files, LastCheck};
+use crate::versions::history::{FailedRelease, History};
+use crate::versions::serving::Probation;
+use crate::versions::{Candidate, Entry, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -26,14 +26,14 @@ pub struct VersionState {
     serving: ArcSwap<Serving>,
     history: Mutex<History>,
     metrics: Arc<TenantMetrics>,
-    pub(super) last_check: Mutex<LastCheck>,
+    pub(crate) last_check: Mutex<LastCheck>,
     /// The live version or the candidate differs from the state on disk.
     changed: AtomicBool,
     /// Held while a new version is prepared, and while the tenant gets another configuration: these run one at a time,
     /// in the order in which they arrive. May be held for as long as a build takes.
     pub preparing: Mutex<()>,
     /// Held while the serving version changes and is saved for the next start. Never for long.
-    pub(super) keeping: Mutex<()>,
+    pub(crate) keeping: Mutex<()>,
 }
 
 /// There is no candidate to promote or abort.
@@ -78,7 +78,7 @@ impl VersionState {
     }
 
     /// Continues where another process ended: with its history, its candidate, and the probation of a new live version.
-    pub(super) fn restore(
+    pub(crate) fn restore(
         &self,
         saved: SavedState,
         candidate: Option<(Version, Trial)>,
@@ -127,7 +127,7 @@ impl VersionState {
     }
 
     /// The state that the next start needs.
-    pub(super) fn state_to_save(&self, drained: bool) -> SavedState {
+    pub(crate) fn state_to_save(&self, drained: bool) -> SavedState {
         let history = self.history.lock();
         let serving = self.serving.load();
         self.changed.store(false, Ordering::Relaxed);
@@ -147,7 +147,7 @@ impl VersionState {
         self.changed.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_still_to_be_kept(&self) {
+    pub(crate) fn is_still_to_be_kept(&self) {
         self.changed.store(true, Ordering::Relaxed);
     }
 
@@ -181,7 +181,7 @@ impl VersionState {
     }
 
     /// Releases a version that passed, up to the stage that `trial` names.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         modules: Vec<Module>,
         origin: Origin,

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use pointsman_rules::config::{ReleaseConfig, Stage};
+use pointsman_rules::config::{Quota, ReleaseConfig, Stage};
 use pointsman_rules::quota::{Count, Counted};
 use pointsman_rules::stores::Stores;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,7 @@ use twox_hash::XxHash64;
 
 use crate::api::{self, Difference};
 use crate::metrics::TenantMetrics;
-use crate::release::Version;
-use crate::tenant::Tenant;
+use crate::versions::Version;
 
 /// The current stage of a candidate's rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,8 +118,9 @@ impl Candidate {
         hash.finish() % 100 < u64::from(self.trial.percent)
     }
 
-    pub fn stores(&self, tenant: &Tenant) -> &Arc<Stores> {
-        self.stores.get_or_init(|| tenant.stores.to_try_out(&tenant.config.quota))
+    /// Its own stores; empty at first. `tenant` are those of the live version.
+    pub fn stores(&self, tenant: &Stores, quota: &Quota) -> &Arc<Stores> {
+        self.stores.get_or_init(|| tenant.to_try_out(quota))
     }
 
     /// Reserves a place in the queue for one more request, for as long as the result is held. None: no place is free.
