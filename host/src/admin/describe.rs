@@ -83,7 +83,7 @@ const REFUSALS: [Refusal; 10] = [
     refusal(
         422,
         "Refused",
-        "`refused`: the new version does not pass (`step` says where); or `config-refused`. What served goes on \
+        "`refused`: the new version does not pass (`step` says where); or `config-refused`. The previous version keeps \
          serving.",
     ),
     Refusal {
@@ -160,7 +160,7 @@ fn operation(action: Action) -> Operation {
             &[],
         ),
         Action::Promote => new(
-            "Let the candidate go one stage on, or as far as `to`",
+            "Promote the candidate by one stage, or up to the stage `to`",
             "the stage, and the live version",
             json_of::<Promotion>(),
             &[409],

@@ -327,7 +327,7 @@ fn percent(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
 }
 
 fn serves_nobody() -> ApiError {
-    let message = "a canary of 0 % (release.canary_percent) serves nobody: say how many with `percent`";
+    let message = "a canary of 0 % (release.canary_percent) serves no client: set the percentage with `percent`";
     ApiError::of_parameter("percent", message)
 }
 

@@ -84,7 +84,7 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError>
     let mut values = headers.get_all(&name).iter();
     let bad = |what| ApiError::new(Code::BadRequest, format!("the header `{name}` {what}"));
     match (values.next().map(HeaderValue::to_str), values.next()) {
-        (_, Some(_)) => Err(bad("is there more than once")),
+        (_, Some(_)) => Err(bad("is sent more than once")),
         (Some(Err(_)), None) => Err(bad("has characters other than ASCII")),
         (Some(Ok(value)), None) => Ok(Some(value)),
         (None, None) => Ok(None),

@@ -18,7 +18,7 @@ pub struct Changes {
     pub unchanged: usize,
     /// Tenants that got a new version because one of their module files changed.
     pub released: Vec<String>,
-    /// Tenants whose changed files were refused: the previous version goes on serving.
+    /// Tenants whose changed files were refused: the previous version keeps serving.
     pub refused: Vec<RefusedFiles>,
 }
 

@@ -20,7 +20,7 @@ use pointsman_wasm::module::{Loader, read};
 
 use crate::api::Origin;
 use crate::cli::Outcome;
-use crate::cli::report::{Asked, Report};
+use crate::cli::report::{CallRecord, Report};
 use crate::credentials::Credentials;
 use crate::evaluate::{Question, evaluate};
 use crate::metrics::Metrics;
@@ -119,8 +119,8 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let _ = evaluate(ask_of(&warm_up), &inputs);
     let (action, calls) = evaluate(ask_of(&tenant), &inputs);
     let paths = config.modules.iter().map(|module| module.path.display().to_string());
-    let asked = paths.zip(&calls).map(|(path, call)| Asked::new(path, call, &inputs)).collect();
-    println!("{}", json_pretty(&Report::new(&config, asked, &action)));
+    let calls = paths.zip(&calls).map(|(path, call)| CallRecord::new(path, call, &inputs)).collect();
+    println!("{}", json_pretty(&Report::new(&config, calls, &action)));
     Ok(if action.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 

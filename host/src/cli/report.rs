@@ -15,13 +15,14 @@ use crate::outcome::Outcome;
 pub struct Report<'a> {
     tenant: &'a str,
     /// The modules that were called, in order; all but the last passed.
-    asked: Vec<Asked>,
+    #[serde(rename = "asked")]
+    calls: Vec<CallRecord>,
     outcome: Outcome<'a>,
 }
 
 /// The part of one module.
 #[derive(Debug, Serialize)]
-pub struct Asked {
+pub struct CallRecord {
     module: String,
     sha256: String,
     /// Whether its instances start warm, if a warm-up was wanted.
@@ -48,14 +49,14 @@ struct LogRecord {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(config: &'a TenantConfig, asked: Vec<Asked>, action: &'a Result<Action, Failure>) -> Report<'a> {
+    pub fn new(config: &'a TenantConfig, calls: Vec<CallRecord>, action: &'a Result<Action, Failure>) -> Report<'a> {
         let outcome = Outcome::new(action, &config.failure.answer);
-        Report { tenant: &config.name, asked, outcome }
+        Report { tenant: &config.name, calls, outcome }
     }
 }
 
-impl Asked {
-    pub fn new(path: String, call: &ModuleCall<'_>, inputs: &Inputs) -> Asked {
+impl CallRecord {
+    pub fn new(path: String, call: &ModuleCall<'_>, inputs: &Inputs) -> CallRecord {
         let ModuleCall { module, report, answer } = call;
         let answered = match (report.said, answer) {
             (Some(said), _) => said.to_owned(),
@@ -64,7 +65,7 @@ impl Asked {
         };
         let reads = report.reads.list().iter();
         let lines = report.lines.iter();
-        Asked {
+        CallRecord {
             module: path,
             sha256: module.digest().full(),
             warmth: Some(module.warmth()).filter(|warmth| **warmth != Warmth::NotWanted).cloned(),

@@ -55,7 +55,7 @@ pub type Changing<'c> = RwLockReadGuard<'c, ()>;
 
 /// Changes are not allowed at the moment.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the program is being upgraded, or ends: try again in a moment")]
+#[error("the proxy is being upgraded or is shutting down: try again in a moment")]
 pub struct ChangesFrozen;
 
 /// Number of failed reloads that are kept.
@@ -187,7 +187,7 @@ impl Control {
     }
 
     fn note_failure(&self, error: &ReloadError) {
-        tracing::error!(%error, "configuration not reloaded; the old one stays in force");
+        tracing::error!(%error, "configuration not reloaded; the previous one is still in use");
         self.metrics.reload("refused");
         let mut failures = self.failures.lock();
         failures.push_back(FailedReload { at: Utc::now(), message: error.to_string() });

@@ -6,7 +6,6 @@
 //! new one exists. A module's file exists before a tenant's file refers to it, and is removed once none does.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,7 +15,6 @@ use parking_lot::Mutex;
 use pointsman_system::file_access::can_be_folder;
 use pointsman_system::read_file::{ReadError, read_at_most};
 use pointsman_wasm::module::{Digest, LARGEST_FILE};
-use serde::{Deserialize, Serialize};
 
 use crate::release::state_file;
 use crate::versions::SavedState;
@@ -228,6 +226,7 @@ mod tests {
 
     use super::*;
     use crate::api::Origin;
+    use crate::versions::{Entry, VersionStatus};
 
     fn state_of(modules: &[&[u8]]) -> SavedState {
         let entry = Entry {

@@ -1,7 +1,7 @@
 //! The versions of a tenant's modules: the live one, the one on trial, and the earlier ones.
 //!
-//! A version never changes. The serving version is one pointer, which each request loads once; `version_state` only ever
-//! replaces that pointer. How a version is prepared, checked and saved is `release`'s job.
+//! A version never changes. The serving version is one pointer, which each request loads once; `version_state` only
+//! ever replaces that pointer. How a version is prepared, checked and saved is `release`'s job.
 
 mod candidate;
 mod files;

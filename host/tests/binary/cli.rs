@@ -243,7 +243,7 @@ fn sighup_reloads_credentials_and_keeps_the_old_ones_if_that_fails() {
     running.expect_line("configuration reloaded");
     std::fs::write(roots.path(), pem).expect("a file");
     running.signal("HUP");
-    running.expect_line("configuration not reloaded; the old one stays in force");
+    running.expect_line("configuration not reloaded; the previous one is still in use");
     running.signal("TERM");
     running.ends(0);
 }

@@ -126,7 +126,7 @@ fn one_successor_loads_at_a_time_and_no_reload_meanwhile() {
     proxy.signal("USR2");
     proxy.expect_line("the successor that was started before is still loading");
     proxy.signal("HUP");
-    proxy.expect_line("the program is being upgraded, or ends: try again in a moment");
+    proxy.expect_line("the proxy is being upgraded or is shutting down: try again in a moment");
     slow.is_read().write_all(b"nonsense").expect("written");
     proxy.expect_line("upgrade: the successor ended; this process continues");
     slow.end();
