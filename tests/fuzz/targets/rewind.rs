@@ -1,7 +1,7 @@
 //! Decisions of rewound instances equal those of fresh ones, whatever a module writes.
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman_rules::config::TenantLimits;
