@@ -1,5 +1,4 @@
-//! The middle of the walk: calls a tenant's modules in order and checks their answers, until one does not pass. Shared
-//! by the proxy, `pointsman decide`, a tenant's tests and shadowing, so that an author sees offline the decisions that
+//! Calls a tenant's modules in order and checks their answers, until one does not pass. Shared by the proxy, `pointsman decide`, a tenant's tests and shadowing, so that an author sees offline the decisions that
 //! traffic gets.
 
 use std::sync::Arc;
@@ -46,8 +45,8 @@ pub struct Question<'a> {
     pub cache: Option<&'a DecisionCache>,
 }
 
-/// One decision of a tenant's modules, as a synchronous state machine. A step never waits: where it lacks a datum, it
-/// returns what it needs, and whoever drives it gets that datum and takes another step.
+/// One decision of a tenant's modules, as a synchronous state machine. A step never waits: if an input is missing, it
+/// returns what it needs; the caller fetches that and takes another step.
 pub struct Evaluation<'a> {
     question: Question<'a>,
     next_module: usize,
@@ -61,7 +60,8 @@ pub enum Step<T> {
     Needs(Need),
 }
 
-/// A datum that a decision needs before it can go on. There is none yet: all inputs are known before the first step.
+/// An input that must be fetched before the next step. There is none yet: all inputs are known before the first step, so
+/// every decision ends in one.
 #[derive(Debug)]
 pub enum Need {}
 
@@ -91,7 +91,7 @@ impl<'a> Evaluation<'a> {
         self.next_module
     }
 
-    /// The calls since this was last asked, in order.
+    /// Takes the calls made so far, in order.
     pub fn take_calls(&mut self) -> Vec<ModuleCall<'a>> {
         std::mem::take(&mut self.calls)
     }

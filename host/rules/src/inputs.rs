@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use crate::contract;
 use crate::request::{OfflineError, RequestHead, WrittenRequest, attempts};
 
-/// The values that a decision is a function of, apart from the module's configuration and the stores that outlive a
-/// decision (`shared`, `upstreams`). They are fixed before its first step, so a read that is repeated in a later step
-/// gives the same value.
+/// The request that a decision is about, and its failed attempts: fixed before the decision's first step, so that a
+/// later step reads the same values. The clock, random numbers and stores are not part of it; reads of those carry
+/// their values.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     pub head: Arc<RequestHead>,

@@ -12,8 +12,9 @@ use crate::tenant::Tenant;
 use crate::versions::Version;
 
 /// Everything about one decision for traffic: its inputs, what each module read, logged and answered, and the action.
-/// Nothing is lost: with the inputs, `Read::seen` gives the value of every recorded read. The proxy passes each event
-/// to its subscribers: the access log, module logs, the explanations of `pointsman dev`, shadowing.
+/// With the inputs, `Read::seen` gives the value of every recorded read without loss; `Reads::is_complete` says whether
+/// all were recorded. The proxy passes each event to its subscribers: the access log, module logs, the explanations of
+/// `pointsman dev`, shadowing.
 #[derive(Debug)]
 pub struct DecisionEvent<'a> {
     pub tenant: &'a Tenant,

@@ -27,9 +27,9 @@ use crate::door::wire::{Reads, Socket, Wire};
 use crate::log::AccessLogger;
 use crate::metrics::ListenerMetrics;
 
-/// Connections that are accepted before those that are already there get their turn. Each new one takes 0.1 to 1 ms at
+/// Number of connections after which those that were accepted before get their turn. Each new one takes 0.1 to 1 ms at
 /// first (a request, a TLS handshake), so without this a crowd of new clients would delay every request of the others.
-const ACCEPTED_IN_A_ROW: u32 = 8;
+const ACCEPTED_BETWEEN_YIELDS: u32 = 8;
 
 /// Connects one listener to an application that several listeners may share: the proxy, or the admin API.
 pub struct Door<A> {
@@ -54,10 +54,10 @@ where
     /// Accepts connections until the shutdown, then waits for requests that are still arriving.
     pub async fn run(self, mut acceptor: Acceptor) {
         let door = Arc::new(self);
-        let (mut shutdown, mut in_a_row) = (door.shutdown.clone(), 0_u32);
+        let (mut shutdown, mut since_yield) = (door.shutdown.clone(), 0_u32);
         loop {
-            if in_a_row == ACCEPTED_IN_A_ROW {
-                in_a_row = 0;
+            if since_yield == ACCEPTED_BETWEEN_YIELDS {
+                since_yield = 0;
                 tokio::task::yield_now().await;
             }
             tokio::select! {
@@ -65,7 +65,7 @@ where
                 changed = shutdown.changed() => if changed.is_err() || *shutdown.borrow() { break },
                 accepted = acceptor.accept() => match accepted {
                     Ok((socket, peer)) => {
-                        in_a_row += 1;
+                        since_yield += 1;
                         door.clone().let_in(socket, peer);
                     }
                     Err(error) => {

@@ -15,6 +15,7 @@ use crate::door::Connection;
 use crate::evaluate::Action;
 use crate::proxy::attempt::Attempt;
 use crate::proxy::in_flight::InFlight;
+use crate::proxy::served::Served;
 use crate::tenant::{PolicySnapshot, Tenant};
 use crate::versions::{Serving, Version};
 
@@ -54,26 +55,12 @@ pub enum Next {
     Address,
 }
 
-/// The tenant and version that serve a request: taken once, so that a reload never mixes versions within it.
-pub struct Served {
-    pub tenant: Arc<Tenant>,
-    /// The tenant's serving state, and the version that serves this request.
-    pub serving: Arc<Serving>,
-    pub version: Arc<Version>,
-    pub terms: Arc<PolicySnapshot>,
-    /// Whether any module of the version or the fallback reads statistics about upstreams.
-    pub watches_upstreams: bool,
-    /// Index of the module that is called next: those before it passed.
-    pub next_module: usize,
-    pub head: Arc<RequestHead>,
-}
-
-/// What the access log shows of a request's decisions.
+/// Fields of the access log about the request's decisions.
 #[derive(Default)]
 pub struct DecisionNotes {
     /// The module that made the last decision. None: it was made without one.
     pub module: Option<Digest>,
-    /// The last decision's kind. None: there was no usable one.
+    /// The last decision's kind. None: no module was called, or there was no usable decision.
     pub kind: Option<&'static str>,
     /// The last decision was a cache hit: the module was not called.
     pub is_cached: bool,
@@ -140,8 +127,7 @@ impl Context {
 
     /// The time left for all attempts of the request. None: it is used up.
     pub fn time_left(&self) -> Option<Duration> {
-        let Some(served) = &self.served else { return None };
-        served.tenant.config.upstream.overall_timeout.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
+        self.served.as_ref()?.time_left(self.start)
     }
 
     /// Attempts that this request may have: the tenant's limit, or fewer if the module said so.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pointsman_rules::reads::Read;
 use pointsman_rules::text::printable;
 
 use crate::decide::DecisionEvent;
@@ -9,6 +10,9 @@ use crate::evaluate::{Action, ModuleCall};
 
 /// Bytes of a value that are shown, at most.
 const LONGEST: usize = 200;
+
+/// The same for failed attempts, each of which takes about 200 bytes.
+const LONGEST_ATTEMPTS: usize = 2000;
 
 /// The explanation of one decision.
 pub fn text(event: &DecisionEvent<'_>) -> String {
@@ -43,7 +47,8 @@ fn explain_call(text: &mut String, call: &ModuleCall<'_>, event: &DecisionEvent<
     let _ = writeln!(text, "    module {}: {said}, after {elapsed} us", module.digest());
     for read in report.reads.list() {
         let value = read.seen(event.inputs, module.settings()).to_string();
-        let _ = writeln!(text, "      read {read} = {}", printable(&value, LONGEST).0);
+        let longest = if *read == Read::Attempts { LONGEST_ATTEMPTS } else { LONGEST };
+        let _ = writeln!(text, "      read {read} = {}", printable(&value, longest).0);
     }
     for line in &report.lines {
         let _ = writeln!(text, "      log  {}: {}", line.level.name(), line.message);

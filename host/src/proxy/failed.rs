@@ -28,8 +28,8 @@ pub fn try_next_address(session: &Session, ctx: &mut Context, what: &FailureFact
 /// retry: ends the current attempt as failed, and returns whether another may follow.
 pub fn fail_attempt(session: &Session, ctx: &mut Context, facts: FailureFacts, detail: String) -> bool {
     let progress = facts.progress;
-    let Some(attempt) = &mut ctx.attempt else { return false };
-    let (record, failure) = attempt.fail(facts, detail);
+    let Ok((attempt, served)) = ctx.current() else { return false };
+    let (record, failure) = attempt.fail(&served.tenant, facts, detail);
     ctx.failed.push(record);
     let retry = retry::may_retry(question(session, ctx, ctx.attempts_allowed(), progress));
     // If another attempt follows, that one determines the outcome.
@@ -69,7 +69,8 @@ pub fn progress(session: &Session, error: &Error) -> Progress {
     connection_error(error).progress()
 }
 
-/// Pingora marks the errors after which it would retry: of HTTP/2's, those that have a kind of their own here.
+/// Pingora marks the errors after which it would retry. A marked `H2Error` is REFUSED_STREAM or GOAWAY, a marked
+/// `H2Downgrade` is HTTP_1_1_REQUIRED; a marked `InvalidH2` does not say whether the request was processed.
 fn connection_error(error: &Error) -> ConnectionError {
     if error.retry != pingora::RetryType::Decided(true) {
         return ConnectionError::Other;

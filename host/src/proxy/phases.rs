@@ -223,9 +223,9 @@ impl ProxyHttp for Proxy {
         let route = ctx.route().filter(|route| route.retry.on_status.contains(&status));
         let allowed = route.map(|route| route.retry.attempts);
         let retries = allowed.is_some_and(|allowed| retry::may_retry(question(session, ctx, allowed, Progress::Sent)));
-        let Some(attempt) = &mut ctx.attempt else { return Ok(()) };
+        let Ok((attempt, served)) = ctx.current() else { return Ok(()) };
         if !retries {
-            attempt.answered();
+            attempt.answered(&served.tenant);
             return Ok(());
         }
         attempt.failed_status = Some(status);
@@ -294,8 +294,8 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
-        if let Some(attempt) = &mut ctx.attempt {
-            attempt.complete();
+        if let Ok((attempt, served)) = ctx.current() {
+            attempt.complete(&served.tenant);
         }
         self.count(session, ctx);
         if self.access.is_on() {

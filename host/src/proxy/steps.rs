@@ -23,9 +23,10 @@ use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::peer::{PeerInputs, Prepared, http_peer, prepared};
 use crate::proxy::attempt::{Attempt, FailureFacts, facts};
-use crate::proxy::context::{Context, Next, Served};
+use crate::proxy::context::{Context, Next};
 use crate::proxy::failed::{fail_attempt, final_status};
 use crate::proxy::in_flight::Gauge;
+use crate::proxy::served::Served;
 use crate::proxy::{explain, head, module_logs, write};
 use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, ResolveError, Resolver};
@@ -229,10 +230,12 @@ impl Proxy {
 
     /// resolve and peer: returns the peer of the current attempt for Pingora.
     async fn connect(&self, ctx: &mut Context) -> Result<Box<HttpPeer>, NoPeer> {
-        let left = ctx.time_left().unwrap_or(LAST_MOMENT);
+        let start = ctx.start;
         let (attempt, served) = ctx.current()?;
         let hop = self.hop(attempt, served).await?;
-        let idle_timeout = attempt.idle_timeout(served);
+        // The lookup took its part of the time.
+        let left = served.time_left(start).unwrap_or(LAST_MOMENT);
+        let idle_timeout = attempt.idle_timeout(&served.tenant);
         let known = prepared(&attempt.route, idle_timeout, &served.tenant.usage.connections);
         let Prepared { mut peer, reached } = match known {
             Some(prepared) => prepared,

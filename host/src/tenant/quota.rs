@@ -1,4 +1,5 @@
-//! Applies a tenant's quota to its requests. Whatever goes over it is counted in the metrics here.
+//! Applies a tenant's quota to its requests, and counts in the metrics what goes over it. The quotas of logs and of
+//! `shared` are counted where a decision is charged and logged.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ impl Tenant {
         Duration::ZERO
     }
 
-    /// Notes that a request has failed with its `attempts`th attempt (`limits.attempts`).
+    /// Counts a request that failed after this many attempts, if that is the tenant's limit (`limits.attempts`).
     pub fn note_last_attempt(&self, attempts: u32) {
         if attempts >= self.config.limits.of_any().attempts {
             self.metrics.over_budget(LimitKey::Attempts);

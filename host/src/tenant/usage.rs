@@ -138,7 +138,8 @@ impl Usage {
     /// will have. So of attempts that begin at the same time, as many as the quota keep their connections. Each stream
     /// of a shared HTTP/2 connection counts as a connection.
     pub fn other_connections(&self, attempt: &Counted) -> usize {
-        self.connections.now().max(attempt.before())
+        // Those before it may have ended since.
+        self.connections.now().max(attempt.before().min(self.attempts.now().saturating_sub(1)))
     }
 
     /// Whether a new peer may negotiate its HTTP version. Pingora keeps each result for ever, so a tenant gets only

@@ -276,7 +276,7 @@ impl VersionState {
     }
 
     /// Counts a decision of a version that is on trial or new, and promotes, aborts or rolls back accordingly. If the
-    /// decision failed, `because` is the failure.
+    /// decision failed, `reason` is the failure.
     pub fn note(
         &self,
         serving: &Serving,

@@ -19,8 +19,9 @@ use pointsman_rules::retry;
 use crate::answer::Failure;
 use crate::peer::Reached;
 use crate::proxy::attempt::observers::Observers;
-use crate::proxy::context::Served;
+use crate::proxy::served::Served;
 use crate::resolve::Hop;
+use crate::tenant::Tenant;
 
 /// An attempt of a request. It ends when it fails, or with its request.
 pub struct Attempt {
@@ -47,7 +48,7 @@ impl Attempt {
     pub fn begin(number: u32, route: Arc<Route>, served: &Served) -> Attempt {
         let start = Instant::now();
         let mut observers = Observers::new(served);
-        observers.begin(&route, start);
+        observers.begin(&served.tenant, &route, start);
         Attempt {
             number,
             route,
@@ -64,9 +65,9 @@ impl Attempt {
     }
 
     /// How long its connection is kept for reuse afterwards.
-    pub fn idle_timeout(&self, served: &Served) -> Duration {
+    pub fn idle_timeout(&self, tenant: &Tenant) -> Duration {
         let idle = self.route.peer.timeouts.idle;
-        self.counted.as_ref().map_or(idle, |counted| served.tenant.idle_timeout(idle, counted))
+        self.counted.as_ref().map_or(idle, |counted| tenant.idle_timeout(idle, counted))
     }
 
     /// Its next connection goes to this address.
@@ -76,14 +77,14 @@ impl Attempt {
     }
 
     /// The head of the upstream's final response has arrived.
-    pub fn answered(&mut self) {
-        self.observers.answered();
+    pub fn answered(&mut self, tenant: &Tenant) {
+        self.observers.answered(tenant);
     }
 
     /// Ends it as failed. Returns its record for the modules and the access log, and the failure that the client gets
     /// if no other attempt follows.
-    pub fn fail(&mut self, facts: FailureFacts, detail: String) -> (contract::Attempt, Failure) {
-        self.end(Some(&facts));
+    pub fn fail(&mut self, tenant: &Tenant, facts: FailureFacts, detail: String) -> (contract::Attempt, Failure) {
+        self.end(tenant, Some(&facts));
         let address = self.route.peer.connection.target.to_string();
         let record = contract::Attempt {
             number: self.number,
@@ -104,15 +105,15 @@ impl Attempt {
     }
 
     /// Ends it, unless it has failed before: its request is over.
-    pub fn complete(&mut self) {
+    pub fn complete(&mut self, tenant: &Tenant) {
         if self.counted.is_some() {
-            self.end(None);
+            self.end(tenant, None);
         }
     }
 
-    fn end(&mut self, failure: Option<&FailureFacts>) {
+    fn end(&mut self, tenant: &Tenant, failure: Option<&FailureFacts>) {
         self.counted = None;
-        self.observers.end(failure);
+        self.observers.end(tenant, failure);
     }
 
     /// Whether it goes to a name, which may have several addresses.
