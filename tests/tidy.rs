@@ -8,7 +8,7 @@ use std::process::Command;
 const CRATES: [(&str, &str, &[&str]); 6] = [
     ("pointsman-rules", "host/rules", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
     ("pointsman-system", "host/system", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
-    ("pointsman-native", "host/native", &["pingora", "tokio", "hickory", "hyper"]),
+    ("pointsman-native", "host/native", &["pingora", "wasmtime", "tokio", "openssl", "hickory", "hyper"]),
     ("pointsman-rewind", "host/rewind", &["pingora", "tokio", "openssl", "hickory", "hyper"]),
     ("pointsman-wasm", "host/wasm", &["pingora", "openssl", "hickory", "hyper"]),
     ("pointsman", "host", &[]),

@@ -1,7 +1,7 @@
 //! Handles a request to the API: checks access, does the operation, sends the answer.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -28,6 +28,9 @@ pub struct Admin {
     control: Arc<Control>,
     access: Access,
 }
+
+/// Generated once: its schemas are many.
+static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::new);
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -83,7 +86,7 @@ impl Admin {
                 let text = text.map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
                 Ok((METRICS, text.into_bytes()))
             }
-            Action::Describe => Ok(json(&Description::new())),
+            Action::Describe => Ok(json(&*DESCRIPTION)),
             Action::ListTenants => {
                 let tenants = control.tenants().values().map(|tenant| views::summary(tenant)).collect();
                 Ok(json(&api::TenantList { tenants }))

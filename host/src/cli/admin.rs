@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use http::Method;
+use http::{Method, StatusCode};
 use pointsman_rules::text::{json_pretty, printable_lines};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -168,11 +169,14 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let longest = Duration::from_secs(arguments.timeout);
     let (status, answer) = runtime.block_on(reach.ask(method, &path, body, longest))?;
     if !status.is_success() {
-        let api::Error { error } = read(&answer)?;
-        if cannot_be_done(error.code) {
-            bail!("{}", answers::error(&error));
+        let (message, cannot_be_done) = match api::Error::deserialize(&answer) {
+            Ok(api::Error { error }) => (answers::error(&error), cannot_be_done(error.code)),
+            Err(_) => (answers::unknown_error(status, &answer), is_of_access(status) || status.is_server_error()),
+        };
+        if cannot_be_done {
+            bail!("{message}");
         }
-        eprintln!("{}", printable_lines(&answers::error(&error)));
+        eprintln!("{}", printable_lines(&message));
         return Ok(Outcome::Refused);
     }
     if arguments.json {
@@ -194,6 +198,18 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn cannot_be_done(code: Code) -> bool {
     let no_such_operation = matches!(code, Code::NotFound | Code::MethodNotAllowed);
     code.is_of_access() || no_such_operation || code.status().is_server_error()
+}
+
+/// Whether a status refuses the client, rather than the operation.
+fn is_of_access(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 /// Parses an answer. That of a proxy of another version may have another form.

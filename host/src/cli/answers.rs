@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use http::StatusCode;
 use pointsman_rules::text::{json, printable};
 use pointsman_wasm::module::Digest;
+use serde_json::Value;
 
 use crate::api;
 use crate::cli::table::Table;
@@ -125,6 +127,15 @@ pub fn error(error: &api::ErrorDetails) -> String {
     match error.step {
         None => format!("{code}: {message}"),
         Some(step) => format!("{code} at the step `{}`: {message}", step.name()),
+    }
+}
+
+/// An error of a proxy of another version, whose code or step this program does not know.
+pub fn unknown_error(status: StatusCode, answer: &Value) -> String {
+    let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
+    match (text("/error/code"), text("/error/message")) {
+        (Some(code), Some(message)) => format!("{code}: {}", lines(message)),
+        _ => format!("the proxy answered {status}: {answer}"),
     }
 }
 

@@ -123,7 +123,7 @@ fn hand_over(server: &Server) {
 /// Tells systemd that this process serves, and that it is the main one now.
 fn tell_service_manager() {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let told = || {
+    let notified = || {
         let notify = UnixDatagram::unbound()?;
         let message = format!("READY=1\nMAINPID={}\n", std::process::id());
         match socket.to_string_lossy().strip_prefix('@') {
@@ -134,8 +134,8 @@ fn tell_service_manager() {
             None => notify.send_to(message.as_bytes(), &socket),
         }
     };
-    let told: std::io::Result<usize> = told();
-    if let Err(error) = told {
+    let notified: std::io::Result<usize> = notified();
+    if let Err(error) = notified {
         tracing::warn!(%error, "cannot notify the service manager that the proxy is ready (NOTIFY_SOCKET)");
     }
 }

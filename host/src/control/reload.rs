@@ -3,12 +3,12 @@
 //!
 //! | phase | then |
 //! |---|---|
-//! | [`Read`] | the file is a configuration |
-//! | [`Checked`] | a running proxy can change to it, and the files that it names can be used |
-//! | [`Built`] | its tenants have their modules, which pass their tests |
+//! | [`NewConfig`] | the file is a configuration |
+//! | [`ApplicableConfig`] | a running proxy can change to it, and the files that it names can be used |
+//! | [`BuiltTenants`] | its tenants have their modules, which pass their tests |
 //! | [`Changes`] | it is in force |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::MutexGuard;
@@ -21,7 +21,7 @@ use crate::control::{Control, PrepareError, ReloadError, ReloadableFiles};
 use crate::credentials::Credentials;
 use crate::tenant::{Tenant, TenantDeps};
 
-/// A configuration in force, and what there is of it.
+/// The running configuration and its tenants.
 #[derive(Clone, Copy)]
 pub struct InForce<'c> {
     pub control: &'c Control,
@@ -30,21 +30,21 @@ pub struct InForce<'c> {
 }
 
 /// A configuration that was read.
-pub struct Read<'c> {
+pub struct NewConfig<'c> {
     before: InForce<'c>,
     new: Config,
 }
 
 /// A configuration that a running proxy can change to.
-pub struct Checked<'c> {
-    read: Read<'c>,
+pub struct ApplicableConfig<'c> {
+    read: NewConfig<'c>,
     credentials: Credentials,
     files: ReloadableFiles,
 }
 
 /// The tenants of a new configuration.
-pub struct Built<'c> {
-    checked: Checked<'c>,
+pub struct BuiltTenants<'c> {
+    checked: ApplicableConfig<'c>,
     changes: Vec<Change>,
     /// Nobody else prepares a version of the tenants that change.
     _preparing: Vec<MutexGuard<'c, ()>>,
@@ -58,16 +58,16 @@ enum Change {
     New(Arc<Tenant>),
 }
 
-impl<'c> Read<'c> {
+impl<'c> NewConfig<'c> {
     /// Reads the configuration's file again.
-    pub fn new(before: InForce<'c>) -> Result<Read<'c>, ReloadError> {
+    pub fn new(before: InForce<'c>) -> Result<NewConfig<'c>, ReloadError> {
         let file = before.control.file().ok_or(ReloadError::NoFile)?;
         let mut new = config::load(file).map_err(ReloadError::Config)?;
         before.control.adapt(&mut new);
-        Ok(Read { before, new })
+        Ok(NewConfig { before, new })
     }
 
-    pub fn check(self) -> Result<Checked<'c>, ReloadError> {
+    pub fn check(self) -> Result<ApplicableConfig<'c>, ReloadError> {
         let sections = needs_restart(self.before.config, &self.new);
         if !sections.is_empty() {
             return Err(ReloadError::NeedsRestart { sections });
@@ -78,19 +78,20 @@ impl<'c> Read<'c> {
         }
         let credentials = Credentials::load(&self.new.credentials)?;
         let files = ReloadableFiles::read(&self.new).map_err(ReloadError::Files)?;
-        Ok(Checked { read: self, credentials, files })
+        Ok(ApplicableConfig { read: self, credentials, files })
     }
 }
 
-impl<'c> Checked<'c> {
+impl<'c> ApplicableConfig<'c> {
     /// Builds the tenants that are new or change. From here on, a tenant whose configuration changes gets no new
     /// version until the change is in force.
-    pub fn build(self) -> Result<Built<'c>, ReloadError> {
+    pub fn build(self) -> Result<BuiltTenants<'c>, ReloadError> {
         let (InForce { control, tenants: before, .. }, new) = (self.read.before, &self.read.new);
         let around = control.deps(new, &self.credentials);
+        let configs: BTreeMap<&str, &TenantConfig> =
+            new.tenants.iter().map(|config| (config.name.as_str(), config)).collect();
         let changes = |tenant: &&Arc<Tenant>| {
-            let config = new.tenants.iter().find(|config| config.name == *tenant.name);
-            !config.is_some_and(|config| tenant.is_as(config, around.share))
+            !configs.get(&*tenant.name).is_some_and(|config| tenant.is_as(config, around.share))
         };
         let preparing = before.values().filter(changes).map(|tenant| tenant.releases.preparing.lock()).collect();
         let built = in_parallel(&new.tenants, |config| match before.get(&config.name) {
@@ -106,7 +107,7 @@ impl<'c> Checked<'c> {
             }
         }
         match errors.is_empty() {
-            true => Ok(Built { checked: self, changes, _preparing: preparing }),
+            true => Ok(BuiltTenants { checked: self, changes, _preparing: preparing }),
             false => Err(ReloadError::Tenants(errors)),
         }
     }
@@ -134,11 +135,14 @@ fn reconfigured(
     Ok(Change::Config(Arc::new(tenant), modules))
 }
 
-impl Built<'_> {
+impl BuiltTenants<'_> {
     /// Puts the configuration in force, and returns it with what changed.
     pub fn swap(self) -> (Config, Changes) {
-        let Checked { read: Read { before: InForce { control, tenants: before, .. }, new }, credentials, files } =
-            self.checked;
+        let ApplicableConfig {
+            read: NewConfig { before: InForce { control, tenants: before, .. }, new },
+            credentials,
+            files,
+        } = self.checked;
         control.files().exchange(&files);
         let mut changes = Changes::default();
         let mut now = Vec::new();
@@ -154,15 +158,15 @@ impl Built<'_> {
             }
             now.push(tenant);
         }
-        changes.removed =
-            before.keys().filter(|name| !now.iter().any(|tenant| *tenant.name == ***name)).cloned().collect();
+        let names: BTreeSet<&str> = now.iter().map(|tenant| &*tenant.name).collect();
+        changes.removed = before.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
         control.route_to(&now);
         (new, changes)
     }
 }
 
 impl Change {
-    /// Gives the tenant what changed, and notes that.
+    /// Applies the change, and records it in `changes`.
     fn applied(self, control: &Control, credentials: &Credentials, changes: &mut Changes) -> Arc<Tenant> {
         match self {
             Change::None(tenant) => {

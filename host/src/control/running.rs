@@ -15,7 +15,7 @@ use pointsman_rules::tenant_lookup::TenantTable;
 use tokio::runtime::Handle;
 
 use crate::api::{Changes, Origin, RefusedFiles};
-use crate::control::reload::{InForce, Read};
+use crate::control::reload::{InForce, NewConfig};
 use crate::control::{FailedReload, ReloadError, ReloadableFiles, tenants};
 use crate::credentials::Credentials;
 use crate::health::CheckedGroup;
@@ -164,7 +164,7 @@ impl Control {
         let mut config = self.config.lock();
         let tenants = self.tenants();
         let before = InForce { control: self, config: &config, tenants: &tenants };
-        let (new, changes) = Read::new(before)?.check()?.build()?.swap();
+        let (new, changes) = NewConfig::new(before)?.check()?.build()?.swap();
         *config = new;
         Ok(changes)
     }
@@ -240,7 +240,7 @@ impl Control {
         self.tenants().values().for_each(|tenant| tenant.refresh_metrics());
     }
 
-    /// What the tenants of a configuration depend on.
+    /// The dependencies of a configuration's tenants.
     pub(super) fn deps<'a>(&'a self, config: &Config, credentials: &'a Credentials) -> TenantDeps<'a> {
         tenants::tenant_deps(config, credentials, &self.own, &self.metrics)
     }

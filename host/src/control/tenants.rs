@@ -28,7 +28,7 @@ pub fn load(
     in_parallel(&config.tenants, |config| first(publisher, config, around))
 }
 
-/// What all tenants of a configuration depend on.
+/// The dependencies of all tenants of a configuration.
 pub fn tenant_deps<'a>(
     config: &Config,
     credentials: &'a Credentials,

@@ -1,4 +1,4 @@
-//! The families of metrics, by what their series are of; `docs/metrics.md` says what each counts.
+//! Metric families, grouped by subject: process, tenant, listener. `docs/metrics.md` describes each.
 
 use prometheus::core::Collector;
 use prometheus::{Error, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
@@ -6,14 +6,14 @@ use prometheus::{Error, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec,
 /// Makes families and registers them.
 pub struct Families<'r>(pub &'r Registry);
 
-/// Of the process.
+/// The families of the process.
 pub struct ProcessFamilies {
     pub unrouted: IntCounterVec,
     pub reloads: IntCounterVec,
     pub admin_refused: IntCounterVec,
 }
 
-/// Of each tenant.
+/// The families of a tenant.
 pub struct TenantFamilies {
     pub requests: IntCounterVec,
     pub decisions: IntCounterVec,
@@ -27,7 +27,7 @@ pub struct TenantFamilies {
     pub cache: CacheFamilies,
 }
 
-/// Of the versions of a tenant's modules.
+/// The families about the versions of a tenant's modules.
 pub struct VersionFamilies {
     pub modules: IntGaugeVec,
     pub live: IntGaugeVec,
@@ -35,7 +35,7 @@ pub struct VersionFamilies {
     pub candidates: IntCounterVec,
 }
 
-/// Of a tenant's decision cache.
+/// The families about a tenant's decision cache.
 pub struct CacheFamilies {
     pub lookups: IntCounterVec,
     pub uncacheable: IntCounterVec,
@@ -43,7 +43,7 @@ pub struct CacheFamilies {
     pub bytes: IntGaugeVec,
 }
 
-/// Of each listener.
+/// The families of a listener.
 pub struct ListenerFamilies {
     pub connections: IntGaugeVec,
     pub accept_errors: IntCounterVec,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pointsman_rules::checked::Route;
 use pointsman_rules::contract;
 use pointsman_rules::quota::Counted;
-use pointsman_rules::request::{Pace, RequestHead};
+use pointsman_rules::request::Pace;
 use pointsman_wasm::module::{Digest, Module};
 
 use crate::answer::Failure;
@@ -16,8 +16,6 @@ use crate::evaluate::Action;
 use crate::proxy::attempt::Attempt;
 use crate::proxy::in_flight::InFlight;
 use crate::proxy::served::Served;
-use crate::tenant::{PolicySnapshot, Tenant};
-use crate::versions::{Serving, Version};
 
 /// A request on its walk through the rooms.
 pub struct Context {

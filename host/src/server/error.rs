@@ -51,7 +51,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether a module, or a tenant's configuration, is at fault for all of it, and nothing around them.
+    /// Whether every error is about a module or a tenant's configuration: the exit status is then 3.
     pub fn is_refusal(&self) -> bool {
         match self {
             StartError::Prepare(error) => match error {

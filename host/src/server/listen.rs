@@ -114,13 +114,13 @@ const KILLED: Duration = Duration::from_secs(2);
 /// Retries while an address is in use, for at most `longest`.
 fn while_in_use<T>(longest: Duration, mut attempt: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let (start, mut is_told) = (Instant::now(), false);
+    let (start, mut is_logged) = (Instant::now(), false);
     loop {
         match attempt() {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && start.elapsed() < longest => {
-                if !is_told {
+                if !is_logged {
                     tracing::warn!(%error, "trying again for {} s", longest.as_secs());
-                    is_told = true;
+                    is_logged = true;
                 }
                 thread::sleep(PAUSE);
             }

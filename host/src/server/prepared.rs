@@ -31,27 +31,47 @@ pub struct PreparedTenants {
     pub metrics: Arc<Metrics>,
 }
 
+/// The same files, as far as they can be read, and what is wrong with the others.
+struct ReadableFiles {
+    credentials: Option<Credentials>,
+    reloadable: Option<ReloadableFiles>,
+    resolver: Option<Resolver>,
+    conf: Option<Arc<ServerConf>>,
+    errors: Vec<StartError>,
+}
+
+impl ReadableFiles {
+    fn read(config: &Config) -> ReadableFiles {
+        let mut errors = Vec::<StartError>::new();
+        let credentials = Credentials::load(&config.credentials).map_err(|error| errors.push(error.into())).ok();
+        let resolver = Resolver::new(&config.resolver).map_err(|error| errors.push(error.into())).ok();
+        let reloadable = ReloadableFiles::read(config)
+            .map_err(|refused| errors.extend(refused.into_iter().map(StartError::from)))
+            .ok();
+        let conf = pingora_conf(config).map_err(|error| errors.push(error)).ok();
+        ReadableFiles { credentials, reloadable, resolver, conf, errors }
+    }
+}
+
 impl NamedFiles {
     /// Reads the files, or returns all that is wrong with them.
     pub fn read(config: &Config) -> Result<NamedFiles, Vec<StartError>> {
-        let mut errors = Vec::<StartError>::new();
-        let credentials = Credentials::load(&config.credentials).map_err(|error| errors.push(error.into()));
-        let resolver = Resolver::new(&config.resolver).map_err(|error| errors.push(error.into()));
-        let reloadable =
-            ReloadableFiles::read(config).map_err(|refused| errors.extend(refused.into_iter().map(StartError::from)));
-        let conf = pingora_conf(config).map_err(|error| errors.push(error));
-        match (credentials, reloadable, resolver, conf) {
-            (Ok(credentials), Ok(reloadable), Ok(resolver), Ok(conf)) => {
-                Ok(NamedFiles { credentials, reloadable, resolver, conf })
-            }
-            _ => Err(errors),
+        match ReadableFiles::read(config) {
+            ReadableFiles {
+                credentials: Some(credentials),
+                reloadable: Some(reloadable),
+                resolver: Some(resolver),
+                conf: Some(conf),
+                errors: _,
+            } => Ok(NamedFiles { credentials, reloadable, resolver, conf }),
+            ReadableFiles { errors, .. } => Err(errors),
         }
     }
 }
 
 impl PreparedTenants {
-    /// Loads the tenants of a proxy whose listeners have these addresses, or returns all that is wrong with them. From
-    /// here on the kept state changes, so nothing else should be wrong any more.
+    /// Loads the tenants of a proxy whose listeners have these addresses, or returns all that is wrong with them.
+    /// This changes the saved state, so whatever can be checked without the tenants is checked before.
     pub fn load(
         config: &Config,
         publisher: &ReleaseManager,
@@ -76,9 +96,10 @@ impl PreparedTenants {
 pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
     let loader = Loader::new(config.proxy.threads, control::kept_instances(config))?;
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
-    errors.extend(NamedFiles::read(config).err().into_iter().flatten());
+    let files = ReadableFiles::read(config);
+    errors.extend(files.errors);
     // Without credentials there would be a further error for each peer that needs one.
-    if let Ok(credentials) = Credentials::load(&config.credentials) {
+    if let Some(credentials) = files.credentials {
         let publisher = ReleaseManager::new(loader, None);
         let tenants = PreparedTenants::load(config, &publisher, &credentials, config.addresses());
         errors.extend(tenants.err().into_iter().flatten());

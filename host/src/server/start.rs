@@ -2,11 +2,11 @@
 //!
 //! | phase | then |
 //! |---|---|
-//! | [`Checked`] | the file system allows a start |
-//! | [`Opened`] | there are an engine, the kept state and threads, and clients can connect, unless another process has the listeners |
-//! | [`Loaded`] | everything that the configuration names is loaded and tested |
-//! | [`Assembled`] | the rooms are connected; nothing serves yet |
-//! | [`Bound`] | all listeners are this process's |
+//! | [`CheckedLaunch`] | the file system allows a start |
+//! | [`OpenProxy`] | there are an engine, the kept state and threads, and clients can connect, unless another process has the listeners |
+//! | [`LoadedProxy`] | everything that the configuration names is loaded and tested |
+//! | [`ConnectedRooms`] | the rooms are connected; nothing serves yet |
+//! | [`BoundProxy`] | all listeners are this process's |
 //! | [`Server`] | it serves |
 
 use std::collections::HashMap;
@@ -58,17 +58,17 @@ impl Launch {
 
 /// Starts a proxy. On return it accepts connections, and nothing can fail any more.
 pub fn start(launch: Launch) -> Result<Server, StartError> {
-    Checked::new(launch)?.open()?.load()?.assemble()?.bind()?.serve()
+    CheckedLaunch::new(launch)?.open()?.load()?.assemble()?.bind()?.serve()
 }
 
-struct Checked {
+struct CheckedLaunch {
     launch: Launch,
     /// Where this process will hand over its listeners. A `dev` proxy never does.
     upgrade_socket: Option<PathBuf>,
 }
 
-struct Opened {
-    checked: Checked,
+struct OpenProxy {
+    checked: CheckedLaunch,
     publisher: ReleaseManager,
     runtime: Runtime,
     sockets: Sockets,
@@ -81,20 +81,23 @@ enum Sockets {
     Of(Pid),
 }
 
-struct Loaded {
-    opened: Opened,
+struct LoadedProxy {
+    opened: OpenProxy,
     /// The files as they were before they were loaded. None: they are not watched.
     marks: Option<HashMap<PathBuf, Mark>>,
     files: NamedFiles,
+    /// For each listener with TLS.
+    tls: Vec<Option<TlsAcceptor>>,
+    access: AccessLogger,
     prepared: PreparedTenants,
 }
 
-struct Assembled {
+struct ConnectedRooms {
     rooms: Rooms,
     sockets: Sockets,
 }
 
-struct Bound {
+struct BoundProxy {
     rooms: Rooms,
     /// The listeners in their order, then admin.
     listening: Vec<Listening>,
@@ -102,7 +105,7 @@ struct Bound {
 
 /// The rooms of a proxy, connected with each other.
 struct Rooms {
-    checked: Checked,
+    checked: CheckedLaunch,
     runtime: Runtime,
     marks: Option<HashMap<PathBuf, Mark>>,
     own: Arc<OwnAddresses>,
@@ -119,17 +122,17 @@ struct Rooms {
     admin_socket: Option<Unnamed>,
 }
 
-impl Checked {
-    fn new(launch: Launch) -> Result<Checked, StartError> {
+impl CheckedLaunch {
+    fn new(launch: Launch) -> Result<CheckedLaunch, StartError> {
         let upgrade_socket = launch.config.proxy.upgrade_socket.clone().filter(|_| !launch.dev);
         let refused = preflight::refused(&launch.config, upgrade_socket.as_deref());
         match refused.is_empty() {
-            true => Ok(Checked { launch, upgrade_socket }),
+            true => Ok(CheckedLaunch { launch, upgrade_socket }),
             false => Err(all(refused)),
         }
     }
 
-    fn open(self) -> Result<Opened, StartError> {
+    fn open(self) -> Result<OpenProxy, StartError> {
         let Launch { config, build_in, takes_over, .. } = &self.launch;
         let on_damage = if takes_over.is_some() { OnDamage::Refuse } else { OnDamage::UseFiles };
         let publisher = publisher(config, *build_in)?.on_damage(on_damage);
@@ -143,36 +146,43 @@ impl Checked {
             Some(from) => Sockets::Of(*from),
             None => Sockets::Ours(listen::all(config, &runtime)?),
         };
-        Ok(Opened { checked: self, publisher, runtime, sockets })
+        Ok(OpenProxy { checked: self, publisher, runtime, sockets })
     }
 }
 
-impl Opened {
-    fn load(self) -> Result<Loaded, StartError> {
+impl OpenProxy {
+    fn load(self) -> Result<LoadedProxy, StartError> {
         let Launch { config, file, dev, .. } = &self.checked.launch;
         let addresses = match &self.sockets {
             Sockets::Ours(listening) => listening.iter().map(|listening| listening.address).collect(),
             Sockets::Of(_) => config.addresses(),
         };
         let files = NamedFiles::read(config).map_err(all)?;
+        let tls = acceptors(config, &files.reloadable.certificates)?;
+        let access = AccessLogger::open(&config.log)?;
         let marks = config.proxy.watch.then(|| watch::marks(config, file.as_deref().filter(|_| *dev)));
         let prepared = PreparedTenants::load(config, &self.publisher, &files.credentials, addresses).map_err(all)?;
-        Ok(Loaded { opened: self, marks, files, prepared })
+        Ok(LoadedProxy { opened: self, marks, files, tls, access, prepared })
     }
 }
 
-impl Loaded {
-    fn assemble(self) -> Result<Assembled, StartError> {
-        let Loaded { opened: Opened { checked, publisher, runtime, sockets }, marks, files, prepared } = self;
+impl LoadedProxy {
+    fn assemble(self) -> Result<ConnectedRooms, StartError> {
+        let LoadedProxy {
+            opened: OpenProxy { checked, publisher, runtime, sockets },
+            marks,
+            files,
+            tls,
+            access,
+            prepared,
+        } = self;
         let PreparedTenants { tenants, own, metrics } = prepared;
         let Launch { config, file, dev, adapt, .. } = &checked.launch;
         if let Sockets::Ours(_) = sockets {
             publisher.sweep();
         }
-        let access = AccessLogger::open(&config.log)?;
         let (in_flight, threads) = (Gauge::default(), |source| StartError::Threads { source });
         let memory = MemoryWatch::start(config.proxy.memory).map_err(threads)?;
-        let tls = acceptors(config, &files.reloadable.certificates)?;
         let admin =
             config.admin.as_ref().map(|admin| Access::remote(files.reloadable.token.clone(), admin.hosts.clone()));
         let control = Arc::new(Control::new(ControlParts {
@@ -215,26 +225,26 @@ impl Loaded {
             admin,
             admin_socket,
         };
-        Ok(Assembled { rooms, sockets })
+        Ok(ConnectedRooms { rooms, sockets })
     }
 }
 
-impl Assembled {
+impl ConnectedRooms {
     /// Takes the listeners over, if another process has them.
-    fn bind(self) -> Result<Bound, StartError> {
-        let Assembled { rooms, sockets } = self;
+    fn bind(self) -> Result<BoundProxy, StartError> {
+        let ConnectedRooms { rooms, sockets } = self;
         let listening = match sockets {
             Sockets::Ours(listening) => listening,
             Sockets::Of(process) => upgrade::take_over(&rooms.checked.launch.config, process)?,
         };
         rooms.own.found(listening.iter().map(|listening| listening.address).collect());
-        Ok(Bound { rooms, listening })
+        Ok(BoundProxy { rooms, listening })
     }
 }
 
-impl Bound {
+impl BoundProxy {
     fn serve(self) -> Result<Server, StartError> {
-        let Bound { rooms, listening } = self;
+        let BoundProxy { rooms, listening } = self;
         let Launch { config, dev, .. } = &rooms.checked.launch;
         let (shutdown, watch) = tokio::sync::watch::channel(false);
         let doors = Doors {
@@ -308,7 +318,7 @@ fn proxy_doors(
     Ok(services)
 }
 
-/// What ends the handshakes of each listener with TLS.
+/// The TLS acceptors, one per listener with TLS.
 fn acceptors(
     config: &Config,
     certificates: &[Option<ServedCertificate>],

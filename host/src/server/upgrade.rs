@@ -112,7 +112,7 @@ impl HandOver {
     }
 }
 
-/// Stands between the names of listeners: no name has it.
+/// Separates the names of listeners, which contain no spaces.
 const SEPARATOR: &str = " ";
 
 /// Requests the listeners of a running process. Closes those that this configuration does not have.
@@ -130,7 +130,7 @@ pub fn take_over(config: &Config, from: Pid) -> Result<Vec<Listening>, UpgradeEr
         };
         receive(&socket).map_err(not_sent)
     });
-    // Whatever came of it, nobody waits here any more.
+    // Whether or not the listeners arrived, nobody waits here any more.
     let _ = std::fs::remove_file(path);
     chosen(received?, &wanted(config))
 }
@@ -284,7 +284,7 @@ mod tests {
         assert!(std::net::TcpStream::connect(old_address).is_err());
     }
 
-    /// What a process receives that waits while another one sends these listeners.
+    /// The listeners that a waiting process receives when another one sends these.
     fn handed_over(names: &[&str]) -> Result<HashMap<String, SocketAddr>, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("upgrade.sock");

@@ -135,6 +135,16 @@ fn answer_of_another_version_is_an_error_that_says_so() {
     assert_eq!(crate::cli::json(&printed)["tenants"][0]["name"], "shop");
 }
 
+/// The operator learns what the proxy said, whatever code it has.
+#[test]
+fn unknown_error_of_another_version_is_shown() {
+    let folder = folder("[admin]");
+    let socket = folder.path().join("pointsman.sock");
+    answering(&socket, "409 Conflict", r#"{"error": {"code": "x-new", "message": "not while it rains"}}"#);
+    let (printed, errors) = admin(3, folder.path(), &["promote", "shop"]);
+    assert_eq!((printed.as_str(), errors.as_str()), ("", "x-new: not while it rains\n"));
+}
+
 /// Whether a part was refused cannot be seen then.
 #[test]
 fn reload_of_another_version_is_an_error_even_as_json() {

@@ -78,13 +78,13 @@ impl Warming {
             Err(error) => (Err(error), None),
         };
         let state = store.data_mut();
-        let told = WarmUpReport {
+        let report = WarmUpReport {
             answer: judged(answer, &state.limiter, call.limits),
             reads: std::mem::take(&mut state.reads),
             lines: std::mem::take(&mut state.lines).into_lines(),
         };
         self.alive = parts.map(|(instance, router)| Alive { store, instance, router });
-        told
+        report
     }
 
     /// The store and the instance, unless the last decision ended them.

@@ -14,19 +14,19 @@ const OF_PROCESS: usize = 2048;
 /// The number of modules for which there are mappings.
 pub struct VmaLimit {
     most_modules: usize,
-    is_told: AtomicBool,
+    is_logged: AtomicBool,
 }
 
 impl VmaLimit {
     /// From the kernel's `vm.max_map_count`; if that can't be read, there is room for any number.
     pub fn of_system() -> VmaLimit {
-        let told = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-        VmaLimit::of(told.and_then(|most| most.trim().parse().ok()).unwrap_or(usize::MAX))
+        let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+        VmaLimit::of(limit.and_then(|most| most.trim().parse().ok()).unwrap_or(usize::MAX))
     }
 
     fn of(most: usize) -> VmaLimit {
         let most_modules = most.saturating_sub(MOST_MAPPINGS.saturating_add(OF_PROCESS)) / OF_MODULE;
-        VmaLimit { most_modules, is_told: AtomicBool::new(false) }
+        VmaLimit { most_modules, is_logged: AtomicBool::new(false) }
     }
 
     /// Whether there is room for this many modules.
@@ -46,7 +46,7 @@ impl VmaLimit {
     }
 
     fn is_due(&self, modules: usize) -> bool {
-        !self.suffice(modules) && !self.is_told.swap(true, Ordering::Relaxed)
+        !self.suffice(modules) && !self.is_logged.swap(true, Ordering::Relaxed)
     }
 }
 

@@ -21,7 +21,7 @@ const THREADS: u64 = 8;
 const DECISIONS_OF_A_MODULE: u64 = 250;
 const TENANTS: usize = 4;
 /// Different modules. There are few, so that now and then two tenants have the same one, and a module that is loaded
-/// again is sometimes still in use and sometimes built anew.
+/// again is sometimes still in use and sometimes has to be rebuilt.
 const MODULES: u64 = 6;
 
 /// Odd, so that multiplying by it maps no two numbers to one.
@@ -91,7 +91,7 @@ fn status(canary: &str) -> u16 {
     200 + u16::try_from((hash >> 32) % 300).unwrap()
 }
 
-/// What came of all decisions of a run.
+/// The outcomes of all decisions of a run.
 #[derive(Debug, Default)]
 struct Counts {
     /// Decisions that found the canary of another one.
