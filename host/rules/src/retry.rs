@@ -12,7 +12,7 @@ pub struct Failed {
     pub allowed: u32,
     pub time: Time,
     pub progress: Progress,
-    pub idempotent: Idempotent,
+    pub repetition: Repetition,
     pub body: Body,
 }
 
@@ -61,9 +61,9 @@ impl ConnectionError {
     }
 }
 
-/// Whether the method is idempotent, so that sending it twice does no harm (RFC 9110, section 9.2.2).
+/// Whether sending the request twice does no harm: its method is idempotent (RFC 9110, section 9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idempotent {
+pub enum Repetition {
     Yes,
     No,
 }
@@ -75,9 +75,9 @@ pub enum Body {
     Gone,
 }
 
-impl Idempotent {
-    pub fn of(method: &Method) -> Idempotent {
-        if method.is_idempotent() { Idempotent::Yes } else { Idempotent::No }
+impl Repetition {
+    pub fn of(method: &Method) -> Repetition {
+        if method.is_idempotent() { Repetition::Safe } else { Repetition::Unsafe }
     }
 }
 
@@ -88,7 +88,7 @@ pub fn may_retry(failed: Failed) -> bool {
     }
     match failed.progress {
         Progress::NothingSent | Progress::NotProcessed => true,
-        Progress::Sent => failed.idempotent == Idempotent::Yes,
+        Progress::Sent => failed.repetition == Repetition::Safe,
         Progress::Answered => false,
     }
 }
@@ -102,10 +102,10 @@ mod tests {
         allowed: 3,
         time: Time::Left,
         progress: Progress::Sent,
-        idempotent: Idempotent::Yes,
+        repetition: Repetition::Safe,
         body: Body::Replayable,
     };
-    const POST: Failed = Failed { idempotent: Idempotent::No, ..GET };
+    const POST: Failed = Failed { repetition: Repetition::Unsafe, ..GET };
 
     #[track_caller]
     fn check(failed: Failed, expected: bool) {
@@ -169,10 +169,10 @@ mod tests {
     #[test]
     fn idempotent_methods_are_those_of_the_rfc() {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE] {
-            assert_eq!(Idempotent::of(&method), Idempotent::Yes, "{method}");
+            assert_eq!(Repetition::of(&method), Repetition::Safe, "{method}");
         }
         for method in [Method::POST, Method::PATCH, Method::CONNECT] {
-            assert_eq!(Idempotent::of(&method), Idempotent::No, "{method}");
+            assert_eq!(Repetition::of(&method), Repetition::Unsafe, "{method}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
-use pointsman_rules::retry::{self, Body, ConnectionError, Failed, Idempotent, Progress, Time};
+use pointsman_rules::retry::{self, Body, ConnectionError, Failed, Progress, Repetition, Time};
 
 use crate::proxy::attempt::FailureFacts;
 use crate::proxy::context::{Context, Next};
@@ -46,7 +46,7 @@ pub fn question(session: &Session, ctx: &Context, allowed: u32, progress: Progre
         allowed,
         time: if ctx.time_left().is_some() { Time::Left } else { Time::Over },
         progress,
-        idempotent: Idempotent::of(&session.req_header().method),
+        repetition: Repetition::of(&session.req_header().method),
         body: body(session),
     }
 }
