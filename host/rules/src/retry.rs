@@ -64,8 +64,8 @@ impl ConnectionError {
 /// Whether sending the request twice does no harm: its method is idempotent (RFC 9110, section 9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repetition {
-    Yes,
-    No,
+    Safe,
+    Unsafe,
 }
 
 /// Whether the request's body, if any, can be sent again from the start.
