@@ -1,12 +1,14 @@
 //! Every timeout fires, for upstreams that stall at exactly that point.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::Request;
 use http_body_util::Full;
 use pointsman_tests::client::get;
+use pointsman_tests::dns::Entry;
 use pointsman_tests::h2_frames::{Behaviour, FrameUpstream};
-use pointsman_tests::{Answer, Proxy, Tenant, Upstream, eventually, example};
+use pointsman_tests::{Answer, NameServer, Proxy, Tenant, Upstream, eventually, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -48,7 +50,7 @@ impl Unaccepting {
         let listener = socket.listen(1).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let mut filling = Vec::new();
-        let patience = std::time::Duration::from_millis(200);
+        let patience = Duration::from_millis(200);
         while let Ok(Ok(stream)) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
             filling.push(stream);
         }
@@ -66,6 +68,22 @@ async fn connection_that_is_not_accepted_ends_at_the_connect_timeout() {
     for more in ["", TLS] {
         check(full.address(), r#""connect-ms": 100"#, more, "upstream-connect-timeout", "connect-timeout").await;
     }
+}
+
+/// The lookup of a name takes its part of the time of all attempts. Here nothing is left of it, so the attempt gets the
+/// last moment: 1 ms.
+#[tokio::test]
+async fn lookup_counts_in_the_total_time_of_a_request() {
+    let full = Unaccepting::new().await;
+    let slow = Entry::slow(Duration::from_millis(700), &["127.0.0.1"]);
+    let dns = NameServer::of(60, [("origin.test", slow)].into()).await;
+    let tenant = Tenant::new("lab").module(example("lab"), "").table("[tenant.upstream]\noverall_timeout_ms = 500");
+    let proxy = Proxy::with(tenant).resolver(&dns.toml()).start().await;
+    let reply = proxy.order(format!(r#"{{"address": "origin.test:{}"}}"#, full.address().port())).await;
+    assert_eq!(reply.code(), Some("upstream-connect-timeout"));
+    let log = proxy.log(1).await;
+    let cause = log[0]["error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("timeout 1ms"), "{cause}");
 }
 
 #[tokio::test]
