@@ -1,5 +1,5 @@
-//! Calls a tenant's modules in order and checks their answers, until one does not pass. Shared by the proxy, `pointsman decide`, a tenant's tests and shadowing, so that an author sees offline the decisions that
-//! traffic gets.
+//! Calls a tenant's modules in order and checks their answers, until one does not pass. Shared by the proxy,
+//! `pointsman decide`, a tenant's tests and shadowing, so that an author sees offline the decisions that traffic gets.
 
 use std::sync::Arc;
 
@@ -60,8 +60,8 @@ pub enum Step<T> {
     Needs(Need),
 }
 
-/// An input that must be fetched before the next step. There is none yet: all inputs are known before the first step, so
-/// every decision ends in one.
+/// An input that must be fetched before the next step. There is none yet: all inputs are known before the first step,
+/// so every decision ends in one.
 #[derive(Debug)]
 pub enum Need {}
 
