@@ -1,5 +1,6 @@
-//! The state that can be changed while a proxy serves, and the operations that change it: the configuration, which SIGHUP and the
-//! admin API reload, and the versions of the tenants' modules. `server` assembles it; `admin` and the signals use it.
+//! The state that can be changed while a proxy serves, and the operations that change it: the configuration, which
+//! SIGHUP and the admin API reload, and the versions of the tenants' modules. `server` assembles it; `admin` and the
+//! signals use it.
 
 mod admin_token;
 mod changes;
