@@ -33,7 +33,8 @@ test-languages: setup modules
 	tests/languages/run
 	tests/languages/bindings
 
-## The cost of a request, compared with other proxies and as the site grows: see docs/performance.md. Needs an idle machine.
+## The cost of a request, compared with other proxies and as the site grows: see docs/performance.md. Needs an idle
+## machine.
 bench: profiled
 	guest-sdk/rust/build-guest bench-pick bench-static table
 	tests/bench/proxies/compare.py --pointsman target/profiled/pointsman $(COMPARE)

@@ -58,8 +58,8 @@ func SelectPeer(function Router) { router = function }
 // Call it in an init function.
 //
 // Values that it stores in variables are available to every decision, at no cost. An error refuses the module: the
-// previous one still serves. It may log, read the configuration, and use time and randomness, whose values stay in the state; it
-// may not use packages shared and upstreams.
+// previous one still serves. It may log, read the configuration, and use time and randomness, whose values stay in the
+// state; it may not use packages shared and upstreams.
 func Configure(function func(config string) error) { configure = function }
 
 // Header is one header. Names are compared without case.

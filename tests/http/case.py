@@ -74,8 +74,8 @@ def sound(o):
 def refused(*statuses, or_closed=False, partly=False, closes=False):
     """The proxy itself answers with one of the statuses, and no complete request reaches the origin.
 
-    `or_closed`: closing without a response is also allowed. `partly`: the head may have been forwarded before the error.
-    `closes`: the connection must not be used again.
+    `or_closed`: closing without a response is also allowed. `partly`: the head may have been forwarded before the
+    error. `closes`: the connection must not be used again.
     """
     statuses = statuses or (400,)
 

@@ -111,8 +111,8 @@ async fn websocket_data_passes_in_both_directions() {
         }
         Ok(())
     };
-    // Pingora 0.9.1 ends an upgraded connection whose upstream responded before Pingora had told it that the request
-    // has no body: here a few per cent of them, since the upstream responds at once.
+    // Pingora 0.9.1 ends an upgraded connection whose upstream responded before Pingora had sent the end of the
+    // request, which has no body: here a few per cent of them, since the upstream responds at once.
     for _ in 0..10 {
         if talk().await.is_ok() {
             return;
@@ -218,7 +218,7 @@ async fn malformed_requests_do_not_affect_others() {
     assert_eq!(proxy.get("http://shop.test/").await.status, 200);
 }
 
-/// An upstream that responds when the test tells it to.
+/// An upstream that responds when the test releases it.
 async fn answering_on_demand() -> (Upstream, oneshot::Sender<()>) {
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));

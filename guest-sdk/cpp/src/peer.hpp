@@ -64,7 +64,8 @@ public:
         return *this;
     }
 
-    // Adds a header to the CONNECT request, such as `proxy-authorization`. After `connect_proxy`; else it has no effect.
+    // Adds a header to the CONNECT request, such as `proxy-authorization`. After `connect_proxy`; else it has no
+    // effect.
     Peer &proxy_header(std::string_view name, std::string_view value) {
         pm_add_header(&record.connect_proxy.val.headers, detail::copied(name), detail::copied(value));
         return *this;

@@ -6,8 +6,9 @@ checked here, and what is wrong is an error that names the field. What a field m
 A peer and a route are flat, the host's records are not: the same object stands for each of the records that it has the
 fields of, and one object for all records in which nothing is set. So a decision makes few objects.
 
-`componentize-py` requests each field with a newly created name. For most objects that name would end up in the interpreter's
-cache of attributes, and each such entry costs a fresh instance two copied pages; in `super` objects it looks past the cache.
+`componentize-py` requests each field with a newly created name. For most objects that name would end up in the
+interpreter's cache of attributes, and each such entry costs a fresh instance two copied pages; in `super` objects it
+looks past the cache.
 """
 
 from __future__ import annotations

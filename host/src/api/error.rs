@@ -30,7 +30,7 @@ pub struct ErrorDetails {
     pub parameter: Option<String>,
 }
 
-/// The kinds of errors, for programs to tell apart.
+/// The kinds of errors, which programs can distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]

@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(predecessor) = predecessor
         && let Err(error) = server::end_predecessor(predecessor)
     {
-        tracing::error!(%error, "upgrade: cannot tell the previous process to end");
+        tracing::error!(%error, "upgrade: cannot signal the previous process to end");
     }
     let signal = loop {
         match signals.next(server.on_quit()) {

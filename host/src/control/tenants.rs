@@ -76,7 +76,11 @@ pub fn first(
                 if publisher.refuses(&error) {
                     return Err(vec![PrepareError::Release { tenant: config.name.clone(), message: why }]);
                 }
-                tracing::error!(tenant = %config.name, why, "the version that served last cannot be loaded; the configured files serve");
+                tracing::error!(
+                    tenant = %config.name,
+                    why,
+                    "the version that served last cannot be loaded; the configured files serve"
+                );
                 lost = Some((saved, why));
             }
         }

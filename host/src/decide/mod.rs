@@ -47,7 +47,7 @@ impl<'a> Decider<'a> {
     /// Takes the decision from the cache. A hit costs the tenant nothing, so neither quota nor breaker applies.
     pub fn cached(&mut self, inputs: &'a Inputs) -> Option<DecisionEvent<'a>> {
         let (action, module) = self.evaluation.cached(inputs)?;
-        self.judge(Some(TrialOutcome::Agreed), String::new);
+        self.judge(None);
         Some(DecisionEvent { cached: Some(module), ..self.event(inputs, Vec::new(), Ok(action)) })
     }
 
@@ -64,9 +64,8 @@ impl<'a> Decider<'a> {
         let Step::Done(action) = self.evaluation.step(inputs);
         let calls = self.evaluation.take_calls();
         calls.iter().for_each(|call| charge(tenant, call));
-        let failure = || action.as_ref().err().map(Failure::to_string).unwrap_or_default();
-        self.judge(trial_outcome(&action), failure);
-        note_breaker(tenant, admission, &action);
+        self.judge(action.as_ref().err());
+        note_breaker(tenant, admission, action.as_ref().err());
         match action {
             Ok(action) => Step::Done(self.event(inputs, calls, Ok(action))),
             Err(reason) => self.replace(inputs, calls, reason),
@@ -88,35 +87,38 @@ impl<'a> Decider<'a> {
         DecisionEvent { tenant, version, inputs, calls, cached: None, action, fallback: None }
     }
 
-    /// Notes the outcome of a decision, if its version is on trial.
-    fn judge(&self, outcome: Option<TrialOutcome>, reason: impl FnOnce() -> String) {
+    /// Notes a decision, and its failure, if its version is on trial.
+    fn judge(&self, failure: Option<&Failure>) {
         let Rollout { serving, version } = self.rollout;
         if serving.is_on_trial(version)
-            && let Some(outcome) = outcome
+            && let Some(outcome) = trial_outcome(failure)
         {
             let tenant = self.question.tenant;
-            tenant.releases.note(serving, version, outcome, &reason(), &tenant.config.release);
+            tenant.releases.note(serving, version, outcome, &text(failure), &tenant.config.release);
         }
     }
 }
 
 /// Judges a version on trial by one of its decisions. None: the modules are not the cause of the failure.
-fn trial_outcome(action: &Result<Action, Failure>) -> Option<TrialOutcome> {
-    match action {
-        Ok(_) => Some(TrialOutcome::Agreed),
-        Err(failure) if failure.is_defect() => Some(TrialOutcome::Failed),
-        Err(failure) if failure.is_declined() => Some(TrialOutcome::Declined),
-        Err(_) => None,
+fn trial_outcome(failure: Option<&Failure>) -> Option<TrialOutcome> {
+    match failure {
+        None => Some(TrialOutcome::Agreed),
+        Some(failure) if failure.is_defect() => Some(TrialOutcome::Failed),
+        Some(failure) if failure.is_declined() => Some(TrialOutcome::Declined),
+        Some(_) => None,
     }
 }
 
-fn note_breaker(tenant: &Tenant, admission: Admission<'_>, action: &Result<Action, Failure>) {
-    let is_defect = action.as_ref().is_err_and(Failure::is_defect);
-    let outcome = if is_defect { Outcome::Failure } else { Outcome::Success };
+fn text(failure: Option<&Failure>) -> String {
+    failure.map(Failure::to_string).unwrap_or_default()
+}
+
+fn note_breaker(tenant: &Tenant, admission: Admission<'_>, failure: Option<&Failure>) {
+    let outcome = if failure.is_some_and(Failure::is_defect) { Outcome::Failure } else { Outcome::Success };
     match admission.note(outcome, Instant::now()) {
         None => {}
         Some(Change::Opened) => {
-            let cause = action.as_ref().err().map(Failure::to_string).unwrap_or_default();
+            let cause = text(failure);
             tracing::warn!(tenant = %tenant.name, %cause, "too many failed decisions in a row: modules are not called");
         }
         Some(Change::Closed) => tracing::info!(tenant = %tenant.name, "modules are called again"),

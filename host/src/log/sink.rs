@@ -133,7 +133,10 @@ impl Queue {
                         tracing::info!("the access log is reopened");
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the access log cannot be reopened; its lines still go to the previous file");
+                        tracing::error!(
+                            %error,
+                            "the access log cannot be reopened; its lines still go to the previous file"
+                        );
                     }
                 }
             }

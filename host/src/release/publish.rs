@@ -460,7 +460,8 @@ impl ReleaseManager {
 }
 
 fn tell(tenant: &Tenant, error: &NotKept) {
-    tracing::error!(tenant = %tenant.name, error = pointsman_rules::text::chain(error), "cannot save the serving versions for the next start");
+    let error = pointsman_rules::text::chain(error);
+    tracing::error!(tenant = %tenant.name, error, "cannot save the serving versions for the next start");
 }
 
 /// The reason that the history gives for an operator's change.

@@ -3,9 +3,9 @@
 
     healthy.py PORT COUNT
 
-Each sends a request every 100 ms, half of them on a persistent connection, half on a new one each time. Latency counts from the
-moment when a request was due: a client that waits for a response misses its next requests, and each missed one counts with the
-rest of the wait. Writes a line of JSON each half second until SIGTERM.
+Each sends a request every 100 ms, half of them on a persistent connection, half on a new one each time. Latency counts
+from the moment when a request was due: a client that waits for a response misses its next requests, and each missed one
+counts with the rest of the wait. Writes a line of JSON each half second until SIGTERM.
 """
 
 import asyncio

@@ -3,8 +3,8 @@
 
     hostile.py KIND PORT COUNT LONGEST SOURCES
 
-Writes a line of JSON each half second, and a last one with the durations of the connections and the server's signals. Ends
-when all connections are gone, or LONGEST seconds after the last of them was opened.
+Writes a line of JSON each half second, and a last one with the durations of the connections and the server's signals.
+Ends when all connections are gone, or LONGEST seconds after the last of them was opened.
 """
 
 import collections

@@ -1,7 +1,7 @@
 """The kinds of clients that hold a connection and do not use it.
 
-A class is a kind: the bytes that a connection sends when it opens, in reply to received bytes, and each second. Sockets and
-clocks are in hostile.py.
+A class is a kind: the bytes that a connection sends when it opens, in reply to received bytes, and each second. Sockets
+and clocks are in hostile.py.
 """
 
 import h2client

@@ -104,8 +104,8 @@ class Process:
         return total / 1000
 
     def memory_kib(self):
-        """Resident and proportional set size, and the part of the first that is not backed by files. The second counts memory
-        that a master shares with its worker once."""
+        """Resident and proportional set size, and the part of the first that is not backed by files. The second counts
+        memory that a master shares with its worker once."""
         sizes = {"Rss": 0, "Pss": 0, "Anonymous": 0}
         for pid in self.pids():
             try:

@@ -48,7 +48,8 @@ local function keep_to(rate)
   local due
   function delay()
     local present = now()
-    -- If it falls far behind, the schedule restarts: requests that the proxy was too slow for are not sent later in a burst.
+    -- If it falls far behind, the schedule restarts: requests that the proxy was too slow for are not sent later in a
+    -- burst.
     if not due or present - due > 0.1 then due = present end
     local wait = math.max(0, due - present)
     due = due + 1 / rate
@@ -62,7 +63,8 @@ function init(arguments)
     assert(name and options[name], "unknown option: " .. argument)
     options[name] = tonumber(value)
   end
-  -- Divisors of one another in every benchmark, so that this number of requests covers every combination of the rotation.
+  -- Divisors of one another in every benchmark, so that this number of requests covers every combination of the
+  -- rotation.
   distinct = math.max(options.sessions, options.hosts, options.routes)
   if options.sessions > 0 then
     for n = 0, distinct - 1 do prepared[n] = made(n, n % options.sessions) end

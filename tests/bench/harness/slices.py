@@ -1,5 +1,5 @@
-"""Alternating measurements: all proxies run, and short slices alternate between them, so that a slow phase of the machine
-affects all."""
+"""Alternating measurements: all proxies run, and short slices alternate between them, so that a slow phase of the
+machine affects all."""
 
 import statistics
 import time

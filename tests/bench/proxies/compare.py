@@ -7,9 +7,9 @@
     tests/bench/proxies/compare.py --module FILE       another module for Pointsman that does the job
     tests/bench/proxies/compare.py --from FILE         tables and plots from saved results, without measuring
 
-Each round loads every proxy in turn, in four kinds of slices: `saturated`, as fast as responses arrive; `equal`, at one rate
-for all, which is 60 % of what the slowest can do; `own`, at 70 % of what the proxy itself can do; and `native`, at 70 %
-of what native Pingora can do, for those that can do as much.
+Each round loads every proxy in turn, in four kinds of slices: `saturated`, as fast as responses arrive; `equal`, at one
+rate for all, which is 60 % of what the slowest can do; `own`, at 70 % of what the proxy itself can do; and `native`, at
+70 % of what native Pingora can do, for those that can do as much.
 """
 
 import os

@@ -15,7 +15,8 @@ class Curve:
     seconds_to_start: int = 60
     cores: str = places.PROXY_CORE
     rate: int = None
-    # Whether its series are measured one after the other: together they need more connections than the upstream accepts.
+    # Whether its series are measured one after the other: together they need more connections than the upstream
+    # accepts.
     apart: bool = False
     about: str = "microseconds, as fast as answers come, one worker thread"
 

@@ -19,7 +19,7 @@ struct Reply {
     body: Body,
     /// No other response follows on the connection.
     closes: bool,
-    /// Its body ends with the connection, so that nobody can tell whether it is complete.
+    /// Its body ends with the connection, so that whether it is complete is unknown.
     until_close: bool,
     shown: String,
 }

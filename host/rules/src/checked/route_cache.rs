@@ -148,7 +148,8 @@ mod tests {
             let grants = Grants { bind_to: true, verify_none: true, ..Grants::default() };
             for decision in decisions.iter().cycle().take(3 * decisions.len()) {
                 let (found, fresh) = with_policy(&grants, None, |policy| {
-                    (look_up_and_check(&routes, decision.clone(), policy), check(decision.clone(), policy).map(CheckedDecision::from))
+                    let expected = check(decision.clone(), policy).map(CheckedDecision::from);
+                    (look_up_and_check(&routes, decision.clone(), policy), expected)
                 });
                 prop_assert_eq!(found.map_err(|refusal| refusal.to_string()), fresh.map_err(|refusal| refusal.to_string()));
             }

@@ -60,7 +60,11 @@ impl Folders {
                     self.complete = false;
                     if !std::mem::replace(&mut self.warned, true) {
                         let folder = folder.display();
-                        tracing::warn!(%folder, %error, "the system cannot report changes in this folder: it is checked every second");
+                        tracing::warn!(
+                            %folder,
+                            %error,
+                            "the system cannot report changes in this folder: it is checked every second"
+                        );
                     }
                 }
             }
