@@ -33,7 +33,7 @@ pub struct Credentials(HashMap<String, Credential>);
 
 /// The credentials that a tenant may use, and their names for `check`: both from the same files.
 #[derive(Debug, Default)]
-pub struct Granted {
+pub struct TenantCredentials {
     pub credentials: Credentials,
     pub names: CredentialNames,
 }
@@ -59,10 +59,10 @@ impl Credentials {
     }
 
     /// The credentials that are granted to a tenant.
-    pub fn granted(&self, names: &[String]) -> Granted {
+    pub fn granted(&self, names: &[String]) -> TenantCredentials {
         let granted = self.0.iter().filter(|(name, _)| names.contains(name));
         let credentials = Credentials(granted.map(|(name, credential)| (name.clone(), credential.clone())).collect());
-        Granted { names: credentials.names(), credentials }
+        TenantCredentials { names: credentials.names(), credentials }
     }
 
     fn names(&self) -> CredentialNames {

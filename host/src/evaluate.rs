@@ -179,7 +179,7 @@ pub fn evaluate_module(
     routes: &RouteCache,
     policy: &Policy<'_>,
 ) -> (Result<CheckedDecision, Failure>, CallReport) {
-    let (said, report) = call::decide_with(module.callee(), call, |record| routes.find(record));
-    let answer = said.map_err(Failure::from).and_then(|said| routes.check(said, policy).map_err(Failure::from));
+    let (raw, report) = call::decide_with(module.callee(), call, |record| routes.find(record));
+    let answer = raw.map_err(Failure::from).and_then(|raw| routes.check(raw, policy).map_err(Failure::from));
     (answer, report)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pointsman::api::Changes;
 use pointsman::control::Control;
-use pointsman::server::{self, Launch, Server, Stopped};
+use pointsman::server::{self, Launch, Server, ShutdownOutcome};
 use pointsman_rules::config;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -226,7 +226,7 @@ impl Proxy {
     }
 
     /// Stops as SIGTERM does, and returns the result.
-    pub async fn stop(mut self) -> Stopped {
+    pub async fn stop(mut self) -> ShutdownOutcome {
         let server = self.server.take().expect("a running server");
         tokio::task::spawn_blocking(|| server.stop()).await.expect("no panic")
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::Version;
-use pointsman::server::Stopped;
+use pointsman::server::ShutdownOutcome;
 use pointsman_tests::{Authority, Client, Proxy, Tenant, Upstream, eventually, example};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -257,7 +257,7 @@ async fn shutdown_ends_when_the_last_request_in_flight_ends() {
     assert!(!stop.is_finished());
     release.send(()).expect("the upstream waits");
     assert_eq!(request.await.expect("a reply").body, "late");
-    assert_eq!(stop.await.expect("no panic"), Stopped::Clean);
+    assert_eq!(stop.await.expect("no panic"), ShutdownOutcome::Clean);
 }
 
 #[tokio::test]
@@ -267,5 +267,5 @@ async fn shutdown_aborts_requests_that_do_not_end() {
     let mut stream = proxy.raw().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n").await.expect("sent");
     eventually("the request at the upstream", || (upstream.connections() == 1).then_some(())).await;
-    assert_eq!(proxy.stop().await, Stopped::CutOff(1));
+    assert_eq!(proxy.stop().await, ShutdownOutcome::CutOff(1));
 }

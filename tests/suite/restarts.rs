@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman::release::Uploaded;
+use pointsman::release::UploadOutcome;
 use pointsman::tenant::Tenant as Running;
 use pointsman::versions::{Trial, VersionStatus};
 use pointsman_rules::config::Stage;
@@ -47,7 +47,7 @@ async fn status(proxy: &Proxy) -> u16 {
 }
 
 /// Uploads a module as the admin API does.
-async fn upload(proxy: &Proxy, bytes: Vec<u8>) -> Result<Uploaded, String> {
+async fn upload(proxy: &Proxy, bytes: Vec<u8>) -> Result<UploadOutcome, String> {
     let (control, trial) = (proxy.control(), Trial { stage: Stage::Live, percent: 0 });
     let upload = move || control.alone("shop", |tenant| control.publisher.upload(tenant, 0, bytes, Some(trial)));
     let done = tokio::task::spawn_blocking(upload).await.expect("an upload").expect("the tenant");

@@ -10,7 +10,7 @@ use pointsman_rules::contract;
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::reads::Read;
 use pointsman_rules::request::{Arrival, RequestHead};
-use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
 use pointsman_tests::{Proxy, Tenant, Wat};
 use pointsman_wasm::call::{CallError, CallReport, decide};
 use pointsman_wasm::module::Loader;
@@ -34,7 +34,7 @@ fn run(module: &[u8], limits: &Limits) -> (Result<contract::Decision, CallError>
         listener: "web".into(),
         tls: None,
     }));
-    let (shared, upstreams) = (Arc::new(Shared::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
+    let (shared, upstreams) = (Arc::new(SharedStore::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
     let stores = Arc::new(Stores { shared, upstreams, groups: Vec::new() });
     decide(module.callee(), Call { inputs: &Inputs::first(head), stores: Some(&stores), limits })
 }

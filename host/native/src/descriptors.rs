@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 
 /// Descriptors that one message can carry: `SCM_MAX_FD` of the kernel.
@@ -27,7 +28,12 @@ pub fn receive(socket: &UnixStream, longest: usize) -> Result<(Vec<u8>, Vec<Owne
     let mut parts = [IoSliceMut::new(&mut text)];
     let mut rights = nix::cmsg_space!([RawFd; MOST]);
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut rights), flags)?;
+    let message = loop {
+        match recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut rights), flags) {
+            Err(Errno::EINTR) => {}
+            received => break received?,
+        }
+    };
     let bytes = message.bytes;
     let mut descriptors = Vec::new();
     for part in message.cmsgs()? {

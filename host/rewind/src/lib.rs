@@ -49,7 +49,7 @@ mod store;
 mod write_protect;
 
 pub use engine::FixedMemoryEngine;
-pub use instrument::{ANSWERS, DECIDES, HOST, MEMORY, NotRewindable, SAID, SELECT_PEER, instrument};
+pub use instrument::{ANSWERS, DECIDES, HOST, MEMORY, NotRewindable, READ_ANSWER, SELECT_PEER, instrument};
 pub use memory::{HasMemories, Memories, add_to_linker};
 pub use pagemap::is_available;
 pub use rewinder::Rewinder;

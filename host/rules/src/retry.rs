@@ -5,7 +5,7 @@ use http::Method;
 
 /// The facts about a failed attempt from which [`may_retry`] decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailedAttempt {
     /// Attempts so far, this one included.
     pub attempts: u32,
     /// Attempts allowed: the tenant's limit, or fewer if the module's retry policy says so.
@@ -82,7 +82,7 @@ impl Repetition {
 }
 
 /// Whether another attempt may follow.
-pub fn may_retry(failed: Failed) -> bool {
+pub fn may_retry(failed: FailedAttempt) -> bool {
     if failed.attempts >= failed.allowed || failed.body == Body::Gone || failed.time == Time::Over {
         return false;
     }
@@ -97,7 +97,7 @@ pub fn may_retry(failed: Failed) -> bool {
 mod tests {
     use super::*;
 
-    const GET: Failed = Failed {
+    const GET: FailedAttempt = FailedAttempt {
         attempts: 1,
         allowed: 3,
         time: Time::Left,
@@ -105,10 +105,10 @@ mod tests {
         repetition: Repetition::Safe,
         body: Body::Replayable,
     };
-    const POST: Failed = Failed { repetition: Repetition::Unsafe, ..GET };
+    const POST: FailedAttempt = FailedAttempt { repetition: Repetition::Unsafe, ..GET };
 
     #[track_caller]
-    fn check(failed: Failed, expected: bool) {
+    fn check(failed: FailedAttempt, expected: bool) {
         assert_eq!(may_retry(failed), expected, "{failed:?}");
     }
 
@@ -120,13 +120,13 @@ mod tests {
     #[test]
     fn sent_post_is_never_retried() {
         check(POST, false);
-        check(Failed { allowed: 16, ..POST }, false);
+        check(FailedAttempt { allowed: 16, ..POST }, false);
     }
 
     #[test]
     fn unsent_post_is_tried_again() {
-        check(Failed { progress: Progress::NothingSent, ..POST }, true);
-        check(Failed { progress: Progress::NotProcessed, ..POST }, true);
+        check(FailedAttempt { progress: Progress::NothingSent, ..POST }, true);
+        check(FailedAttempt { progress: Progress::NotProcessed, ..POST }, true);
     }
 
     #[test]
@@ -138,32 +138,32 @@ mod tests {
             (ConnectionError::Other, Progress::Sent),
         ] {
             assert_eq!(error.progress(), expected, "{error:?}");
-            check(Failed { progress: error.progress(), ..POST }, expected == Progress::NotProcessed);
-            check(Failed { progress: error.progress(), ..GET }, true);
+            check(FailedAttempt { progress: error.progress(), ..POST }, expected == Progress::NotProcessed);
+            check(FailedAttempt { progress: error.progress(), ..GET }, true);
         }
     }
 
     #[test]
     fn no_retry_once_the_client_has_part_of_the_response() {
-        check(Failed { progress: Progress::Answered, ..GET }, false);
+        check(FailedAttempt { progress: Progress::Answered, ..GET }, false);
     }
 
     #[test]
     fn request_whose_body_is_gone_is_not_retried() {
-        check(Failed { body: Body::Gone, ..GET }, false);
-        check(Failed { body: Body::Gone, progress: Progress::NothingSent, ..POST }, false);
+        check(FailedAttempt { body: Body::Gone, ..GET }, false);
+        check(FailedAttempt { body: Body::Gone, progress: Progress::NothingSent, ..POST }, false);
     }
 
     #[test]
     fn no_retry_after_the_deadline() {
-        check(Failed { time: Time::Over, ..GET }, false);
-        check(Failed { time: Time::Over, progress: Progress::NothingSent, ..GET }, false);
+        check(FailedAttempt { time: Time::Over, ..GET }, false);
+        check(FailedAttempt { time: Time::Over, progress: Progress::NothingSent, ..GET }, false);
     }
 
     #[test]
     fn attempts_are_limited() {
-        check(Failed { attempts: 3, ..GET }, false);
-        check(Failed { attempts: 1, allowed: 1, progress: Progress::NothingSent, ..GET }, false);
+        check(FailedAttempt { attempts: 3, ..GET }, false);
+        check(FailedAttempt { attempts: 1, allowed: 1, progress: Progress::NothingSent, ..GET }, false);
     }
 
     #[test]

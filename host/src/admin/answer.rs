@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header};
 use pointsman_rules::config::nearest;
 
-use crate::api::{Code, Error, ErrorDetails, Step};
+use crate::api::{Code, Error, ErrorDetails, ReleaseStep};
 
 /// A request that failed: the parts of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub struct ApiError {
     pub code: Code,
     pub message: String,
     /// The step at which a new version was refused.
-    pub step: Option<Step>,
+    pub step: Option<ReleaseStep>,
     /// The query parameter that was refused.
     pub parameter: Option<String>,
     /// The methods that the path supports, for `Allow`.

@@ -19,9 +19,9 @@ use crate::admin::routes::Call;
 use crate::admin::{Access, Action, ApiError, Caller, views};
 use crate::api::{self, Code};
 use crate::control::{ChangesFrozen, Control, NoTenant, ReloadError};
-use crate::release::{NotKept, Uploaded};
+use crate::release::{NotSaved, UploadOutcome};
 use crate::tenant::Tenant;
-use crate::versions::{CannotRollBack, NoCandidate, Refused, Trial};
+use crate::versions::{CannotRollBack, NoCandidate, ReleaseFailure, Trial};
 
 /// Serves the admin API on one listener.
 pub struct Admin {
@@ -95,8 +95,8 @@ impl Admin {
             Action::Upload => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
                 let trial = trial(call, Trial::of(&tenant.config.release))?;
-                let position = call.number("position")?.unwrap_or(0);
-                if !control.publisher.keeps_state() {
+                let position = position(call);
+                if !control.publisher.saves_state() {
                     let message = "an upload has to outlive the process: configure `proxy.state_dir`";
                     return Err(ApiError::new(Code::NoStateDir, message));
                 }
@@ -105,7 +105,7 @@ impl Admin {
                     let _changing = control.change().map_err(frozen)?;
                     let uploaded = upload(&control, &tenant.name, position, body, Some(trial))?;
                     let version = uploaded.version.ok_or_else(|| ApiError::new(Code::Internal, "no version"))?;
-                    uploaded.not_kept.map_or(Ok(()), |error| Err(not_kept(error)))?;
+                    uploaded.not_saved.map_or(Ok(()), |error| Err(not_saved(error)))?;
                     Ok(api::NewVersion {
                         version: views::version(&version),
                         stage: trial.stage,
@@ -117,25 +117,24 @@ impl Admin {
             }
             Action::Validate => {
                 let tenant = tenant.ok_or_else(no_tenant)?;
-                let position = call.number("position")?.unwrap_or(0);
+                let position = position(call);
                 has_module(&tenant, position)?;
                 blocking(move || {
-                    let Uploaded { modules, tests, .. } = upload(&control, &tenant.name, position, body, None)?;
+                    let UploadOutcome { modules, tests, .. } = upload(&control, &tenant.name, position, body, None)?;
                     let modules = modules.iter().map(Module::digest).collect();
                     Ok(api::Validation { valid: true, modules, tests })
                 })
                 .await
             }
             Action::Promote => {
-                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, stage(call, "to")?);
-                let percent = percent(call)?;
+                let (tenant, to, percent) = (tenant.ok_or_else(no_tenant)?, call.stage("to"), percent(call));
                 if to == Some(Stage::Canary) && percent.unwrap_or(tenant.config.release.canary_percent) == 0 {
                     return Err(serves_nobody());
                 }
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     let trial = control.publisher.promote(&tenant, to, percent).map_err(no_candidate)?;
-                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
+                    control.publisher.ensure_saved(&tenant).map_err(not_saved)?;
                     let live = tenant.releases.live().number;
                     Ok(api::Promotion { stage: trial.stage, percent: trial.share(), live })
                 })
@@ -146,17 +145,17 @@ impl Admin {
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     control.publisher.abort(&tenant).map_err(no_candidate)?;
-                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
+                    control.publisher.ensure_saved(&tenant).map_err(not_saved)?;
                     Ok(views::summary(&tenant))
                 })
                 .await
             }
             Action::RollBack => {
-                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.number("version")?);
+                let (tenant, to) = (tenant.ok_or_else(no_tenant)?, call.number("version"));
                 blocking(move || {
                     let _changing = control.change().map_err(frozen)?;
                     let version = control.publisher.roll_back(&tenant, to).map_err(cannot_roll_back)?;
-                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
+                    control.publisher.ensure_saved(&tenant).map_err(not_saved)?;
                     Ok(views::version(&version))
                 })
                 .await
@@ -167,7 +166,7 @@ impl Admin {
                     let _changing = control.change().map_err(frozen)?;
                     control.publisher.drain(&tenant, drained);
                     tracing::warn!(tenant = %tenant.name, drained, "requested by an operator");
-                    control.publisher.ensure_kept(&tenant).map_err(not_kept)?;
+                    control.publisher.ensure_saved(&tenant).map_err(not_saved)?;
                     Ok(api::DrainState { drained, requests_in_flight: tenant.usage.requests.now() })
                 })
                 .await
@@ -300,7 +299,7 @@ fn upload(
     position: usize,
     body: Vec<u8>,
     trial: Option<Trial>,
-) -> Result<Uploaded, ApiError> {
+) -> Result<UploadOutcome, ApiError> {
     let done = control.alone(tenant, |tenant| control.publisher.upload(tenant, position, body, trial));
     let gone = |error: NoTenant| ApiError::new(Code::NoSuchTenant, error.to_string());
     done.map_err(gone)?.map_err(refused)
@@ -312,37 +311,26 @@ fn frozen(error: ChangesFrozen) -> ApiError {
 
 /// The trial that a request asks for, where it differs from the tenant's configuration.
 fn trial(call: &Call<'_>, configured: Trial) -> Result<Trial, ApiError> {
-    let stage = stage(call, "stage")?.unwrap_or(configured.stage);
-    let percent = percent(call)?.unwrap_or(configured.percent);
+    let stage = call.stage("stage").unwrap_or(configured.stage);
+    let percent = percent(call).unwrap_or(configured.percent);
     match stage == Stage::Canary && percent == 0 {
         true => Err(serves_nobody()),
         false => Ok(Trial { stage, percent }),
     }
 }
 
-fn percent(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
-    match call.number("percent")? {
-        Some(percent) if !(1..=100).contains(&percent) => {
-            Err(ApiError::of_parameter("percent", format!("`percent` is from 1 to 100, found {percent}")))
-        }
-        percent => Ok(percent),
-    }
+fn percent(call: &Call<'_>) -> Option<u32> {
+    call.number("percent").and_then(|percent| u32::try_from(percent).ok())
+}
+
+/// The position of a module among the tenant's. One that does not fit is beyond all of them.
+fn position(call: &Call<'_>) -> usize {
+    call.number("position").map_or(0, |position| usize::try_from(position).unwrap_or(usize::MAX))
 }
 
 fn serves_nobody() -> ApiError {
     let message = "a canary of 0 % (release.canary_percent) serves no client: set the percentage with `percent`";
     ApiError::of_parameter("percent", message)
-}
-
-fn stage(call: &Call<'_>, parameter: &'static str) -> Result<Option<Stage>, ApiError> {
-    let Some(text) = call.parameter(parameter) else { return Ok(None) };
-    let found = Stage::ALL.iter().find(|(name, _)| *name == text).map(|(_, stage)| *stage);
-    let wrong = || {
-        let found = pointsman_rules::text::printable(text, 64).0;
-        let message = format!("`{parameter}` is a stage: `shadow`, `canary` or `live`, found `{found}`");
-        ApiError::of_parameter(parameter, message)
-    };
-    found.map(Some).ok_or_else(wrong)
 }
 
 fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
@@ -356,12 +344,12 @@ fn has_module(tenant: &Tenant, position: usize) -> Result<(), ApiError> {
     }
 }
 
-fn refused(refused: Arc<Refused>) -> ApiError {
+fn refused(refused: Arc<ReleaseFailure>) -> ApiError {
     ApiError { step: Some(refused.step), ..ApiError::new(Code::Refused, refused.to_string()) }
 }
 
-fn not_kept(error: NotKept) -> ApiError {
-    ApiError::new(Code::NotKept, pointsman_rules::text::chain(&error))
+fn not_saved(error: NotSaved) -> ApiError {
+    ApiError::new(Code::NotSaved, pointsman_rules::text::chain(&error))
 }
 
 fn no_candidate(error: NoCandidate) -> ApiError {

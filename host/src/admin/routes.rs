@@ -1,8 +1,10 @@
 //! The API's operations, and how a request is parsed into one.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use http::Method;
+use pointsman_rules::config::Stage;
 
 use crate::admin::ApiError;
 use crate::api::Code;
@@ -47,16 +49,20 @@ pub struct Parameter {
 pub enum Values {
     /// The name of a stage.
     Stage,
-    Number {
-        least: u64,
-        most: u64,
-    },
+    Number(RangeInclusive<u64>),
+}
+
+/// A value that a parameter may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Stage(Stage),
+    Number(u64),
 }
 
 const POSITION: Parameter = Parameter {
     name: "position",
     description: "Which of the tenant's modules it takes the place of, from 0. Default: 0.",
-    values: Values::Number { least: 0, most: 4_294_967_295 },
+    values: Values::Number(0..=4_294_967_295),
 };
 
 const STAGE: Parameter = Parameter {
@@ -75,7 +81,7 @@ const VERSION: Parameter = Parameter {
     name: "version",
     description: "Its number.",
     // The largest number that any JSON parser reads exactly.
-    values: Values::Number { least: 0, most: 9_007_199_254_740_991 },
+    values: Values::Number(0..=9_007_199_254_740_991),
 };
 
 const UPLOAD: &[Parameter] =
@@ -89,7 +95,27 @@ const PROMOTE: &[Parameter] = &[
 ];
 
 const fn percent(description: &'static str) -> Parameter {
-    Parameter { name: "percent", description, values: Values::Number { least: 1, most: 100 } }
+    Parameter { name: "percent", description, values: Values::Number(1..=100) }
+}
+
+impl Parameter {
+    fn parse(&self, text: &str) -> Result<Value, ApiError> {
+        let name = self.name;
+        let (value, expected) = match &self.values {
+            Values::Stage => {
+                let stage = Stage::ALL.iter().find(|(name, _)| *name == text);
+                (stage.map(|(_, stage)| Value::Stage(*stage)), "a stage: `shadow`, `canary` or `live`".to_owned())
+            }
+            Values::Number(range) => {
+                // `parse` would also accept a sign.
+                let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+                let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| range.contains(number));
+                (number.map(Value::Number), format!("a number from {} to {}", range.start(), range.end()))
+            }
+        };
+        let wrong = || ApiError::of_parameter(name, format!("`{name}` must be {expected}, found `{}`", shown(text)));
+        value.ok_or_else(wrong)
+    }
 }
 
 impl Route {
@@ -136,7 +162,7 @@ const fn route(method: Method, path: &'static str, action: Action, parameters: &
 pub struct Call<'r> {
     pub action: Action,
     pub tenant: Option<Cow<'r, str>>,
-    query: Vec<(&'static str, Cow<'r, str>)>,
+    query: Vec<(&'static str, Value)>,
 }
 
 impl<'r> Call<'r> {
@@ -157,24 +183,30 @@ impl<'r> Call<'r> {
         Ok(Call { action: route.action, tenant, query: parameters(route, query.unwrap_or_default())? })
     }
 
-    /// The value of a query parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    /// The value of a parameter that is a stage.
+    pub fn stage(&self, name: &str) -> Option<Stage> {
+        match self.value(name)? {
+            Value::Stage(stage) => Some(stage),
+            Value::Number(_) => None,
+        }
     }
 
-    /// The value of a numeric query parameter.
-    pub fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
-        let Some(text) = self.parameter(name) else { return Ok(None) };
-        // `parse` would also accept a sign.
-        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        let wrong = || ApiError::of_parameter(name, format!("`{name}` must be a number, found `{}`", shown(text)));
-        number.map(Some).ok_or_else(wrong)
+    /// The value of a numeric parameter, which is in its range.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.value(name)? {
+            Value::Number(number) => Some(number),
+            Value::Stage(_) => None,
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 }
 
 /// The query parameters of a route, each at most once.
-fn parameters<'r>(route: &Route, query: &'r str) -> Result<Vec<(&'static str, Cow<'r, str>)>, ApiError> {
-    let mut found: Vec<(&'static str, Cow<'r, str>)> = Vec::new();
+fn parameters(route: &Route, query: &str) -> Result<Vec<(&'static str, Value)>, ApiError> {
+    let mut found: Vec<(&'static str, Value)> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let encoding = || {
@@ -183,18 +215,18 @@ fn parameters<'r>(route: &Route, query: &'r str) -> Result<Vec<(&'static str, Co
         };
         let (name, value) = (decoded(name).ok_or_else(encoding)?, decoded(value).ok_or_else(encoding)?);
         let refused = |message: String| ApiError::of_parameter(&shown(&name), message);
-        let known: Vec<&'static str> = route.parameters.iter().map(|parameter| parameter.name).collect();
-        let Some(known) = known.iter().find(|known| **known == name) else {
-            let known = match known.as_slice() {
+        let Some(parameter) = route.parameters.iter().find(|parameter| parameter.name == name) else {
+            let names: Vec<&str> = route.parameters.iter().map(|parameter| parameter.name).collect();
+            let known = match names.as_slice() {
                 [] => "none is known here".to_owned(),
-                known => format!("known here: {}", known.join(", ")),
+                names => format!("known here: {}", names.join(", ")),
             };
             return Err(refused(format!("unknown parameter `{}`; {known}", shown(&name))));
         };
-        if found.iter().any(|(before, _)| before == known) {
-            return Err(refused(format!("parameter `{known}` is given more than once")));
+        if found.iter().any(|(before, _)| *before == parameter.name) {
+            return Err(refused(format!("parameter `{}` is given more than once", parameter.name)));
         }
-        found.push((*known, value));
+        found.push((parameter.name, parameter.parse(&value)?));
     }
     Ok(found)
 }
@@ -248,8 +280,7 @@ mod tests {
     fn request_is_taken_apart() {
         let call = Call::new(&Method::POST, "/v1/tenants/shop/rollback", Some("version=3")).expect("a call");
         assert_eq!((call.action, call.tenant.as_deref()), (Action::RollBack, Some("shop")));
-        assert_eq!(call.number::<u64>("version"), Ok(Some(3)));
-        assert_eq!(call.number::<usize>("position"), Ok(None));
+        assert_eq!((call.number("version"), call.number("position")), (Some(3), None));
         let code = |method, path, query| Call::new(&method, path, query).expect_err("an error").code;
         assert_eq!(code(Method::GET, "/v1/tenants/shop/rollback", None), Code::MethodNotAllowed);
         assert_eq!(code(Method::POST, "/v1/tenants/shop/rollback/", None), Code::NotFound);
@@ -275,16 +306,42 @@ mod tests {
         refused("stage=%ff", "stage");
         refused("%zz=live", "%zz");
         let call = Call::new(&Method::POST, "/v1/tenants/sh%6Fp/modules", Some("&&st%61ge=l%69ve&")).expect("a call");
-        assert_eq!((call.tenant.as_deref(), call.parameter("stage")), (Some("shop"), Some("live")));
+        assert_eq!((call.tenant.as_deref(), call.stage("stage")), (Some("shop"), Some(Stage::Live)));
     }
 
     #[test]
     fn number_has_digits_alone() {
         for text in ["", "+1", "-1", "1.0", "1e3", " 1", "0x1", "18446744073709551616"] {
-            let query = format!("version={text}");
-            let call = Call::new(&Method::POST, "/v1/tenants/shop/rollback", Some(&query)).expect("a call");
-            let error = call.number::<u64>("version").expect_err("no number");
-            assert_eq!((error.code, error.parameter.as_deref()), (Code::BadRequest, Some("version")), "{text}");
+            refused(&format!("position={text}"), "position");
+        }
+    }
+
+    /// The bounds that the API's description states.
+    #[test]
+    fn number_out_of_its_range_is_refused() {
+        for route in &ROUTES {
+            for parameter in route.parameters {
+                let Values::Number(range) = &parameter.values else { continue };
+                let path = route.path.replace("{tenant}", "shop");
+                let value = |number: u64| {
+                    let query = format!("{}={number}", parameter.name);
+                    Call::new(&route.method, &path, Some(&query)).map(|call| call.number(parameter.name))
+                };
+                for bound in [*range.start(), *range.end()] {
+                    assert_eq!(value(bound), Ok(Some(bound)), "{} {bound}", parameter.name);
+                }
+                for beyond in [range.start().checked_sub(1), Some(range.end() + 1)].into_iter().flatten() {
+                    let error = value(beyond).expect_err("out of range");
+                    assert_eq!((error.code, error.parameter.as_deref()), (Code::BadRequest, Some(parameter.name)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stage_has_one_of_its_names() {
+        for text in ["", "Live", "live ", "beta"] {
+            refused(&format!("stage={text}"), "stage");
         }
     }
 
@@ -342,7 +399,7 @@ mod tests {
                     prop_assert!(known.iter().any(|route| route.action == call.action));
                     prop_assert_eq!(call.tenant.is_some(), known[0].path.contains("{tenant}"));
                     for name in ["stage", "to", "percent"] {
-                        let _ = (call.number::<u32>(name), call.parameter(name));
+                        let _ = (call.number(name), call.stage(name));
                     }
                 }
                 Err(error) => match error.code {

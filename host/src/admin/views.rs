@@ -19,16 +19,16 @@ pub fn summary(tenant: &Tenant) -> api::TenantSummary {
 
 /// A tenant in full.
 pub fn details(tenant: &Tenant) -> api::TenantDetails {
-    let api::TenantSummary { name, live, modules, candidate: _, drained } = summary(tenant);
+    let live = tenant.releases.live();
     api::TenantDetails {
-        live,
-        modules,
+        name: tenant.name.to_string(),
+        live: live.number,
+        modules: live.digests().collect(),
         candidate: tenant.releases.candidate(),
-        drained,
+        drained: tenant.is_drained(),
         versions: tenant.releases.entries().iter().rev().map(entry).collect(),
-        failures: tenant.releases.failures().iter().rev().map(|failed| failure(failed, &name)).collect(),
+        failures: tenant.releases.failures().iter().rev().map(|failed| failure(failed, &tenant.name)).collect(),
         paths: tenant.config.modules.iter().map(|module| module.path.display().to_string()).collect(),
-        name,
     }
 }
 
@@ -60,7 +60,7 @@ pub fn failed_reload(failure: &FailedReload) -> api::Failure {
         at: failure.at.into(),
         tenant: None,
         origin: None,
-        step: api::Step::Config,
+        step: api::ReleaseStep::Config,
         path: None,
         sha256: None,
         message: failure.message.clone(),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Step;
+use crate::api::ReleaseStep;
 
 /// The body of every answer with an error status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +22,8 @@ pub struct ErrorDetails {
     pub message: String,
     /// The step at which a new version was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Step")]
-    pub step: Option<Step>,
+    #[schemars(with = "ReleaseStep")]
+    pub step: Option<ReleaseStep>,
     /// The query parameter that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -55,7 +55,7 @@ pub enum Code {
     TooLarge,
     Refused,
     ConfigRefused,
-    NotKept,
+    NotSaved,
     Internal,
 }
 
@@ -82,7 +82,7 @@ impl Code {
         Code::TooLarge,
         Code::Refused,
         Code::ConfigRefused,
-        Code::NotKept,
+        Code::NotSaved,
         Code::Internal,
     ];
 
@@ -124,7 +124,7 @@ impl Code {
             Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Code::Refused => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
             Code::ConfigRefused => (StatusCode::UNPROCESSABLE_ENTITY, "config-refused"),
-            Code::NotKept => (StatusCode::INTERNAL_SERVER_ERROR, "not-kept"),
+            Code::NotSaved => (StatusCode::INTERNAL_SERVER_ERROR, "not-saved"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }

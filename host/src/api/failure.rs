@@ -23,7 +23,7 @@ pub struct Failure {
     /// Where the version came from. null: the configuration was refused as a whole.
     pub origin: Option<Origin>,
     /// The step at which it was refused. `config`: the configuration as a whole.
-    pub step: Step,
+    pub step: ReleaseStep,
     /// The module's file, as the configuration names it. null: the configuration was refused as a whole.
     pub path: Option<String>,
     /// SHA-256 of the module's file, hexadecimal. null: no file was read.
@@ -37,27 +37,27 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
-pub enum Step {
+pub enum ReleaseStep {
     Read,
     Build,
     Limits,
     Configure,
     Test,
-    Keep,
+    Save,
     Config,
 }
 
-impl Step {
+impl ReleaseStep {
     /// Its name in JSON and in logs.
     pub fn name(self) -> &'static str {
         match self {
-            Step::Read => "read",
-            Step::Build => "build",
-            Step::Limits => "limits",
-            Step::Configure => "configure",
-            Step::Test => "test",
-            Step::Keep => "keep",
-            Step::Config => "config",
+            ReleaseStep::Read => "read",
+            ReleaseStep::Build => "build",
+            ReleaseStep::Limits => "limits",
+            ReleaseStep::Configure => "configure",
+            ReleaseStep::Test => "test",
+            ReleaseStep::Save => "save",
+            ReleaseStep::Config => "config",
         }
     }
 }

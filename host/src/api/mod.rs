@@ -11,7 +11,7 @@ mod timestamp;
 mod version;
 
 pub use error::{Code, Error, ErrorDetails};
-pub use failure::{Failure, FailureList, Step};
+pub use failure::{Failure, FailureList, ReleaseStep};
 pub use reload::{Changes, RefusedFiles};
 pub use tenant::{DrainState, TenantDetails, TenantList, TenantSummary};
 pub use timestamp::Timestamp;

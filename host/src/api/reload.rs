@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Step;
+use crate::api::ReleaseStep;
 
 /// The changes that a new configuration made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct RefusedFiles {
     /// The tenant's name.
     pub tenant: String,
     /// The step at which they were refused.
-    pub step: Step,
+    pub step: ReleaseStep,
     /// Why they were refused.
     pub message: String,
 }

@@ -125,10 +125,10 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The tenant that serves a request, all credentials, and the proxy's own addresses as far as they are known offline.
-type Found = (TenantConfig, Credentials, OwnAddresses);
+type TenantSetup = (TenantConfig, Credentials, OwnAddresses);
 
 /// The tenant that the arguments select, or an error in the configuration.
-fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Found, String>> {
+fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<TenantSetup, String>> {
     if let Some(path) = &arguments.module {
         let config = tenant_of_module("cli", path, &arguments.module_config)?;
         return Ok(Ok((config, Credentials::default(), OwnAddresses::default())));

@@ -58,8 +58,8 @@ impl<'a> Report<'a> {
 impl CallRecord {
     pub fn new(path: String, call: &ModuleCall<'_>, inputs: &Inputs) -> CallRecord {
         let ModuleCall { module, report, answer } = call;
-        let answered = match (report.said, answer) {
-            (Some(said), _) => said.to_owned(),
+        let answered = match (report.answer_kind, answer) {
+            (Some(kind), _) => kind.to_owned(),
             (None, Err(failure)) => failure.to_string(),
             (None, Ok(_)) => String::new(),
         };

@@ -14,7 +14,7 @@ use crate::cli::reloads::Reloads;
 use crate::cli::successor::Successors;
 use crate::cli::{ConfigFile, Outcome, stopped_early};
 use crate::log;
-use crate::server::{self, Launch, Order, Server, Signals, Stopped};
+use crate::server::{self, Launch, Order, Server, ShutdownOutcome, Signals};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -76,8 +76,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     successors.end();
     tracing::info!(signal, "stopping: no new connections, waiting for requests in flight");
     match server.stop() {
-        Stopped::Clean => tracing::info!("stopped"),
-        Stopped::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
+        ShutdownOutcome::Clean => tracing::info!("stopped"),
+        ShutdownOutcome::CutOff(requests) => tracing::warn!(requests, "stopped at the deadline; requests were cut off"),
     }
     Ok(Outcome::Success)
 }

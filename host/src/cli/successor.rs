@@ -12,7 +12,7 @@ use crate::server::Server;
 
 /// Why no successor was started.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum SuccessorError {
     #[error(
         "this process was started without `proxy.upgrade_socket`, which is needed to hand over its listeners: configure \
          it, and restart once"
@@ -65,18 +65,18 @@ impl Successors {
         *self.now.lock() = Now::Ending;
     }
 
-    fn try_start(&self) -> Result<(), Refused> {
+    fn try_start(&self) -> Result<(), SuccessorError> {
         if !self.can_hand_over {
-            return Err(Refused::NoSocket);
+            return Err(SuccessorError::NoSocket);
         }
         if std::process::id() == 1 {
-            return Err(Refused::FirstProcess);
+            return Err(SuccessorError::FirstProcess);
         }
         let mut now = self.now.lock();
         match *now {
             Now::Alone => {}
-            Now::Loading => return Err(Refused::Loading),
-            Now::Ending => return Err(Refused::Ending),
+            Now::Loading => return Err(SuccessorError::Loading),
+            Now::Ending => return Err(SuccessorError::Ending),
         }
         let (control, shared) = (self.control.clone(), self.now.clone());
         control.freeze(true);
@@ -102,7 +102,7 @@ impl Successors {
             }
             Err(source) => {
                 self.control.freeze(false);
-                Err(Refused::Thread { source })
+                Err(SuccessorError::Thread { source })
             }
         }
     }

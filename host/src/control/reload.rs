@@ -16,7 +16,7 @@ use pointsman_rules::config::{self, Config, TenantConfig};
 use pointsman_system::in_parallel::in_parallel;
 
 use crate::api::Changes;
-use crate::control::tenants::{self, Reloaded};
+use crate::control::tenants::{self, ReloadedModules};
 use crate::control::{Control, PrepareError, ReloadError, ReloadableFiles};
 use crate::credentials::Credentials;
 use crate::tenant::{Tenant, TenantDeps};
@@ -54,7 +54,7 @@ pub struct BuiltTenants<'c> {
 enum Change {
     None(Arc<Tenant>),
     /// Reconfigured, with a new version of its modules if it needs one.
-    Config(Arc<Tenant>, Option<Reloaded>),
+    Config(Arc<Tenant>, Option<ReloadedModules>),
     New(Arc<Tenant>),
 }
 
@@ -128,7 +128,7 @@ fn reconfigured(
     };
     let failed = |source| vec![PrepareError::Tenant { tenant: config.name.clone(), source }];
     let tenant = tenant.reconfigured(config, fallback, around).map_err(failed)?;
-    if let Some(Reloaded { modules, tests, .. }) = &modules {
+    if let Some(ReloadedModules { modules, tests, .. }) = &modules {
         let tested = publisher.test(&tenant, tests, modules);
         tested.map_err(|refused| vec![tenants::of_release(config, &refused)])?;
     }
@@ -175,7 +175,7 @@ impl Change {
                 tenant
             }
             Change::Config(tenant, modules) => {
-                if let Some(Reloaded { modules, sources, tests }) = modules {
+                if let Some(ReloadedModules { modules, sources, tests }) = modules {
                     control.publisher.take_configured(&tenant, modules, &sources, &tests);
                 }
                 changes.changed.push(tenant.name.to_string());

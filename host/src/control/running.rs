@@ -22,7 +22,7 @@ use crate::health::CheckedGroup;
 use crate::metrics::Metrics;
 use crate::release::{ReleaseManager, ReleaseOutcome};
 use crate::tenant::{Tenant, TenantDeps};
-use crate::versions::{CheckTrigger, Refused};
+use crate::versions::{CheckTrigger, ReleaseFailure};
 
 /// Tenants by the hostnames that they claim, for requests to look up.
 pub type Routes = Arc<ArcSwap<TenantTable<Arc<Tenant>>>>;
@@ -201,7 +201,7 @@ impl Control {
         &self,
         name: &str,
         trigger: CheckTrigger,
-    ) -> Result<Result<ReleaseOutcome, Arc<Refused>>, NoTenant> {
+    ) -> Result<Result<ReleaseOutcome, Arc<ReleaseFailure>>, NoTenant> {
         self.alone(name, |tenant| self.publisher.release_files(tenant, Origin::File, trigger))
     }
 
@@ -230,7 +230,7 @@ impl Control {
         for tenant in self.tenants().values() {
             tenant.releases.tick(&tenant.config.release, now);
             if tenant.releases.is_unsaved() {
-                self.publisher.keep_changed(tenant);
+                self.publisher.save_changed(tenant);
             }
         }
     }

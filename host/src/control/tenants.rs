@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 use crate::release::{LastServed, ReleaseManager, Source, Tests};
 use crate::tenant::{Modules, Tenant, TenantDeps};
-use crate::versions::{CheckTrigger, Refused, Version};
+use crate::versions::{CheckTrigger, ReleaseFailure, Version};
 
 /// Loads all tenants. For each: the tenant, or all that is wrong with it.
 pub fn load(
@@ -95,7 +95,7 @@ pub fn first(
     if let Some((saved, why)) = lost {
         tenant.releases.remember(saved, &why);
     }
-    publisher.keep_first(&tenant, &sources, &tests);
+    publisher.save_first(&tenant, &sources, &tests);
     Ok(tenant)
 }
 
@@ -121,7 +121,7 @@ pub fn load_all(
 }
 
 /// The modules of a tenant whose configuration changed, and its files.
-pub struct Reloaded {
+pub struct ReloadedModules {
     pub modules: Vec<Module>,
     pub sources: Vec<Source>,
     pub tests: Vec<Option<Tests>>,
@@ -133,7 +133,7 @@ pub fn load_again(
     publisher: &ReleaseManager,
     tenant: &Tenant,
     config: &TenantConfig,
-) -> Result<Reloaded, Vec<PrepareError>> {
+) -> Result<ReloadedModules, Vec<PrepareError>> {
     let (live, before, passed) = (tenant.releases.live(), &tenant.config.modules, tenant.releases.passed_files());
     let (mut modules, mut sources, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (position, module) in config.modules.iter().enumerate() {
@@ -157,10 +157,10 @@ pub fn load_again(
         sources.push(source);
     }
     let tests = publisher.tests(config).map_err(|refused| vec![of_release(config, &refused)])?;
-    if errors.is_empty() { Ok(Reloaded { modules, sources, tests }) } else { Err(errors) }
+    if errors.is_empty() { Ok(ReloadedModules { modules, sources, tests }) } else { Err(errors) }
 }
 
-pub fn of_release(config: &TenantConfig, refused: &Refused) -> PrepareError {
+pub fn of_release(config: &TenantConfig, refused: &ReleaseFailure) -> PrepareError {
     PrepareError::Release { tenant: config.name.clone(), message: refused.to_string() }
 }
 

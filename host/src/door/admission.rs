@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use pointsman_rules::quota::{Count, Counted};
+use pointsman_rules::quota::{Count, CountGuard};
 
 use crate::metrics::{ListenerMetrics, OpenConnection};
 
@@ -49,7 +49,7 @@ impl Slots {
         self.limit
     }
 
-    fn enter(&self) -> Option<Counted> {
+    fn enter(&self) -> Option<CountGuard> {
         self.taken.enter(self.limit)
     }
 }
@@ -74,9 +74,9 @@ struct Clients {
 
 /// An admitted connection. It counts until this is dropped.
 #[derive(Debug)]
-pub struct Admitted {
-    _process: Counted,
-    _listener: Counted,
+pub struct AdmissionGuard {
+    _process: CountGuard,
+    _listener: CountGuard,
     _client: Option<ClientSlot>,
     _open: OpenConnection,
 }
@@ -101,11 +101,11 @@ impl Admission {
     }
 
     /// Admits a connection; a client on a Unix socket has no address.
-    pub fn enter(&self, client: Option<IpAddr>) -> Result<Admitted, Full> {
+    pub fn enter(&self, client: Option<IpAddr>) -> Result<AdmissionGuard, Full> {
         let process = self.process.enter().ok_or(Full::Process)?;
         let listener = self.listener.enter().ok_or(Full::Listener)?;
         let client = client.map(|ip| self.clients.enter(ip)).transpose()?.flatten();
-        Ok(Admitted { _process: process, _listener: listener, _client: client, _open: self.metrics.connection() })
+        Ok(AdmissionGuard { _process: process, _listener: listener, _client: client, _open: self.metrics.connection() })
     }
 }
 

@@ -15,7 +15,7 @@ use pointsman_system::memory::MemoryWatch;
 use tokio::time::timeout;
 
 use crate::door::accept::Acceptor;
-use crate::door::admission::{Admission, Admitted};
+use crate::door::admission::{Admission, AdmissionGuard};
 use crate::door::connection::{CONNECTION, Connection, HeadPhase, Phase, Protocol};
 use crate::door::http2::{self, Streams};
 use crate::door::listener::Listener;
@@ -92,7 +92,7 @@ where
         }
     }
 
-    async fn serve(&self, socket: Socket, peer: Option<SocketAddr>, admitted: Admitted) {
+    async fn serve(&self, socket: Socket, peer: Option<SocketAddr>, admitted: AdmissionGuard) {
         let at = Instant::now();
         let phase = Arc::new(HeadPhase::new(self.pending.clone()));
         let client = peer.map(|peer| peer.ip().to_canonical());

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::door::admission::Admitted;
+use crate::door::admission::AdmissionGuard;
 
 /// Bytes that are read and discarded, at most.
 pub const MOST_DISCARDED: u64 = 64 * 1024 * 1024;
@@ -21,7 +21,7 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Closes a connection. The client may go on sending for the time `linger`. The connection counts as open until it is
 /// closed.
-pub fn close<S: IO + 'static>(mut stream: S, linger: Duration, admitted: Admitted) {
+pub fn close<S: IO + 'static>(mut stream: S, linger: Duration, admitted: AdmissionGuard) {
     let flushed = Pin::new(&mut stream).poll_flush(&mut Context::from_waker(Waker::noop()));
     let has_tls = stream.get_ssl().is_some();
     if linger.is_zero() && !has_tls && !flushed.is_pending() {

@@ -14,7 +14,7 @@ use pingora::protocols::{
 };
 use pingora::server::ShutdownWatch;
 use pointsman_rules::config::Http2Config;
-use pointsman_rules::quota::{Count, Counted};
+use pointsman_rules::quota::{Count, CountGuard};
 use pointsman_rules::request::AnswerForm;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::door::clock::Clock;
 use crate::door::connection::{CONNECTION, Connection};
 use crate::door::listener::Listener;
-use crate::door::report::{Closed, Reporter};
+use crate::door::report::{CloseReason, Reporter};
 use crate::door::stream::DoorStream;
 
 /// Malformed requests, which the HTTP/2 library refuses, before the connection is closed. Pingora's own bound.
@@ -91,7 +91,7 @@ impl Streams {
 
     /// Waits until this connection may have one more response under way. A client that reads never waits long; one that
     /// does not read takes up the buffers of a few streams and no more. None: the client did not read for `longest`.
-    pub async fn begin(&self, longest: Duration) -> Option<Counted> {
+    pub async fn begin(&self, longest: Duration) -> Option<CountGuard> {
         let start = Instant::now();
         loop {
             let ended = self.ended.notified();
@@ -193,8 +193,8 @@ pub async fn serve<A, S>(
     let stream: Stream = Box::new(stream);
     let mut frames = match timeout(listener.config.first_byte_timeout, handshake(stream, Some(options))).await {
         Ok(Ok(frames)) => frames,
-        Ok(Err(_)) => return reporter.closed(Closed::Protocol),
-        Err(_) => return reporter.closed(Closed::Silent),
+        Ok(Err(_)) => return reporter.closed(CloseReason::Protocol),
+        Err(_) => return reporter.closed(CloseReason::Silent),
     };
     let mut shutdown_signal = shutdown.clone();
     let mut clock = Clock::default();
@@ -221,13 +221,13 @@ pub async fn serve<A, S>(
                     return;
                 }
                 if is_idle && requests == 0 && now >= due {
-                    return reporter.closed(Closed::Silent);
+                    return reporter.closed(CloseReason::Silent);
                 }
                 if !ending && (now >= oldest || (is_idle && now >= idle_until)) {
                     frames.graceful_shutdown();
                     ending = true;
                     if is_idle {
-                        reporter.closed(Closed::Idle);
+                        reporter.closed(CloseReason::Idle);
                     }
                 }
                 due = match (ending, is_idle) {
@@ -253,7 +253,7 @@ pub async fn serve<A, S>(
                 malformed = malformed.saturating_add(1);
                 reporter.refused_stream(400, "bad-request", "malformed request: target, authority or content-length");
                 if malformed >= MOST_MALFORMED {
-                    return reporter.closed(Closed::Protocol);
+                    return reporter.closed(CloseReason::Protocol);
                 }
             }
             Ok(None) => return,

@@ -12,7 +12,7 @@ use crate::metrics::ListenerMetrics;
 
 /// Why the door closed a connection without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub enum CloseReason {
     /// The client sent nothing at all.
     Silent,
     /// The client sent nothing after its last request.
@@ -23,13 +23,13 @@ pub enum Closed {
     Protocol,
 }
 
-impl Closed {
+impl CloseReason {
     fn reason(self) -> &'static str {
         match self {
-            Closed::Silent => "first-byte-timeout",
-            Closed::Idle => "keepalive-timeout",
-            Closed::Sending => "send-timeout",
-            Closed::Protocol => "protocol",
+            CloseReason::Silent => "first-byte-timeout",
+            CloseReason::Idle => "keepalive-timeout",
+            CloseReason::Sending => "send-timeout",
+            CloseReason::Protocol => "protocol",
         }
     }
 }
@@ -75,7 +75,7 @@ impl Reporter {
         self.log("HTTP/2", status, 0, code, cause.to_owned());
     }
 
-    pub fn closed(&self, why: Closed) {
+    pub fn closed(&self, why: CloseReason) {
         self.metrics.closed(why.reason());
     }
 

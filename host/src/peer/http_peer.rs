@@ -21,7 +21,7 @@ use pointsman_rules::quota::Count;
 use crate::credentials::Credentials;
 use crate::peer::tunnel::Tunnel;
 use crate::peer::unix::UnixConnector;
-use crate::peer::{Reached, Watch, watch_certificates};
+use crate::peer::{ConnectProgress, Watch, watch_certificates};
 use crate::resolve::Hop;
 
 /// A peer that passed all checks but can't be made.
@@ -52,18 +52,18 @@ pub struct PeerInputs<'a> {
 }
 
 /// A peer that is ready for Pingora to connect.
-pub struct Prepared {
+pub struct ReadyPeer {
     pub peer: Box<HttpPeer>,
     /// None for a plain socket, with neither TLS nor a tunnel.
-    pub reached: Option<Reached>,
+    pub reached: Option<ConnectProgress>,
 }
 
 /// Reuses the peer that was prepared for a route, for one more attempt. None: it must be made with [`http_peer()`].
-pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> Option<Prepared> {
+pub fn prepared(route: &Route, idle_timeout: Duration, connections: &Count) -> Option<ReadyPeer> {
     let mut peer = Box::new(route.prepared::<HttpPeer>()?.clone());
     let reached = watch(&mut peer, &route.peer, connections);
     peer.options.idle_timeout = Some(idle_timeout);
-    Some(Prepared { peer, reached })
+    Some(ReadyPeer { peer, reached })
 }
 
 /// Marks a TLS connection that must speak HTTP/2 but whose server has not agreed to it (RFC 9113, section 3.3), so that
@@ -82,7 +82,7 @@ static NOTE_OTHER_THAN_HTTP2: LazyLock<HandshakeHook> = LazyLock::new(|| {
 });
 
 /// Makes the peer of a route.
-pub fn http_peer(route: &Arc<Route>, ends: PeerInputs<'_>) -> Result<Prepared, PeerError> {
+pub fn http_peer(route: &Arc<Route>, ends: PeerInputs<'_>) -> Result<ReadyPeer, PeerError> {
     let spec = &route.peer;
     let connection = &spec.connection;
     let mut peer = socket_peer(spec, &ends)?;
@@ -110,13 +110,13 @@ pub fn http_peer(route: &Arc<Route>, ends: PeerInputs<'_>) -> Result<Prepared, P
             reached: reached.clone(),
         }));
     }
-    Ok(Prepared { peer: Box::new(peer), reached })
+    Ok(ReadyPeer { peer: Box::new(peer), reached })
 }
 
 /// Adds a tracer that records how far the attempt gets and counts the tenant's connections.
-fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<Reached> {
+fn watch(peer: &mut HttpPeer, spec: &PeerSpec, connections: &Count) -> Option<ConnectProgress> {
     let connection = &spec.connection;
-    let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(Reached::default);
+    let reached = (connection.tls.is_some() || connection.connect_proxy.is_some()).then(ConnectProgress::default);
     let watch = Watch { reached: reached.clone(), connections: connections.clone() };
     peer.options.tracer = Some(Tracer(Box::new(watch)));
     reached

@@ -3,7 +3,7 @@
 
 mod http_peer;
 mod pool_keys;
-mod reached;
+mod connect_progress;
 mod tunnel;
 mod tls_groups;
 mod unix;
@@ -11,9 +11,9 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use http_peer::{NotHttp2, PeerError, PeerInputs, Prepared, http_peer, prepared};
-pub use pool_keys::{Found, PoolKey, PoolKeys};
-pub use reached::{Reached, Watch};
+pub use connect_progress::{ConnectProgress, Watch};
+pub use http_peer::{NotHttp2, PeerError, PeerInputs, ReadyPeer, http_peer, prepared};
+pub use pool_keys::{KeyOrigin, PoolKey, PoolKeys};
 pub use tls_groups::is_known_group_list;
 pub use tunnel::TunnelError;
 

@@ -25,12 +25,12 @@ pub struct PoolKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolKey {
     pub key: u64,
-    pub found: Found,
+    pub origin: KeyOrigin,
 }
 
 /// Whether the table already had a key for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum KeyOrigin {
     Known,
     New,
     /// New, and the table was full, so it was cleared first.
@@ -48,20 +48,20 @@ impl PoolKeys {
     pub fn key(&self, peer: &PeerSpec) -> PoolKey {
         if peer.timeouts.idle.is_zero() {
             // The connection must not be reused, and Pingora pools even such a connection, if only for a moment.
-            return PoolKey { key: PoolKeys::unique(), found: Found::New };
+            return PoolKey { key: PoolKeys::unique(), origin: KeyOrigin::New };
         }
         let connection = &peer.connection;
         let mut keys = self.keys.lock();
         if let Some(key) = keys.get(connection) {
-            return PoolKey { key: *key, found: Found::Known };
+            return PoolKey { key: *key, origin: KeyOrigin::Known };
         }
-        let found = if keys.len() >= self.most { Found::TableCleared } else { Found::New };
-        if found == Found::TableCleared {
+        let origin = if keys.len() >= self.most { KeyOrigin::TableCleared } else { KeyOrigin::New };
+        if origin == KeyOrigin::TableCleared {
             keys.clear();
         }
         let key = PoolKeys::unique();
         keys.insert(connection.clone(), key);
-        PoolKey { key, found }
+        PoolKey { key, origin }
     }
 
     /// A key that no other connection has.

@@ -18,11 +18,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use crate::credentials::Credentials;
-use crate::peer::{Found, PeerError, PeerInputs, PoolKeys, Prepared, http_peer, is_known_group_list, prepared};
+use crate::peer::{KeyOrigin, PeerError, PeerInputs, PoolKeys, ReadyPeer, http_peer, is_known_group_list, prepared};
 use crate::resolve::Hop;
 
 /// The peer of a route. A name has one address of each family, and the one that fits the local address is used.
-fn prepare(route: &RouteSpec, pool_key: u64) -> Result<Prepared, PeerError> {
+fn prepare(route: &RouteSpec, pool_key: u64) -> Result<ReadyPeer, PeerError> {
     static CONNECTOR: LazyLock<Arc<TransportConnector>> = LazyLock::new(|| Arc::new(TransportConnector::new(None)));
     let connection = &route.peer.connection;
     let hop = match connection.next_hop() {
@@ -74,7 +74,7 @@ fn follow(decision: contract::Decision) {
         Ok(Verdict::Connect(route)) => {
             let key = PoolKeys::new(10).key(&route.peer).key;
             match prepare(&route, key) {
-                Ok(Prepared { peer, .. }) => assert_eq!(peer.group_key, key),
+                Ok(ReadyPeer { peer, .. }) => assert_eq!(peer.group_key, key),
                 Err(error) => assert!(error.to_string().starts_with("`peer.")),
             }
             // As `pointsman decide` prints it.
@@ -120,7 +120,7 @@ fn peer_of_a_reused_route_is_the_same() {
     tls.peer.tls = Some(contract::Tls::verified(Some("api.test".to_owned())));
     tls.peer.timeouts.read_ms = Some(5);
     let (made, reused) = again(tls);
-    let Prepared { peer: reused, reached } = reused.expect("a peer");
+    let ReadyPeer { peer: reused, reached } = reused.expect("a peer");
     assert!(reached.is_some() && reused.options.tracer.is_some(), "each attempt has its own tracer");
     assert_eq!(reused.options.idle_timeout, Some(Duration::from_secs(3)));
     assert_eq!((reused.reuse_hash(), &reused._address, &reused.sni), (made.reuse_hash(), &made._address, &made.sni));
@@ -151,9 +151,9 @@ fn pool_keys_are_interned_and_never_reused() {
         let (ours, theirs) = (ours.key(&with(isolation).peer), theirs.key(&with(isolation).peer));
         assert!(given.insert(ours.key), "{isolation}");
         assert!(given.insert(theirs.key), "{isolation}");
-        let expected = if isolation.is_multiple_of(MOST) { Found::TableCleared } else { Found::New };
+        let expected = if isolation.is_multiple_of(MOST) { KeyOrigin::TableCleared } else { KeyOrigin::New };
         // The first spec is in our table alone.
-        assert_eq!(ours.found, expected, "{isolation}");
+        assert_eq!(ours.origin, expected, "{isolation}");
     }
     assert!(given.insert(ours.key(&with(0).peer).key), "its key went with the table");
 }
@@ -172,7 +172,7 @@ proptest! {
         raw.peer.socket.dscp = dscp;
         raw.peer.timeouts.read_ms = Some(read);
         let route = route(raw);
-        let Prepared { peer, .. } = prepare(&route, 7).expect("a peer");
+        let ReadyPeer { peer, .. } = prepare(&route, 7).expect("a peer");
         prop_assert_eq!(peer._address.to_string(), format!("1.1.1.{last}:{port}"));
         prop_assert_eq!(peer.options.dscp, dscp.map(|code_point| code_point * 4));
         prop_assert_eq!(peer.options.read_timeout.map(|timeout| timeout.as_millis()), Some(u128::from(read)));

@@ -19,7 +19,7 @@ use pingora::{Error, ErrorType, OrErr, Result};
 use pointsman_rules::check::{ConnectProxySpec, Target};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::peer::Reached;
+use crate::peer::ConnectProgress;
 
 /// Why a tunnel was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ pub struct Tunnel {
     pub request: Vec<u8>,
     pub timeout: Duration,
     pub connector: Arc<TransportConnector>,
-    pub reached: Reached,
+    pub reached: ConnectProgress,
 }
 
 impl Tunnel {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pointsman_rules::checked::Route;
 use pointsman_rules::contract;
-use pointsman_rules::quota::Counted;
+use pointsman_rules::quota::CountGuard;
 use pointsman_rules::request::Pace;
 use pointsman_wasm::module::{Digest, Module};
 
@@ -15,13 +15,13 @@ use crate::door::Connection;
 use crate::evaluate::Action;
 use crate::proxy::attempt::Attempt;
 use crate::proxy::in_flight::InFlight;
-use crate::proxy::served::Served;
+use crate::proxy::tenant_snapshot::TenantSnapshot;
 
 /// A request on its walk through the rooms.
 pub struct Context {
     pub connection: Option<Arc<Connection>>,
     pub start: Instant,
-    pub served: Option<Served>,
+    pub served: Option<TenantSnapshot>,
     pub next: Next,
     /// The current attempt, or the last one.
     pub attempt: Option<Attempt>,
@@ -36,11 +36,11 @@ pub struct Context {
     pub answered: bool,
     _in_flight: InFlight,
     /// Counts the request in the tenant's usage.
-    pub counted: Option<Counted>,
+    pub counted: Option<CountGuard>,
     /// The pace at which the body of an HTTP/2 request arrives; for HTTP/1, the door itself measures it.
     pub body_pace: Option<Pace>,
     /// Counts the request among the connection's HTTP/2 responses that may be under way.
-    pub begun: Option<Counted>,
+    pub begun: Option<CountGuard>,
 }
 
 /// The next step when Pingora asks for a peer.
@@ -111,7 +111,7 @@ impl Context {
     }
 
     /// The current attempt, and the tenant and version that serve the request.
-    pub fn current(&mut self) -> Result<(&mut Attempt, &Served), Failure> {
+    pub fn current(&mut self) -> Result<(&mut Attempt, &TenantSnapshot), Failure> {
         match (&mut self.attempt, &self.served) {
             (Some(attempt), Some(served)) => Ok((attempt, served)),
             _ => Err(Failure::Internal("no attempt has begun".to_owned())),

@@ -43,8 +43,8 @@ fn request(event: &DecisionEvent<'_>) -> String {
 /// Adds a module that was called, with its answer, reads and log lines.
 fn explain_call(text: &mut String, call: &ModuleCall<'_>, event: &DecisionEvent<'_>) {
     let (module, report) = (call.module, &call.report);
-    let (said, elapsed) = (report.said.unwrap_or("no answer"), report.elapsed.as_micros());
-    let _ = writeln!(text, "    module {}: {said}, after {elapsed} us", module.digest());
+    let (kind, elapsed) = (report.answer_kind.unwrap_or("no answer"), report.elapsed.as_micros());
+    let _ = writeln!(text, "    module {}: {kind}, after {elapsed} us", module.digest());
     for read in report.reads.list() {
         let value = read.seen(event.inputs, module.settings()).to_string();
         let longest = if *read == Read::Attempts { LONGEST_ATTEMPTS } else { LONGEST };

@@ -3,7 +3,7 @@
 use pingora::Error;
 use pingora::ErrorType;
 use pingora::proxy::Session;
-use pointsman_rules::retry::{self, Body, ConnectionError, Failed, Progress, Repetition, Time};
+use pointsman_rules::retry::{self, Body, ConnectionError, FailedAttempt, Progress, Repetition, Time};
 
 use crate::proxy::attempt::FailureFacts;
 use crate::proxy::context::{Context, Next};
@@ -40,8 +40,8 @@ pub fn fail_attempt(session: &Session, ctx: &mut Context, facts: FailureFacts, d
     retry
 }
 
-pub fn question(session: &Session, ctx: &Context, allowed: u32, progress: Progress) -> Failed {
-    Failed {
+pub fn question(session: &Session, ctx: &Context, allowed: u32, progress: Progress) -> FailedAttempt {
+    FailedAttempt {
         attempts: ctx.attempts,
         allowed,
         time: if ctx.time_left().is_some() { Time::Left } else { Time::Over },

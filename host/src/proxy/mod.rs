@@ -12,7 +12,7 @@ mod module_logs;
 mod max_forwards;
 mod access_record;
 mod response;
-mod served;
+mod tenant_snapshot;
 mod rewrite;
 mod steps;
 mod phases;

@@ -21,7 +21,7 @@ use crate::evaluate::Action;
 use crate::proxy::attempt::facts;
 use crate::proxy::context::{Context, Next};
 use crate::proxy::failed::{fail_attempt, final_status, progress, question, try_next_address};
-use crate::proxy::response::{self, Afterwards};
+use crate::proxy::response::{self, Persistence};
 use crate::proxy::steps::{Proxy, announce_close};
 use crate::proxy::{access_record, forwarded, max_forwards, rewrite, write};
 
@@ -239,7 +239,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        if response::prepare(response, session.req_header().version)? == Afterwards::Close {
+        if response::prepare(response, session.req_header().version)? == Persistence::Close {
             announce_close(session);
         }
         let status = response.status.as_u16();

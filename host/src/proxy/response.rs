@@ -22,7 +22,7 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 
 /// Whether the connection may be reused after the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Afterwards {
+pub enum Persistence {
     Open,
     /// The body ends with the connection.
     Close,
@@ -40,7 +40,7 @@ pub fn refusal(response: &ResponseHeader, asked_to_switch: bool) -> Option<&'sta
 }
 
 /// Prepares a head for a client whose request has this `version`.
-pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterwards> {
+pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Persistence> {
     let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if !switches {
         remove_hop_by_hop(response);
@@ -48,7 +48,7 @@ pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterw
     response.remove_header(&ERROR_HEADER);
     one_content_length(response)?;
     if version == Version::HTTP_2 {
-        return Ok(Afterwards::Open);
+        return Ok(Persistence::Open);
     }
     // The version in a status line is the sender's own (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
@@ -61,10 +61,10 @@ pub fn prepare(response: &mut ResponseHeader, version: Version) -> Result<Afterw
         if version != Version::HTTP_11 {
             // HTTP/1.0 has no chunked coding (RFC 9112, section 6.1).
             response.remove_header(&TRANSFER_ENCODING);
-            return Ok(Afterwards::Close);
+            return Ok(Persistence::Close);
         }
     }
-    Ok(Afterwards::Open)
+    Ok(Persistence::Open)
 }
 
 fn remove_hop_by_hop(response: &mut ResponseHeader) {
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(version: Version, status: u16, given: &[(&str, &str)], expected: &[(&str, &str)]) -> Afterwards {
+    fn check(version: Version, status: u16, given: &[(&str, &str)], expected: &[(&str, &str)]) -> Persistence {
         let mut response = ResponseHeader::build(status, None).expect("a response");
         response.set_version(Version::HTTP_10);
         for (name, value) in given {
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_about_the_upstreams_connection_stays_behind() {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
-            assert_eq!(check(version, 200, &HOP, &[("x-kept", "1")]), Afterwards::Open);
+            assert_eq!(check(version, 200, &HOP, &[("x-kept", "1")]), Persistence::Open);
         }
         let switch = [("connection", "upgrade"), ("upgrade", "websocket")];
         check(Version::HTTP_11, 101, &switch, &switch);
@@ -167,8 +167,8 @@ mod tests {
     fn body_is_delimited_in_one_way() {
         let chunked = ("transfer-encoding", "chunked");
         let length = ("content-length", "5");
-        assert_eq!(check(Version::HTTP_11, 200, &[chunked, length], &[chunked]), Afterwards::Open);
-        assert_eq!(check(Version::HTTP_10, 200, &[chunked], &[]), Afterwards::Close);
+        assert_eq!(check(Version::HTTP_11, 200, &[chunked, length], &[chunked]), Persistence::Open);
+        assert_eq!(check(Version::HTTP_10, 200, &[chunked], &[]), Persistence::Close);
         check(Version::HTTP_11, 200, &[("content-length", "5, 5")], &[length]);
         check(Version::HTTP_11, 200, &[length, length], &[length]);
         check(Version::HTTP_11, 204, &[length], &[]);

@@ -21,12 +21,12 @@ use crate::decide::{Decider, DecisionEvent, Rollout};
 use crate::evaluate::{Action, Question, Step};
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
-use crate::peer::{PeerInputs, Prepared, http_peer, prepared};
+use crate::peer::{PeerInputs, ReadyPeer, http_peer, prepared};
 use crate::proxy::attempt::{Attempt, FailureFacts, facts};
 use crate::proxy::context::{Context, Next};
 use crate::proxy::failed::{fail_attempt, final_status};
 use crate::proxy::in_flight::Gauge;
-use crate::proxy::served::Served;
+use crate::proxy::tenant_snapshot::TenantSnapshot;
 use crate::proxy::{explain, head, module_logs, write};
 use crate::release::{Shadow, ShadowJob};
 use crate::resolve::{Family, Hop, ResolveError, Resolver};
@@ -101,7 +101,7 @@ impl Proxy {
         let version = serving.version_for(head.client_ip_address()).clone();
         let watches_upstreams =
             version.watches_upstreams || tenant.fallback_modules.iter().any(Module::watches_upstreams);
-        ctx.served = Some(Served {
+        ctx.served = Some(TenantSnapshot {
             tenant: tenant.clone(),
             serving,
             version,
@@ -180,7 +180,7 @@ impl Proxy {
     }
 
     /// Passes a decision on to its subscribers.
-    fn publish(&self, served: &Served, event: &DecisionEvent<'_>) {
+    fn publish(&self, served: &TenantSnapshot, event: &DecisionEvent<'_>) {
         module_logs::write(event);
         if let Some(explain) = &self.explain {
             explain.write(&explain::text(event));
@@ -189,7 +189,7 @@ impl Proxy {
     }
 
     /// Queues the request for the tenant's candidate, if that is in shadow.
-    fn shadow(&self, served: &Served, event: &DecisionEvent<'_>) {
+    fn shadow(&self, served: &TenantSnapshot, event: &DecisionEvent<'_>) {
         let Some(candidate) = served.serving.shadow().filter(|_| event.inputs.are_first()) else { return };
         let live = event.before_fallback().cloned().map_err(Clone::clone);
         // Without a decision of the live version there is nothing to compare with.
@@ -206,7 +206,7 @@ impl Proxy {
     }
 
     /// resolve: returns the address that the next connection goes to.
-    async fn hop(&self, attempt: &mut Attempt, served: &Served) -> Result<Hop, NoPeer> {
+    async fn hop(&self, attempt: &mut Attempt, served: &TenantSnapshot) -> Result<Hop, NoPeer> {
         if let Some(address) = attempt.addresses.next() {
             return Ok(Hop::Socket(address));
         }
@@ -237,7 +237,7 @@ impl Proxy {
         let left = served.time_left(start).unwrap_or(LAST_MOMENT);
         let idle_timeout = attempt.idle_timeout(&served.tenant);
         let known = prepared(&attempt.route, idle_timeout, &served.tenant.usage.connections);
-        let Prepared { mut peer, reached } = match known {
+        let ReadyPeer { mut peer, reached } = match known {
             Some(prepared) => prepared,
             None => self.new_peer(&attempt.route, served, &hop, idle_timeout)?,
         };
@@ -253,10 +253,10 @@ impl Proxy {
     fn new_peer(
         &self,
         route: &Arc<Route>,
-        served: &Served,
+        served: &TenantSnapshot,
         hop: &Hop,
         idle_timeout: Duration,
-    ) -> Result<Prepared, Failure> {
+    ) -> Result<ReadyPeer, Failure> {
         let tenant = &served.tenant;
         let pool_key = tenant.pool_key(&route.peer)?;
         let credentials = &served.terms.granted.credentials;

@@ -3,13 +3,17 @@
 
 mod module_tests;
 mod publish;
+mod restore;
+mod saving;
 mod shadow;
 mod state_file;
 mod store;
 mod warm_up;
 
 pub use module_tests::{Tests, tests_beside};
-pub use publish::{LastServed, NotKept, OnDamage, ReleaseManager, ReleaseOutcome, Source, Uploaded};
+pub use publish::{ReleaseManager, ReleaseOutcome, Source, UploadOutcome};
+pub use restore::{LastServed, OnDamage};
+pub use saving::NotSaved;
 pub use shadow::{Shadow, ShadowJob};
 pub use store::{Store, StoreError};
 pub use warm_up::warm_up;

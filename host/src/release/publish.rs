@@ -11,18 +11,18 @@ use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
 
 use crate::api::Origin;
 use crate::release::module_tests::{self, Tests};
-use crate::release::store::{Store, StoreError};
+use crate::release::restore::OnDamage;
+use crate::release::saving::NotSaved;
+use crate::release::store::Store;
 use crate::release::warm_up;
 use crate::tenant::Tenant;
-use crate::versions::{
-    CannotRollBack, CheckTrigger, Entry, FileChange, Files, NoCandidate, Refused, SavedState, Trial, Version,
-};
+use crate::versions::{CannotRollBack, CheckTrigger, FileChange, Files, NoCandidate, ReleaseFailure, Trial, Version};
 
 /// Prepares versions and saves the state that outlives the process.
 pub struct ReleaseManager {
     loader: Loader,
-    store: Option<Store>,
-    on_damage: OnDamage,
+    pub(super) store: Option<Store>,
+    pub(super) on_damage: OnDamage,
     /// Limits concurrent builds to the number of cores.
     builds: Permits,
     /// Limits concurrent test runs. Tests run next to live traffic, in slots of the pool that are reserved for them.
@@ -31,8 +31,8 @@ pub struct ReleaseManager {
 
 /// The bytes of a module file, read once.
 pub struct Source {
-    bytes: Vec<u8>,
-    digest: Digest,
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: Digest,
 }
 
 /// The result of checking a tenant's files.
@@ -46,7 +46,7 @@ pub enum ReleaseOutcome {
 
 /// A module that was uploaded and passed every step.
 #[derive(Debug)]
-pub struct Uploaded {
+pub struct UploadOutcome {
     /// All modules of the version.
     pub modules: Vec<Module>,
     /// Number of tests that ran.
@@ -54,50 +54,7 @@ pub struct Uploaded {
     /// None: a dry run.
     pub version: Option<Arc<Version>>,
     /// Set if the version could not be saved for the next start.
-    pub not_kept: Option<NotKept>,
-}
-
-/// Handling of a tenant whose saved state cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDamage {
-    /// Serve the tenant's files and set the unreadable state aside, so that other tenants start normally.
-    UseFiles,
-    /// Refuse to start. For a process that replaces another one, which still knows the live version.
-    Refuse,
-}
-
-/// The state on disk differs from the versions that serve. Saving is retried about every second.
-#[derive(Debug, thiserror::Error)]
-#[error("done, but not saved: {now} now; after a restart: {then}; saving is retried every second")]
-pub struct NotKept {
-    now: String,
-    then: String,
-    source: StoreError,
-}
-
-/// Why the version that served last cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum NotLoaded {
-    #[error("no version is live")]
-    NoVersion,
-    #[error("it has {found} modules, the tenant has {expected}")]
-    Modules { found: usize, expected: usize },
-    #[error("its module {module} is gone from proxy.state_dir: upload it again")]
-    Gone { module: Digest, source: StoreError },
-    #[error(transparent)]
-    Refused(LoadError),
-}
-
-/// The versions that served a tenant when another process ended.
-pub struct LastServed {
-    pub live: Version,
-    pub rest: Rest,
-}
-
-/// The saved versions in addition to the live one.
-pub struct Rest {
-    candidate: Option<(Version, Trial)>,
-    previous: Option<Version>,
+    pub not_saved: Option<NotSaved>,
 }
 
 impl Source {
@@ -126,7 +83,7 @@ impl ReleaseManager {
         ReleaseManager { on_damage, ..self }
     }
 
-    pub fn keeps_state(&self) -> bool {
+    pub fn saves_state(&self) -> bool {
         self.store.is_some()
     }
 
@@ -152,71 +109,15 @@ impl ReleaseManager {
     }
 
     /// Runs tests on modules as they would serve a tenant, and returns the number of tests.
-    pub fn test(&self, tenant: &Tenant, tests: &[Option<Tests>], modules: &[Module]) -> Result<usize, Refused> {
+    pub fn test(&self, tenant: &Tenant, tests: &[Option<Tests>], modules: &[Module]) -> Result<usize, ReleaseFailure> {
         let _permit = self.tests.wait();
         let mut passed: usize = 0;
         for ((tests, config), module) in tests.iter().zip(&tenant.config.modules).zip(modules) {
             let run = tests.as_ref().map_or(Ok(0), |tests| module_tests::run(tests, tenant, modules));
-            let run = run.map_err(|error| Refused::by_tests(&config.path, Some(module.digest()), &error))?;
+            let run = run.map_err(|error| ReleaseFailure::by_tests(&config.path, Some(module.digest()), &error))?;
             passed = passed.saturating_add(run);
         }
         Ok(passed)
-    }
-
-    /// The saved state of a tenant. None: there is none, or it was damaged and has been set aside.
-    pub fn saved_state(&self, tenant: &str) -> Result<Option<SavedState>, StoreError> {
-        let Some(store) = &self.store else { return Ok(None) };
-        let error = match store.saved_state(tenant) {
-            Err(error) if self.on_damage == OnDamage::UseFiles => error,
-            known => return known,
-        };
-        let set_aside = match store.set_aside(tenant) {
-            Ok(path) => path.display().to_string(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(tenant, %error, set_aside, "the tenant's state cannot be read: the configured files serve, and it is \
-            not drained; restart with a good copy of the file, or upload again");
-        Ok(None)
-    }
-
-    /// Loads the versions that served a tenant when another process ended, or says why they cannot be loaded.
-    pub fn last_served(&self, config: &TenantConfig, saved: &SavedState) -> Result<LastServed, NotLoaded> {
-        let live = self.load_entry(config, saved.live().ok_or(NotLoaded::NoVersion)?)?;
-        let version = |entry: &Entry| {
-            let told = |error: &NotLoaded| {
-                let why = pointsman_rules::text::chain(error);
-                tracing::error!(tenant = %config.name, version = entry.number, why, "it cannot be loaded again");
-            };
-            self.load_entry(config, entry).inspect_err(told).ok()
-        };
-        let candidate = saved.candidate().and_then(|(entry, trial)| Some((version(entry)?, trial)));
-        let previous = saved.previous().and_then(version);
-        Ok(LastServed { live, rest: Rest { candidate, previous } })
-    }
-
-    /// Whether a start fails because the version that served last cannot be loaded.
-    pub fn refuses(&self, error: &NotLoaded) -> bool {
-        self.on_damage == OnDamage::Refuse && matches!(error, NotLoaded::Gone { .. })
-    }
-
-    /// Continues a tenant where another process ended.
-    pub fn restore(&self, tenant: &Tenant, saved: SavedState, rest: Rest) {
-        tenant.drain(saved.drained);
-        tenant.releases.restore(saved, rest.candidate, rest.previous, &tenant.config.release);
-    }
-
-    /// Loads the modules of a saved version.
-    fn load_entry(&self, config: &TenantConfig, entry: &Entry) -> Result<Version, NotLoaded> {
-        let (found, expected) = (entry.modules.len(), config.modules.len());
-        let Some(store) = self.store.as_ref().filter(|_| found == expected) else {
-            return Err(NotLoaded::Modules { found, expected });
-        };
-        let mut modules = Vec::new();
-        for (digest, module) in entry.modules.iter().zip(&config.modules) {
-            let bytes = store.get(*digest).map_err(|source| NotLoaded::Gone { module: *digest, source })?;
-            modules.push(self.build(config, module, &Source::of(bytes)).map_err(NotLoaded::Refused)?);
-        }
-        Ok(Version::again(entry, modules))
     }
 
     /// Checks a tenant's files, and releases a version if their modules are new. The caller holds
@@ -226,7 +127,7 @@ impl ReleaseManager {
         tenant: &Tenant,
         origin: Origin,
         trigger: CheckTrigger,
-    ) -> Result<ReleaseOutcome, Arc<Refused>> {
+    ) -> Result<ReleaseOutcome, Arc<ReleaseFailure>> {
         let released = self.of_files(tenant, origin, trigger);
         if let Err(refused) = &released {
             tenant.releases.refuse(origin, refused.clone());
@@ -234,11 +135,16 @@ impl ReleaseManager {
         released
     }
 
-    fn of_files(&self, tenant: &Tenant, origin: Origin, trigger: CheckTrigger) -> Result<ReleaseOutcome, Arc<Refused>> {
+    fn of_files(
+        &self,
+        tenant: &Tenant,
+        origin: Origin,
+        trigger: CheckTrigger,
+    ) -> Result<ReleaseOutcome, Arc<ReleaseFailure>> {
         let config = &tenant.config;
         let mut sources = Vec::new();
         for module in &config.modules {
-            sources.push(Source::read(module).map_err(|error| Refused::by_load(&module.path, None, &error))?);
+            sources.push(Source::read(module).map_err(|error| ReleaseFailure::by_load(&module.path, None, &error))?);
         }
         let tests = self.tests(config)?;
         let files = files(&sources, &tests);
@@ -251,8 +157,8 @@ impl ReleaseManager {
         match &done {
             Ok(_) => {
                 tenant.releases.last_check.lock().pass(files);
-                let _keeping = tenant.releases.keeping.lock();
-                self.keep_or_tell(tenant);
+                let _saving = tenant.releases.saving.lock();
+                self.save_or_log(tenant);
             }
             Err(_) => tenant.releases.last_check.lock().refuse(files),
         }
@@ -265,15 +171,15 @@ impl ReleaseManager {
         sources: &[Source],
         tests: &[Option<Tests>],
         origin: Origin,
-    ) -> Result<Arc<Version>, Refused> {
+    ) -> Result<Arc<Version>, ReleaseFailure> {
         let config = &tenant.config;
         let mut modules = Vec::new();
         for (module, source) in config.modules.iter().zip(sources) {
             let built = self.build(config, module, source);
-            modules.push(built.map_err(|error| Refused::by_load(&module.path, Some(source.digest), &error))?);
+            modules.push(built.map_err(|error| ReleaseFailure::by_load(&module.path, Some(source.digest), &error))?);
         }
         self.test(tenant, tests, &modules)?;
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         self.add(tenant, sources)?;
         Ok(tenant.releases.take(modules, origin, Trial::of(&config.release), &config.release))
     }
@@ -286,7 +192,7 @@ impl ReleaseManager {
         position: usize,
         bytes: Vec<u8>,
         trial: Option<Trial>,
-    ) -> Result<Uploaded, Arc<Refused>> {
+    ) -> Result<UploadOutcome, Arc<ReleaseFailure>> {
         let done = self.of_upload(tenant, position, bytes, trial);
         if let (Err(refused), Some(_)) = (&done, trial) {
             tenant.releases.refuse(Origin::Upload, refused.clone());
@@ -300,14 +206,14 @@ impl ReleaseManager {
         position: usize,
         bytes: Vec<u8>,
         trial: Option<Trial>,
-    ) -> Result<Uploaded, Arc<Refused>> {
+    ) -> Result<UploadOutcome, Arc<ReleaseFailure>> {
         let config = &tenant.config;
         let Some(module) = config.modules.get(position) else {
-            return Err(Arc::new(Refused::no_position(config, position)));
+            return Err(Arc::new(ReleaseFailure::no_position(config, position)));
         };
         let source = Source::of(bytes);
         let built = self.build(config, module, &source);
-        let built = built.map_err(|error| Refused::by_load(&module.path, Some(source.digest), &error))?;
+        let built = built.map_err(|error| ReleaseFailure::by_load(&module.path, Some(source.digest), &error))?;
         loop {
             let live = tenant.releases.live();
             let mut modules = live.modules.clone();
@@ -316,16 +222,16 @@ impl ReleaseManager {
             }
             let tests = self.test(tenant, &self.tests(config)?, &modules)?;
             let Some(trial) = trial else {
-                return Ok(Uploaded { modules, tests, version: None, not_kept: None });
+                return Ok(UploadOutcome { modules, tests, version: None, not_saved: None });
             };
-            let _keeping = tenant.releases.keeping.lock();
+            let _saving = tenant.releases.saving.lock();
             if !Arc::ptr_eq(&live, &tenant.releases.live()) {
                 // The live version changed meanwhile, so the tested combination is not the one that would serve.
                 continue;
             }
             self.add(tenant, std::slice::from_ref(&source))?;
             let version = tenant.releases.take(modules.clone(), Origin::Upload, trial, &config.release);
-            return Ok(Uploaded { modules, tests, version: Some(version), not_kept: self.save(tenant).err() });
+            return Ok(UploadOutcome { modules, tests, version: Some(version), not_saved: self.save(tenant).err() });
         }
     }
 
@@ -338,35 +244,35 @@ impl ReleaseManager {
     }
 
     /// Saves the first version of a tenant, which came from its files and serves already.
-    pub fn keep_first(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>]) {
+    pub fn save_first(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>]) {
         self.pass(tenant, sources, tests, || {});
     }
 
     /// Called once a tenant's files have passed: stores their modules, switches the serving version, and saves both for
     /// the next start.
     fn pass(&self, tenant: &Tenant, sources: &[Source], tests: &[Option<Tests>], serve: impl FnOnce()) {
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         if let Err(refused) = self.add(tenant, sources) {
             tracing::error!(tenant = %tenant.name, error = %refused, "cannot save a module for the next start");
         }
         tenant.releases.last_check.lock().pass(files(sources, tests));
         serve();
-        self.keep_or_tell(tenant);
+        self.save_or_log(tenant);
     }
 
     /// Moves the candidate to a later stage or a larger share, and saves the result.
     pub fn promote(&self, tenant: &Tenant, to: Option<Stage>, percent: Option<u32>) -> Result<Trial, NoCandidate> {
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         let trial = tenant.releases.promote(to, percent, BY_ORDER, &tenant.config.release)?;
-        self.keep_or_tell(tenant);
+        self.save_or_log(tenant);
         Ok(trial)
     }
 
     /// Aborts the candidate's trial.
     pub fn abort(&self, tenant: &Tenant) -> Result<(), NoCandidate> {
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         tenant.releases.abort(BY_ORDER, &tenant.config.release)?;
-        self.keep_or_tell(tenant);
+        self.save_or_log(tenant);
         Ok(())
     }
 
@@ -384,84 +290,29 @@ impl ReleaseManager {
                 })?)
             }
         };
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         if tenant.releases.live().number == version.number {
             return Err(CannotRollBack::IsLive(version.number));
         }
         tenant.releases.roll_back(&version, BY_ORDER, &tenant.config.release);
-        self.keep_or_tell(tenant);
+        self.save_or_log(tenant);
         Ok(version)
     }
 
     /// Stops a tenant from taking new requests, or lets it take them again; this survives a restart.
     pub fn drain(&self, tenant: &Tenant, drained: bool) {
-        let _keeping = tenant.releases.keeping.lock();
+        let _saving = tenant.releases.saving.lock();
         tenant.drain(drained);
-        self.keep_or_tell(tenant);
-    }
-
-    /// Saves a change that no operator asked for.
-    pub fn keep_changed(&self, tenant: &Tenant) {
-        if let Err(error) = self.ensure_kept(tenant) {
-            tell(tenant, &error);
-        }
-    }
-
-    /// Makes sure that the next start would find the versions that serve now.
-    pub fn ensure_kept(&self, tenant: &Tenant) -> Result<(), NotKept> {
-        let _keeping = tenant.releases.keeping.lock();
-        if tenant.releases.is_unsaved() { self.save(tenant) } else { Ok(()) }
-    }
-
-    fn keep_or_tell(&self, tenant: &Tenant) {
-        if let Err(error) = self.save(tenant) {
-            tell(tenant, &error);
-        }
-    }
-
-    /// Saves a tenant's versions for the next start.
-    fn save(&self, tenant: &Tenant) -> Result<(), NotKept> {
-        let saved = tenant.releases.state_to_save(tenant.is_drained());
-        let Some(store) = &self.store else { return Ok(()) };
-        store.save(&tenant.name, &saved).map_err(|source| {
-            tenant.releases.is_still_to_be_kept();
-            let then = match store.saved_state(&tenant.name) {
-                Ok(Some(before)) => before.to_string(),
-                Ok(None) => "the configured files serve".to_owned(),
-                Err(_) => "not known".to_owned(),
-            };
-            NotKept { now: saved.to_string(), then, source }
-        })
-    }
-
-    fn add(&self, tenant: &Tenant, sources: &[Source]) -> Result<(), Refused> {
-        let Some(store) = &self.store else { return Ok(()) };
-        for source in sources {
-            let added = store.add(&tenant.name, &source.bytes);
-            added.map_err(|error| Refused::by_store(&tenant.config, source.digest, &error))?;
-        }
-        Ok(())
+        self.save_or_log(tenant);
     }
 
     /// Reads the tests next to a tenant's modules.
-    pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, Refused> {
+    pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, ReleaseFailure> {
         let read = |module: &ModuleConfig| {
-            Tests::beside(&module.path).map_err(|error| Refused::by_tests(&module.path, None, &error))
+            Tests::beside(&module.path).map_err(|error| ReleaseFailure::by_tests(&module.path, None, &error))
         };
         config.modules.iter().map(read).collect()
     }
-
-    /// Removes modules that no tenant refers to.
-    pub fn sweep(&self) {
-        if let Some(Err(error)) = self.store.as_ref().map(Store::sweep) {
-            tracing::warn!(%error, "cannot remove old modules from proxy.state_dir");
-        }
-    }
-}
-
-fn tell(tenant: &Tenant, error: &NotKept) {
-    let error = pointsman_rules::text::chain(error);
-    tracing::error!(tenant = %tenant.name, error, "cannot save the serving versions for the next start");
 }
 
 /// The reason that the history gives for an operator's change.

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use pointsman_rules::inputs::Inputs;
-use pointsman_rules::quota::Counted;
+use pointsman_rules::quota::CountGuard;
 
 use crate::answer::Failure;
 use crate::api::Difference;
@@ -22,7 +22,7 @@ const NICE: i32 = 10;
 
 /// Sends requests to candidates.
 #[derive(Debug, Clone)]
-pub struct Shadow(SyncSender<(ShadowJob, Counted)>);
+pub struct Shadow(SyncSender<(ShadowJob, CountGuard)>);
 
 /// A request that the live version has decided.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Shadow {
 }
 
 /// Ends when all senders are gone.
-fn run(jobs: &Receiver<(ShadowJob, Counted)>) {
+fn run(jobs: &Receiver<(ShadowJob, CountGuard)>) {
     // On Linux this lowers the priority of this thread only. If that is not permitted, it keeps its priority.
     let _ = rustix::process::nice(NICE);
     while let Ok((job, _counted)) = jobs.recv() {

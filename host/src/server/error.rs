@@ -8,9 +8,7 @@ use pointsman_wasm::module::FolderError;
 
 use crate::control::{PrepareError, lines};
 use crate::credentials::CredentialError;
-use crate::door::TlsError;
 use crate::log::AccessLogError;
-use crate::release::StoreError;
 use crate::resolve::ResolverError;
 use crate::server::UpgradeError;
 
@@ -21,8 +19,6 @@ pub enum StartError {
     Prepare(#[from] PrepareError),
     #[error("listener `{name}`: cannot listen on {address}")]
     Listen { name: String, address: SocketAddr, source: std::io::Error },
-    #[error("listener `{name}`: {source}")]
-    Tls { name: String, source: TlsError },
     /// All that is wrong with what a configuration names.
     #[error("{}", lines(.0))]
     Several(Vec<StartError>),
@@ -30,8 +26,6 @@ pub enum StartError {
     Admin { address: String, source: std::io::Error },
     #[error("proxy.cache_dir `{path}`: {source}")]
     Cache { path: PathBuf, source: FolderError },
-    #[error("proxy.state_dir: {0}")]
-    State(#[from] StoreError),
     #[error(transparent)]
     Upgrade(#[from] UpgradeError),
     #[error("cannot set up metrics: {0}")]
@@ -60,10 +54,8 @@ impl StartError {
             },
             StartError::Several(errors) => errors.iter().all(StartError::is_refusal),
             StartError::Listen { .. }
-            | StartError::Tls { .. }
             | StartError::Admin { .. }
             | StartError::Cache { .. }
-            | StartError::State(_)
             | StartError::Upgrade(_)
             | StartError::Metrics(_)
             | StartError::Credential(_)

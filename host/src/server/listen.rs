@@ -61,16 +61,24 @@ impl Listening {
 
 /// A Unix socket that listens under a temporary name, which is removed if the socket never gets its final name.
 #[derive(Debug)]
-pub struct Unnamed {
+pub struct TemporarySocket {
     socket: NamedTempFile<UnixListener>,
     path: PathBuf,
 }
 
+/// Handling of a Unix socket on which another process listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketInUse {
+    Refuse,
+    /// For a process that takes the place of the one that listens.
+    Replace,
+}
+
 /// Listens on a Unix socket that only this process's user can open. Replaces a socket on which no process listens any
-/// more, and the socket of the process whose place this one takes.
-pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed, StartError> {
+/// more.
+pub fn unix(path: &Path, in_use: SocketInUse, runtime: &Runtime) -> Result<TemporarySocket, StartError> {
     let refused = |source| StartError::Admin { address: path.display().to_string(), source };
-    while_in_use(KILLED, || is_free(path, takes_over)).map_err(refused)?;
+    while_in_use(KILLED, || is_free(path, in_use)).map_err(refused)?;
     let bind = |path: &Path| {
         let _inside = runtime.enter();
         let socket = UnixSocket::new_stream()?;
@@ -81,27 +89,29 @@ pub fn unix(path: &Path, takes_over: bool, runtime: &Runtime) -> Result<Unnamed,
         socket.listen(BACKLOG)?.into_std()
     };
     let socket = tempfile::Builder::new().prefix(UNNAMED_SOCKET).make_in(folder(path), bind).map_err(refused)?;
-    Ok(Unnamed { socket, path: path.to_owned() })
+    Ok(TemporarySocket { socket, path: path.to_owned() })
 }
 
-impl Unnamed {
+impl TemporarySocket {
     /// Renames the socket to its final name, which replaces any other socket there, and accepts its connections.
     pub fn name(self, runtime: &Runtime) -> Result<Acceptor, StartError> {
-        let Unnamed { socket, path } = self;
+        let TemporarySocket { socket, path } = self;
         let _inside = runtime.enter();
         let refused = |source| StartError::Admin { address: path.display().to_string(), source };
         socket.persist(&path).map_err(|refused| refused.error).and_then(Acceptor::unix).map_err(refused)
     }
 }
 
-fn is_free(path: &Path, takes_over: bool) -> std::io::Result<()> {
+fn is_free(path: &Path, in_use: SocketInUse) -> std::io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(about) if !about.file_type().is_socket() => {
             Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a file of that name"))
         }
-        Ok(_) if !takes_over && UnixStream::connect(path).is_ok() => Err(std::io::ErrorKind::AddrInUse.into()),
+        Ok(_) if in_use == SocketInUse::Refuse && UnixStream::connect(path).is_ok() => {
+            Err(std::io::ErrorKind::AddrInUse.into())
+        }
         Ok(_) => Ok(()),
     }
 }

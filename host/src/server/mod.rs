@@ -20,7 +20,7 @@ mod watch;
 pub use error::StartError;
 pub use listen::Listening;
 pub use prepared::check_files;
-pub use running::{Server, Stopped};
+pub use running::{Server, ShutdownOutcome};
 pub use signals::{Order, Quit, Signals};
 pub use start::{Launch, start};
 pub use upgrade::{HandOver, UpgradeError, end as end_predecessor};

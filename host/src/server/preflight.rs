@@ -8,6 +8,7 @@ use pointsman_rules::config::{AccessLog, Config};
 use pointsman_system::file_access::{can_append, can_listen};
 use pointsman_wasm::module::OwnFolder;
 
+use crate::control::PrepareError;
 use crate::log::AccessLogError;
 use crate::release::Store;
 use crate::server::{StartError, upgrade};
@@ -16,7 +17,8 @@ use crate::server::{StartError, upgrade};
 pub fn refused(config: &Config, upgrade_socket: Option<&Path>) -> Vec<StartError> {
     let (cache_dir, state_dir) = (&config.proxy.cache_dir, &config.proxy.state_dir);
     let upgrade_socket = upgrade_socket.and_then(|path| upgrade::check(path).err()).map(StartError::from);
-    let state_dir = state_dir.as_deref().and_then(|path| Store::check(path).err()).map(StartError::from);
+    let state_dir =
+        state_dir.as_deref().and_then(|path| Store::check(path).err()).map(PrepareError::from).map(StartError::from);
     let cache_dir = cache_dir.as_ref().and_then(|path| {
         let refused = |source| StartError::Cache { path: path.clone(), source };
         OwnFolder::check(path).err().map(refused)

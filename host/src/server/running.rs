@@ -33,7 +33,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The result of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum ShutdownOutcome {
     /// Every request was served to its end.
     Clean,
     /// This many requests were still in flight at the deadline and were cut off.
@@ -79,8 +79,8 @@ impl Server {
     }
 
     /// Stops accepting, and lets requests in flight end, for at most the configured time.
-    pub fn stop(mut self) -> Stopped {
-        let Some(runtime) = self.runtime.take() else { return Stopped::Clean };
+    pub fn stop(mut self) -> ShutdownOutcome {
+        let Some(runtime) = self.runtime.take() else { return ShutdownOutcome::Clean };
         // A change from here on would be lost, or interfere with the process that takes this one's place.
         self.control.freeze(true);
         // Fails only if every listener has ended already.
@@ -99,7 +99,7 @@ impl Server {
         let left = self.in_flight.requests();
         self.access.flush(LAST_LINES);
         runtime.shutdown_background();
-        if left == 0 { Stopped::Clean } else { Stopped::CutOff(left) }
+        if left == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::CutOff(left) }
     }
 }
 

@@ -22,14 +22,14 @@ use rustix::process::Pid;
 use tokio::runtime::Runtime;
 
 use crate::admin::{Access, Admin};
-use crate::control::{self, Control, ControlParts};
+use crate::control::{self, Control, ControlParts, PrepareError};
 use crate::door::{Pending, ServedCertificate, Slots, TlsAcceptor};
 use crate::log::{AccessLogger, Explain};
 use crate::metrics::Metrics;
 use crate::proxy::{Gauge, Parts, Proxy};
 use crate::release::{OnDamage, ReleaseManager, Shadow, Store};
 use crate::server::doors::{Doors, Serving};
-use crate::server::listen::{self, Unnamed};
+use crate::server::listen::{self, SocketInUse, TemporarySocket};
 use crate::server::prepared::{NamedFiles, PreparedTenants};
 use crate::server::watch::{self, Mark};
 use crate::server::{Listening, Server, StartError, limits, preflight, upgrade};
@@ -119,7 +119,7 @@ struct Rooms {
     tls: Vec<Option<TlsAcceptor>>,
     /// Requirements for clients of the admin listener, if there is one.
     admin: Option<Access>,
-    admin_socket: Option<Unnamed>,
+    admin_socket: Option<TemporarySocket>,
 }
 
 impl CheckedLaunch {
@@ -208,8 +208,8 @@ impl LoadedProxy {
             memory: memory.clone(),
         });
         let proxy = Arc::new(http_proxy(&files.conf, proxy));
-        let takes_over = matches!(sockets, Sockets::Of(_));
-        let admin_socket = admin_socket(config).map(|path| listen::unix(path, takes_over, &runtime)).transpose()?;
+        let in_use = if matches!(sockets, Sockets::Of(_)) { SocketInUse::Replace } else { SocketInUse::Refuse };
+        let admin_socket = admin_socket(config).map(|path| listen::unix(path, in_use, &runtime)).transpose()?;
         let rooms = Rooms {
             checked,
             runtime,
@@ -323,11 +323,11 @@ fn acceptors(
     config: &Config,
     certificates: &[Option<ServedCertificate>],
 ) -> Result<Vec<Option<TlsAcceptor>>, StartError> {
-    let acceptors = config.listeners.iter().zip(certificates).map(|(listener, certificate)| {
-        let refused = |source| StartError::Tls { name: listener.name.clone(), source };
+    let acceptors = config.listeners.iter().zip(certificates).map(|(listener, certificate)| -> Result<_, StartError> {
+        let refused = |source| PrepareError::Tls { name: listener.name.clone(), source };
         let acceptor = listener.tls.as_ref().zip(certificate.clone());
         let acceptor = acceptor.map(|(tls, certificate)| TlsAcceptor::new(certificate, tls.handshake_timeout));
-        acceptor.transpose().map_err(refused)
+        Ok(acceptor.transpose().map_err(refused)?)
     });
     acceptors.collect()
 }
@@ -344,6 +344,7 @@ fn publisher(config: &Config, build_in: BuildIn) -> Result<ReleaseManager, Start
         let refused = |source| StartError::Cache { path: path.clone(), source };
         loader = loader.with_cache(path, config.proxy.cache_bytes).map_err(refused)?;
     }
-    let store = config.proxy.state_dir.as_ref().map(|path| Store::open(path)).transpose()?;
+    let store =
+        config.proxy.state_dir.as_ref().map(|path| Store::open(path)).transpose().map_err(PrepareError::from)?;
     Ok(ReleaseManager::new(loader, store))
 }

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use pointsman_rules::check::{CredentialNames, Egress, Forbidden, OwnAddresses, Policy, Refusal, check};
 use pointsman_rules::config::{FallbackPeer, GroupConfig, Share, TenantConfig};
 use pointsman_rules::contract;
-use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
 use pointsman_system::local_ports;
 use pointsman_wasm::module::Module;
 
@@ -89,7 +89,7 @@ impl Tenant {
         let now = Instant::now();
         let groups = groups(config, &[], around)?;
         let stores = Stores {
-            shared: Arc::new(Shared::new(config.quota.shared_bytes)),
+            shared: Arc::new(SharedStore::new(config.quota.shared_bytes)),
             upstreams: Arc::new(Upstreams::new(config.quota.peers, now)),
             groups: groups.iter().map(|group| group.group.clone()).collect(),
         };
@@ -128,7 +128,7 @@ impl Tenant {
         let stores = Stores {
             shared: match before.quota.shared_bytes == quota.shared_bytes {
                 true => self.stores.shared.clone(),
-                false => Arc::new(Shared::new(quota.shared_bytes)),
+                false => Arc::new(SharedStore::new(quota.shared_bytes)),
             },
             upstreams: match same_peers {
                 true => self.stores.upstreams.clone(),

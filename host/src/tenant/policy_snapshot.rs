@@ -6,12 +6,12 @@ use pointsman_rules::checked::{Route, RouteCache};
 use pointsman_rules::config::TenantConfig;
 use pointsman_rules::decision_cache::DecisionCache;
 
-use crate::credentials::{Credentials, Granted};
+use crate::credentials::{Credentials, TenantCredentials};
 
 /// The policy for a tenant's routes: one configuration with the current credentials.
 #[derive(Debug)]
 pub struct PolicySnapshot {
-    pub granted: Granted,
+    pub granted: TenantCredentials,
     /// Starts empty, since another policy may check the same answer differently.
     pub cache: DecisionCache,
     /// Starts empty as well.

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use pointsman_rules::check::PeerSpec;
 use pointsman_rules::limit_key::LimitKey;
-use pointsman_rules::quota::Counted;
+use pointsman_rules::quota::CountGuard;
 use tokio::sync::SemaphorePermit;
 
 use crate::answer::{Failure, OverQuota};
-use crate::peer::{Found, PoolKey};
+use crate::peer::{KeyOrigin, PoolKey};
 use crate::resolve::{Family, LookupPolicy, ResolveError, Resolver};
 use crate::tenant::Tenant;
 
 impl Tenant {
     /// Counts a request as in flight (`quota.concurrent_requests`).
-    pub fn begin_request(&self) -> Result<Counted, Failure> {
+    pub fn begin_request(&self) -> Result<CountGuard, Failure> {
         let limit = self.config.quota.concurrent_requests;
         self.usage.requests.enter(limit).ok_or_else(|| {
             self.metrics.over_budget(LimitKey::ConcurrentRequests);
@@ -61,7 +61,7 @@ impl Tenant {
 
     /// How long an attempt's connection is kept for reuse, where its peer wants `idle` (`quota.connections`). Over the
     /// quota, an idle connection may still be reused, but neither that nor a new one is kept afterwards.
-    pub fn idle_timeout(&self, idle: Duration, attempt: &Counted) -> Duration {
+    pub fn idle_timeout(&self, idle: Duration, attempt: &CountGuard) -> Duration {
         if idle.is_zero() || self.usage.other_connections(attempt) < self.usage.connections_kept {
             return idle;
         }
@@ -78,9 +78,9 @@ impl Tenant {
 
     /// The pool key of a peer (`quota.peers`).
     pub fn pool_key(&self, peer: &PeerSpec) -> Result<u64, OverQuota> {
-        let PoolKey { key, found } = self.pool_keys.key(peer);
-        let is_refused = found != Found::Known && !self.usage.may_negotiate(peer.connection.http.alpn);
-        if is_refused || found == Found::TableCleared {
+        let PoolKey { key, origin } = self.pool_keys.key(peer);
+        let is_refused = origin != KeyOrigin::Known && !self.usage.may_negotiate(peer.connection.http.alpn);
+        if is_refused || origin == KeyOrigin::TableCleared {
             self.metrics.over_budget(LimitKey::Peers);
         }
         if is_refused {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pointsman_rules::config::{BreakerConfig, Quota, Share, WhileSlow};
 use pointsman_rules::contract::Alpn;
-use pointsman_rules::quota::{Breaker, Count, Counted, Rate};
+use pointsman_rules::quota::{Breaker, Count, CountGuard, Rate};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -35,22 +35,22 @@ pub struct Usage {
     negotiated: Rate,
     log: Rate,
     lines_dropped: AtomicU64,
-    turns: Turns,
+    turns: ConcurrencyLimit,
     /// Duration of a decision, in nanoseconds: a moving average with a weight of one eighth for each new decision.
     decision_ns: AtomicU64,
 }
 
 /// Limits concurrent decisions.
 #[derive(Debug)]
-struct Turns {
+struct ConcurrencyLimit {
     semaphore: Semaphore,
     most: usize,
-    who: Who,
+    who: AppliesTo,
 }
 
 /// Which decisions have to wait for a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum AppliesTo {
     Nobody,
     /// Only those of a tenant whose decisions are slow: it would keep other tenants from the threads.
     Slow,
@@ -74,11 +74,11 @@ impl Usage {
         let threads_u64 = u64::try_from(threads).unwrap_or(u64::MAX);
         let nanoseconds = threads_u64.saturating_mul(u64::from(cpu_percent)).saturating_mul(10_000_000);
         let (most, who) = match quota.concurrent_decisions {
-            Some(most) if most < threads => (most, Who::All),
-            Some(_) => (threads, Who::Nobody),
+            Some(most) if most < threads => (most, AppliesTo::All),
+            Some(_) => (threads, AppliesTo::Nobody),
             None => match share.while_slow {
-                WhileSlow::All => (threads, Who::Nobody),
-                WhileSlow::Half => ((threads / 2).max(1), Who::Slow),
+                WhileSlow::All => (threads, AppliesTo::Nobody),
+                WhileSlow::Half => ((threads / 2).max(1), AppliesTo::Slow),
             },
         };
         Usage {
@@ -98,18 +98,18 @@ impl Usage {
             ),
             log: Rate::per_second(quota.log_bytes_per_s, Duration::from_secs(1), start),
             lines_dropped: AtomicU64::new(0),
-            turns: Turns { semaphore: Semaphore::new(most), most, who },
+            turns: ConcurrencyLimit { semaphore: Semaphore::new(most), most, who },
             decision_ns: AtomicU64::new(0),
         }
     }
 
     /// Waits until the tenant may make one more decision. None: it does not need a turn.
     pub async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, OverQuota> {
-        let Turns { semaphore, most, who } = &self.turns;
+        let ConcurrencyLimit { semaphore, most, who } = &self.turns;
         let waits = match who {
-            Who::Nobody => false,
-            Who::Slow => u128::from(self.decision_ns.load(Ordering::Relaxed)) > SLOW.as_nanos(),
-            Who::All => true,
+            AppliesTo::Nobody => false,
+            AppliesTo::Slow => u128::from(self.decision_ns.load(Ordering::Relaxed)) > SLOW.as_nanos(),
+            AppliesTo::All => true,
         };
         if !waits {
             return Ok(None);
@@ -137,7 +137,7 @@ impl Usage {
     /// Upstream connections other than that of an attempt: those open now, or those that attempts which began before it
     /// will have. So of attempts that begin at the same time, as many as the quota keep their connections. Each stream
     /// of a shared HTTP/2 connection counts as a connection.
-    pub fn other_connections(&self, attempt: &Counted) -> usize {
+    pub fn other_connections(&self, attempt: &CountGuard) -> usize {
         // Those before it may have ended since.
         self.connections.now().max(attempt.before().min(self.attempts.now().saturating_sub(1)))
     }

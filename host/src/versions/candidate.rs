@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use pointsman_rules::config::{Quota, ReleaseConfig, Stage};
-use pointsman_rules::quota::{Count, Counted};
+use pointsman_rules::quota::{Count, CountGuard};
 use pointsman_rules::stores::Stores;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
@@ -124,7 +124,7 @@ impl Candidate {
     }
 
     /// Reserves a place in the queue for one more request, for as long as the result is held. None: no place is free.
-    pub fn may_wait(&self) -> Option<Counted> {
+    pub fn may_wait(&self) -> Option<CountGuard> {
         self.waiting.enter(WAITING)
     }
 
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn queue_of_a_candidate_is_bounded() {
         let candidate = candidate(Stage::Shadow, 1, Instant::now());
-        let mut waiting: Vec<Counted> = (0..WAITING).filter_map(|_| candidate.may_wait()).collect();
+        let mut waiting: Vec<CountGuard> = (0..WAITING).filter_map(|_| candidate.may_wait()).collect();
         assert!(waiting.len() == WAITING && candidate.may_wait().is_none());
         waiting.pop();
         assert!(candidate.may_wait().is_some());

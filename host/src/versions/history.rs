@@ -8,7 +8,7 @@ use pointsman_wasm::module::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Origin;
-use crate::versions::{Refused, Version};
+use crate::versions::{ReleaseFailure, Version};
 
 /// A version and its state. The file in `proxy.state_dir` has `standing` for the state and `because` for the reason:
 /// the words of its format, which older programs read.
@@ -51,7 +51,7 @@ pub enum VersionStatus {
 pub struct FailedRelease {
     pub at: DateTime<Utc>,
     pub origin: Origin,
-    pub refused: Arc<Refused>,
+    pub refused: Arc<ReleaseFailure>,
 }
 
 /// Number of failures kept for each tenant.

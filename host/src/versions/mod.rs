@@ -6,7 +6,7 @@
 mod candidate;
 mod files;
 mod history;
-mod refused;
+mod release_failure;
 mod saved_state;
 mod serving;
 mod version;
@@ -15,7 +15,7 @@ mod version_state;
 pub use candidate::{Candidate, Trial, TrialOutcome};
 pub use files::{CheckTrigger, FileChange, Files};
 pub use history::{Entry, FailedRelease, VersionStatus};
-pub use refused::Refused;
+pub use release_failure::ReleaseFailure;
 pub use saved_state::SavedState;
 pub use serving::Serving;
 pub use version::Version;

@@ -17,7 +17,7 @@ use crate::versions::candidate::Verdict;
 use crate::versions::files::{Files, LastCheck};
 use crate::versions::history::{FailedRelease, History};
 use crate::versions::serving::Probation;
-use crate::versions::{Candidate, Entry, Refused, Serving, Trial, TrialOutcome, Version, VersionStatus};
+use crate::versions::{Candidate, Entry, ReleaseFailure, Serving, Trial, TrialOutcome, Version, VersionStatus};
 
 /// A tenant's versions.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct VersionState {
     /// in the order in which they arrive. May be held for as long as a build takes.
     pub preparing: Mutex<()>,
     /// Held while the serving version changes and is saved for the next start. Never for long.
-    pub(crate) keeping: Mutex<()>,
+    pub(crate) saving: Mutex<()>,
 }
 
 /// There is no candidate to promote or abort.
@@ -73,7 +73,7 @@ impl VersionState {
             last_check: Mutex::default(),
             changed: AtomicBool::new(true),
             preparing: Mutex::default(),
-            keeping: Mutex::default(),
+            saving: Mutex::default(),
         }
     }
 
@@ -147,7 +147,7 @@ impl VersionState {
         self.changed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_still_to_be_kept(&self) {
+    pub(crate) fn mark_unsaved(&self) {
         self.changed.store(true, Ordering::Relaxed);
     }
 
@@ -173,7 +173,7 @@ impl VersionState {
     }
 
     /// Records a new version that was refused.
-    pub fn refuse(&self, origin: Origin, refused: Arc<Refused>) {
+    pub fn refuse(&self, origin: Origin, refused: Arc<ReleaseFailure>) {
         tracing::error!(tenant = %self.tenant, origin = origin.name(), step = refused.step.name(), error = %refused,
             "a new version was refused; the live one still serves");
         self.metrics.release("refused");

@@ -1,5 +1,7 @@
 //! Tests of the binary, as users and attackers meet it.
 
+#![forbid(unsafe_code)]
+
 mod admin;
 mod cli;
 mod heavy;

@@ -145,26 +145,26 @@ fn order_that_cannot_be_saved_reports_an_error() {
     let (tenants, away) = (site.path("state/tenants"), site.path("state/away"));
     std::fs::rename(&tenants, &away).expect("renamed");
     symlink(READ_ONLY, &tenants).expect("a symlink");
-    let not_kept = |arguments: &[&str], now: &str| {
+    let not_saved = |arguments: &[&str], now: &str| {
         let (printed, errors) = site.admin(1, arguments);
         let expected = format!(
-            "error: not-kept: done, but not saved: {now} now; after a restart: the configured files serve; saving is \
+            "error: not-saved: done, but not saved: {now} now; after a restart: the configured files serve; saving is \
              retried every second: cannot use `{}`: ",
             state_of(&site, "shop").display()
         );
         assert!(errors.starts_with(&expected) && printed.is_empty(), "{errors}");
     };
     let serves = || get(proxy.address());
-    not_kept(&["rollback", "shop"], "version 1 is live");
+    not_saved(&["rollback", "shop"], "version 1 is live");
     assert_eq!(serves().1, "fixed");
-    not_kept(&["drain", "shop"], "version 1 is live, drained");
+    not_saved(&["drain", "shop"], "version 1 is live, drained");
     assert!(serves().0.contains("503"));
-    not_kept(&["resume", "shop"], "version 1 is live");
+    not_saved(&["resume", "shop"], "version 1 is live");
     assert_eq!(serves().1, "fixed");
     let canary = example("canary");
-    not_kept(&["push", "shop", &canary, "--stage", "shadow"], "version 1 is live, version 3 on trial (shadow)");
-    not_kept(&["promote", "shop", "--to", "canary"], "version 1 is live, version 3 on trial (canary)");
-    not_kept(&["abort", "shop"], "version 1 is live");
+    not_saved(&["push", "shop", &canary, "--stage", "shadow"], "version 1 is live, version 3 on trial (shadow)");
+    not_saved(&["promote", "shop", "--to", "canary"], "version 1 is live, version 3 on trial (canary)");
+    not_saved(&["abort", "shop"], "version 1 is live");
     proxy.expect_line("cannot save the serving versions for the next start");
 
     // Saving is retried.

@@ -3,6 +3,8 @@
 //!
 //! `make bench-micro` builds the modules and runs all; `make bench-micro ONLY=decision/fresh` some.
 
+#![forbid(unsafe_code)]
+
 mod around;
 mod decision;
 mod load;

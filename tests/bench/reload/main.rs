@@ -1,6 +1,8 @@
 //! The cost of new versions for a proxy that serves: the release binary as a separate process, real modules, real
 //! traffic on loopback. `tests/bench/reload.sh` builds what it needs and runs it; the first failed request ends it.
 
+#![forbid(unsafe_code)]
+
 mod load;
 mod site;
 mod upstream;

@@ -10,7 +10,7 @@ use pointsman_rules::check;
 use pointsman_rules::contract::{Attempt, Decision, Header, Level, Response};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, DownstreamTls, RequestHead};
-use pointsman_rules::stores::{Group, Shared, Stores, UnderWay, Upstreams};
+use pointsman_rules::stores::{Group, InFlight, SharedStore, Stores, Upstreams};
 
 use crate::dice::Dice;
 
@@ -126,7 +126,7 @@ pub fn header(name: &str, value: impl AsRef<[u8]>) -> Header {
 }
 
 /// The state of upstreams and of the store that modules can read: new for each decision, and always the same.
-pub fn stores() -> (Arc<Stores>, Vec<UnderWay>) {
+pub fn stores() -> (Arc<Stores>, Vec<InFlight>) {
     let now = Instant::now();
     let upstreams = Arc::new(Upstreams::new(100, now));
     let begin = |address: &str| upstreams.begin(&check::target(address).expect("an address"), now);
@@ -137,5 +137,5 @@ pub fn stores() -> (Arc<Stores>, Vec<UnderWay>) {
     }
     let addresses = ["192.0.2.1:80", "192.0.2.2:80", "[2001:db8::1]:443"].map(|address| address.parse().expect("one"));
     let group = Arc::new(Group::new("backends", addresses.map(check::Target::Socket)));
-    (Arc::new(Stores { shared: Arc::new(Shared::new(4_000_000)), upstreams, groups: vec![group] }), under_way)
+    (Arc::new(Stores { shared: Arc::new(SharedStore::new(4_000_000)), upstreams, groups: vec![group] }), under_way)
 }

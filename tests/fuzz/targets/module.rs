@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use pointsman_rules::config::Limits;
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{Arrival, RequestHead};
-use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
 use pointsman_wasm::call::decide;
 use pointsman_wasm::module::Loader;
 use pointsman_wasm::state::Call;
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         listener: "web".into(),
         tls: None,
     });
-    let (shared, upstreams) = (Arc::new(Shared::new(10_000)), Arc::new(Upstreams::new(10, Instant::now())));
+    let (shared, upstreams) = (Arc::new(SharedStore::new(10_000)), Arc::new(Upstreams::new(10, Instant::now())));
     let stores = Arc::new(Stores { shared, upstreams, groups: Vec::new() });
     let call = Call { inputs: &Inputs::first(Arc::new(head)), stores: Some(&stores), limits: &limits };
     let (_, decided) = decide(module.callee(), call);

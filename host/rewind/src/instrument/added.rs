@@ -6,7 +6,7 @@ use wasm_encoder::{
 };
 
 use super::exporting::{State, UNKNOWN, global_name, memory_name};
-use super::{ANSWERS, NotRewindable, SAID, SELECT_PEER};
+use super::{ANSWERS, NotRewindable, READ_ANSWER, SELECT_PEER};
 
 /// The module name of the imports from the component. Other imports come from its core instances, named by their index.
 pub const COMPONENT: &str = "component";
@@ -35,7 +35,7 @@ pub fn added<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone, own: Own)
     types.ty().function([ValType::I32], []);
     types.ty().function([ValType::I32, ValType::I32], [ValType::I32]);
     types.ty().function([], [ValType::I32]);
-    let (see, nothing, decide, after, select_peer, said) = (0, 1, 2, 3, 4, 5);
+    let (see, nothing, decide, after, select_peer, read_answer) = (0, 1, 2, 3, 4, 5);
 
     let mut imports = ImportSection::new();
     let memories: u32 = live.clone().map(|(module, _)| module.memories.iter().map(|_| 1).sum::<u32>()).sum();
@@ -98,14 +98,14 @@ pub fn added<'a>(live: impl Iterator<Item = (&'a State, u32)> + Clone, own: Own)
     telling.instructions().global_get(answer);
 
     let (mut declared, mut code) = (FunctionSection::new(), CodeSection::new());
-    for (ty, mut function) in [(nothing, start), (select_peer, deciding), (said, telling)] {
+    for (ty, mut function) in [(nothing, start), (select_peer, deciding), (read_answer, telling)] {
         function.instructions().end();
         declared.function(ty);
         code.function(&function);
     }
     let mut exports = ExportSection::new();
     exports.export(SELECT_PEER, ExportKind::Func, functions.saturating_add(1));
-    exports.export(SAID, ExportKind::Func, functions.saturating_add(2));
+    exports.export(READ_ANSWER, ExportKind::Func, functions.saturating_add(2));
 
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&declared).section(&kept).section(&exports);

@@ -25,7 +25,7 @@ pub const ANSWERS: &str = "answers";
 /// address of the answer, which stays there until the next decision.
 pub const SELECT_PEER: &str = "pointsman-select-peer";
 /// The added export that returns the answer of the last decision.
-pub const SAID: &str = "pointsman-said";
+pub const READ_ANSWER: &str = "pointsman-said";
 
 /// Why a component is left unchanged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -22,18 +22,18 @@ pub struct Outline {
     pub core_memories: u32,
     pub functions: u32,
     /// Functions of the component that are lifted core functions, by index.
-    lifted: HashMap<u32, Lifted>,
+    lifted: HashMap<u32, LiftedFunction>,
     /// Types of functions, by index.
     signatures: HashMap<u32, Signature>,
     /// The function that decides.
-    select_peer: Option<Lifted>,
+    select_peer: Option<LiftedFunction>,
     pub instances: u32,
     pub types: u32,
 }
 
 /// A function of the component: a core function, and how it is called.
 #[derive(Clone)]
-pub struct Lifted {
+pub struct LiftedFunction {
     pub core_function: u32,
     ty: u32,
     /// Without the post-return function.
@@ -126,7 +126,7 @@ impl Outline {
                 for function in functions {
                     match function? {
                         CanonicalFunction::Lift { core_func_index, type_index, options } => {
-                            let lifted = Lifted::new(core_func_index, type_index, &options)?;
+                            let lifted = LiftedFunction::new(core_func_index, type_index, &options)?;
                             self.lifted.insert(self.functions, lifted);
                             add(&mut self.functions);
                         }
@@ -190,7 +190,7 @@ impl Outline {
     }
 
     /// The function that decides, and its signature.
-    pub fn select_peer(&self) -> Result<(&Lifted, Signature), NotRewindable> {
+    pub fn select_peer(&self) -> Result<(&LiftedFunction, Signature), NotRewindable> {
         let lifted =
             self.select_peer.as_ref().ok_or(NotRewindable::Form("a `select-peer` that is not a core module's"))?;
         let signature =
@@ -199,9 +199,13 @@ impl Outline {
     }
 }
 
-impl Lifted {
-    fn new(core_function: u32, ty: u32, options: &[wasmparser::CanonicalOption]) -> Result<Lifted, NotRewindable> {
-        let mut lifted = Lifted { core_function, ty, options: Vec::new(), after: None };
+impl LiftedFunction {
+    fn new(
+        core_function: u32,
+        ty: u32,
+        options: &[wasmparser::CanonicalOption],
+    ) -> Result<LiftedFunction, NotRewindable> {
+        let mut lifted = LiftedFunction { core_function, ty, options: Vec::new(), after: None };
         for option in options {
             match option {
                 wasmparser::CanonicalOption::PostReturn(after) => lifted.after = Some(*after),

@@ -8,13 +8,13 @@ use wasm_encoder::{
 
 use super::added::{AFTER, ANSWERS_MEMORY, COMPONENT, DECIDE, Own, added};
 use super::exporting::memory_name;
-use super::outline::{Lifted, Outline, Signature};
-use super::{ANSWERS, HOST, MEMORY, NotRewindable, SAID, SELECT_PEER};
+use super::outline::{LiftedFunction, Outline, Signature};
+use super::{ANSWERS, HOST, MEMORY, NotRewindable, READ_ANSWER, SELECT_PEER};
 
 /// Among the added types, those of the imported instance and of the two exported functions.
 const OF_HOST: u32 = 0;
 const OF_SELECT_PEER: u32 = 1;
-const OF_SAID: u32 = 2;
+const OF_READ_ANSWER: u32 = 2;
 
 /// Among the added functions of the component, the two that are imported, and the first that is lifted.
 const TELL_MEMORY: u32 = 0;
@@ -55,7 +55,7 @@ fn import(outline: &Outline, encoder: &mut Component) {
 
 /// Adds the core module and its instance. Its arguments are the memories and globals of all others, functions that
 /// report memories, and the component's own function that decides. Returns the index of its first function.
-fn instance(outline: &Outline, own: &Lifted, encoder: &mut Component) -> Result<u32, NotRewindable> {
+fn instance(outline: &Outline, own: &LiftedFunction, encoder: &mut Component) -> Result<u32, NotRewindable> {
     let mut aliases = ComponentAliasSection::new();
     for name in [MEMORY, ANSWERS] {
         aliases.alias(Alias::InstanceExport { instance: outline.instances, kind: ComponentExportKind::Func, name });
@@ -97,17 +97,17 @@ fn instance(outline: &Outline, own: &Lifted, encoder: &mut Component) -> Result<
 }
 
 /// Lifts and exports the functions of that instance: core functions from index `first` on.
-fn export(outline: &Outline, own: &Lifted, first: u32, encoder: &mut Component) {
+fn export(outline: &Outline, own: &LiftedFunction, first: u32, encoder: &mut Component) {
     let (mut aliases, mut exports) = (ComponentAliasSection::new(), ComponentExportSection::new());
     let instance = behind(outline.core_instances, 1);
-    for (name, function) in [(SELECT_PEER, 0), (SAID, 1)] {
+    for (name, function) in [(SELECT_PEER, 0), (READ_ANSWER, 1)] {
         aliases.alias(Alias::CoreInstanceExport { instance, kind: ExportKind::Func, name });
         let function = behind(outline.functions, TOLD).saturating_add(function);
         exports.export(name, ComponentExportKind::Func, function, None);
     }
     let mut lifted = CanonicalFunctionSection::new();
     lifted.lift(first, behind(outline.types, OF_SELECT_PEER), []);
-    lifted.lift(behind(first, 1), behind(outline.types, OF_SAID), own.options.iter().copied());
+    lifted.lift(behind(first, 1), behind(outline.types, OF_READ_ANSWER), own.options.iter().copied());
     encoder.section(&aliases);
     encoder.section(&lifted);
     encoder.section(&exports);

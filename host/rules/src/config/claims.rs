@@ -12,18 +12,18 @@ use crate::config::section::Placed;
 
 pub struct Claims<'t> {
     findings: &'t Findings,
-    listener_names: HashMap<&'t str, (Place, HasTls)>,
+    listener_names: HashMap<&'t str, (Place, ListenerKind)>,
     addresses: HashMap<SocketAddr, Place>,
     credential_names: HashMap<&'t str, Place>,
     tenant_names: HashMap<&'t str, Place>,
     hostnames: HashMap<Claim<'t>, (Claimant<'t>, Place)>,
 }
 
-/// Whether a listener takes TLS.
+/// The connections that a listener takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HasTls {
-    Yes,
-    No,
+pub enum ListenerKind {
+    Tls,
+    Plain,
 }
 
 /// A combination of listener, server name and hostname; no two tenants may have the same.
@@ -57,13 +57,13 @@ impl<'t> Claims<'t> {
         }
     }
 
-    pub fn listener_name(&mut self, name: &Placed<&'t str>, tls: HasTls) {
+    pub fn listener_name(&mut self, name: &Placed<&'t str>, tls: ListenerKind) {
         let first = first_claim(&mut self.listener_names, name.value, &(name.place.clone(), tls));
         self.report_second(first.map(|(place, _)| place), &name.place, name.value);
     }
 
     /// Whether a listener has TLS. A listener that does not exist is reported.
-    pub fn listener(&self, name: &Placed<&'t str>) -> Option<HasTls> {
+    pub fn listener(&self, name: &Placed<&'t str>) -> Option<ListenerKind> {
         let found = self.listener_names.get(name.value);
         if found.is_none() {
             let mut known: Vec<String> = self.listener_names.keys().map(|name| format!("`{name}`")).collect();
@@ -77,7 +77,7 @@ impl<'t> Claims<'t> {
 
     /// Whether any listener has TLS.
     pub fn any_tls(&self) -> bool {
-        self.listener_names.values().any(|(_, tls)| *tls == HasTls::Yes)
+        self.listener_names.values().any(|(_, tls)| *tls == ListenerKind::Tls)
     }
 
     /// Claims an address. Port 0 means any free port, so it may be claimed many times.

@@ -1,6 +1,6 @@
 //! Reads `[[listener]]`.
 
-use crate::config::claims::{Claims, HasTls};
+use crate::config::claims::{Claims, ListenerKind};
 use crate::config::section::{DAY_MS, Section, Unit};
 use crate::config::tenant::name;
 use crate::config::{Http2Config, ListenerConfig, ListenerTls, forwarded};
@@ -13,7 +13,7 @@ pub fn read<'t>(mut section: Section<'t>, claims: &mut Claims<'t>) -> Option<Lis
     let address = section.address("address");
     let tls = section.table("tls");
     if let Some(name) = &name {
-        claims.listener_name(name, if tls.is_some() { HasTls::Yes } else { HasTls::No });
+        claims.listener_name(name, if tls.is_some() { ListenerKind::Tls } else { ListenerKind::Plain });
     }
     if let Some(address) = &address {
         claims.address(address);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::config::claims::{Claim, Claimant, Claims, HasTls};
+use crate::config::claims::{Claim, Claimant, Claims, ListenerKind};
 use crate::config::hostname::{self, BadHostname};
 use crate::config::problem::{Findings, shown};
 use crate::config::section::{Placed, Section, Unit};
@@ -72,7 +72,7 @@ fn matching<'t>(section: &mut Section<'t>, claims: &mut Claims<'t>, claimant: &C
     let sni = patterns(texts, section.findings(), hostname::sni_pattern);
     let listeners = section.strings("listeners").unwrap_or_default();
     let tls: Vec<_> = listeners.iter().filter_map(|listener| claims.listener(listener)).collect();
-    let any_tls = if listeners.is_empty() { claims.any_tls() } else { tls.contains(&HasTls::Yes) };
+    let any_tls = if listeners.is_empty() { claims.any_tls() } else { tls.contains(&ListenerKind::Tls) };
     if !sni.is_empty() && !any_tls && tls.len() == listeners.len() {
         section.problem("sni", "can never match: none of the tenant's listeners has TLS");
     }

@@ -23,7 +23,7 @@ use crate::config::Quota;
 use crate::decision_cache::backoff::Backoff;
 use crate::decision_cache::cache_key::{CacheKey, is_constant};
 use crate::decision_cache::node::Node;
-use crate::decision_cache::table::{Step, Table};
+use crate::decision_cache::table::{Branch, Table};
 use crate::inputs::Inputs;
 use crate::reads::{Read, Reads, Source};
 
@@ -73,7 +73,7 @@ impl Uncacheable {
 
 /// The facts that decide whether a decision can be cached.
 #[derive(Debug, Clone, Copy)]
-pub struct Observed<'a> {
+pub struct CacheFacts<'a> {
     pub reads: &'a Reads,
     pub has_logged: bool,
 }
@@ -104,8 +104,8 @@ impl DecisionCache {
         loop {
             let key = CacheKey::of(&node.reads, inputs).ok()?;
             match table.get(node, &key)? {
-                Step::Answer(answer) => return Some(answer),
-                Step::Read(read) => node = next.insert(read),
+                Branch::Answer(answer) => return Some(answer),
+                Branch::Read(read) => node = next.insert(read),
             }
         }
     }
@@ -123,7 +123,7 @@ impl DecisionCache {
         &self,
         root: &Root,
         inputs: &Inputs,
-        observed: Observed<'_>,
+        observed: CacheFacts<'_>,
         answer: &CheckedDecision,
     ) -> Result<(), Uncacheable> {
         if observed.has_logged {
@@ -151,19 +151,19 @@ impl DecisionCache {
                 if let CheckedDecision::Connect(route) = answer {
                     route.note_cached();
                 }
-                table.put(&node, &key, Step::Answer(answer.clone()));
+                table.put(&node, &key, Branch::Answer(answer.clone()));
                 return Ok(());
             }
             let there = match table.get(&node, &key) {
-                Some(Step::Read(next)) => Some(next),
+                Some(Branch::Read(next)) => Some(next),
                 // An entry that leads to a decision is older than this one; none was evicted.
-                Some(Step::Answer(_)) | None => None,
+                Some(Branch::Answer(_)) | None => None,
             };
             node = match there {
                 Some(next) if next.leads(after) => next,
                 there => {
                     let next = Arc::new(Node::new(there.as_deref(), after));
-                    table.put(&node, &key, Step::Read(next.clone()));
+                    table.put(&node, &key, Branch::Read(next.clone()));
                     next
                 }
             };

@@ -13,7 +13,7 @@ use crate::decision_cache::node::Node;
 
 /// The result of a step: further reads, or the decision.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub enum Branch {
     Read(Arc<Node>),
     Answer(CheckedDecision),
 }
@@ -40,7 +40,7 @@ impl Equivalent<Key> for BorrowedKey<'_> {
 
 pub struct Table {
     /// Keys are hashed with a secret, so a client can't make them collide.
-    steps: Bounded<Key, Step, RandomState>,
+    steps: Bounded<Key, Branch, RandomState>,
 }
 
 impl Table {
@@ -48,11 +48,11 @@ impl Table {
         Table { steps: bounded(entries, bytes, RandomState::new()) }
     }
 
-    pub fn get(&self, node: &Node, key: &CacheKey) -> Option<Step> {
+    pub fn get(&self, node: &Node, key: &CacheKey) -> Option<Branch> {
         self.steps.get(&BorrowedKey { node: node.number, key: key.bytes() })
     }
 
-    pub fn put(&self, node: &Node, key: &CacheKey, step: Step) {
+    pub fn put(&self, node: &Node, key: &CacheKey, step: Branch) {
         self.steps.insert(Key { node: node.number, key: key.bytes().into() }, step);
     }
 
@@ -68,11 +68,11 @@ impl std::fmt::Debug for Table {
 }
 
 /// Weighs each entry as if no decision was shared: its weight must not depend on which other entries still exist.
-impl Weighter<Key, Step> for Weight {
-    fn weight(&self, key: &Key, step: &Step) -> u64 {
+impl Weighter<Key, Branch> for Weight {
+    fn weight(&self, key: &Key, step: &Branch) -> u64 {
         let step = match step {
-            Step::Read(node) => node.bytes(),
-            Step::Answer(answer) => answer.bytes().saturating_add(PEER_BYTES),
+            Branch::Read(node) => node.bytes(),
+            Branch::Answer(answer) => answer.bytes().saturating_add(PEER_BYTES),
         };
         self.of(key.key.len().saturating_add(step))
     }

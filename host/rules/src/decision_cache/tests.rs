@@ -15,7 +15,7 @@ use crate::check::check;
 use crate::checked::CheckedDecision;
 use crate::config::{Grants, Quota};
 use crate::contract;
-use crate::decision_cache::{DecisionCache, Lookup, Observed, Root, Uncacheable};
+use crate::decision_cache::{CacheFacts, DecisionCache, Lookup, Root, Uncacheable};
 use crate::inputs::Inputs;
 use crate::reads::{Read, Reads};
 use crate::request::{Arrival, DownstreamTls, RequestHead};
@@ -93,8 +93,8 @@ fn inputs() -> impl Strategy<Value = Inputs> {
     })
 }
 
-fn quiet(reads: &Reads) -> Observed<'_> {
-    Observed { reads, has_logged: false }
+fn quiet(reads: &Reads) -> CacheFacts<'_> {
+    CacheFacts { reads, has_logged: false }
 }
 
 fn answer(number: u8) -> CheckedDecision {
@@ -251,7 +251,7 @@ fn decisions_that_read_other_state_are_not_cached() {
     let cache = cache(1_000, 1 << 20);
     let inputs = with_cookie(&"x".repeat(9_000));
     let refused =
-        |seen: Observed<'_>| cache.insert(&Root::default(), &inputs, seen, &answer(9)).expect_err("uncacheable");
+        |seen: CacheFacts<'_>| cache.insert(&Root::default(), &inputs, seen, &answer(9)).expect_err("uncacheable");
     let reading = |read: Read| {
         let mut reads = Reads::default();
         reads.note(Read::Path);
@@ -271,7 +271,7 @@ fn decisions_that_read_other_state_are_not_cached() {
     assert_eq!(refused(quiet(&reading(Read::Header(HeaderName::from_static("cookie"))))), Uncacheable::Size);
     assert_eq!(refused(quiet(&reading(Read::ConfigGet("/".repeat(2_000))))), Uncacheable::Size);
     let reads = Reads::default();
-    assert_eq!(refused(Observed { reads: &reads, has_logged: true }), Uncacheable::Log);
+    assert_eq!(refused(CacheFacts { reads: &reads, has_logged: true }), Uncacheable::Log);
     assert_eq!(cache.size(), (0, 0));
 }
 

@@ -13,7 +13,7 @@ pub struct Breaker {
     config: BreakerConfig,
     /// Consecutive failures while the breaker is closed; `OPEN` while it is not.
     failures: AtomicU32,
-    tripped: Mutex<Tripped>,
+    tripped: Mutex<Recovery>,
 }
 
 /// Greater than any number of failures that opens the breaker.
@@ -21,7 +21,7 @@ const OPEN: u32 = u32::MAX;
 
 /// State that matters only while the breaker is not closed.
 #[derive(Debug, Default)]
-struct Tripped {
+struct Recovery {
     /// End of the open state. None: closed.
     until: Option<Instant>,
     probing: bool,
@@ -105,7 +105,7 @@ impl Breaker {
         if tripped.succeeded < self.config.probes {
             return None;
         }
-        *tripped = Tripped::default();
+        *tripped = Recovery::default();
         self.failures.store(0, Ordering::Relaxed);
         Some(Change::Closed)
     }
@@ -136,10 +136,10 @@ impl Breaker {
         Some(Change::Opened)
     }
 
-    fn open_from(&self, now: Instant) -> Tripped {
+    fn open_from(&self, now: Instant) -> Recovery {
         // An end that the clock can't represent is replaced by `now`, so that the breaker does not stay open forever.
         let until = now.checked_add(self.config.open).unwrap_or(now);
-        Tripped { until: Some(until), probing: false, succeeded: 0 }
+        Recovery { until: Some(until), probing: false, succeeded: 0 }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The number of [`Counted`] values that are alive.
+/// The number of [`CountGuard`] values that are alive.
 #[derive(Debug, Clone, Default)]
 pub struct Count(Arc<AtomicUsize>);
 
 /// Keeps its [`Count`] one higher until it is dropped.
 #[derive(Debug)]
-pub struct Counted {
+pub struct CountGuard {
     count: Count,
     before: usize,
 }
@@ -20,9 +20,9 @@ impl Count {
     }
 
     /// Counts one more if there are fewer than `most`.
-    pub fn enter(&self, most: usize) -> Option<Counted> {
+    pub fn enter(&self, most: usize) -> Option<CountGuard> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted { count: self.clone(), before };
+        let counted = CountGuard { count: self.clone(), before };
         (before < most).then_some(counted)
     }
 
@@ -35,14 +35,14 @@ impl Count {
     }
 }
 
-impl Counted {
+impl CountGuard {
     /// The count when this one entered, without it.
     pub fn before(&self) -> usize {
         self.before
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountGuard {
     fn drop(&mut self) {
         self.count.remove();
     }
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn order_of_entry_is_known() {
         let count = Count::default();
-        let all: Vec<Counted> = (0..4).filter_map(|_| count.enter(usize::MAX)).collect();
-        assert_eq!(all.iter().map(Counted::before).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        let all: Vec<CountGuard> = (0..4).filter_map(|_| count.enter(usize::MAX)).collect();
+        assert_eq!(all.iter().map(CountGuard::before).collect::<Vec<_>>(), [0, 1, 2, 3]);
         drop(all);
         assert!(count.enter(1).is_some_and(|only| only.before() == 0));
     }

@@ -8,5 +8,5 @@ mod count;
 mod rate;
 
 pub use breaker::{Admission, Breaker, Change, Outcome, State};
-pub use count::{Count, Counted};
+pub use count::{Count, CountGuard};
 pub use rate::Rate;

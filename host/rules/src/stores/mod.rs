@@ -6,8 +6,8 @@ mod shared;
 mod upstreams;
 
 pub use group::Group;
-pub use shared::Shared;
-pub use upstreams::{Known, UnderWay, Upstreams};
+pub use shared::SharedStore;
+pub use upstreams::{InFlight, Observations, Upstreams};
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::config::Quota;
 /// The stores of one tenant.
 #[derive(Debug)]
 pub struct Stores {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedStore>,
     pub upstreams: Arc<Upstreams>,
     pub groups: Vec<Arc<Group>>,
 }
@@ -30,7 +30,7 @@ impl Stores {
     /// Stores for decisions that must have no effect, such as a shadow's: their entries are separate.
     pub fn to_try_out(&self, quota: &Quota) -> Arc<Stores> {
         Arc::new(Stores {
-            shared: Arc::new(Shared::new(quota.shared_bytes)),
+            shared: Arc::new(SharedStore::new(quota.shared_bytes)),
             upstreams: self.upstreams.clone(),
             groups: self.groups.clone(),
         })

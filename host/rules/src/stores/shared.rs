@@ -11,10 +11,10 @@ use crate::contract::SharedError;
 
 /// Counters and values by key.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedStore {
     most_bytes: usize,
     entries: Mutex<Entries>,
-    /// Writes refused for lack of room since the last [`Shared::take_refused`].
+    /// Writes refused for lack of room since the last [`SharedStore::take_refused`].
     refused: AtomicU64,
 }
 
@@ -45,9 +45,9 @@ const LONGEST_VALUE: usize = 16 * 1024;
 /// Approximate overhead of an entry in the maps, in addition to its key and value, in bytes.
 const OVERHEAD: usize = 128;
 
-impl Shared {
-    pub fn new(most_bytes: usize) -> Shared {
-        Shared { most_bytes, entries: Mutex::default(), refused: AtomicU64::new(0) }
+impl SharedStore {
+    pub fn new(most_bytes: usize) -> SharedStore {
+        SharedStore { most_bytes, entries: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
     pub fn add(&self, key: &str, amount: i64, ttl: Option<Duration>, now: Instant) -> Result<i64, SharedError> {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn counter_expires_after_the_ttl_it_was_created_with() {
-        let (shared, start) = (Shared::new(1_000), Instant::now());
+        let (shared, start) = (SharedStore::new(1_000), Instant::now());
         assert_eq!(shared.counter("hits", start), None);
         assert_eq!(shared.add("hits", 2, SECOND, start), Ok(2));
         let later = start + Duration::from_millis(900);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn counter_overflow_is_refused() {
-        let (shared, now) = (Shared::new(1_000), Instant::now());
+        let (shared, now) = (SharedStore::new(1_000), Instant::now());
         assert_eq!(shared.add("n", i64::MAX, None, now), Ok(i64::MAX));
         assert_eq!(shared.add("n", 1, None, now), Err(SharedError::Overflow));
         assert_eq!(shared.counter("n", now), Some(i64::MAX));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn replaced_value_gets_the_new_ttl() {
-        let (shared, start) = (Shared::new(1_000), Instant::now());
+        let (shared, start) = (SharedStore::new(1_000), Instant::now());
         assert_eq!(shared.set("v", b"one".to_vec(), SECOND, start), Ok(()));
         assert_eq!(shared.set("v", b"two".to_vec(), None, start), Ok(()));
         assert_eq!(shared.get("v", start + Duration::from_secs(9)).as_deref(), Some(&b"two"[..]));
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn value_is_set_if_it_is_as_expected() {
-        let (shared, now) = (Shared::new(1_000), Instant::now());
+        let (shared, now) = (SharedStore::new(1_000), Instant::now());
         let set =
             |expected: Option<&[u8]>, value: &[u8]| shared.compare_and_set("v", expected, value.to_vec(), None, now);
         assert_eq!(set(Some(b"one"), b"two"), Ok(false));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn kinds_are_not_mixed() {
-        let (shared, now) = (Shared::new(1_000), Instant::now());
+        let (shared, now) = (SharedStore::new(1_000), Instant::now());
         shared.add("n", 1, None, now).expect("room");
         shared.set("v", Vec::new(), None, now).expect("room");
         assert_eq!(shared.add("v", 1, None, now), Err(SharedError::OtherKind));
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn write_to_a_full_store_is_refused_and_changes_nothing() {
-        let (shared, now) = (Shared::new(3 * (OVERHEAD + 10)), Instant::now());
+        let (shared, now) = (SharedStore::new(3 * (OVERHEAD + 10)), Instant::now());
         for key in ["a", "b", "c"] {
             shared.set(key, vec![0; 9], SECOND, now).expect("room");
         }
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn keys_and_values_have_a_maximum_length() {
-        let (shared, now) = (Shared::new(1_000_000), Instant::now());
+        let (shared, now) = (SharedStore::new(1_000_000), Instant::now());
         assert_eq!(shared.add(&"k".repeat(257), 1, None, now), Err(SharedError::TooLong));
         assert_eq!(shared.add(&"k".repeat(256), 1, None, now), Ok(1));
         assert_eq!(shared.set("v", vec![0; LONGEST_VALUE + 1], None, now), Err(SharedError::TooLong));

@@ -32,7 +32,7 @@ struct Figures {
 
 /// The observations of an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Observations {
     pub in_flight: u32,
     pub latency_us: Option<u32>,
     pub failures: u32,
@@ -40,7 +40,7 @@ pub struct Known {
 
 /// An attempt, counted as in flight until it is dropped.
 #[derive(Debug)]
-pub struct UnderWay {
+pub struct InFlight {
     figures: Arc<Figures>,
     start: Instant,
 }
@@ -57,7 +57,7 @@ impl Upstreams {
     }
 
     /// Notes the begin of an attempt.
-    pub fn begin(&self, target: &Target, now: Instant) -> UnderWay {
+    pub fn begin(&self, target: &Target, now: Instant) -> InFlight {
         let mut by_target = self.by_target.lock();
         if by_target.len() >= self.most && !by_target.contains_key(target) {
             by_target.clear();
@@ -67,15 +67,15 @@ impl Upstreams {
             None => by_target.entry(target.clone()).or_default().clone(),
         };
         figures.in_flight.fetch_add(1, Ordering::Relaxed);
-        UnderWay { figures, start: now }
+        InFlight { figures, start: now }
     }
 
-    pub fn known(&self, target: &Target, now: Instant) -> Known {
+    pub fn known(&self, target: &Target, now: Instant) -> Observations {
         let figures = self.by_target.lock().get(target).cloned();
         figures.map(|figures| figures.known(self.millis(now))).unwrap_or_default()
     }
 
-    pub fn failed(&self, attempt: &UnderWay, now: Instant) {
+    pub fn failed(&self, attempt: &InFlight, now: Instant) {
         let (figures, now) = (&attempt.figures, self.millis(now));
         if figures.known(now).failures == 0 {
             figures.failures.store(0, Ordering::Relaxed);
@@ -90,11 +90,11 @@ impl Upstreams {
 }
 
 impl Figures {
-    fn known(&self, now: u64) -> Known {
+    fn known(&self, now: u64) -> Observations {
         let age = now.saturating_sub(self.last_failure.load(Ordering::Relaxed));
         let is_recent = u128::from(age) <= MEMORY.as_millis();
         let latency = self.latency_us.load(Ordering::Relaxed);
-        Known {
+        Observations {
             in_flight: self.in_flight.load(Ordering::Relaxed),
             latency_us: (latency > 0).then_some(latency),
             failures: if is_recent { self.failures.load(Ordering::Relaxed) } else { 0 },
@@ -102,7 +102,7 @@ impl Figures {
     }
 }
 
-impl UnderWay {
+impl InFlight {
     /// Notes that the head of a response arrived.
     pub fn answered(&self, now: Instant) {
         let micros = u32::try_from(now.saturating_duration_since(self.start).as_micros()).unwrap_or(u32::MAX).max(1);
@@ -121,7 +121,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.figures.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -142,8 +142,8 @@ mod tests {
         let (one, two) = (upstreams.begin(&target(80), start), upstreams.begin(&target(80), start));
         assert_eq!(upstreams.known(&target(80), start).in_flight, 2);
         drop((one, two));
-        assert_eq!(upstreams.known(&target(80), start), Known::default());
-        assert_eq!(upstreams.known(&target(81), start), Known::default());
+        assert_eq!(upstreams.known(&target(80), start), Observations::default());
+        assert_eq!(upstreams.known(&target(81), start), Observations::default());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pointsman_rules::exhausted::Exhausted;
 use pointsman_rules::retry::Progress;
 
 use crate::answer::Failure;
-use crate::peer::{NotHttp2, Reached, TunnelError, certificate_error};
+use crate::peer::{ConnectProgress, NotHttp2, TunnelError, certificate_error};
 use crate::resolve::ResolveError;
 
 /// The facts about a failed attempt.
@@ -67,8 +67,8 @@ pub fn finding(error: &SocketError) -> FailureFacts {
 
 /// Stage and failure of an error before the connection was established. `reached` is None for a plain socket, with
 /// neither TLS nor a tunnel.
-pub fn connecting(error: &Error, reached: Option<&Reached>) -> FailureFacts {
-    let stage = reached.map_or(Stage::Connect, Reached::stage);
+pub fn connecting(error: &Error, reached: Option<&ConnectProgress>) -> FailureFacts {
+    let stage = reached.map_or(Stage::Connect, ConnectProgress::stage);
     if let Some(tunnel) = error.root_cause().downcast_ref::<TunnelError>() {
         let (failure, status) = match tunnel {
             TunnelError::Refused(status) => (AttemptFailure::ProxyRefused, Some(status.as_u16())),

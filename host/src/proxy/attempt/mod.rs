@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use pointsman_rules::check::Target;
 use pointsman_rules::checked::Route;
 use pointsman_rules::contract;
-use pointsman_rules::quota::Counted;
+use pointsman_rules::quota::CountGuard;
 use pointsman_rules::retry;
 
 use crate::answer::Failure;
-use crate::peer::Reached;
+use crate::peer::ConnectProgress;
 use crate::proxy::attempt::observers::Observers;
-use crate::proxy::served::Served;
+use crate::proxy::tenant_snapshot::TenantSnapshot;
 use crate::resolve::Hop;
 use crate::tenant::Tenant;
 
@@ -34,18 +34,18 @@ pub struct Attempt {
     /// The address that it goes to.
     pub hop: Option<Hop>,
     /// How far its connection got. None: a plain socket, with neither TLS nor a tunnel.
-    pub reached: Option<Reached>,
+    pub reached: Option<ConnectProgress>,
     /// Pieces of the request's body that were forwarded.
     pub body_pieces: usize,
     /// Set when the upstream's status makes the attempt fail.
     pub failed_status: Option<u16>,
     /// Counts it in the tenant's usage. None: it has ended.
-    counted: Option<Counted>,
+    counted: Option<CountGuard>,
     observers: Observers,
 }
 
 impl Attempt {
-    pub fn begin(number: u32, route: Arc<Route>, served: &Served) -> Attempt {
+    pub fn begin(number: u32, route: Arc<Route>, served: &TenantSnapshot) -> Attempt {
         let start = Instant::now();
         let mut observers = Observers::new(served);
         observers.begin(&served.tenant, &route, start);
@@ -71,7 +71,7 @@ impl Attempt {
     }
 
     /// Its next connection goes to this address.
-    pub fn connect(&mut self, hop: Hop, reached: Option<Reached>) {
+    pub fn connect(&mut self, hop: Hop, reached: Option<ConnectProgress>) {
         self.hop = Some(hop);
         self.reached = reached;
     }

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use pointsman_rules::checked::Route;
-use pointsman_rules::stores::UnderWay;
+use pointsman_rules::stores::InFlight;
 
 use crate::proxy::attempt::FailureFacts;
-use crate::proxy::served::Served;
+use crate::proxy::tenant_snapshot::TenantSnapshot;
 use crate::tenant::Tenant;
 
 /// Watches one attempt of a tenant.
@@ -26,7 +26,7 @@ pub struct Observers {
 }
 
 impl Observers {
-    pub fn new(served: &Served) -> Observers {
+    pub fn new(served: &TenantSnapshot) -> Observers {
         Observers { metrics: CountAttempts, upstreams: served.watches_upstreams.then(WatchUpstream::default) }
     }
 
@@ -67,7 +67,7 @@ impl Observer for CountAttempts {
 /// Keeps the figures about an upstream that the tenant's modules may read.
 #[derive(Default)]
 struct WatchUpstream {
-    under_way: Option<UnderWay>,
+    under_way: Option<InFlight>,
 }
 
 impl Observer for WatchUpstream {

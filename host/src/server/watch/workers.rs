@@ -13,10 +13,10 @@ use parking_lot::{Condvar, Mutex};
 
 /// Dropping it lets work in progress end, without waiting for it, and starts no more.
 pub struct Workers<Name> {
-    shared: Arc<Shared<Name>>,
+    shared: Arc<Queue<Name>>,
 }
 
-struct Shared<Name> {
+struct Queue<Name> {
     work: Mutex<Work<Name>>,
     changed: Condvar,
 }
@@ -39,7 +39,7 @@ impl<Name: Ord + Clone + Debug + Send + 'static> Workers<Name> {
     ) -> std::io::Result<Workers<Name>> {
         let none = Work { waiting: VecDeque::new(), named: BTreeSet::new(), begun: BTreeSet::new(), over: false };
         // Created first: if a thread cannot be started, dropping this ends the others.
-        let workers = Workers { shared: Arc::new(Shared { work: Mutex::new(none), changed: Condvar::new() }) };
+        let workers = Workers { shared: Arc::new(Queue { work: Mutex::new(none), changed: Condvar::new() }) };
         let work = Arc::new(work);
         for _ in 0..threads {
             let (shared, work) = (workers.shared.clone(), work.clone());
@@ -65,7 +65,7 @@ impl<Name> Drop for Workers<Name> {
     }
 }
 
-impl<Name: Ord + Clone + Debug> Shared<Name> {
+impl<Name: Ord + Clone + Debug> Queue<Name> {
     fn run(&self, work: &impl Fn(&Name)) {
         while let Some(name) = self.next() {
             // A panic must not cost the pool a thread for the rest of the process.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pointsman_rewind::RewindableStore;
 use pointsman_rules::config::Limits;
 use pointsman_rules::contract::{self, RawAnswer};
-use pointsman_rules::decision_cache::Observed;
+use pointsman_rules::decision_cache::CacheFacts;
 use pointsman_rules::reads::Reads;
 use pointsman_rules::text::printable;
 
@@ -22,7 +22,7 @@ const LONGEST_REASON: usize = 1024;
 #[derive(Debug)]
 pub struct CallReport {
     /// The kind of answer: `connect`, `respond`, `pass`. None: the module gave no answer.
-    pub said: Option<&'static str>,
+    pub answer_kind: Option<&'static str>,
     pub reads: Reads,
     pub lines: Vec<LogLine>,
     /// Whether the module tried to log more than it may.
@@ -37,8 +37,8 @@ pub struct CallReport {
 
 impl CallReport {
     /// The observations that decide whether the answer may be cached.
-    pub fn observed(&self) -> Observed<'_> {
-        Observed { reads: &self.reads, has_logged: !self.lines.is_empty() || self.log_cut }
+    pub fn observed(&self) -> CacheFacts<'_> {
+        CacheFacts { reads: &self.reads, has_logged: !self.lines.is_empty() || self.log_cut }
     }
 }
 
@@ -54,8 +54,8 @@ pub enum InstanceOrigin {
 
 /// Calls a module's `select-peer`, in a new instance or in one that may be reused.
 pub fn decide(callee: &Callee, call: Call<'_>) -> (Result<contract::Decision, CallError>, CallReport) {
-    let (said, decided) = decide_with::<Infallible>(callee, call, |_| None);
-    let decision = said.map(|said| match said {
+    let (answer, decided) = decide_with::<Infallible>(callee, call, |_| None);
+    let decision = answer.map(|answer| match answer {
         RawAnswer::Known(never) => match never {},
         RawAnswer::Decision { decision, .. } => *decision,
     });
@@ -72,7 +72,7 @@ pub fn decide_with<K>(
     let _running = callee.program.pulse.enter();
     let (mut live, instance, answer) = ask(callee, call, start, known);
     let answer = judged(answer, &live.state().limiter, limits);
-    let said = answer.as_ref().ok().map(RawAnswer::name);
+    let answer_kind = answer.as_ref().ok().map(RawAnswer::name);
     let state = live.state();
     state.finish_output();
     let reads = std::mem::take(&mut state.reads);
@@ -87,7 +87,7 @@ pub fn decide_with<K>(
     }
     let end = Instant::now();
     let decided = CallReport {
-        said,
+        answer_kind,
         reads,
         log_cut: lines.is_cut(),
         lines: lines.into_lines(),
@@ -102,7 +102,7 @@ pub fn decide_with<K>(
 /// The module's answer, or the error that says why there is none.
 pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -> Result<T, CallError> {
     match answer {
-        Ok(Ok(said)) => Ok(said),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
         Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
     }

@@ -6,8 +6,8 @@ use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::text::printable;
 
 use crate::call::decide::NotConfigured;
-use crate::state::{BudgetSpent, CallsSpent, Limiter, Refused};
-use crate::wasi::Exited;
+use crate::state::{BudgetSpent, CallsSpent, Limiter, RefusedGrowth};
+use crate::wasi::ExitStatus;
 
 /// A decision that failed in the module or at its limits.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl CallError {
         if error.is::<CallsSpent>() {
             return CallError::HostCalls { limit: limits.host_calls };
         }
-        if let Some(Exited { status }) = error.downcast_ref() {
+        if let Some(ExitStatus { status }) = error.downcast_ref() {
             return CallError::Exit { status: *status };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -98,8 +98,8 @@ impl CallError {
         }
         // Once memory or table elements were refused, that is the cause of whatever the module did next.
         match limiter.refused() {
-            Some(Refused::Memory) => return CallError::Memory { limit: limits.memory_bytes },
-            Some(Refused::Table) => return CallError::Table { limit: limits.table_elements },
+            Some(RefusedGrowth::Memory) => return CallError::Memory { limit: limits.memory_bytes },
+            Some(RefusedGrowth::Table) => return CallError::Table { limit: limits.table_elements },
             None => {}
         }
         if let Some(wasmtime::Trap::StackOverflow) = error.downcast_ref() {

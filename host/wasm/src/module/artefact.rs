@@ -1,7 +1,7 @@
 //! The result of building a module: machine code that can be kept, and facts about it.
 
 use pointsman_native::artefacts::CompiledCode;
-use pointsman_rewind::{HOST, SAID, SELECT_PEER, instrument};
+use pointsman_rewind::{HOST, READ_ANSWER, SELECT_PEER, instrument};
 use pointsman_rules::config::Class;
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
@@ -73,7 +73,7 @@ pub enum Rewinding {
 impl Rewinding {
     /// Whether instrumentation added this import or export to the compiled component.
     pub fn added(&self, name: &str) -> bool {
-        *self == Rewinding::Possible && [HOST, SELECT_PEER, SAID].contains(&name)
+        *self == Rewinding::Possible && [HOST, SELECT_PEER, READ_ANSWER].contains(&name)
     }
 }
 

@@ -89,7 +89,7 @@ fn build_in_one_child(source: &Source<'_>) -> Result<Artefact, LoadError> {
             .built()
             .and_then(|(code, facts)| Some(Artefact { facts: Facts::from_bytes(&facts)?, code }))
             .ok_or_else(|| builder("the build's result is not complete".to_owned())),
-        (_, Some((_, step))) => Err(LoadError::Told { step: *step, message: said.trim_end().to_owned() }),
+        (_, Some((_, step))) => Err(LoadError::Reported { step: *step, message: said.trim_end().to_owned() }),
         (Some(code), None) => Err(builder(format!("it ended with status {code}: {}", last_line(&said)))),
         (None, None) => {
             let signal = output.status.signal().unwrap_or_default();

@@ -18,7 +18,7 @@ pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadErr
     if !Parser::is_core_wasm(core) {
         return Err(LoadError::NotWasm);
     }
-    let mut core = Stripped::of(core)?;
+    let mut core = StrippedModule::of(core)?;
     if !core.has_component_type {
         let world = if exports_configure(&core.bytes) { "configured-router" } else { "router" };
         embed(&mut core.bytes, world).map_err(|message| LoadError::Encode { message })?;
@@ -27,13 +27,13 @@ pub fn componentize(core: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, LoadErr
 }
 
 /// A core module without custom sections, except for its component type.
-struct Stripped {
+struct StrippedModule {
     bytes: Vec<u8>,
     has_component_type: bool,
 }
 
-impl Stripped {
-    fn of(core: &[u8]) -> Result<Stripped, LoadError> {
+impl StrippedModule {
+    fn of(core: &[u8]) -> Result<StrippedModule, LoadError> {
         let mut stripped = wasm_encoder::Module::new();
         let mut has_component_type = false;
         for payload in Parser::new(0).parse_all(core) {
@@ -50,7 +50,7 @@ impl Stripped {
                 stripped.section(&RawSection { id, data });
             }
         }
-        Ok(Stripped { bytes: stripped.finish(), has_component_type })
+        Ok(StrippedModule { bytes: stripped.finish(), has_component_type })
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let component = componentize(&core(""), None).unwrap();
         assert!(Parser::is_component(&component));
         assert!(!exports_configure(&component));
-        let stripped = Stripped::of(&core("")).unwrap();
+        let stripped = StrippedModule::of(&core("")).unwrap();
         assert!(!stripped.bytes.windows(9).any(|window| window == b"producers"));
     }
 

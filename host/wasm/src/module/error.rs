@@ -64,7 +64,7 @@ pub enum LoadError {
     Builder { message: String },
     /// The error that the build process reported.
     #[error("{message}")]
-    Told { step: LoadStep, message: String },
+    Reported { step: LoadStep, message: String },
 }
 
 /// A step from a file to a module that can decide.
@@ -94,7 +94,7 @@ impl LoadError {
             LoadError::ConfigureDeclined(_) | LoadError::ConfigureTime { .. } | LoadError::Configure(_) => {
                 LoadStep::Configure
             }
-            LoadError::Told { step, .. } => *step,
+            LoadError::Reported { step, .. } => *step,
             LoadError::NotWasm
             | LoadError::Invalid { .. }
             | LoadError::NoComponentType
@@ -208,7 +208,7 @@ mod tests {
             | LoadError::BuildDied { .. }
             | LoadError::Builder { .. } => true,
             // One of the others, reported by another process.
-            LoadError::Told { .. } => false,
+            LoadError::Reported { .. } => false,
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Inspection {
     /// The class whose limits hold for it: `small`, or `runtime` for one with a language runtime.
     pub class: Option<Class>,
     /// The limits of its class.
-    pub granted: Option<Granted>,
+    pub granted: Option<ModuleLimits>,
     /// Whether an instance that has decided can be rewound, instead of creating one for each decision.
     pub rewinding: Option<Rewinding>,
     /// Compiled code and data, in bytes.
@@ -36,7 +36,7 @@ pub struct Inspection {
 
 /// The limits that [`Needs`] has to fit, and up to which a decision may grow.
 #[derive(Debug, Serialize)]
-pub struct Granted {
+pub struct ModuleLimits {
     pub memories: u32,
     pub memory_bytes: usize,
     pub tables: u32,
@@ -77,7 +77,7 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
     let (class, granted) = (needs.class(), limits.of(needs.class()));
     inspection.needs = Some(needs);
     inspection.class = Some(class);
-    inspection.granted = Some(Granted {
+    inspection.granted = Some(ModuleLimits {
         memories: ceiling::MEMORIES,
         memory_bytes: granted.memory_bytes,
         tables: ceiling::TABLES,

@@ -36,7 +36,7 @@ pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 /// A module that is ready to decide.
 #[derive(Clone)]
 pub struct Module {
-    compiled: Arc<Compiled>,
+    compiled: Arc<CompiledModule>,
     callee: Callee,
     /// The root of its cached decisions.
     root: Arc<Root>,
@@ -44,7 +44,7 @@ pub struct Module {
 
 /// The part of a module that tenants share if they have the same module file and, if its state depends on them, the
 /// same configuration, limits and warm-up requests.
-struct Compiled {
+struct CompiledModule {
     about: FileFacts,
     program: Arc<Program>,
     watches_upstreams: bool,
@@ -78,7 +78,7 @@ pub struct Loader {
     build_in: BuildIn,
     cache: Option<Cache>,
     /// Modules that are in use somewhere.
-    known: Mutex<HashMap<Key, Weak<Compiled>>>,
+    known: Mutex<HashMap<Key, Weak<CompiledModule>>>,
     ticker: Ticker,
     /// The budget of pooled instances, of all modules.
     budget: Arc<PoolBudget<PooledInstance>>,
@@ -183,7 +183,7 @@ impl Loader {
         Module::new(compiled, settings, limits, &self.budget)
     }
 
-    fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<Compiled, LoadError> {
+    fn compiled(&self, key: &Key, about: FileFacts, source: &Source<'_>) -> Result<CompiledModule, LoadError> {
         // Compressed once, however often the module is linked.
         let file = Arc::new(CompressedModule::of(source.bytes));
         let cached = self.cache.as_ref().and_then(|cache| cache.get(key));
@@ -228,7 +228,7 @@ impl Loader {
         about: FileFacts,
         cached: &CachedArtefact,
         file: &Arc<CompressedModule>,
-    ) -> Result<Compiled, LoadError> {
+    ) -> Result<CompiledModule, LoadError> {
         self.linked(about, &cached.facts, cached.component(&self.engine)?, file)
     }
 
@@ -238,7 +238,7 @@ impl Loader {
         facts: &Facts,
         component: Component,
         file: &Arc<CompressedModule>,
-    ) -> Result<Compiled, LoadError> {
+    ) -> Result<CompiledModule, LoadError> {
         let watches_upstreams =
             component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
         let configure = match facts.configure {
@@ -263,7 +263,16 @@ impl Loader {
             memory_bytes: needs.memory_bytes,
             pulse: self.ticker.pulse().clone(),
         };
-        Ok(Compiled { about, program: Arc::new(program), watches_upstreams, class, needs, warmth, rewinding, file })
+        Ok(CompiledModule {
+            about,
+            program: Arc::new(program),
+            watches_upstreams,
+            class,
+            needs,
+            warmth,
+            rewinding,
+            file,
+        })
     }
 
     /// The layout of answers in memory. Every component's answers have the same type, so one layout serves them all.
@@ -291,7 +300,7 @@ fn what_configures(settings: &ModuleSettings, limits: &TenantLimits, warm_up: Op
 
 impl Module {
     fn new(
-        compiled: Arc<Compiled>,
+        compiled: Arc<CompiledModule>,
         settings: Arc<ModuleSettings>,
         limits: &TenantLimits,
         budget: &Arc<PoolBudget<PooledInstance>>,

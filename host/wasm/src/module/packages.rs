@@ -17,7 +17,7 @@ pub struct Dependencies(BTreeMap<String, Packages>);
 
 /// The type at a type index.
 #[derive(Debug, Default, Clone)]
-struct Known {
+struct IndexedType {
     /// The packages that it comes from, or that its definition refers to.
     packages: Packages,
 }
@@ -52,24 +52,25 @@ impl Dependencies {
 
     /// Reads a component type: a world, or the type that encloses one. Returns the packages that it names.
     fn component(&mut self, declarations: &[ComponentTypeDeclaration<'_>]) -> Packages {
-        let (mut types, mut instances, mut used) = (Vec::<Known>::new(), Vec::<Option<String>>::new(), Packages::new());
+        let (mut types, mut instances, mut used) =
+            (Vec::<IndexedType>::new(), Vec::<Option<String>>::new(), Packages::new());
         for declaration in declarations {
             match declaration {
                 ComponentTypeDeclaration::Type(ComponentType::Component(inner)) => {
                     let packages = self.component(inner);
-                    types.push(Known { packages });
+                    types.push(IndexedType { packages });
                 }
                 ComponentTypeDeclaration::Type(ComponentType::Instance(inner)) => {
                     let packages = referred_to(inner, &types);
-                    types.push(Known { packages });
+                    types.push(IndexedType { packages });
                 }
                 // A type of the world's own.
-                ComponentTypeDeclaration::Type(_) => types.push(Known::default()),
+                ComponentTypeDeclaration::Type(_) => types.push(IndexedType::default()),
                 ComponentTypeDeclaration::Alias(ComponentAlias::InstanceExport { kind, instance_index, .. }) => {
                     let instance = index(&instances, *instance_index).cloned().flatten();
                     match kind {
                         ComponentExternalKind::Type => {
-                            types.push(Known { packages: instance.into_iter().collect() });
+                            types.push(IndexedType { packages: instance.into_iter().collect() });
                         }
                         ComponentExternalKind::Instance => instances.push(None),
                         _ => {}
@@ -78,7 +79,7 @@ impl Dependencies {
                 ComponentTypeDeclaration::Alias(ComponentAlias::Outer {
                     kind: ComponentOuterAliasKind::Type, ..
                 }) => {
-                    types.push(Known::default());
+                    types.push(IndexedType::default());
                 }
                 ComponentTypeDeclaration::Import(import) => {
                     self.external(import.name.name, import.ty, &mut types, &mut instances, &mut used);
@@ -97,7 +98,7 @@ impl Dependencies {
         &mut self,
         name: &str,
         ty: ComponentTypeRef,
-        types: &mut Vec<Known>,
+        types: &mut Vec<IndexedType>,
         instances: &mut Vec<Option<String>>,
         used: &mut Packages,
     ) {
@@ -112,7 +113,7 @@ impl Dependencies {
                     self.0.entry(package.clone()).or_default().extend(needs);
                 }
             }
-            ComponentTypeRef::Type(_) => types.push(Known::default()),
+            ComponentTypeRef::Type(_) => types.push(IndexedType::default()),
             ComponentTypeRef::Module(_) | ComponentTypeRef::Func(_) | ComponentTypeRef::Value(_) => {}
         }
         if let ComponentTypeRef::Instance(_) = ty {
@@ -122,7 +123,7 @@ impl Dependencies {
 }
 
 /// The packages whose types an instance type takes from its outer scope.
-fn referred_to(declarations: &[InstanceTypeDeclaration<'_>], types: &[Known]) -> Packages {
+fn referred_to(declarations: &[InstanceTypeDeclaration<'_>], types: &[IndexedType]) -> Packages {
     let mut packages = Packages::new();
     for declaration in declarations {
         match declaration {

@@ -8,7 +8,7 @@ use pointsman_rules::config::{Limits, Quota};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::request::WrittenRequest;
-use pointsman_rules::stores::{Shared, Stores, Upstreams};
+use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
 use pointsman_rules::text::printable;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -68,7 +68,7 @@ const SHOWN: usize = 256;
 pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Facts) -> Result<Artefact, String> {
     let instrumented = Instrumented::new(component)?;
     let compiled = Component::new(builds.engine, &instrumented.component).map_err(|error| format!("{error:#}"))?;
-    let cold = Prepared::new(builds, &compiled, facts)?;
+    let cold = LinkedComponent::new(builds, &compiled, facts)?;
 
     let mut budget = SharedBudget::new(builds.limits);
     let mut all = Vec::new();
@@ -109,7 +109,7 @@ pub fn warm(builds: Builds<'_>, warm_up: &WarmUp, component: &[u8], facts: &Fact
     let facts = Facts { needs, warmth: Warmth::Warm { requests: chosen().count() }, ..facts.clone() };
     let artefact = Artefact::compile(builds.engine, &snapshot, facts).map_err(|error| error.to_string())?;
     let component = artefact.component(builds.engine).map_err(|error| error.to_string())?;
-    let warm = Prepared::new(builds, &component, &artefact.facts)?;
+    let warm = LinkedComponent::new(builds, &component, &artefact.facts)?;
     for decided in &all {
         let again = warm.decide(&mut warm.instance(), &decided.inputs, builds.limits);
         // A decision that depends on the moment may differ between any two instances, snapshot or not.
@@ -139,17 +139,17 @@ fn none_of(all: &[ColdDecision]) -> String {
 }
 
 /// A component that can decide.
-struct Prepared<'a> {
+struct LinkedComponent<'a> {
     pre: RouterPre<State>,
     builds: Builds<'a>,
 }
 
-impl<'a> Prepared<'a> {
-    fn new(builds: Builds<'a>, component: &Component, facts: &Facts) -> Result<Prepared<'a>, String> {
+impl<'a> LinkedComponent<'a> {
+    fn new(builds: Builds<'a>, component: &Component, facts: &Facts) -> Result<LinkedComponent<'a>, String> {
         facts.needs.check(builds.limits).map_err(|error| error.to_string())?;
         let linker = linker_for(builds.linker, component, &facts.rewinding);
         let pre = linker.and_then(|linker| linker.instantiate_pre(component)).and_then(RouterPre::new);
-        Ok(Prepared { pre: pre.map_err(|error| format!("{error:#}"))?, builds })
+        Ok(LinkedComponent { pre: pre.map_err(|error| format!("{error:#}"))?, builds })
     }
 
     fn instance(&self) -> Warming {
@@ -160,7 +160,7 @@ impl<'a> Prepared<'a> {
     fn decide(&self, instance: &mut Warming, inputs: &Inputs, limits: &Limits) -> WarmUpReport {
         let Quota { shared_bytes, peers, .. } = Quota::default();
         let stores = Arc::new(Stores {
-            shared: Arc::new(Shared::new(shared_bytes)),
+            shared: Arc::new(SharedStore::new(shared_bytes)),
             upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
             groups: Vec::new(),
         });

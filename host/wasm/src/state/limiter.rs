@@ -12,12 +12,12 @@ pub struct Limiter {
     instances: usize,
     /// Bytes granted so far, for all memories together. Memories never shrink, so this is also the peak.
     granted: usize,
-    refused: Option<Refused>,
+    refused: Option<RefusedGrowth>,
 }
 
 /// Growth that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusedGrowth {
     Memory,
     Table,
 }
@@ -43,7 +43,7 @@ impl Limiter {
         self.granted
     }
 
-    pub fn refused(&self) -> Option<Refused> {
+    pub fn refused(&self) -> Option<RefusedGrowth> {
         self.refused
     }
 }
@@ -52,7 +52,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.granted.saturating_add(desired.saturating_sub(current));
         if wanted > self.memory_bytes {
-            self.refused = Some(Refused::Memory);
+            self.refused = Some(RefusedGrowth::Memory);
             return Ok(false);
         }
         self.granted = wanted;
@@ -61,7 +61,7 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.table_elements {
-            self.refused = Some(Refused::Table);
+            self.refused = Some(RefusedGrowth::Table);
             return Ok(false);
         }
         Ok(true)
@@ -83,6 +83,6 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).is_ok_and(|granted| granted));
         assert!(limiter.memory_growing(0, 60, None).is_ok_and(|granted| !granted));
         assert_eq!(limiter.memory_granted(), 60);
-        assert_eq!(limiter.refused(), Some(Refused::Memory));
+        assert_eq!(limiter.refused(), Some(RefusedGrowth::Memory));
     }
 }

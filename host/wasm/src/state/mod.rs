@@ -10,7 +10,7 @@ mod randomness;
 
 pub use budget::{Budget, BudgetSpent, thread_cpu_time};
 pub use call::Call;
-pub use limiter::{Limiter, Refused};
+pub use limiter::{Limiter, RefusedGrowth};
 pub use log_lines::{LogLine, LogLines};
 pub use output::Output;
 pub use randomness::Randomness;

@@ -7,7 +7,7 @@ use crate::state::State;
 /// The trap that ends a decision whose module exits.
 #[derive(Debug, thiserror::Error)]
 #[error("the module exited, with status {status}")]
-pub struct Exited {
+pub struct ExitStatus {
     pub status: u8,
 }
 
@@ -21,5 +21,5 @@ pub fn add(linked: &mut LinkerInstance<'_, State>, function: &str) -> wasmtime::
 }
 
 fn exit(status: u8) -> wasmtime::Result<()> {
-    Err(Exited { status }.into())
+    Err(ExitStatus { status }.into())
 }

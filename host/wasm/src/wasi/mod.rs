@@ -15,7 +15,7 @@ mod resources;
 mod sockets;
 mod streams;
 
-pub use exit::Exited;
+pub use exit::ExitStatus;
 pub use interfaces::{OFFERED, core_remedy, interface, remedy};
 
 use wasmtime::component::types::ComponentItem;

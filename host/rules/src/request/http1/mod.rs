@@ -6,6 +6,9 @@
 mod chunked;
 mod framing;
 mod grammar;
+mod head_scanner;
+mod target;
 
 pub use framing::{Advance, Framer};
-pub use grammar::{HeadScanner, check_head};
+pub use grammar::check_head;
+pub use head_scanner::HeadScanner;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pointsman_rewind::{RewindableStore, SAID, SELECT_PEER};
+use pointsman_rewind::{READ_ANSWER, RewindableStore, SELECT_PEER};
 use pointsman_rules::contract::RawAnswer;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Resource, TypedFunc};
 
@@ -16,7 +16,7 @@ use crate::state::State;
 /// The functions that instrumentation added to a component. They leave the answer in the module's memory.
 pub(crate) struct Added {
     select_peer: ComponentExportIndex,
-    said: ComponentExportIndex,
+    read_answer: ComponentExportIndex,
     layout: Arc<Layout>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
     instance: Instance,
     select_peer: SelectPeer,
     /// The added function that returns the answer, once it was called.
-    said: Option<TypedFunc<(), (Result<types::Decision, String>,)>>,
+    read_answer: Option<TypedFunc<(), (Result<types::Decision, String>,)>>,
 }
 
 enum SelectPeer {
@@ -46,7 +46,7 @@ impl Added {
     /// Finds them in a component. None: nothing was added to it.
     pub fn to(component: &Component, layout: impl FnOnce() -> Option<Arc<Layout>>) -> Option<Added> {
         let index = |name| component.get_export_index(None, name);
-        Some(Added { select_peer: index(SELECT_PEER)?, said: index(SAID)?, layout: layout()? })
+        Some(Added { select_peer: index(SELECT_PEER)?, read_answer: index(READ_ANSWER)?, layout: layout()? })
     }
 }
 
@@ -62,7 +62,7 @@ impl Entry {
             Some(added) => SelectPeer::Added(instance.get_typed_func(store, added.select_peer)?, added.clone()),
             None => SelectPeer::Own(instance.get_typed_func(store, own)?),
         };
-        Ok(Entry { instance, select_peer, said: None })
+        Ok(Entry { instance, select_peer, read_answer: None })
     }
 
     /// Calls `select-peer`, with the globals of the start if `rewind` says so. An answer whose bytes are `known` is not
@@ -91,11 +91,11 @@ impl Entry {
         if is_read && let Some(known) = known(&record) {
             return Ok(Ok(RawAnswer::Known(known)));
         }
-        let said = match self.said {
-            Some(said) => said,
-            None => *self.said.insert(self.instance.get_typed_func(&mut *store, added.said)?),
+        let read_answer = match self.read_answer {
+            Some(read_answer) => read_answer,
+            None => *self.read_answer.insert(self.instance.get_typed_func(&mut *store, added.read_answer)?),
         };
-        let (answer,) = store.call(said, ())?;
+        let (answer,) = store.call(read_answer, ())?;
         Ok(answer.map(|decision| raw_answer(decision, is_read.then_some(&record))))
     }
 }

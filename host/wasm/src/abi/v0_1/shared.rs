@@ -70,7 +70,7 @@ mod tests {
     use pointsman_rules::inputs::Inputs;
     use pointsman_rules::request::WrittenRequest;
     use pointsman_rules::settings::ModuleSettings;
-    use pointsman_rules::stores::{Shared, Stores, Upstreams};
+    use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
     use serde_json::Value;
 
     use super::*;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn call_beyond_the_limit_has_no_effect() {
-        let (shared, upstreams) = (Arc::new(Shared::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
+        let (shared, upstreams) = (Arc::new(SharedStore::new(1_000)), Arc::new(Upstreams::new(10, Instant::now())));
         let stores = Arc::new(Stores { shared: shared.clone(), upstreams, groups: Vec::new() });
         state(1, &stores).set("value".to_owned(), b"kept".to_vec(), None).unwrap().unwrap();
         let mut spent = state(0, &stores);

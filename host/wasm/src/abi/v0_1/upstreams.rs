@@ -5,7 +5,7 @@ use std::time::Instant;
 use pointsman_rules::check::{Target, target};
 use pointsman_rules::contract::{Health, Upstream};
 use pointsman_rules::reads::Read;
-use pointsman_rules::stores::{Known, Stores};
+use pointsman_rules::stores::{Observations, Stores};
 
 use crate::abi::v0_1::bindings::pointsman::router::upstreams::{self, Host};
 use crate::state::State;
@@ -21,7 +21,7 @@ impl Host for State {
                 let health = health.find(|health| *health != Health::Unknown).unwrap_or(Health::Unknown);
                 seen(stores, now, address, &target, health)
             }
-            Err(_) => upstream(address, Known::default(), Health::Unknown),
+            Err(_) => upstream(address, Observations::default(), Health::Unknown),
         };
         self.reads.note(Read::Upstream(Box::new(upstream.clone())));
         Ok(upstream.into())
@@ -43,6 +43,6 @@ fn seen(stores: &Stores, now: Instant, address: String, target: &Target, health:
     upstream(address, stores.upstreams.known(target, now), health)
 }
 
-fn upstream(address: String, known: Known, health: Health) -> Upstream {
+fn upstream(address: String, known: Observations, health: Health) -> Upstream {
     Upstream { address, health, in_flight: known.in_flight, latency_us: known.latency_us, failures: known.failures }
 }

@@ -10,13 +10,13 @@ use pointsman_rules::quota::Count;
 
 /// The step that a connection has reached: written while it is made, read when it fails.
 #[derive(Debug, Clone, Default)]
-pub struct Reached(Arc<AtomicU8>);
+pub struct ConnectProgress(Arc<AtomicU8>);
 
 /// Receives Pingora's notifications that a connection is established and that it is closed.
 #[derive(Debug, Clone)]
 pub struct Watch {
     /// None for a plain socket, with neither TLS nor a tunnel.
-    pub reached: Option<Reached>,
+    pub reached: Option<ConnectProgress>,
     /// Count of the tenant's connections.
     pub connections: Count,
 }
@@ -25,7 +25,7 @@ pub struct Watch {
 const CONNECT_PROXY: u8 = 1;
 const TLS: u8 = 2;
 
-impl Reached {
+impl ConnectProgress {
     pub fn stage(&self) -> Stage {
         match self.0.load(Ordering::Relaxed) {
             CONNECT_PROXY => Stage::ConnectProxy,
@@ -44,7 +44,7 @@ impl Tracing for Watch {
     /// The socket is connected, through the tunnel if there is one.
     fn on_connected(&self) {
         self.connections.add();
-        if let Some(Reached(reached)) = &self.reached {
+        if let Some(ConnectProgress(reached)) = &self.reached {
             reached.store(TLS, Ordering::Relaxed);
         }
     }

@@ -9,7 +9,7 @@ use crate::tenant::{PolicySnapshot, Tenant};
 use crate::versions::{Serving, Version};
 
 /// The tenant and version that serve a request: taken once, so that a reload never mixes versions within it.
-pub struct Served {
+pub struct TenantSnapshot {
     pub tenant: Arc<Tenant>,
     /// The tenant's serving state, and the version that serves this request.
     pub serving: Arc<Serving>,
@@ -22,7 +22,7 @@ pub struct Served {
     pub head: Arc<RequestHead>,
 }
 
-impl Served {
+impl TenantSnapshot {
     /// The time left for all attempts of a request that began at `start`. None: it is used up.
     pub fn time_left(&self, start: Instant) -> Option<Duration> {
         self.tenant.config.upstream.overall_timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
