@@ -175,8 +175,8 @@ fn call_answer(error: &CallError) -> (StatusCode, &'static str) {
         CallError::HostCall { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-host-call"),
         CallError::Handles { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-handles"),
         CallError::Exit { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-exit"),
-        CallError::StackOverflow => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
-        CallError::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
+        CallError::StackOverflow(_) => (StatusCode::INTERNAL_SERVER_ERROR, "module-stack"),
+        CallError::Trap { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "module-trap"),
         CallError::NoSlot | CallError::Exhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }
@@ -223,23 +223,25 @@ fn upstream_answer(stage: Stage, failure: AttemptFailure) -> (StatusCode, &'stat
 mod tests {
     use std::collections::BTreeSet;
 
+    use pointsman_wasm::call::Frames;
+
     use super::*;
 
     /// Every kind of failure.
     fn all() -> Vec<Failure> {
         let calls = [
             CallError::Declined(String::new()),
-            CallError::Budget { budget_ms: 0 },
-            CallError::Memory { limit: 0 },
+            CallError::Budget { budget_ms: 0, frames: Frames::default() },
+            CallError::Memory { limit: 0, frames: Frames::default() },
             CallError::Table { limit: 0 },
             CallError::HostCall { limit: 0 },
             CallError::HostCalls { limit: 0 },
             CallError::Handles { limit: 0 },
-            CallError::Exit { status: 0 },
-            CallError::StackOverflow,
+            CallError::Exit { status: 0, frames: Frames::default() },
+            CallError::StackOverflow(Frames::default()),
             CallError::NoSlot,
             CallError::Exhausted(Exhausted::Memory),
-            CallError::Trap(String::new()),
+            CallError::Trap { cause: String::new(), frames: Frames::default() },
         ];
         let mut all = vec![
             Failure::Expectation,

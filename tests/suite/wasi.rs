@@ -175,7 +175,7 @@ fn exit_is_its_own_error() {
         "(call $print (i32.const 2) (i32.const 512) (i32.const 4)) (call $proc_exit (i32.const 3)) unreachable",
     );
     let (answer, decided) = run(&module, &limits());
-    assert!(matches!(answer, Err(CallError::Exit { status: 1 })), "{answer:?}");
+    assert!(matches!(answer, Err(CallError::Exit { status: 1, .. })), "{answer:?}");
     assert_eq!(lines(&decided), ["Warn oops"]);
 }
 
@@ -344,7 +344,7 @@ fn huge_random_request_is_refused() {
     let world = "import wasi:random/random@0.2.0;";
     let module = preview2(world, fields, "(call $get (i64.const 0xffffffffffff) (i32.const 1040))");
     let (answer, _) = run(&module, &limits());
-    let Err(CallError::Trap(message)) = answer else { panic!("{answer:?}") };
+    let Err(CallError::Trap { cause: message, .. }) = answer else { panic!("{answer:?}") };
     assert!(message.contains("returns 65536 bytes at most, and 281474976710655 were requested"), "{message}");
 }
 
@@ -371,7 +371,7 @@ fn polls_return_at_once_and_are_bounded() {
     assert!(matches!(run(&preview2(CLOCK, POLL, hoard), &limits()).0, Err(CallError::Handles { .. })));
     let nothing = "(call $poll (i32.const 1040) (i32.const 0) (i32.const 1048))";
     let answer = run(&preview2(CLOCK, POLL, nothing), &limits()).0;
-    assert!(matches!(&answer, Err(CallError::Trap(message)) if message.contains("of nothing")), "{answer:?}");
+    assert!(matches!(&answer, Err(CallError::Trap { cause, .. }) if cause.contains("of nothing")), "{answer:?}");
 }
 
 /// With a handle open, or with the adapter, no snapshot can be made; `configure` is called in each instance.

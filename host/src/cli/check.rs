@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pointsman_rules::config;
 
-use crate::cli::Outcome;
+use crate::cli::{Outcome, user_cache};
 use crate::server;
 
 pub fn check(file: &Path) -> anyhow::Result<Outcome> {
@@ -15,16 +15,16 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     };
-    let errors = server::check_files(&config)?;
-    for error in &errors {
-        eprintln!("{}", pointsman_rules::text::chain(error));
-    }
-    if !errors.is_empty() {
-        return Ok(Outcome::Refused);
-    }
+    let tests = match server::check_files(&config, user_cache::compiled_modules().as_deref())? {
+        Ok(tests) => tests,
+        Err(errors) => {
+            errors.iter().for_each(|error| eprintln!("{}", pointsman_rules::text::chain(error)));
+            return Ok(Outcome::Refused);
+        }
+    };
     let modules: usize = config.tenants.iter().map(|tenant| tenant.modules.len()).sum();
     println!(
-        "{}: ok (listeners: {}, tenants: {}, modules: {modules})",
+        "{}: ok (listeners: {}, tenants: {}, modules: {modules}, tests: {tests})",
         file.display(),
         config.listeners.len(),
         config.tenants.len()

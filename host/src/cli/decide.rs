@@ -1,32 +1,21 @@
 //! `pointsman decide`: takes one request through call and check, offline.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use http::{Method, Uri};
-use ipnet::{Ipv4Net, Ipv6Net};
-use pointsman_rules::check::OwnAddresses;
-use pointsman_rules::config::{
-    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig,
-    TenantConfig, TenantLimits, Warm,
-};
+use pointsman_rules::config::{self, Config};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{OfflineRequest, RequestHead, attempts};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
-use pointsman_wasm::module::{Loader, read};
 
-use crate::api::Origin;
 use crate::cli::Outcome;
+use crate::cli::offline::TenantSetup;
 use crate::cli::report::{CallRecord, Report};
-use crate::credentials::Credentials;
 use crate::evaluate::{Question, evaluate};
-use crate::metrics::Metrics;
-use crate::release::warm_up;
-use crate::tenant::{Modules, Tenant, TenantDeps};
-use crate::versions::Version;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -69,69 +58,38 @@ pub struct Arguments {
 
 pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let inputs = Inputs::after(Arc::new(head(arguments)?), &attempts(&arguments.failed)?);
-    let (config, credentials, own) = match tenant(arguments, &inputs.head)? {
-        Ok(found) => found,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(Outcome::Refused);
-        }
+    let refused = |problem: String| {
+        eprintln!("{problem}");
+        Ok(Outcome::Refused)
     };
-
-    let loader = Loader::new(1, 0)?;
-    let mut modules = Vec::new();
-    for module in &config.modules {
-        let load = |bytes: Vec<u8>| {
-            let warm_up = warm_up(module, bytes.len());
-            loader.load_warm(&bytes, module.config.clone(), &config.limits, warm_up.as_ref())
-        };
-        match read(&module.path).and_then(load) {
-            Ok(loaded) => modules.push(loaded),
-            Err(error) => {
-                eprintln!("module `{}`: {}", module.path.display(), pointsman_rules::text::chain(&error));
-                return Ok(Outcome::Refused);
-            }
-        }
-    }
-    let own = Arc::new(own);
-    let new_tenant = || {
-        let metrics = Metrics::new()?;
-        let around = TenantDeps {
-            credentials: &credentials,
-            own: &own,
-            metrics: &metrics,
-            threads: 1,
-            share: config::Share::ALL,
-        };
-        let modules = Modules { live: Version::new(1, modules.clone(), Origin::Start), fallback: Vec::new() };
-        anyhow::Ok(Tenant::new(&config, modules, around))
+    let setup = match setup(arguments, &inputs.head)? {
+        Ok(setup) => setup,
+        Err(problem) => return refused(problem),
+    };
+    let offline = match setup.load()? {
+        Ok(offline) => offline,
+        Err(problem) => return refused(problem),
     };
     // Decided twice, by two tenants: the time shown is that of a proxy that has been running, not of cold code, and the
     // modules' stored state is new.
-    let (warm_up, tenant) = match (new_tenant()?, new_tenant()?) {
+    let (warm_up, tenant) = match (offline.tenant()?, offline.tenant()?) {
         (Ok(warm_up), Ok(tenant)) => (warm_up, tenant),
-        (Err(error), _) | (_, Err(error)) => {
-            eprintln!("tenant `{}`: {}", config.name, pointsman_rules::text::chain(&error));
-            return Ok(Outcome::Refused);
-        }
+        (Err(problem), _) | (_, Err(problem)) => return refused(problem),
     };
-    let terms = tenant.terms();
-    let ask_of = |tenant| Question { tenant, modules: &modules, stores: &tenant.stores, terms: &terms, cache: None };
-    let _ = evaluate(ask_of(&warm_up), &inputs);
-    let (action, calls) = evaluate(ask_of(&tenant), &inputs);
+    let (config, modules, terms) = (offline.config(), &offline.modules, tenant.terms());
+    let question = |tenant| Question { tenant, modules, stores: &tenant.stores, terms: &terms, cache: None };
+    let _ = evaluate(question(&warm_up), &inputs);
+    let (action, calls) = evaluate(question(&tenant), &inputs);
     let paths = config.modules.iter().map(|module| module.path.display().to_string());
     let calls = paths.zip(&calls).map(|(path, call)| CallRecord::new(path, call, &inputs)).collect();
-    println!("{}", json_pretty(&Report::new(&config, calls, &action)));
+    println!("{}", json_pretty(&Report::new(config, calls, &action)));
     Ok(if action.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 
-/// The tenant that serves a request, all credentials, and the proxy's own addresses as far as they are known offline.
-type TenantSetup = (TenantConfig, Credentials, OwnAddresses);
-
 /// The tenant that the arguments select, or an error in the configuration.
-fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<TenantSetup, String>> {
+fn setup(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<TenantSetup, String>> {
     if let Some(path) = &arguments.module {
-        let config = tenant_of_module("cli", path, &arguments.module_config)?;
-        return Ok(Ok((config, Credentials::default(), OwnAddresses::default())));
+        return Ok(Ok(TenantSetup::of_module("cli", path, &arguments.module_config)?));
     }
     let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
     let config: Config = match config::load(file) {
@@ -141,13 +99,7 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Te
     let claims = config.tenants.iter().map(|tenant| (&tenant.matching, tenant));
     let sni = head.tls().and_then(|tls| tls.sni.as_deref());
     match TenantTable::new(claims).owner(head.listener(), sni, head.authority()) {
-        Some(tenant) => Ok(match Credentials::load(&config.credentials) {
-            Ok(credentials) => {
-                let own = OwnAddresses::new(config.addresses(), Vec::new()).with_sockets(config.sockets());
-                Ok(((*tenant).clone(), credentials, own))
-            }
-            Err(error) => Err(pointsman_rules::text::chain(&error)),
-        }),
+        Some(tenant) => Ok(TenantSetup::of_config(&config, tenant)),
         None => bail!(
             "no tenant of {} has the host `{}` on listener `{}`; see --listener",
             file.display(),
@@ -155,34 +107,6 @@ fn tenant(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Te
             head.listener()
         ),
     }
-}
-
-/// A tenant with this module, all hostnames, default limits and every grant.
-pub fn tenant_of_module(name: &str, path: &Path, config: &str) -> anyhow::Result<TenantConfig> {
-    let config = serde_json::from_str(config).context("--module-config is not valid JSON")?;
-    Ok(TenantConfig {
-        name: name.to_owned(),
-        matching: Matching { hostnames: vec![HostPattern::Any], sni: Vec::new(), listeners: Vec::new() },
-        modules: vec![ModuleConfig { path: path.to_owned(), config, warm: Warm::default() }],
-        instance_calls: TenantConfig::INSTANCE_CALLS,
-        rewind: TenantConfig::REWIND,
-        limits: TenantLimits::default(),
-        quota: Quota::default(),
-        breaker: BreakerConfig::default(),
-        upstream: Default::default(),
-        failure: Fallback::default(),
-        groups: Vec::new(),
-        release: ReleaseConfig::default(),
-        grants: Grants {
-            verify_chain_only: true,
-            verify_none: true,
-            bind_to: true,
-            networks: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
-            ports: (1..=u16::MAX).collect(),
-            unix_sockets: vec!["/".to_owned()],
-            credentials: Vec::new(),
-        },
-    })
 }
 
 fn head(arguments: &Arguments) -> anyhow::Result<RequestHead> {

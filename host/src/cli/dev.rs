@@ -8,8 +8,8 @@ use pointsman_rules::config::{
 };
 use pointsman_wasm::module::BuildIn;
 
-use crate::cli::decide::tenant_of_module;
-use crate::cli::{Outcome, stopped_early};
+use crate::cli::offline::tenant_of_module;
+use crate::cli::{Outcome, stopped_early, user_cache};
 use crate::log;
 use crate::server::{self, Launch, Order, Signals};
 
@@ -88,6 +88,7 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn adapt(config: &mut Config) {
     config.log = LOG;
     config.proxy.watch = true;
+    config.proxy.cache_dir = config.proxy.cache_dir.take().or_else(user_cache::compiled_modules);
 }
 
 /// A configuration for one module.

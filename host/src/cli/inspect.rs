@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use pointsman_rules::config::TenantLimits;
 use pointsman_rules::text::json_pretty;
-use pointsman_wasm::module::{self, Loader};
+use pointsman_wasm::module;
 
-use crate::cli::Outcome;
+use crate::cli::{Outcome, user_cache};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -16,7 +16,7 @@ pub struct Arguments {
 }
 
 pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let loader = Loader::new(1, 0)?;
+    let loader = user_cache::loader()?;
     let inspection = module::inspect(&loader, &arguments.module, &TenantLimits::default())?;
     println!("{}", json_pretty(&inspection));
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })

@@ -8,12 +8,15 @@ mod decide;
 mod dev;
 mod inspect;
 mod new;
+mod offline;
 mod reach;
 mod reloads;
 mod report;
 mod run;
 mod successor;
 mod table;
+mod test;
+mod user_cache;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +54,9 @@ enum Command {
     Run(run::Arguments),
     /// Check a configuration and load its modules, without serving
     Check(ConfigFile),
+    /// Run a project's native tests, and the tests next to its modules: a line for each
+    #[command(after_help = test::EXAMPLES)]
+    Test(test::Arguments),
     /// Evaluate one request offline, and show the module's reads, its decision, and the result of the host's checks
     #[command(after_help = decide::EXAMPLES)]
     Decide(Box<decide::Arguments>),
@@ -97,6 +103,7 @@ impl Cli {
             Command::Build(arguments) => build::build(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Check(file) => check::check(&file.config),
+            Command::Test(arguments) => test::test(&arguments),
             Command::Decide(arguments) => decide::decide(&arguments),
             Command::Inspect(arguments) => inspect::inspect(&arguments),
             Command::Dev(arguments) => dev::dev(&arguments),

@@ -62,7 +62,7 @@ fn make(folder: &Path, name: &str, language: Language) -> std::io::Result<()> {
 fn next_steps(folder: &Path, language: Language) -> String {
     let (folder, language) = (folder.display(), language.name());
     format!(
-        "A {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build              # makes router.wasm; \
+        "The {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build              # makes router.wasm; \
          with --get-tools it gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
          router.tests.json\n  pointsman dev --config pointsman.toml\n\nREADME.md tells more."
     )
@@ -101,25 +101,37 @@ const TESTS: &str = r#"[
 ]
 "#;
 
-/// The router's file, and the command that runs its native tests, if the language has a test kit.
-fn sources(language: Language) -> (&'static str, Option<&'static str>) {
+/// The router's file.
+fn router_file(language: Language) -> &'static str {
     match language {
-        Language::Rust => ("src/lib.rs", Some("cargo test")),
-        Language::C => ("router.c", Some("make test")),
-        Language::Cpp => ("router.cpp", Some("make test")),
-        Language::Zig => ("router.zig", Some("zig build test")),
-        Language::Go => ("router.go", Some("go test .")),
-        Language::Js => ("router.js", Some("npm test")),
-        Language::Ts => ("router.ts", Some("npm test")),
-        Language::Python => ("router.py", Some("python3 -m unittest")),
-        Language::As => ("assembly/router.ts", Some("npm install && node --test tests/")),
+        Language::Rust => "src/lib.rs",
+        Language::C => "router.c",
+        Language::Cpp => "router.cpp",
+        Language::Zig => "router.zig",
+        Language::Go => "router.go",
+        Language::Js => "router.js",
+        Language::Ts => "router.ts",
+        Language::Python => "router.py",
+        Language::As => "assembly/router.ts",
+    }
+}
+
+/// The command that runs a project's native tests.
+pub fn native_tests(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "cargo test",
+        Language::C | Language::Cpp => "make test",
+        Language::Zig => "zig build test",
+        Language::Go => "go test .",
+        Language::Js | Language::Ts => "npm test",
+        Language::Python => "python3 -m unittest",
+        Language::As => "npm install && node --test tests/",
     }
 }
 
 fn readme(name: &str, language: Language) -> String {
-    let (router, native_tests) = sources(language);
+    let (router, native) = (router_file(language), native_tests(language));
     let language = language.name();
-    let native = native_tests.map(|command| format!("{command:<39}# the router alone, natively\n")).unwrap_or_default();
     format!(
         "# {name}
 
@@ -134,8 +146,10 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
-{native}pointsman build                        # makes router.wasm; --get-tools gets what is missing
-pointsman check                        # loads it, and runs router.tests.json
+{native:<39}# tests the router alone, natively
+pointsman build                        # makes router.wasm; --get-tools gets what is missing
+pointsman test                         # runs the native tests, and router.tests.json on the module
+pointsman check                        # checks the configuration, loads the module and runs router.tests.json
 pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
 pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
 ```

@@ -89,6 +89,8 @@ pub struct TlsAcceptor {
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
+    #[error("the connection failed: {0}")]
+    Connection(#[from] std::io::Error),
     #[error(transparent)]
     Tls(#[from] Box<pingora::Error>),
     #[error("the server name `{0}` is not a DNS name")]

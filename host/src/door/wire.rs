@@ -81,6 +81,14 @@ impl Wire {
         }
     }
 
+    /// Waits for the first bytes, or the end of the connection.
+    pub async fn readable(&self) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.readable().await,
+            Socket::Unix(socket) => socket.readable().await,
+        }
+    }
+
     fn poll_read_record(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut record = ReadBuf::new(scratch);

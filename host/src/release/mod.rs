@@ -1,6 +1,7 @@
 //! Releases: a new version of a tenant's modules is read, built, tested and saved, and serves only if it passed every
 //! step. Candidates in shadow decide on a thread of their own.
 
+mod difference;
 mod module_tests;
 mod publish;
 mod restore;
@@ -10,7 +11,7 @@ mod state_file;
 mod store;
 mod warm_up;
 
-pub use module_tests::{Tests, tests_beside};
+pub use module_tests::{TestResult, Tests, run_each, tests_beside};
 pub use publish::{ReleaseManager, ReleaseOutcome, Source, UploadOutcome};
 pub use restore::{LastServed, OnDamage};
 pub use saving::NotSaved;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_rules::stores::Stores;
+use pointsman_rules::text::printable;
 use pointsman_system::read_file::{ReadError, read_at_most};
 use pointsman_wasm::module::{Digest, Module};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::evaluate::{Question, evaluate};
 use crate::outcome::Outcome;
+use crate::release::difference::{Difference, differences};
 use crate::tenant::Tenant;
 
 /// One of a file's tests.
@@ -27,6 +29,15 @@ struct Test {
     expect: Map<String, Value>,
 }
 
+/// The result of one test.
+#[derive(Debug)]
+pub struct TestResult {
+    pub name: String,
+    /// Why it failed, a line for each reason. Empty if it passed.
+    pub problems: Vec<String>,
+    pub elapsed: Duration,
+}
+
 /// Tests that failed or could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
@@ -36,10 +47,8 @@ pub enum TestError {
     TooLarge { path: PathBuf, size: u64, limit: u64 },
     #[error("`{path}` is not a list of tests: {message}; see docs/reload.md")]
     Form { path: PathBuf, message: String },
-    #[error("`{path}`: test `{name}`: {message}")]
-    Request { path: PathBuf, name: String, message: String },
-    #[error("`{path}`: test `{name}`: {message}{}", more(.others))]
-    Failed { path: PathBuf, name: String, message: String, others: usize },
+    #[error("`{path}`: {}{}", failed.join("; "), more(.others))]
+    Failed { path: PathBuf, failed: Vec<String>, others: usize },
     #[error("`{path}`: after {done} tests {} s are over: use fewer tests", LONGEST.as_secs())]
     Time { path: PathBuf, done: usize },
 }
@@ -47,6 +56,12 @@ pub enum TestError {
 fn more(others: &usize) -> String {
     if *others > 0 { format!("; {others} more failed") } else { String::new() }
 }
+
+/// Failed tests that an error names; the number of the others follows.
+const NAMED: usize = 10;
+
+/// Bytes of a failed test's problems that an error shows.
+const LONGEST_PROBLEMS: usize = 2000;
 
 /// Maximum size of a test file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -78,111 +93,91 @@ impl Tests {
         }
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub fn digest(&self) -> Digest {
         Digest::of(&self.text)
+    }
+
+    /// Number of tests in the file.
+    pub fn count(&self) -> Result<usize, TestError> {
+        self.parse().map(|tests| tests.len())
+    }
+
+    fn parse(&self) -> Result<Vec<Test>, TestError> {
+        let wrong = |message: String| TestError::Form { path: self.path.clone(), message };
+        let tests: Vec<Test> = serde_json::from_slice(&self.text).map_err(|error| wrong(error.to_string()))?;
+        match tests.iter().find(|test| test.expect.is_empty()) {
+            None => Ok(tests),
+            Some(Test { name, .. }) => Err(wrong(format!(
+                "test `{name}` has an empty `expect`, which any outcome meets: name a part of the outcome"
+            ))),
+        }
     }
 
     /// The requests of the first `most` tests. Empty if the file is not a list of tests: running the tests reports
     /// that.
     pub fn requests(&self, most: usize) -> Vec<WrittenRequest> {
-        let tests: Vec<Test> = serde_json::from_slice(&self.text).unwrap_or_default();
-        tests.into_iter().take(most).map(|test| test.request).collect()
+        self.parse().unwrap_or_default().into_iter().take(most).map(|test| test.request).collect()
     }
 }
 
 /// Runs the tests of one file and returns how many there were.
 pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
-    let path = &tests.path;
-    let tests: Vec<Test> = serde_json::from_slice(&tests.text)
-        .map_err(|error| TestError::Form { path: path.to_owned(), message: error.to_string() })?;
-    let (stores, start) = (tenant.stores.to_try_out(&tenant.config.quota), Instant::now());
-    let mut failed: Option<TestError> = None;
-    let mut others: usize = 0;
-    for (done, test) in tests.iter().enumerate() {
-        if start.elapsed() > LONGEST {
-            return Err(TestError::Time { path: path.to_owned(), done });
-        }
-        match one(path, test, tenant, modules, &stores) {
-            Ok(()) => {}
-            Err(_) if failed.is_some() => others = others.saturating_add(1),
-            Err(error) => failed = Some(error),
-        }
-    }
-    match failed {
-        None => Ok(tests.len()),
-        Some(TestError::Failed { path, name, message, .. }) => Err(TestError::Failed { path, name, message, others }),
-        Some(error) => Err(error),
-    }
+    let (mut done, mut failed, mut others) = (0_usize, Vec::new(), 0_usize);
+    run_each(
+        tests,
+        tenant,
+        modules,
+        |_| true,
+        |result| {
+            done = done.saturating_add(1);
+            if result.problems.is_empty() {
+                return;
+            }
+            if failed.len() < NAMED {
+                let problems = printable(&result.problems.join(", and "), LONGEST_PROBLEMS).0;
+                failed.push(format!("test `{}`: {problems}", result.name));
+            } else {
+                others = others.saturating_add(1);
+            }
+        },
+    )?;
+    if failed.is_empty() { Ok(done) } else { Err(TestError::Failed { path: tests.path.clone(), failed, others }) }
 }
 
-fn one(path: &Path, test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> Result<(), TestError> {
-    let wrong = |message: String| TestError::Request { path: path.to_owned(), name: test.name.clone(), message };
-    let inputs = Inputs::try_from(&test.request).map_err(|error| wrong(error.to_string()))?;
+/// Runs the tests of one file whose names are `chosen`, and passes on the result of each.
+pub fn run_each(
+    tests: &Tests,
+    tenant: &Tenant,
+    modules: &[Module],
+    chosen: impl Fn(&str) -> bool,
+    mut on_result: impl FnMut(TestResult),
+) -> Result<(), TestError> {
+    let (stores, start) = (tenant.stores.to_try_out(&tenant.config.quota), Instant::now());
+    for (done, test) in tests.parse()?.iter().filter(|test| chosen(&test.name)).enumerate() {
+        if start.elapsed() > LONGEST {
+            return Err(TestError::Time { path: tests.path.clone(), done });
+        }
+        on_result(one(test, tenant, modules, &stores));
+    }
+    Ok(())
+}
+
+fn one(test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> TestResult {
+    let (name, start) = (test.name.clone(), Instant::now());
+    let inputs = match Inputs::try_from(&test.request) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            return TestResult { name, problems: vec![error.to_string()], elapsed: start.elapsed() };
+        }
+    };
     let terms = tenant.terms();
     let (action, _) = evaluate(Question { tenant, modules, stores, terms: &terms, cache: None }, &inputs);
-    let found = Outcome::new(&action, &tenant.config.failure.answer).json();
-    match difference("", &Value::Object(test.expect.clone()), &found) {
-        None => Ok(()),
-        Some((key, expected, found)) => Err(TestError::Failed {
-            path: path.to_owned(),
-            name: test.name.clone(),
-            message: format!("`{key}` is {found}, expected {expected}"),
-            others: 0,
-        }),
-    }
-}
-
-/// The first place where `found` lacks or contradicts part of `expected`: the key, the expected and the found value.
-fn difference(key: &str, expected: &Value, found: &Value) -> Option<(String, String, String)> {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => expected.iter().find_map(|(name, expected)| {
-            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            let inner = match found.get(name) {
-                Some(inner) => inner,
-                // Reports the whole value: it says more than the name of the missing key would.
-                None if !key.contains('.') => {
-                    return Some((
-                        name.clone(),
-                        "there".to_owned(),
-                        format!("missing; the outcome is {}", Value::Object(found.clone())),
-                    ));
-                }
-                None => &Value::Null,
-            };
-            difference(&key, expected, inner)
-        }),
-        (expected, found) if expected == found => None,
-        (expected, found) => Some((key.to_owned(), expected.to_string(), found.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(expected: Value, found: Value, key: Option<&str>) {
-        assert_eq!(difference("", &expected, &found).map(|(key, _, _)| key).as_deref(), key);
-    }
-
-    #[test]
-    fn expectation_may_name_a_part_of_the_outcome() {
-        let found = json!({"connect": {"peer": {"address": "a:1", "tls": {"sni": "a"}}, "note": "x"}});
-        check(json!({"connect": {}}), found.clone(), None);
-        check(json!({"connect": {"peer": {"address": "a:1"}}}), found.clone(), None);
-        check(json!({"connect": {"peer": {"address": "b:1"}}}), found.clone(), Some("connect.peer.address"));
-        check(json!({"connect": {"rewrite": {"authority": "b"}}}), found.clone(), Some("connect.rewrite"));
-        check(json!({"respond": {"status": 200}}), found, Some("respond"));
-    }
-
-    #[test]
-    fn lists_are_compared_as_a_whole() {
-        check(
-            json!({"respond": {"headers": [["a", "b"]]}}),
-            json!({"respond": {"headers": [["a", "b"], ["c", "d"]]}}),
-            Some("respond.headers"),
-        );
-    }
+    let elapsed = start.elapsed();
+    let outcome = Outcome::new(&action, &tenant.config.failure.answer).json();
+    let problems = differences(&test.expect, &outcome).iter().map(Difference::to_string).collect();
+    TestResult { name, problems, elapsed }
 }

@@ -306,6 +306,12 @@ impl ReleaseManager {
         self.save_or_log(tenant);
     }
 
+    /// Number of tests next to a tenant's modules, which have passed.
+    pub fn count_tests(&self, config: &TenantConfig) -> usize {
+        let tests = self.tests(config).unwrap_or_default();
+        tests.iter().flatten().map(|tests| tests.count().unwrap_or_default()).sum()
+    }
+
     /// Reads the tests next to a tenant's modules.
     pub fn tests(&self, config: &TenantConfig) -> Result<Vec<Option<Tests>>, ReleaseFailure> {
         let read = |module: &ModuleConfig| {

@@ -49,7 +49,7 @@ mod tests {
         let plain = Some(("http://localhost/", Moment::MayStay));
         check(&path, Warm::Auto, 2 * LARGE, None);
         check(&path, Warm::Always, 1, plain);
-        let tests = r#"[{"name": "a", "request": {"url": "http://a/"}, "expect": {}}]"#;
+        let tests = r#"[{"name": "a", "request": {"url": "http://a/"}, "expect": {"respond": {}}}]"#;
         std::fs::write(path.with_extension("tests.json"), tests).expect("tests");
         check(&path, Warm::Auto, LARGE, Some(("http://a/", Moment::MustNot)));
         check(&path, Warm::Auto, LARGE - 1, None);

@@ -1,11 +1,12 @@
 //! Everything that a configuration names, read and loaded: what a start puts in force, and what a check reports on.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use pingora::server::configuration::ServerConf;
 use pointsman_rules::check::OwnAddresses;
-use pointsman_rules::config::Config;
+use pointsman_rules::config::{Config, ProxyConfig};
 use pointsman_wasm::module::Loader;
 
 use crate::control::{self, ReloadableFiles};
@@ -91,20 +92,28 @@ impl PreparedTenants {
     }
 }
 
-/// Loads all modules, credentials and certificates of a configuration and runs all tests, as a start would. Returns all
-/// errors.
-pub fn check_files(config: &Config) -> Result<Vec<StartError>, StartError> {
-    let loader = Loader::new(config.proxy.threads, control::kept_instances(config))?;
+/// Loads all modules, credentials and certificates of a configuration and runs all tests, as a start would. Returns the
+/// number of tests, or all that is wrong. Compiled modules are kept in `cache`, and not in the proxy's own folder: a check
+/// changes nothing that a proxy may use.
+pub fn check_files(config: &Config, cache: Option<&Path>) -> Result<Result<usize, Vec<StartError>>, StartError> {
+    let mut loader = Loader::reading_debug_info(config.proxy.threads, control::kept_instances(config))?;
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
+    if let Some(folder) = cache {
+        let refused = |source| StartError::Cache { path: folder.to_owned(), source };
+        loader = loader.with_cache(folder, ProxyConfig::CACHE_BYTES).map_err(refused)?;
+    }
     let files = ReadableFiles::read(config);
     errors.extend(files.errors);
+    let mut tests: usize = 0;
     // Without credentials there would be a further error for each peer that needs one.
     if let Some(credentials) = files.credentials {
         let publisher = ReleaseManager::new(loader, None);
-        let tenants = PreparedTenants::load(config, &publisher, &credentials, config.addresses());
-        errors.extend(tenants.err().into_iter().flatten());
+        match PreparedTenants::load(config, &publisher, &credentials, config.addresses()) {
+            Ok(_) => tests = config.tenants.iter().map(|tenant| publisher.count_tests(tenant)).sum(),
+            Err(refused) => errors.extend(refused),
+        }
     }
-    Ok(errors)
+    Ok(if errors.is_empty() { Ok(tests) } else { Err(errors) })
 }
 
 fn pingora_conf(config: &Config) -> Result<Arc<ServerConf>, StartError> {

@@ -133,9 +133,13 @@ impl CheckedLaunch {
     }
 
     fn open(self) -> Result<OpenProxy, StartError> {
-        let Launch { config, build_in, takes_over, .. } = &self.launch;
+        let Launch { config, build_in, takes_over, dev, .. } = &self.launch;
         let on_damage = if takes_over.is_some() { OnDamage::Refuse } else { OnDamage::UseFiles };
-        let publisher = publisher(config, *build_in)?.on_damage(on_damage);
+        let loader = match dev {
+            true => Loader::reading_debug_info(config.proxy.threads, control::kept_instances(config))?,
+            false => Loader::new(config.proxy.threads, control::kept_instances(config))?,
+        };
+        let publisher = publisher(config, loader.build_in(*build_in))?.on_damage(on_damage);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.proxy.threads)
             .thread_name("worker")
@@ -338,8 +342,7 @@ fn admin_socket(config: &Config) -> Option<&Path> {
 }
 
 /// The manager that prepares versions, with the configured folders.
-fn publisher(config: &Config, build_in: BuildIn) -> Result<ReleaseManager, StartError> {
-    let mut loader = Loader::new(config.proxy.threads, control::kept_instances(config))?.build_in(build_in);
+fn publisher(config: &Config, mut loader: Loader) -> Result<ReleaseManager, StartError> {
     if let Some(path) = &config.proxy.cache_dir {
         let refused = |source| StartError::Cache { path: path.clone(), source };
         loader = loader.with_cache(path, config.proxy.cache_bytes).map_err(refused)?;

@@ -7,7 +7,10 @@ use serde_json::Value;
 use crate::running::{Running, config, example, repository};
 
 fn pointsman(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pointsman")).args(arguments).output().expect("the binary runs")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    // Compiled modules are kept in a folder of the tests.
+    command.args(arguments).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.output().expect("the binary runs")
 }
 
 /// Runs a command that must exit with this code, and returns its output.

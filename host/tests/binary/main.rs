@@ -9,6 +9,7 @@ mod descriptors;
 mod hostile;
 mod live;
 mod logs;
+mod offline;
 mod projects;
 mod refused;
 mod running;

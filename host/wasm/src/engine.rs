@@ -3,7 +3,7 @@
 //! A tenant's own limits (`[tenant.limits]`) lie below these ceilings and are set on each store, in `call`.
 
 use pointsman_rewind::FixedMemoryEngine;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
 /// Ceilings that hold for any tenant. `config` refuses limits above them.
 pub mod ceiling {
@@ -73,17 +73,17 @@ impl From<wasmtime::Error> for EngineError {
 
 /// An engine for `fresh` instances that decide at the same time, for those that wait to be rewound, and for `kept` more
 /// that are kept for reuse (`instance_calls`).
-pub fn engine(fresh: usize, kept: usize) -> Result<FixedMemoryEngine, EngineError> {
+pub fn engine(fresh: usize, kept: usize, debug_info: DebugInfo) -> Result<FixedMemoryEngine, EngineError> {
     // Where address space is short, the warm slots can be done without.
     let slots = |number| u32::try_from(number).unwrap_or(u32::MAX);
     let waiting = |warm| Waiting { rewound: slots(REWOUND_SLOTS), warm: slots(warm) };
-    let make = |warm| make(fresh, kept, waiting(warm), Compile::OnAllCores);
+    let make = |warm| make(fresh, kept, waiting(warm), Compile::OnAllCores, debug_info);
     make(WARM_SLOTS).or_else(|_| make(0))
 }
 
-/// An engine that compiles code for the one of [`engine`].
+/// An engine that compiles code for the one of [`engine`] that ignores debug information.
 pub fn engine_to_build(compile: Compile) -> Result<FixedMemoryEngine, EngineError> {
-    make(1, 0, Waiting { rewound: 0, warm: 0 }, compile)
+    make(1, 0, Waiting { rewound: 0, warm: 0 }, compile, DebugInfo::Ignore)
 }
 
 /// How many functions are compiled at the same time.
@@ -95,6 +95,15 @@ pub enum Compile {
     OnOneCore,
 }
 
+/// Handling of a module's debug information when it traps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebugInfo {
+    /// For a proxy that serves: reading it takes time that no budget bounds.
+    Ignore,
+    /// Functions come with files and lines. For the author's own modules.
+    Read,
+}
+
 /// Slots in addition to those of instances that decide.
 #[derive(Clone, Copy)]
 struct Waiting {
@@ -102,11 +111,21 @@ struct Waiting {
     warm: u32,
 }
 
-fn make(fresh: usize, kept: usize, waiting: Waiting, compile: Compile) -> Result<FixedMemoryEngine, EngineError> {
+fn make(
+    fresh: usize,
+    kept: usize,
+    waiting: Waiting,
+    compile: Compile,
+    debug_info: DebugInfo,
+) -> Result<FixedMemoryEngine, EngineError> {
     let mut config = Config::new();
     config
         .parallel_compilation(compile == Compile::OnAllCores)
         .wasm_component_model(true)
+        .wasm_backtrace_details(match debug_info {
+            DebugInfo::Ignore => WasmBacktraceDetails::Disable,
+            DebugInfo::Read => WasmBacktraceDetails::Enable,
+        })
         // Decisions are synchronous calls; the machinery for concurrent ones costs 0.4 us a call.
         .concurrency_support(false)
         // CPU budgets: see `state::Budget`.
@@ -172,7 +191,7 @@ mod tests {
     use wasmtime::Store;
     use wasmtime::component::{Component, Linker};
 
-    use super::ceiling;
+    use super::{DebugInfo, ceiling};
 
     /// Fills every slot at once with the largest module that is allowed. The slots for pooled instances are usable as
     /// well.
@@ -187,7 +206,7 @@ mod tests {
             instances("t", 16),
             instances("e", ceiling::INSTANCES - 24),
         );
-        let engine = super::engine(2, 3).expect("an engine");
+        let engine = super::engine(2, 3, DebugInfo::Ignore).expect("an engine");
         let component = |text: &str| Component::new(&engine, wat::parse_str(text).expect("WAT")).expect("a component");
         let largest = component(&text);
         let linker = Linker::<()>::new(&engine);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::module::{LoadError, componentize};
+use crate::module::{LoadError, Symbols, componentize};
 
 /// A step of such a module, from four bytes that may be any. Whether a decision takes it depends on the length of the
 /// request's path.
@@ -72,5 +72,5 @@ pub fn stateful_router(steps: &[Step]) -> Result<Vec<u8>, LoadError> {
           (i32.const 128)))"#
     );
     let core = wat::parse_str(text).map_err(|error| LoadError::Encode { message: error.to_string() })?;
-    componentize(&core, None)
+    componentize(&core, None, Symbols::Drop)
 }

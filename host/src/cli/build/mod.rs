@@ -16,13 +16,16 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use pointsman_rules::config::TenantLimits;
-use pointsman_wasm::module::{self, Inspection, Loader};
+use pointsman_wasm::module::{self, Inspection, Symbols};
 
-use crate::cli::Outcome;
 use crate::cli::build::javascript::Engine;
-use crate::cli::build::project::{Project, language_of};
+use crate::cli::build::project::Project;
 use crate::cli::build::tools::Tools;
+use crate::cli::{Outcome, user_cache};
 use crate::sdk::Language;
+
+pub use project::language_of;
+pub use tools::in_path;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -89,8 +92,8 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Language::As => assemblyscript::build(&project, &tools),
     }?;
     let component = match built {
-        Built::Core(core) => module::componentize(&core, None)?,
-        Built::CoreWithWasi { core, wasi } => module::componentize(&core, Some(&wasi))?,
+        Built::Core(core) => module::componentize(&core, None, Symbols::Drop)?,
+        Built::CoreWithWasi { core, wasi } => module::componentize(&core, Some(&wasi), Symbols::Drop)?,
         Built::Component(bytes) => bytes,
     };
     let out = arguments.out.clone().unwrap_or_else(|| folder.join("router.wasm"));
@@ -100,7 +103,7 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         write(&out, &component)?;
     }
-    let loader = Loader::new(1, 0)?;
+    let loader = user_cache::loader()?;
     let inspection = module::inspect_bytes(&loader, &component, &TenantLimits::default());
     report(&out, &inspection, start);
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })

@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::cli::build::project::run;
+use crate::cli::user_cache;
 
 /// A program and its source.
 #[derive(Clone, Copy)]
@@ -53,10 +54,9 @@ pub struct Tools {
 
 impl Tools {
     pub fn new(get_missing: bool) -> anyhow::Result<Tools> {
-        let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        let cache = user_cache::folder();
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set: there is no cache folder")?;
-        Ok(Tools { cache: cache.join("pointsman"), get_missing })
+        Ok(Tools { cache, get_missing })
     }
 
     /// A command that runs the tool.

@@ -6,6 +6,7 @@ use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::text::printable;
 
 use crate::call::decide::NotConfigured;
+use crate::call::frames::Frames;
 use crate::state::{BudgetSpent, CallsSpent, Limiter, RefusedGrowth};
 use crate::wasi::ExitStatus;
 
@@ -14,10 +15,10 @@ use crate::wasi::ExitStatus;
 pub enum CallError {
     #[error("the module refused to decide: {0}")]
     Declined(String),
-    #[error("the decision took more than {budget_ms} ms of CPU time ({})", LimitKey::DecisionMs)]
-    Budget { budget_ms: u128 },
-    #[error("the module asked for more than {limit} bytes of memory ({})", LimitKey::MemoryMib)]
-    Memory { limit: usize },
+    #[error("the decision took more than {budget_ms} ms of CPU time ({}){frames}", LimitKey::DecisionMs)]
+    Budget { budget_ms: u128, frames: Frames },
+    #[error("the module asked for more than {limit} bytes of memory ({}){frames}", LimitKey::MemoryMib)]
+    Memory { limit: usize, frames: Frames },
     #[error("the module asked for a table of more than {limit} elements ({})", LimitKey::TableElements)]
     Table { limit: usize },
     #[error("the module passed more than {limit} bytes to the host in one call ({})", LimitKey::HostCallBytes)]
@@ -26,16 +27,16 @@ pub enum CallError {
     Handles { limit: usize },
     #[error("the module called the host more than {limit} times ({})", LimitKey::HostCalls)]
     HostCalls { limit: usize },
-    #[error("the module exited (status {status}) instead of answering")]
-    Exit { status: u8 },
-    #[error("the module's recursion used up its stack")]
-    StackOverflow,
+    #[error("the module exited (status {status}) instead of answering{frames}")]
+    Exit { status: u8, frames: Frames },
+    #[error("the module's recursion used up its stack{0}")]
+    StackOverflow(Frames),
     #[error("all instance slots are in use")]
     NoSlot,
     #[error("no instance could be made: {0}")]
     Exhausted(Exhausted),
-    #[error("the module trapped: {0}")]
-    Trap(String),
+    #[error("the module trapped: {cause}{frames}")]
+    Trap { cause: String, frames: Frames },
 }
 
 impl CallError {
@@ -50,10 +51,10 @@ impl CallError {
             CallError::Handles { .. } => "handles",
             CallError::HostCalls { .. } => "host-calls",
             CallError::Exit { .. } => "exit",
-            CallError::StackOverflow => "stack-overflow",
+            CallError::StackOverflow(_) => "stack-overflow",
             CallError::NoSlot => "no-slot",
             CallError::Exhausted(exhausted) => exhausted.label(),
-            CallError::Trap(_) => "trap",
+            CallError::Trap { .. } => "trap",
         }
     }
 
@@ -68,10 +69,10 @@ impl CallError {
             CallError::Handles { .. } => Some(LimitKey::Handles),
             CallError::Declined(_)
             | CallError::Exit { .. }
-            | CallError::StackOverflow
+            | CallError::StackOverflow(_)
             | CallError::NoSlot
             | CallError::Exhausted(_)
-            | CallError::Trap(_) => None,
+            | CallError::Trap { .. } => None,
         }
     }
 
@@ -79,7 +80,7 @@ impl CallError {
     /// before.
     pub(super) fn from_trap(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> CallError {
         if error.is::<BudgetSpent>() {
-            return CallError::Budget { budget_ms: limits.decision.as_millis() };
+            return CallError::Budget { budget_ms: limits.decision.as_millis(), frames: Frames::of(error) };
         }
         if let Some(NotConfigured(cause)) = error.downcast_ref() {
             return cause.clone();
@@ -88,7 +89,7 @@ impl CallError {
             return CallError::HostCalls { limit: limits.host_calls };
         }
         if let Some(ExitStatus { status }) = error.downcast_ref() {
-            return CallError::Exit { status: *status };
+            return CallError::Exit { status: *status, frames: Frames::of(error) };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::NoSlot;
@@ -98,12 +99,14 @@ impl CallError {
         }
         // Once memory or table elements were refused, that is the cause of whatever the module did next.
         match limiter.refused() {
-            Some(RefusedGrowth::Memory) => return CallError::Memory { limit: limits.memory_bytes },
+            Some(RefusedGrowth::Memory) => {
+                return CallError::Memory { limit: limits.memory_bytes, frames: Frames::of(error) };
+            }
             Some(RefusedGrowth::Table) => return CallError::Table { limit: limits.table_elements },
             None => {}
         }
         if let Some(wasmtime::Trap::StackOverflow) = error.downcast_ref() {
-            return CallError::StackOverflow;
+            return CallError::StackOverflow(Frames::of(error));
         }
         let message = error.root_cause().to_string();
         // Wasmtime has no types for these two errors; the test suite `hostile` checks their wording.
@@ -113,22 +116,12 @@ impl CallError {
         if message.contains("fuel allocated for hostcalls has been exhausted") {
             return CallError::HostCall { limit: limits.host_call_bytes };
         }
-        CallError::Trap(describe(error, &message))
+        CallError::Trap { cause: printable(&message, LONGEST_CAUSE).0, frames: Frames::of(error) }
     }
 }
 
-/// The cause, and the guest's innermost frames if they have names.
-fn describe(error: &wasmtime::Error, cause: &str) -> String {
-    const FRAMES: usize = 3;
-    const LONGEST: usize = 1024;
-    let names: Vec<&str> = error
-        .downcast_ref::<wasmtime::WasmBacktrace>()
-        .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect())
-        .unwrap_or_default();
-    let text = if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) };
-    // The names come from the module.
-    printable(&text, LONGEST).0
-}
+/// Bytes of Wasmtime's message that are kept.
+const LONGEST_CAUSE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +148,6 @@ mod tests {
             let image = MemoryImage(errno.into());
             assert_eq!(of(wasmtime::Error::from(image).context("an instance")), CallError::Exhausted(exhausted));
         }
-        assert!(matches!(of(Errno::PERM.into()), CallError::Trap(_)));
+        assert!(matches!(of(Errno::PERM.into()), CallError::Trap { .. }));
     }
 }

@@ -6,6 +6,7 @@
 mod configure;
 mod decide;
 mod error;
+mod frames;
 mod instances;
 mod pool;
 mod pooled_instance;
@@ -19,6 +20,7 @@ mod warming;
 pub(crate) use configure::{configure, store_to_configure, take_lines};
 pub use decide::{CallReport, InstanceOrigin, decide, decide_with};
 pub use error::CallError;
+pub use frames::Frames;
 pub(crate) use instances::Instances;
 pub(crate) use pool::{InstancePool, PoolBudget};
 pub(crate) use pooled_instance::PooledInstance;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::call::{InstanceOrigin, decide};
-use crate::module::{Loader, Module, componentize};
+use crate::module::{Loader, Module, Symbols, componentize};
 use crate::state::Call;
 use crate::testing::{Step, stateful_router};
 
@@ -31,7 +31,7 @@ pub fn router(loader: &Loader, place: u32, heap: u32, fields: &str, answer: &str
           (call $drop (local.get 0))
           {answer}))"#
     );
-    let component = componentize(&wat::parse_str(text).unwrap(), None).unwrap();
+    let component = componentize(&wat::parse_str(text).unwrap(), None, Symbols::Drop).unwrap();
     loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap()
 }
 

@@ -42,6 +42,11 @@ impl Cache {
         let folder = OwnFolder::open(folder)?;
         let mut host = DefaultHasher::new();
         env!("CARGO_PKG_VERSION").hash(&mut host);
+        if cfg!(debug_assertions) {
+            // During development the code changes, and the version does not.
+            let program = std::env::current_exe().and_then(std::fs::metadata);
+            program.and_then(|about| Ok((about.len(), about.modified()?))).ok().hash(&mut host);
+        }
         engine.precompile_compatibility_hash().hash(&mut host);
         Ok(Cache { folder, most_bytes, host: host.finish() })
     }

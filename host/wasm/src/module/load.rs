@@ -20,7 +20,7 @@ use wasmtime::component::{Component, Linker};
 use crate::abi::Layout;
 use crate::abi::v0_1::{Added, RouterPre};
 use crate::call::{Callee, InstancePool, Instances, PoolBudget, PooledInstance, Program, Ticker};
-use crate::engine::{EngineError, engine};
+use crate::engine::{DebugInfo, EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
 use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
 use crate::module::cache::{Cache, CachedArtefact, Key};
@@ -91,7 +91,15 @@ impl Loader {
     /// A loader with an engine of its own, for modules of which `threads` instances may decide at the same time. In
     /// addition, `kept` instances may be kept to decide again.
     pub fn new(threads: usize, kept: usize) -> Result<Loader, EngineError> {
-        let engine = engine(threads, kept)?;
+        Loader::of_engine(engine(threads, kept, DebugInfo::Ignore)?)
+    }
+
+    /// The same for the author's own modules: where they fail, their debug information is read.
+    pub fn reading_debug_info(threads: usize, kept: usize) -> Result<Loader, EngineError> {
+        Loader::of_engine(engine(threads, kept, DebugInfo::Read)?)
+    }
+
+    fn of_engine(engine: FixedMemoryEngine) -> Result<Loader, EngineError> {
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());

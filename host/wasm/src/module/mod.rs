@@ -21,7 +21,7 @@ mod world;
 pub use artefact::{Rewinding, Warmth};
 pub use child::serve_build;
 pub use digest::Digest;
-pub use embed::componentize;
+pub use embed::{Symbols, componentize};
 pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};

@@ -13,7 +13,7 @@ use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 
 use crate::call::{CallError, InstanceOrigin, decide};
-use crate::module::{Loader, Module, componentize};
+use crate::module::{Loader, Module, Symbols, componentize};
 use crate::state::Call;
 
 const THREADS: u64 = 8;
@@ -81,7 +81,7 @@ fn router(number: u64) -> Vec<u8> {
         bytes = pages * 65_536,
         room = (pages - 1) * 65_536 - 64,
     );
-    componentize(&wat::parse_str(text).unwrap(), None).unwrap()
+    componentize(&wat::parse_str(text).unwrap(), None, Symbols::Drop).unwrap()
 }
 
 /// The status with which each of the modules answers a request with this canary.
@@ -132,7 +132,7 @@ fn run(decisions: u64, keep_instances: impl Fn(Module) -> Module + Sync) -> Coun
         let (answer, report) = decide(module.callee(), call);
         match answer {
             Ok(Decision::Respond(response)) => assert_eq!(response.status, status(&canary), "another one's answer"),
-            Err(CallError::Trap(message)) if message.contains("unreachable") => count(&counts.found),
+            Err(CallError::Trap { cause, .. }) if cause.contains("unreachable") => count(&counts.found),
             other => panic!("{canary}: {other:?}"),
         }
         if report.instance == InstanceOrigin::Rewound {

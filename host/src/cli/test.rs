@@ -1,0 +1,164 @@
+//! `pointsman test`: runs the tests next to the modules of a project, and its native tests before.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use pointsman_rules::config;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use crate::cli::Outcome;
+use crate::cli::build::{in_path, language_of};
+use crate::cli::new::native_tests;
+use crate::cli::offline::{OfflineTenant, TenantSetup};
+use crate::release::{TestResult, Tests, run_each};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pointsman test                                       the native tests, and router.tests.json
+  pointsman test --no-native --filter canary           tests whose names contain `canary`
+  pointsman test --module router.wasm --junit out.xml  a module without a configuration, for a CI server";
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Test the modules of this configuration [default: pointsman.toml]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "module")]
+    config: Option<PathBuf>,
+    /// Test this module, with default limits and every grant
+    #[arg(short, long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// The configuration of `--module`, as JSON
+    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
+    module_config: String,
+    /// Run only tests whose names contain this text
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Do not run the project's native tests
+    #[arg(long)]
+    no_native: bool,
+    /// Write the results to this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// The results of all test files.
+struct Results {
+    report: quick_junit::Report,
+    passed: usize,
+    failed: usize,
+}
+
+pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("pointsman.toml"));
+    let native_passed = match arguments.module {
+        None if !arguments.no_native => run_native_tests(file.parent().unwrap_or(Path::new("")))?,
+        _ => true,
+    };
+    let setups = match setups(arguments, &file)? {
+        Ok(setups) => setups,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return Ok(Outcome::Refused);
+        }
+    };
+    let mut results = Results { report: quick_junit::Report::new("pointsman test"), passed: 0, failed: 0 };
+    for setup in setups {
+        match setup.load()? {
+            Ok(tenant) => {
+                if let Err(problem) = results.add(&tenant, &arguments.filter)? {
+                    eprintln!("{problem}");
+                    return Ok(Outcome::Refused);
+                }
+            }
+            Err(problem) => {
+                eprintln!("{problem}");
+                return Ok(Outcome::Refused);
+            }
+        }
+    }
+    if let Some(path) = &arguments.junit {
+        let text = results.report.to_string().context("JUnit XML")?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("{} passed, {} failed", results.passed, results.failed);
+    Ok(if results.failed == 0 && native_passed { Outcome::Success } else { Outcome::Refused })
+}
+
+/// The tenants to test. The inner error is for the user.
+fn setups(arguments: &Arguments, file: &Path) -> anyhow::Result<Result<Vec<TenantSetup>, String>> {
+    if let Some(module) = &arguments.module {
+        return Ok(Ok(vec![TenantSetup::of_module("test", module, &arguments.module_config)?]));
+    }
+    Ok(match config::load(file) {
+        Ok(config) => config.tenants.iter().map(|tenant| TenantSetup::of_config(&config, tenant)).collect(),
+        Err(errors) => Err(errors.to_string()),
+    })
+}
+
+impl Results {
+    /// Runs the tests of a tenant. The inner error is for the user: tests cannot be run.
+    fn add(&mut self, offline: &OfflineTenant, filter: &str) -> anyhow::Result<Result<(), String>> {
+        let tenant = match offline.tenant()? {
+            Ok(tenant) => tenant,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        for module in &offline.config().modules {
+            let tests = match Tests::beside(&module.path) {
+                Ok(Some(tests)) => tests,
+                Ok(None) => continue,
+                Err(error) => return Ok(Err(pointsman_rules::text::chain(&error))),
+            };
+            let name = format!("{} ({})", tests.path().display(), offline.config().name);
+            println!("{name}");
+            let mut suite = TestSuite::new(name);
+            let chosen = |name: &str| name.contains(filter);
+            let done =
+                run_each(&tests, &tenant, &offline.modules, chosen, |result| self.add_result(&mut suite, &result));
+            self.report.add_test_suite(suite);
+            if let Err(error) = done {
+                return Ok(Err(pointsman_rules::text::chain(&error)));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn add_result(&mut self, suite: &mut TestSuite, result: &TestResult) {
+        let status = match result.problems.is_empty() {
+            true => {
+                self.passed = self.passed.saturating_add(1);
+                println!("  ok      {}", result.name);
+                TestCaseStatus::success()
+            }
+            false => {
+                self.failed = self.failed.saturating_add(1);
+                println!("  FAILED  {}", result.name);
+                result.problems.iter().for_each(|problem| println!("          {problem}"));
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(result.problems.join("\n"));
+                status
+            }
+        };
+        let mut case = TestCase::new(result.name.clone(), status);
+        case.set_time(result.elapsed);
+        suite.add_test_case(case);
+    }
+}
+
+/// Runs the native tests of the project in this folder, if it is one and has its toolchain. Returns whether none failed.
+fn run_native_tests(folder: &Path) -> anyhow::Result<bool> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(language) = language_of(folder) else { return Ok(true) };
+    let command = native_tests(language);
+    let program = command.split(' ').next().unwrap_or_default();
+    if in_path(program).is_none() {
+        println!("native tests: skipped, since `{program}` is not in PATH (`{command}`)");
+        return Ok(true);
+    }
+    println!("native tests: {command}");
+    let status = Command::new("sh").args(["-c", command]).current_dir(folder).status();
+    let status = status.with_context(|| format!("cannot run `{command}`"))?;
+    if !status.success() {
+        println!("native tests: FAILED (`{command}`, {status})");
+    }
+    Ok(status.success())
+}

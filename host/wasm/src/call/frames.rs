@@ -1,0 +1,228 @@
+//! The guest's frames at the moment of a failure: those of the author's code, innermost first.
+//!
+//! Functions have names if the module kept them, and files and lines if it has debug information and the engine reads
+//! that (`pointsman build --debug`, and the commands that work offline).
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use wasmtime::WasmBacktrace;
+
+/// Frames that are kept.
+const MOST: usize = 10;
+
+/// Longest name that is demangled, and longest result, in bytes. Names come from the module, and a short mangled name
+/// may stand for a very long one.
+const LONGEST_NAME: usize = 512;
+
+/// The frames of a failed call. Empty if the module has no names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Frames(Vec<Frame>);
+
+/// A function of the module, and the place in it if that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Frame {
+    function: String,
+    /// `file:line`
+    place: Option<String>,
+}
+
+impl Frames {
+    /// The frames of an error that Wasmtime reports. Where all of them are the runtime's, these.
+    pub fn of(error: &wasmtime::Error) -> Frames {
+        let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Frames::default() };
+        let all = trace.frames().iter().flat_map(|frame| {
+            let symbols = frame.symbols().iter();
+            let mut inlined: Vec<Frame> =
+                symbols.filter_map(|symbol| Frame::new(symbol.name()?, symbol.file(), symbol.line())).collect();
+            if inlined.is_empty() {
+                inlined.extend(frame.func_name().and_then(|name| Frame::new(name, None, None)));
+            }
+            inlined
+        });
+        let (authors, runtimes): (Vec<_>, Vec<_>) = all.partition(|frame| !frame.is_of_runtime());
+        let mut frames = if authors.is_empty() { runtimes } else { authors };
+        frames.truncate(MOST);
+        Frames(frames)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Frames {
+    /// As an addition to a sentence: `, in f (src/lib.rs:3) < g (src/lib.rs:9)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, Frame { function, place }) in self.0.iter().enumerate() {
+            f.write_str(if number == 0 { ", in " } else { " < " })?;
+            match place {
+                Some(place) => write!(f, "{function} ({place})")?,
+                None => f.write_str(function)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Frame {
+    fn new(name: &str, file: Option<&str>, line: Option<u32>) -> Option<Frame> {
+        let place = file.map(|file| match line {
+            Some(line) => format!("{}:{line}", shown(file)),
+            None => shown(file),
+        });
+        let function = demangled(name);
+        (!function.is_empty()).then_some(Frame { function, place })
+    }
+
+    /// Whether the function belongs to a language's runtime, to its library, or to an SDK.
+    fn is_of_runtime(&self) -> bool {
+        /// Names begin so: Rust; C, C++; Zig; Go; AssemblyScript; the SDKs; encoders.
+        const FUNCTIONS: &[&str] = &[
+            "core::",
+            "std::",
+            "alloc::",
+            "<core::",
+            "<std::",
+            "<alloc::",
+            "rust_",
+            "__rust",
+            "__rdl",
+            "__rg",
+            "dlmalloc",
+            "abort",
+            "__assert",
+            "__wasi",
+            "__wasm",
+            "_start",
+            "_initialize",
+            "__cxa",
+            "operator ",
+            "builtin.",
+            "std.",
+            "debug.",
+            "runtime.",
+            "internal/",
+            "_rt0",
+            "go:",
+            "~lib/",
+            "pointsman_guest::",
+            "<pointsman_guest::",
+            "pointsman.",
+            "pointsman::",
+            "pointsman/",
+            "cabi_",
+            "exports_",
+            "select-peer",
+            "pointsman:",
+            "indirect-",
+            "adapt-",
+        ];
+        /// Parts of the paths of files.
+        const FILES: &[&str] = &["/rustc/", "/rustlib/", "/.cargo/registry/", "/ziglang/lib/", "/zig/lib/", "/go/src/"];
+        let is_runtimes =
+            |place: &String| place.starts_with("pointsman/") || FILES.iter().any(|part| place.contains(part));
+        FUNCTIONS.iter().any(|start| self.function.starts_with(start)) || self.place.as_ref().is_some_and(is_runtimes)
+    }
+}
+
+/// A file of the build machine, relative to the current folder if it is below that.
+fn shown(file: &str) -> String {
+    let current = std::env::current_dir().ok();
+    let relative = current.as_ref().and_then(|folder| Path::new(file).strip_prefix(folder).ok());
+    Bounded::of(relative.map_or(file.to_owned(), |path| path.display().to_string()))
+}
+
+/// The name as an author writes it, on one line.
+fn demangled(name: &str) -> String {
+    if name.len() <= LONGEST_NAME {
+        if let Ok(rust) = rustc_demangle::try_demangle(name) {
+            // Without the hash of the crate.
+            return Bounded::of(format_args!("{rust:#}"));
+        }
+        if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
+            let mut text = Bounded::default();
+            let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
+            let _ = cpp.structured_demangle(&mut CppName(&mut text), &options);
+            return text.0;
+        }
+    }
+    Bounded::of(name)
+}
+
+/// A text without control characters that ends at [`LONGEST_NAME`]: beyond that, writing fails, which ends demangling.
+#[derive(Default)]
+struct Bounded(String);
+
+impl Bounded {
+    fn of(text: impl fmt::Display) -> String {
+        let mut bounded = Bounded::default();
+        // It fails where the text is cut.
+        let _ = write!(bounded, "{text}");
+        bounded.0
+    }
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            if self.0.len() >= LONGEST_NAME {
+                return Err(fmt::Error);
+            }
+            self.0.push(if letter.is_control() { ' ' } else { letter });
+        }
+        Ok(())
+    }
+}
+
+struct CppName<'a>(&'a mut Bounded);
+
+impl cpp_demangle::DemangleWrite for CppName<'_> {
+    fn write_string(&mut self, text: &str) -> fmt::Result {
+        self.0.write_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_demangled() {
+        for (name, expected) in [
+            ("_ZN4shop5route17h0123456789abcdefE", "shop::route"),
+            ("_RNvCs1234_4shop5route", "shop::route"),
+            ("_ZN5table6lookupEi", "table::lookup"),
+            ("main.lookup", "main.lookup"),
+            ("a\nb", "a b"),
+        ] {
+            assert_eq!(demangled(name), expected, "{name}");
+        }
+        assert_eq!(demangled(&"x".repeat(10_000)).len(), LONGEST_NAME);
+    }
+
+    #[test]
+    fn frames_of_the_author_are_told_from_the_runtimes() {
+        let is_runtimes = |name: &str, file: Option<&str>| Frame::new(name, file, Some(1)).unwrap().is_of_runtime();
+        for (name, file) in [
+            ("core::panicking::panic_fmt", None),
+            ("runtime.panicIndex", None),
+            ("~lib/array/Array<i32>#__get", None),
+            ("lookup", Some("/rustc/0123/library/core/src/option.rs")),
+            ("pm_lookup", Some("pointsman/module.c")),
+        ] {
+            assert!(is_runtimes(name, file), "{name}");
+        }
+        for (name, file) in [("shop::route", Some("src/lib.rs")), ("main.route", None), ("router/route", None)] {
+            assert!(!is_runtimes(name, file), "{name}");
+        }
+    }
+
+    #[test]
+    fn text_continues_a_sentence() {
+        let frame = |name: &str, line| Frame::new(name, Some("src/lib.rs"), line).unwrap();
+        let frames = Frames(vec![frame("f", Some(3)), frame("g", None)]);
+        assert_eq!(frames.to_string(), ", in f (src/lib.rs:3) < g (src/lib.rs)");
+        assert_eq!(Frames::default().to_string(), "");
+    }
+}
