@@ -62,8 +62,8 @@ fn make(folder: &Path, name: &str, language: Language) -> std::io::Result<()> {
 fn next_steps(folder: &Path, language: Language) -> String {
     let (folder, language) = (folder.display(), language.name());
     format!(
-        "A {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build              # makes router.wasm; \
-         with --get-tools it gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
+        "A {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build --get-tools  # makes router.wasm; \
+         gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
          router.tests.json\n  pointsman dev --config pointsman.toml\n\nREADME.md tells more."
     )
 }
@@ -118,8 +118,13 @@ fn sources(language: Language) -> (&'static str, Option<&'static str>) {
 
 fn readme(name: &str, language: Language) -> String {
     let (router, native_tests) = sources(language);
-    let language = language.name();
     let native = native_tests.map(|command| format!("{command:<39}# the router alone, natively\n")).unwrap_or_default();
+    // The page that TypeScript shares with JavaScript is not its only one.
+    let pages = match language {
+        Language::Ts => "README.md and TypeScript.md show",
+        _ => "README.md shows",
+    };
+    let language = language.name();
     format!(
         "# {name}
 
@@ -129,18 +134,18 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | file | what it is |
 |---|---|
 | `{router}` | the router |
-| `pointsman/` | the SDK; its README.md shows what a router can do |
+| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` is the contract |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
-{native}pointsman build                        # makes router.wasm; --get-tools gets what is missing
-pointsman check                        # loads it, and runs router.tests.json
+pointsman build --get-tools            # makes router.wasm; gets what is missing of the toolchain
+{native}pointsman check                        # loads it, and runs router.tests.json
 pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
 pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
 ```
 
-Upstreams to try it with, and a request:
+In another terminal, upstreams to try it with, and a request:
 
 ```sh
 python3 -m http.server 9101 & python3 -m http.server 9102 &
