@@ -22,8 +22,9 @@ export function decision(answer) {
 export function reason(thrown) {
   if (!(thrown instanceof Error)) return String(thrown).toWellFormed();
   // An engine's own error is a mistake in the module, and its kind helps to find it.
-  const kind = thrown.constructor === Error || thrown.code !== undefined ? '' : `${thrown.name}: `;
+  const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
+  const kind = thrown.constructor === Error || thrown.code !== undefined ? '' : `${name}: `;
   const cause = thrown.cause === undefined ? '' : `: ${reason(thrown.cause)}`;
-  const passed = places(thrown.stack).join(', ');
+  const passed = places(thrown).join(', ');
   return `${kind}${thrown.message}${passed && ` (${passed})`}${cause}`.toWellFormed();
 }

@@ -10,16 +10,27 @@ export function setPositions(json) {
   table = json;
 }
 
-/** The author's lines in a stack, the innermost first: `table.js:4`. */
-export function places(stack) {
+/** The author's lines that an error passed, the innermost first: `table.js:4`. */
+export function places(error) {
   const found = [];
-  for (const line of String(stack).split('\n')) {
+  let isMade = false;
+  for (const line of String(error.stack).split('\n')) {
     // QuickJS writes `at name (bundle:1:2)`, StarlingMonkey `name@bundle:1:2`.
-    const [, row, column] = /:(\d+):(\d+)\)?$/.exec(line) ?? [];
-    const place = row && placeOf(Number(row), Number(column));
+    const [, name, row, column] = /^(?: *at )?(.*?)(?: \(|@).*:(\d+):(\d+)\)?$/.exec(line) ?? [];
+    // The constructor of a class of errors is where the error was made, not where it was thrown.
+    isMade ||= row !== undefined && !constructs(error, name);
+    const place = isMade && row && placeOf(Number(row), Number(column));
     if (place && place !== found.at(-1)) found.push(place);
   }
   return found.length > MOST ? [...found.slice(0, MOST), '...'] : found;
+}
+
+/** Whether a function of this name is the constructor of an error's class, or of one above. */
+function constructs(error, name) {
+  for (let kind = Object.getPrototypeOf(error); kind !== null; kind = Object.getPrototypeOf(kind)) {
+    if (kind.constructor?.name === name) return true;
+  }
+  return false;
 }
 
 /** The author's line at a row and a column of the bundle, which begin with 1. Undefined for code of others. */

@@ -22,17 +22,18 @@ test('a source map becomes a table of the author\'s lines', () => {
 test('the places of a stack are the author\'s, in each engine\'s form', () => {
   setPositions(JSON.stringify(TABLE));
   const stack = ['of (b.js:1:7)', 'find (b.js:4:11)', 'selectPeer2 (b.js:3:3)', 'telling (b.js:9:3)'];
-  assert.deepEqual(places(stack.map((line) => `    at ${line}\n`).join('')), ['lib/table.ts:3', 'router.js:6']);
-  assert.deepEqual(places('find@bundle.js:4:10\nselectPeer2@bundle.js:2:3\n'), ['lib/table.ts:2', 'router.js:5']);
-  assert.deepEqual(places('    at call (native)\n    at <anonymous> (bundle.js)'), []);
-  assert.deepEqual(places(undefined), []);
+  const quickJs = stack.map((line) => `    at ${line}\n`).join('');
+  assert.deepEqual(places({ stack: quickJs }), ['lib/table.ts:3', 'router.js:6']);
+  assert.deepEqual(places({ stack: 'find@b.js:4:10\nselectPeer2@b.js:2:3\n' }), ['lib/table.ts:2', 'router.js:5']);
+  assert.deepEqual(places({ stack: '    at call (native)\n    at <anonymous> (b.js)' }), []);
+  assert.deepEqual(places({}), []);
 });
 
 test('a recursion is named once, and a long stack is cut', () => {
   setPositions(JSON.stringify({ files: ['router.js'], entries: [1, 0, 0, 1] }));
-  assert.deepEqual(places('    at f (b:3:1)\n'.repeat(5)), ['router.js:3']);
+  assert.deepEqual(places({ stack: '    at f (b:3:1)\n'.repeat(5) }), ['router.js:3']);
   const lines = Array.from({ length: 20 }, (_, index) => `f@b:${index + 1}:1`);
-  assert.deepEqual(places(lines.join('\n')).slice(8), ['router.js:9', 'router.js:10', '...']);
+  assert.deepEqual(places({ stack: lines.join('\n') }).slice(8), ['router.js:9', 'router.js:10', '...']);
 });
 
 test('the log shows an exception with its places, and so its cause', () => {
@@ -43,4 +44,13 @@ test('the log shows an exception with its places, and so its cause', () => {
     reason(thrown(new Error('no shop', { cause }), 'selectPeer@b:2:1')),
     'no shop (router.js:5): TypeError: no table (lib/table.ts:2)',
   );
+});
+
+test('the constructor of a class of errors is no place', () => {
+  setPositions(JSON.stringify(TABLE));
+  class NotFound extends Error {}
+  class NoShop extends NotFound {}
+  const error = new NoShop('no shop');
+  error.stack = '    at NotFound (b:2:1)\n    at NoShop (b:3:1)\n    at find (b:4:1)\n    at NoShop (b:2:1)\n';
+  assert.equal(reason(error), 'NoShop: no shop (lib/table.ts:2, router.js:5)');
 });
