@@ -21,6 +21,7 @@ import { bundle } from './build/bundle.mjs';
 import { componentize } from './build/componentize.mjs';
 import { toolsFolder } from './build/tools.mjs';
 import { check } from './build/typescript.mjs';
+import { placeOf, setPositions } from './src/positions.js';
 
 const sdk = path.dirname(fileURLToPath(import.meta.url));
 
@@ -36,14 +37,29 @@ async function main() {
     },
   });
   const [entry, ...more] = positionals;
-  if (entry === undefined || more.length > 0 || options.output === undefined || options.wit === undefined) {
+  if (entry === undefined || more.length > 0 || options.output === undefined) {
     throw new Error('usage: build.mjs ROUTER -o FILE [--wit DIR] [--tools DIR] [--engine NAME] [--no-check]');
   }
+  if (options.wit === undefined) throw new Error(`there is no ${path.join(sdk, 'wit')}: see --wit`);
   const tools = [path.dirname(path.resolve(entry)), path.resolve(options.tools)];
   if (entry.endsWith('.ts') && !options['no-check']) await check(entry, tools);
-  const { source, configures } = await bundle(entry, sdk, tools, options.engine);
+  const { source, configures, positions } = await bundle(entry, sdk, tools, options.engine);
   const world = configures ? 'configured-router' : 'router';
-  await writeFile(options.output, await componentize(source, { wit: options.wit, world, engine: options.engine, tools }));
+  let component;
+  try {
+    component = await componentize(source, { wit: options.wit, world, engine: options.engine, tools });
+  } catch (error) {
+    setPositions(JSON.stringify(positions));
+    throw new Error(located(error.message), { cause: error });
+  }
+  await writeFile(options.output, component);
+}
+
+/** The text of an exception of the router's top level, with the author's lines in place of the bundle's. */
+function located(text) {
+  return text.replace(/\b(?:componentize-qjs:user|source)\.js:(\d+):(\d+)/g, (place, row, column) => (
+    placeOf(Number(row), Number(column)) ?? place
+  ));
 }
 
 main().catch((error) => {

@@ -61,5 +61,8 @@ export type SelectPeer = (request: Request) => Answer;
 /**
  * The type of the export `configure`. It is given the module's configuration: the operator's table as an object, or
  * what {@link config.value | config.value('')} gives.
+ *
+ * `Configure<{ sites: Record<string, string> }>` is for a table of that shape. Nobody checks it: a wrong value of the
+ * operator's surfaces where it is used.
  */
-export type Configure = (config: Record<string, unknown>) => void;
+export type Configure<Config = Record<string, unknown>> = (config: Config) => void;

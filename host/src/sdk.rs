@@ -1,11 +1,12 @@
 //! The SDKs, embedded in the program so that it can create and build a project on its own. `pointsman-wasm` has the WIT
-//! package.
+//! package, which each project gets a copy of.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
+use pointsman_wasm::abi::v0_1::WIT;
 
 /// A path relative to the repository, and the file's bytes; `build.rs` lists them.
 type File = (&'static str, &'static [u8]);
@@ -65,7 +66,14 @@ impl Language {
     }
 }
 
-/// Writes the SDK into a folder.
+/// Pages and folders of the repository, relative to the SDK's folder there, and the same in a project's SDK.
+const MOVED: [(&str, &str); 4] =
+    [("../../wit/0.1", "wit"), ("../js", "README.md"), ("../js/README.md", "README.md"), ("../ts", TYPESCRIPT_PAGE)];
+
+/// TypeScript's own page, beside the one that it shares with JavaScript.
+const TYPESCRIPT_PAGE: &str = "TypeScript.md";
+
+/// Writes the SDK, with the contract, into a folder.
 pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     let sdk = match language {
         Language::Ts => Language::Js.short(),
@@ -78,7 +86,46 @@ pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
         write(&folder.join(path), bytes)?;
     }
+    for (name, text) in WIT {
+        write(&folder.join("wit").join(name), text.as_bytes())?;
+    }
+    if language == Language::Ts {
+        for (_, bytes) in FILES.iter().filter(|(path, _)| *path == "guest-sdk/ts/README.md") {
+            write(&folder.join(TYPESCRIPT_PAGE), bytes)?;
+        }
+    }
+    for name in ["README.md", TYPESCRIPT_PAGE].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+        fs::write(name, page_in_project(&fs::read_to_string(name)?, folder))?;
+    }
     Ok(())
+}
+
+/// A page with the links that lead somewhere in a project's SDK; each other link to a file becomes the path that it has
+/// in the repository.
+fn page_in_project(page: &str, folder: &Path) -> String {
+    let mut out = String::new();
+    let mut rest = page;
+    while let Some((before, (target, after))) =
+        rest.split_once("](").and_then(|(before, after)| Some((before, after.split_once(')')?)))
+    {
+        let (before, label) = before.rsplit_once('[').unwrap_or((before, ""));
+        let (path, fragment) = target.find('#').map_or((target, ""), |at| target.split_at(at));
+        let here = MOVED.iter().find(|(old, _)| *old == path).map_or(path, |(_, new)| *new);
+        out += before;
+        out += &match here.is_empty() || here.contains("://") || folder.join(here).exists() {
+            true => format!("[{label}]({here}{fragment})"),
+            false => format!("{label} (`{}` in Pointsman's repository)", in_repository(path)),
+        };
+        rest = after;
+    }
+    out + rest
+}
+
+fn in_repository(path: &str) -> String {
+    match path.strip_prefix("../") {
+        Some(above) => above.strip_prefix("../").map_or_else(|| format!("guest-sdk/{above}"), str::to_owned),
+        None => path.to_owned(),
+    }
 }
 
 /// Writes the language's template files for a new project.

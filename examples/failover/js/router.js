@@ -16,7 +16,7 @@ export function selectPeer(request) {
 function to(upstream) {
   // The next upstream is at hand, so this one need not be waited for.
   const peer = Peer.http(upstream, { timeouts: { connectMs: 500 } });
-  return Route.to(peer, { retryOn: [502, 503] });
+  return Route.to(peer, { onStatus: [502, 503] });
 }
 
 function sorry() {

@@ -9,7 +9,7 @@ import { selectPeer } from './router.js';
 testing.config({ upstreams: ['127.0.0.1:9101', '127.0.0.1:9102'] });
 
 const decide = (...attempts) => selectPeer(testing.get('/', { attempts }));
-const to = (upstream) => Route.to(Peer.http(upstream, { timeouts: { connectMs: 500 } }), { retryOn: [502, 503] });
+const to = (upstream) => Route.to(Peer.http(upstream, { timeouts: { connectMs: 500 } }), { onStatus: [502, 503] });
 
 test('the first upstream is preferred', () => {
   assert.deepEqual(decide(), to('127.0.0.1:9101'));

@@ -1,17 +1,30 @@
 // The router and the SDK, as one ES module whose only imports are the host's.
 
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 
 import { isQuickJs } from './componentize.mjs';
+import { positions } from './positions.mjs';
 import { load } from './tools.mjs';
 
-/** `configures`: whether the router exports `configure`. */
-export async function bundle(entry, sdk, tools, engine) {
+/** Stands in the bundle for the text that is only known when the bundle is made. */
+const POSITIONS = 'pointsman/src/positions.js: setPositions';
+
+/**
+ * `configures`: whether the router exports `configure`. `positions`: see positions.mjs; the bundle has them too.
+ */
+export async function bundle(router, sdk, tools, engine) {
+  // esbuild names files by their real paths.
+  const [entry, ownFolder] = [realpathSync(router), realpathSync(sdk)];
+  const folder = path.dirname(entry);
   const { default: esbuild } = await load('esbuild', 'lib/main.js', tools);
   const options = {
     bundle: true,
     write: false,
     metafile: true,
+    outfile: path.join(folder, 'router.bundle.js'),
+    sourcemap: 'external',
+    sourcesContent: false,
     format: 'esm',
     target: 'es2023',
     charset: 'utf8',
@@ -22,20 +35,24 @@ export async function bundle(entry, sdk, tools, engine) {
     logLevel: 'silent',
   };
   const { metafile } = await run(esbuild, { ...options, entryPoints: [entry] });
-  const [{ exports }] = Object.values(metafile.outputs);
-  if (!exports.includes('selectPeer')) throw new Error(`${entry} exports no \`selectPeer\``);
+  const { exports } = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
+  if (!exports.includes('selectPeer')) throw new Error(`${router} exports no \`selectPeer\``);
   const configures = exports.includes('configure');
-  const file = JSON.stringify(path.resolve(entry));
   const lines = [
     `import ${JSON.stringify(path.join(sdk, 'build/globals.js'))};`,
     `import * as exported from ${JSON.stringify(path.join(sdk, 'src/exported.js'))};`,
-    `import * as router from ${file};`,
+    `import { setPositions } from ${JSON.stringify(path.join(sdk, 'src/positions.js'))};`,
+    `import * as router from ${JSON.stringify(entry)};`,
+    `setPositions(${JSON.stringify(POSITIONS)});`,
     'export const selectPeer = exported.selectPeer(router.selectPeer);',
   ];
   if (configures) lines.push('export const configure = exported.configure(router.configure);');
-  const stdin = { contents: lines.join('\n'), resolveDir: path.dirname(path.resolve(entry)) };
-  const { outputFiles: [{ text: source }] } = await run(esbuild, { ...options, stdin });
-  return { source, configures };
+  const { outputFiles } = await run(esbuild, { ...options, stdin: { contents: lines.join('\n'), resolveDir: folder } });
+  const [map, code] = ['.map', '.js'].map((end) => outputFiles.find((file) => file.path.endsWith(end)).text);
+  const found = positions(JSON.parse(map), folder, ownFolder);
+  // In one line, and after all of the router: nothing that was located moves.
+  const source = code.replace(JSON.stringify(POSITIONS), () => JSON.stringify(JSON.stringify(found)));
+  return { source, configures, positions: found };
 }
 
 /** `pointsman` is this SDK, whether or not the router's folder has it in its node_modules: one copy, not two. */

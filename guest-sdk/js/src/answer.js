@@ -1,6 +1,7 @@
 // From what a router returns to the WIT's decision, checked.
 
 import { Peer } from './peer.js';
+import { places } from './positions.js';
 import { response, route } from './records.js';
 import { Response } from './response.js';
 import { Route } from './route.js';
@@ -17,11 +18,13 @@ export function decision(answer) {
   throw new TypeError(`\`selectPeer\` returned ${what}: return a Peer, a Route, a Response or pass`);
 }
 
-/** The text of whatever was thrown: to the operator's log. */
+/** The text of whatever was thrown, and the author's lines that it passed: to the operator's log. */
 export function reason(thrown) {
   if (!(thrown instanceof Error)) return String(thrown).toWellFormed();
   // An engine's own error is a mistake in the module, and its kind helps to find it.
-  const kind = thrown.constructor === Error || thrown.code !== undefined ? '' : `${thrown.name}: `;
+  const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
+  const kind = thrown.constructor === Error || thrown.code !== undefined ? '' : `${name}: `;
   const cause = thrown.cause === undefined ? '' : `: ${reason(thrown.cause)}`;
-  return `${kind}${thrown.message}${cause}`.toWellFormed();
+  const passed = places(thrown).join(', ');
+  return `${kind}${thrown.message}${passed && ` (${passed})`}${cause}`.toWellFormed();
 }

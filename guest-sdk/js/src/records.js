@@ -64,7 +64,7 @@ const routeFields = record({
   setHeaders: headers,
   addHeaders: headers,
   attempts: optional(u32),
-  retryOn: listOf(u16),
+  onStatus: listOf(u16),
   note: optional(text),
 });
 
@@ -74,7 +74,7 @@ export function route(value) {
   const checked = named('route', routeFields, value);
   const { peer, authority, pathAndQuery, removeHeaders, setHeaders, addHeaders, ...rest } = checked;
   const rewrite = { authority, pathAndQuery, removeHeaders, setHeaders, addHeaders };
-  return { peer, rewrite, retry: { attempts: rest.attempts, onStatus: rest.retryOn }, note: rest.note };
+  return { peer, rewrite, retry: { attempts: rest.attempts, onStatus: rest.onStatus }, note: rest.note };
 }
 
 export function response(value) {

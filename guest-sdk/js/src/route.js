@@ -1,7 +1,7 @@
 import { pairs } from './headers.js';
 
 export class Route {
-  constructor(peer, { removeHeaders = [], setHeaders, addHeaders, retryOn = [], ...options } = {}) {
+  constructor(peer, { removeHeaders = [], setHeaders, addHeaders, onStatus = [], ...options } = {}) {
     this.peer = peer;
     this.authority = undefined;
     this.pathAndQuery = undefined;
@@ -9,7 +9,7 @@ export class Route {
     this.setHeaders = pairs(setHeaders);
     this.addHeaders = pairs(addHeaders);
     this.attempts = undefined;
-    this.retryOn = [...retryOn];
+    this.onStatus = [...onStatus];
     this.note = undefined;
     Object.assign(this, options);
   }

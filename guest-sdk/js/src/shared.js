@@ -4,8 +4,8 @@ import { bytes, named, optional, record, s64, text, u32 } from './check.js';
 import { decode } from './utf8.js';
 
 export class SharedError extends Error {
-  constructor(code, key) {
-    super(`shared: \`${key}\`: ${code}`);
+  constructor(code) {
+    super(`shared: ${code}`);
     this.name = 'SharedError';
     this.code = code;
   }
@@ -13,7 +13,7 @@ export class SharedError extends Error {
 
 export function add(key, amount, options) {
   const call = [named('key', text, key), named('amount', s64, amount), ttl(options)];
-  return tried(key, () => shared.add(...call));
+  return tried(() => shared.add(...call));
 }
 
 export function counter(key) {
@@ -31,13 +31,13 @@ export function getText(key) {
 
 export function set(key, value, options) {
   const call = [named('key', text, key), named('value', bytes, value), ttl(options)];
-  tried(key, () => shared.set(...call));
+  tried(() => shared.set(...call));
 }
 
 export function compareAndSet(key, expected, value, options) {
   const before = expected === undefined ? undefined : named('expected', bytes, expected);
   const call = [named('key', text, key), before, named('value', bytes, value), ttl(options)];
-  return tried(key, () => shared.compareAndSet(...call));
+  return tried(() => shared.compareAndSet(...call));
 }
 
 function remove(key) {
@@ -51,11 +51,11 @@ function ttl(options = {}) {
   return named('options', ttlOptions, options).ttlMs;
 }
 
-function tried(key, call) {
+function tried(call) {
   try {
     return call();
   } catch (error) {
     // The name that the WIT has for it, as each engine throws it.
-    throw new SharedError(error?.payload ?? error?.message ?? error, key);
+    throw new SharedError(error?.payload ?? error?.message ?? error);
   }
 }

@@ -86,7 +86,7 @@ test('every change to the request sets its field', () => {
     setHeaders: { 'x-shop': 'north' },
     addHeaders: [['via', Uint8Array.of(0xff)], ['via', 'é']],
     attempts: 2,
-    retryOn: [502, 503],
+    onStatus: [502, 503],
     note: 'v2',
   }));
   assert.deepEqual(val.rewrite, {

@@ -258,7 +258,7 @@ export interface SocketOptions {
  * Route.to(Peer.http('127.0.0.1:9101'), {
  *   pathAndQuery: '/v2/cart?x=1',
  *   setHeaders: { 'x-shop': 'north' },
- *   retryOn: [502, 503],
+ *   onStatus: [502, 503],
  *   note: 'v2',
  * });
  * ```
@@ -283,7 +283,7 @@ export declare class Route {
   /** Attempts for this request at most, this one and all before it included. 1: no retry. */
   attempts?: number | undefined;
   /** Statuses of the upstream (500 to 599) that count as a failed attempt. */
-  retryOn: number[];
+  onStatus: number[];
   /** A remark for the access log, such as the name of the rule that matched. At most 256 bytes. */
   note?: string | undefined;
 }
@@ -293,7 +293,7 @@ export interface RouteOptions extends Partial<Pick<Route, 'authority' | 'pathAnd
   removeHeaders?: Iterable<string> | undefined;
   setHeaders?: Headers | undefined;
   addHeaders?: Headers | undefined;
-  retryOn?: Iterable<number> | undefined;
+  onStatus?: Iterable<number> | undefined;
 }
 
 /** A response from the module itself. */

@@ -110,7 +110,6 @@ _CONNECT = Connect()
 _RESPOND = Respond()
 _PASS = Pass()
 _NOTHING = super(_Nothing, _Nothing())
-_PACKAGE = __file__.rpartition("/")[0]
 
 
 def to_host(answer: Answer) -> Connect | Respond | Pass:
@@ -328,18 +327,3 @@ def _wrong(record: str, field: str, value: Any, expected: str) -> Error:
 def _shown(value: object) -> str:
     shown = ascii(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
-
-
-def error_text(error: BaseException) -> str:
-    """What the log says of an exception that ended a decision."""
-    if isinstance(error, Error):
-        return str(error).encode("utf-8", "replace").decode()
-    # The last line of the author's own code tells more than one in this package.
-    where = ""
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(_PACKAGE):
-            where = f" ({file.rpartition('/')[2]}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{where}".encode("utf-8", "replace").decode()

@@ -4,6 +4,9 @@ Everything here runs once, when the module is built; what it leaves is what ever
 be done beforehand is done here, and a decision is left with as little as possible.
 """
 
+# It imports what `componentize-py` makes, which no type checker finds.
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import gc
@@ -24,6 +27,7 @@ from . import request as _request
 from . import shared as _shared
 from . import upstreams as _upstreams
 from ._text import clean
+from ._trace import error_text
 from .header import Header
 
 _header_text = request.Request.header_text
@@ -120,6 +124,8 @@ _stdlib.bind()
 
 import router  # noqa: E402  (what it imports from the standard library is bound by now)
 
+_AUTHORS_FOLDER = router.__file__.rpartition("/")[0] + "/"
+
 if hasattr(router, "configure") != hasattr(wit_world.WitWorld, "configure"):
     raise ImportError("router.py has `configure` and the world has not, or the other way round")
 
@@ -136,14 +142,14 @@ class WitWorld:
         try:
             return _to_host(_select_peer(request))
         except BaseException as error:
-            raise Err(_answer.error_text(error)) from None
+            raise Err(error_text(error, _AUTHORS_FOLDER)) from None
 
     def configure(self, config: str) -> None:
         """Takes the configuration; exported if the router has the function."""
         try:
             router.configure(config)
         except BaseException as error:
-            raise Err(_answer.error_text(error)) from None
+            raise Err(error_text(error, _AUTHORS_FOLDER)) from None
 
 
 _host.host = SimpleNamespace(

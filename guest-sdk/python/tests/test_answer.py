@@ -201,11 +201,3 @@ class Wrong(unittest.TestCase):
         expected = "not a Peer, a Route, a Response or Pass()"
         self.check(None, f"`select_peer` returned None, {expected}")
         self.check(Pass, f"`select_peer` returned <class 'pointsman.route.Pass'>, {expected}")
-
-    def test_the_log_shows_where_an_exception_was_raised(self) -> None:
-        self.assertEqual(_answer.error_text(Error("no such shop")), "no such shop")
-        try:
-            [][0]
-        except IndexError as error:
-            text = _answer.error_text(error)
-        self.assertRegex(text, r"^IndexError: list index out of range \(test_answer\.py:\d+\)$")

@@ -61,6 +61,8 @@ const forgets: SelectPeer = () => undefined;
 const raw: SelectPeer = () => ({ tag: 'connect', val: {} });
 // @ts-expect-error: the table's values are unknown until they are checked
 const trusts: Configure = (table) => table['sites'].length;
+// @ts-expect-error: no such value in the table's shape
+const misses: Configure<{ sites: string[] }> = (table) => table.shops.length;
 // @ts-expect-error: no such fact
 testing.get('/', { ip: '192.0.2.1' });
 // @ts-expect-error: the time is a number
@@ -68,4 +70,4 @@ testing.clock(1n);
 // @ts-expect-error: there are no timers
 setTimeout(() => {}, 1);
 
-export { count, forgets, raw, trusts, waits };
+export { count, forgets, misses, raw, trusts, waits };

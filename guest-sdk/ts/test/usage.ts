@@ -29,6 +29,15 @@ export const configure: Configure = (table) => {
   sites = new Map(Object.entries(table).map(([host, address]) => [host, Peer.http(String(address))]));
 };
 
+interface Table {
+  sites: Record<string, string>;
+  percent?: number;
+}
+
+export const configureTable: Configure<Table> = ({ sites, percent = 10 }) => {
+  for (const [host, address] of Object.entries(sites)) log.info(`${host}: ${address.trim()}, ${percent.toFixed()}`);
+};
+
 export const selectPeer: SelectPeer = (request) => {
   const known = sites.get(request.host);
   if (known) return known;
@@ -40,7 +49,8 @@ function route(request: Request): Route {
   const peer = Peer.https(config.text('/address', '203.0.113.7:443'), everything);
   peer.timeouts.readMs = config.number('/read_ms');
   const route = Route.to(peer, {
-    authority: 'shop.internal', removeHeaders: ['x-debug'], setHeaders: { 'x-shop': 'north' }, attempts: 2, retryOn: [502],
+    authority: 'shop.internal', removeHeaders: ['x-debug'], setHeaders: { 'x-shop': 'north' }, attempts: 2,
+    onStatus: [502],
   });
   for (const [name, value] of request.headers) route.addHeaders.push([`x-was-${name}`, value]);
   const visitor: string = request.cookie('session') ?? request.queryParam('v') ?? request.clientIp;

@@ -62,8 +62,8 @@ fn make(folder: &Path, name: &str, language: Language) -> std::io::Result<()> {
 fn next_steps(folder: &Path, language: Language) -> String {
     let (folder, language) = (folder.display(), language.name());
     format!(
-        "The {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build              # makes router.wasm; \
-         with --get-tools it gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
+        "The {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build --get-tools  # makes router.wasm; \
+         gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
          router.tests.json\n  pointsman dev --config pointsman.toml\n\nREADME.md tells more."
     )
 }
@@ -131,6 +131,11 @@ pub fn native_tests(language: Language) -> &'static str {
 
 fn readme(name: &str, language: Language) -> String {
     let (router, native) = (router_file(language), native_tests(language));
+    // The page that TypeScript shares with JavaScript is not its only one.
+    let pages = match language {
+        Language::Ts => "README.md and TypeScript.md show",
+        _ => "README.md shows",
+    };
     let language = language.name();
     format!(
         "# {name}
@@ -141,20 +146,20 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | file | what it is |
 |---|---|
 | `{router}` | the router |
-| `pointsman/` | the SDK; its README.md shows what a router can do |
+| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` is the contract |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
+pointsman build --get-tools            # makes router.wasm; gets what is missing of the toolchain
 {native:<39}# tests the router alone, natively
-pointsman build                        # makes router.wasm; --get-tools gets what is missing
 pointsman test                         # runs the native tests, and router.tests.json on the module
 pointsman check                        # checks the configuration, loads the module and runs router.tests.json
 pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
 pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
 ```
 
-Upstreams to try it with, and a request:
+In another terminal, upstreams to try it with, and a request:
 
 ```sh
 python3 -m http.server 9101 & python3 -m http.server 9102 &

@@ -41,7 +41,11 @@ fn project_has_every_file_that_its_page_names() {
     for (language, router) in LANGUAGES {
         let folder = tempfile::tempdir().expect("a folder");
         new(language, folder.path());
-        for name in [router, "pointsman.toml", "router.tests.json", "README.md", ".gitignore", "pointsman/README.md"] {
+        let pages = ["README.md", "pointsman/README.md"];
+        for name in [router, "pointsman.toml", "router.tests.json", ".gitignore", "pointsman/wit/world.wit"]
+            .iter()
+            .chain(&pages)
+        {
             assert!(folder.path().join(name).is_file(), "{language} has no {name}");
         }
         let page = fs::read_to_string(folder.path().join("README.md")).expect("a page");
@@ -49,6 +53,35 @@ fn project_has_every_file_that_its_page_names() {
         for file in [router, "README.md", ".gitignore"] {
             let text = fs::read_to_string(folder.path().join(file)).expect("a file");
             assert!(!text.contains("{{"), "{language}: {file} has a name to be filled in");
+        }
+    }
+}
+
+#[test]
+fn links_of_a_projects_pages_lead_somewhere() {
+    for (language, _) in LANGUAGES {
+        let folder = tempfile::tempdir().expect("a folder");
+        new(language, folder.path());
+        let sdk = folder.path().join("pointsman");
+        let pages: Vec<_> = [folder.path().join("README.md"), sdk.join("README.md"), sdk.join("TypeScript.md")]
+            .into_iter()
+            .filter(|page| page.exists())
+            .collect();
+        assert_eq!(pages.len(), if language == "ts" { 3 } else { 2 }, "{language}");
+        for page in pages {
+            let text = fs::read_to_string(&page).expect("a page");
+            let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+            for target in targets.filter(|target| !target.contains("://")) {
+                let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+                let file = if path.is_empty() { page.clone() } else { page.with_file_name(path) };
+                assert!(file.exists(), "{language}: {} links to {target}", page.display());
+                let is_heading = |line: &str| {
+                    line.starts_with('#')
+                        && line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-") == fragment
+                };
+                let has_heading = || fs::read_to_string(&file).is_ok_and(|text| text.lines().any(is_heading));
+                assert!(fragment.is_empty() || has_heading(), "{language}: {} links to {target}", page.display());
+            }
         }
     }
 }

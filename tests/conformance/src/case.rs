@@ -31,6 +31,25 @@ pub struct Expected {
     pub log: Vec<(Level, String)>,
 }
 
+impl Expected {
+    /// Whether a module's answer is the expected one. An SDK may add to an error's text where the module failed.
+    pub fn is_met_by(&self, found: &Expected) -> bool {
+        let same = match (&self.answer, &found.answer) {
+            (Err(text), Err(found)) => found.strip_prefix(text).is_some_and(|rest| rest.is_empty() || is_place(rest)),
+            (expected, found) => expected == found,
+        };
+        same && self.log == found.log
+    }
+}
+
+/// Whether this is ` (FILE:LINE, FILE:LINE)`, with any number of places.
+fn is_place(text: &str) -> bool {
+    let names_line = |place: &str| place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
+    text.strip_prefix(" (")
+        .and_then(|places| places.strip_suffix(')'))
+        .is_some_and(|places| places.split(", ").all(names_line))
+}
+
 impl fmt::Debug for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.answer {
@@ -138,4 +157,24 @@ pub fn stores() -> (Arc<Stores>, Vec<InFlight>) {
     let addresses = ["192.0.2.1:80", "192.0.2.2:80", "[2001:db8::1]:443"].map(|address| address.parse().expect("one"));
     let group = Arc::new(Group::new("backends", addresses.map(check::Target::Socket)));
     (Arc::new(Stores { shared: Arc::new(SharedStore::new(4_000_000)), upstreams, groups: vec![group] }), under_way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_may_say_where_the_module_failed_and_nothing_else() {
+        let error = |text: &str| Expected { answer: Err(text.to_owned()), log: Vec::new() };
+        for (found, is_met) in [
+            ("too late", true),
+            ("too late (router.py:12)", true),
+            ("too late (lib/table.js:4, router.js:12)", true),
+            ("too late (today)", false),
+            ("too late router.py:12", false),
+            ("too", false),
+        ] {
+            assert_eq!(error("too late").is_met_by(&error(found)), is_met, "{found}");
+        }
+    }
 }

@@ -131,6 +131,6 @@ const SETTERS = new Map<string, Setter>(Object.entries<Setter>({
     if (bytes) route.setHeaders.push([to, bytes]);
   },
   attempts: (route, value) => { route.attempts = value.u32; },
-  'on-status': (route, value) => { route.retryOn.push(value.u16); },
+  'on-status': (route, value) => { route.onStatus.push(value.u16); },
   note: (route, value) => { route.note = value.text; },
 }));

@@ -92,7 +92,7 @@ function failover(request: Request): Answer {
   const last = failed.at(-1);
   if (last) log.warn(`${last.address} failed: ${last.failure}`);
   const upstream = config.texts('/upstreams')[failed.length];
-  if (upstream !== undefined) return Route.to(Peer.http(upstream), { retryOn: [502, 503] });
+  if (upstream !== undefined) return Route.to(Peer.http(upstream), { onStatus: [502, 503] });
   return new Response(503, {
     headers: { 'content-type': 'text/plain; charset=utf-8', 'retry-after': '30' },
     body: 'no upstream is left\n',

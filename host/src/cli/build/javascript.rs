@@ -27,7 +27,9 @@ pub enum Engine {
 
 const ESBUILD: Tool = npm("esbuild", &["esbuild@0.28.2"]);
 const QUICKJS: Tool = npm("componentize-qjs", &["componentize-qjs@0.4.5"]);
-const STARLINGMONKEY: Tool = npm("componentize-js", &["@bytecodealliance/componentize-js@0.23.0"]);
+// The first imports the second, and does not depend on it.
+const STARLINGMONKEY: Tool =
+    npm("componentize-js", &["@bytecodealliance/componentize-js@0.23.0", "@bytecodealliance/preview2-shim@0.25.0"]);
 const TYPESCRIPT: Tool = npm("tsc", &["typescript@7.0.2"]);
 
 const fn npm(program: &'static str, packages: &'static [&'static str]) -> Tool {
@@ -68,4 +70,34 @@ pub fn build(project: &Project, tools: &Tools, engine: Option<Engine>) -> anyhow
         .args(engine.iter().flat_map(|engine| ["--engine", engine.get_name()]));
     run(&mut node)?;
     Ok(Built::Component(made(&component)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of `guest-sdk`, in which every version has to be the one that `--get-tools` gets.
+    macro_rules! sdk {
+        ($path:literal) => {
+            include_str!(concat!("../../../../guest-sdk/", $path))
+        };
+    }
+
+    #[test]
+    fn every_page_and_script_names_the_versions_that_are_installed() {
+        let tools = sdk!("js/build/tools.mjs");
+        for tool in [ESBUILD, QUICKJS, STARLINGMONKEY, TYPESCRIPT] {
+            let packages = tool.packages.join(" ");
+            assert!(tools.contains(&format!("'{packages}'")), "tools.mjs has not {packages}");
+        }
+        for (template, tools) in [
+            (sdk!("js/template/package.json.template"), &[ESBUILD, QUICKJS][..]),
+            (sdk!("ts/template/package.json.template"), &[ESBUILD, QUICKJS, TYPESCRIPT]),
+        ] {
+            for package in tools.iter().flat_map(|tool| tool.packages) {
+                let line = format!("\"{}\"", package.replace('@', "\": \""));
+                assert!(template.contains(&line), "{template} has not {line}");
+            }
+        }
+    }
 }

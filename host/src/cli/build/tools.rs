@@ -90,8 +90,7 @@ impl Tools {
 
     /// Ensures that a tool that a script finds by itself exists: in the cache folder or the project's `node_modules`.
     pub fn provide(&self, tool: &Tool, project: &Path) -> anyhow::Result<()> {
-        let is_there =
-            || [&*self.folder(tool.from), project].into_iter().any(|folder| program_below(folder, tool).is_file());
+        let is_there = || [&*self.folder(tool.from), project].into_iter().any(|folder| is_below(folder, tool));
         if !is_there() && self.get_missing {
             self.get(tool)?;
         }
@@ -181,6 +180,15 @@ fn program_below(folder: &Path, tool: &Tool) -> PathBuf {
             Registry::Npm => "node_modules/.bin",
         })
         .join(tool.program)
+}
+
+/// Whether a folder has the program and, of npm's packages, each: a program does not start without its packages.
+fn is_below(folder: &Path, tool: &Tool) -> bool {
+    let has_package = |package: &&str| {
+        let name = package.rsplit_once('@').map_or(*package, |(name, _)| name);
+        folder.join("node_modules").join(name).is_dir()
+    };
+    program_below(folder, tool).is_file() && (tool.from != Registry::Npm || tool.packages.iter().all(has_package))
 }
 
 fn ziglang(folder: &Path) -> bool {
