@@ -76,9 +76,33 @@ pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     let prefix = format!("guest-sdk/{sdk}/");
     let of_language = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
     for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
-        write(&folder.join(path), bytes)?;
+        let file = folder.join(path);
+        match (path.ends_with(".md"), std::str::from_utf8(bytes)) {
+            (true, Ok(page)) => write(&file, in_project(page).as_bytes())?,
+            _ => write(&file, bytes)?,
+        }
     }
     Ok(())
+}
+
+/// A page as a project has it. Links that lead out of the SDK's folder name the place in the repository instead, since
+/// nothing of that is in the project.
+fn in_project(page: &str) -> String {
+    let mut done = String::new();
+    let mut rest = page;
+    while let Some((before, link)) = rest.split_once("](../") {
+        let (Some((before, text)), Some((target, after))) = (before.rsplit_once('['), link.split_once(')')) else {
+            break;
+        };
+        let path = target.strip_prefix("../").map_or_else(|| format!("guest-sdk/{target}"), str::to_owned);
+        done += before;
+        done += &match text.trim_end_matches('/') == path {
+            true => format!("`{path}` in Pointsman's repository"),
+            false => format!("{text} (`{path}` in Pointsman's repository)"),
+        };
+        rest = after;
+    }
+    done + rest
 }
 
 /// Writes the language's template files for a new project.
@@ -113,6 +137,21 @@ mod tests {
             let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
             let all: Vec<String> = routers.collect();
             assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn links_out_of_the_sdk_name_the_repository() {
+        for (page, in_project) in [
+            ("[The WIT](wit) and [c.h](c.h)", "[The WIT](wit) and [c.h](c.h)"),
+            ("see [examples/](../../examples), or", "see `examples` in Pointsman's repository, or"),
+            (
+                "[a](b) is [empty](../../docs/modules.md#wasi). In [TypeScript](../ts):",
+                "[a](b) is empty (`docs/modules.md#wasi` in Pointsman's repository). In TypeScript (`guest-sdk/ts` in \
+                 Pointsman's repository):",
+            ),
+        ] {
+            assert_eq!(super::in_project(page), in_project);
         }
     }
 

@@ -39,8 +39,20 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a name is already in the language, if a project of that name would not build.
+fn taken(name: &str, language: Language) -> Option<&'static str> {
+    match (language, name) {
+        (Language::Rust, "std" | "core" | "alloc" | "proc-macro" | "test") => Some("a crate of Rust's own library"),
+        (Language::Rust, "pointsman-guest") => Some("the SDK's crate"),
+        _ => None,
+    }
+}
+
 pub fn new(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Arguments { name, lang, .. } = arguments;
+    if let Some(taken) = taken(name, *lang) {
+        bail!("`{name}` is {taken}: choose another name");
+    }
     let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
     if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         bail!("{} exists already: a project needs a new folder (see --folder)", folder.display());
@@ -116,10 +128,16 @@ fn sources(language: Language) -> (&'static str, Option<&'static str>) {
     }
 }
 
+/// For native tests that run a program which `--get-tools` may have got.
+const SET_PATH: &str =
+    "export PATH=\"${XDG_CACHE_HOME:-$HOME/.cache}/pointsman/bin:$PATH\"  # finds what --get-tools got\n";
+
 fn readme(name: &str, language: Language) -> String {
     let (router, native_tests) = sources(language);
+    let needs_path = matches!(language, Language::Zig | Language::Go);
     let language = language.name();
     let native = native_tests.map(|command| format!("{command:<39}# the router alone, natively\n")).unwrap_or_default();
+    let path = if needs_path { SET_PATH } else { "" };
     format!(
         "# {name}
 
@@ -129,13 +147,13 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | file | what it is |
 |---|---|
 | `{router}` | the router |
-| `pointsman/` | the SDK; its README.md shows what a router can do |
+| `pointsman/` | the SDK; its README.md shows what a router can do, and `wit/` says what becomes of each field |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
-{native}pointsman build                        # makes router.wasm; --get-tools gets what is missing
-pointsman check                        # loads it, and runs router.tests.json
+pointsman build                        # makes router.wasm; --get-tools gets what is missing
+{path}{native}pointsman check                        # loads it, and runs router.tests.json
 pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
 pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
 ```
