@@ -155,6 +155,21 @@ fn comments_have_120_columns() {
     }
 }
 
+/// Bindings take every comment before an item for its documentation, so a banner between two sections would become part of
+/// it.
+#[test]
+fn every_comment_of_the_contract_documents_an_item() {
+    let folder = repository().join("wit/0.1");
+    for entry in std::fs::read_dir(folder).expect("the WIT package") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a file");
+        for line in text.lines().map(str::trim_start).filter(|line| line.contains("//")) {
+            let is_documentation = line.starts_with("///") && !line.starts_with("/// --");
+            assert!(is_documentation, "{}: `{line}` is no documentation", path.display());
+        }
+    }
+}
+
 /// A new read must state how the cache and its bound treat it.
 #[test]
 fn matches_over_reads_have_no_wildcard() {

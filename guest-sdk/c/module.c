@@ -4,8 +4,10 @@
 #include "src/answer.c"
 #include "src/arena.c"
 #include "src/config.c"
+#include "src/failure.c"
 #include "src/hash.c"
 #include "src/host.c"
+#include "src/json.c"
 #include "src/request.c"
 #include "src/text.c"
 

@@ -280,6 +280,18 @@ PM_CHECKED bool pm_config_text_or(pm_text_t pointer, pm_text_t fallback, pm_text
 // A list of texts.
 PM_CHECKED bool pm_config_texts(pm_text_t pointer, pm_texts_t *values);
 
+// What is in a list or a table: the pointer of each item, in order, for the functions here. So `[[sites]]` is read:
+//
+//     pm_texts_t sites;
+//     if (!pm_config_items("/sites", &sites)) return pm_failed();
+//     for (size_t i = 0; i < sites.len; i++) {
+//         if (!pm_config_text(pm_join(sites.ptr[i], "/address"), &address)) return pm_failed();
+//     }
+PM_CHECKED bool pm_config_items(pm_text_t pointer, pm_texts_t *items);
+
+// The last part of a pointer: the key in a table, or the index in a list.
+pm_text_t pm_config_name(pm_text_t pointer);
+
 // A number. With more than 15 digits, or an exponent beyond 22, the last digits of the result may differ.
 PM_CHECKED bool pm_config_number(pm_text_t pointer, double *value);
 PM_CHECKED bool pm_config_number_or(pm_text_t pointer, double fallback, double *value);

@@ -25,7 +25,12 @@
 // plain go test.
 package pointsman
 
-import "pointsman/internal/text"
+import (
+	"runtime"
+	"strings"
+
+	"pointsman/internal/text"
+)
 
 // Decision is what a router answers: a [*Peer], a [*Route], a [*Response], or [Pass].
 type Decision interface{ decision() }
@@ -49,10 +54,16 @@ type Router func(*Request) (Decision, error)
 var (
 	router    Router
 	configure func(config string) error
+	// The folder of the file that registered it, as the compiler has it.
+	project string
 )
 
 // SelectPeer registers the function that decides. Call it in an init function: the host calls no main.
-func SelectPeer(function Router) { router = function }
+func SelectPeer(function Router) {
+	router = function
+	_, file, _, _ := runtime.Caller(1)
+	project = file[:strings.LastIndexByte(file, '/')+1]
+}
 
 // Configure registers the function that receives the module's configuration, as JSON, once, when the module is loaded.
 // Call it in an init function.

@@ -2,9 +2,6 @@ package pointsman
 
 import (
 	"errors"
-	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"pointsman/internal/gen/exports/export_wit_world"
@@ -13,6 +10,7 @@ import (
 	wire "pointsman/internal/gen/imports/pointsman_router_types"
 	"pointsman/internal/millis"
 	"pointsman/internal/text"
+	"pointsman/internal/wit/runtime"
 	wit "pointsman/internal/wit/types"
 )
 
@@ -33,7 +31,8 @@ func init() {
 }
 
 func takeConfig(config string) (err error) {
-	defer caught(&err)
+	defer wit_runtime.FlushOutput()
+	defer caught(&err, "pointsman.takeConfig")
 	if configure != nil {
 		err = configure(config)
 	}
@@ -43,7 +42,8 @@ func takeConfig(config string) (err error) {
 
 func decide(request *host.Request) (result wire.Decision, err error) {
 	// A panic becomes an error, so that its text is found in the access log.
-	defer caught(&err)
+	defer caught(&err, "pointsman.decide")
+	defer wit_runtime.FlushOutput()
 	// The host wants its request back before the call ends.
 	defer request.Drop()
 	if router == nil {
@@ -234,33 +234,4 @@ func (s source) Attempts() []Attempt {
 		}
 	}
 	return attempts
-}
-
-// caught makes an error of a panic, with the place where it began.
-func caught(err *error) {
-	value := recover()
-	if value == nil {
-		return
-	}
-	message := "panic"
-	switch value := value.(type) {
-	case error:
-		message += ": " + value.Error()
-	case string:
-		message += ": " + value
-	}
-	var callers [16]uintptr
-	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])
-	for {
-		frame, more := frames.Next()
-		if !strings.HasPrefix(frame.Function, "runtime.") {
-			file := frame.File[strings.LastIndexByte(frame.File, '/')+1:]
-			message += " (" + file + ":" + strconv.Itoa(frame.Line) + ")"
-			break
-		}
-		if !more {
-			break
-		}
-	}
-	*err = errors.New(message)
 }

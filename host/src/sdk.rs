@@ -1,4 +1,4 @@
-//! The SDKs, embedded in the program so that it can create and build a project on its own. `pointsman-wasm` has the WIT
+//! The SDKs, embedded in the program so that it can create and build a project on its own. Each contains the WIT
 //! package, which each project gets a copy of.
 
 use std::fs;
@@ -6,7 +6,6 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use pointsman_wasm::abi::v0_1::WIT;
 
 /// A path relative to the repository, and the file's bytes; `build.rs` lists them.
 type File = (&'static str, &'static [u8]);
@@ -86,9 +85,6 @@ pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
         write(&folder.join(path), bytes)?;
     }
-    for (name, text) in WIT {
-        write(&folder.join("wit").join(name), text.as_bytes())?;
-    }
     if language == Language::Ts {
         for (_, bytes) in FILES.iter().filter(|(path, _)| *path == "guest-sdk/ts/README.md") {
             write(&folder.join(TYPESCRIPT_PAGE), bytes)?;
@@ -114,7 +110,10 @@ fn page_in_project(page: &str, folder: &Path) -> String {
         out += before;
         out += &match here.is_empty() || here.contains("://") || folder.join(here).exists() {
             true => format!("[{label}]({here}{fragment})"),
-            false => format!("{label} (`{}` in Pointsman's repository)", in_repository(path)),
+            false if label.trim_end_matches('/') == in_repository(path) => {
+                format!("`{label}` in Pointsman's repository")
+            }
+            false => format!("{label} (`{}{fragment}` in Pointsman's repository)", in_repository(path)),
         };
         rest = after;
     }
@@ -160,6 +159,24 @@ mod tests {
             let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
             let all: Vec<String> = routers.collect();
             assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn links_out_of_the_sdk_name_the_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("wit")).unwrap();
+        fs::write(folder.path().join("c.h"), "").unwrap();
+        for (page, in_project) in [
+            ("[The WIT](../../wit/0.1) and [c.h](c.h)", "[The WIT](wit) and [c.h](c.h)"),
+            ("see [examples/](../../examples), or", "see `examples/` in Pointsman's repository, or"),
+            (
+                "[a](#b) is [empty](../../docs/modules.md#wasi). In [TypeScript](../ts):",
+                "[a](#b) is empty (`docs/modules.md#wasi` in Pointsman's repository). In TypeScript (`guest-sdk/ts` in \
+                 Pointsman's repository):",
+            ),
+        ] {
+            assert_eq!(page_in_project(page, folder.path()), in_project);
         }
     }
 

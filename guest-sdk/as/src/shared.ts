@@ -77,6 +77,18 @@ export namespace shared {
     return load<u8>(AREA) == 0 ? new Swap(second != 0, SharedError.None) : new Swap(false, second);
   }
 
+  /** The text for the log, with the contract's name for the error: `shared: too-long`. */
+  export function message(error: SharedError): string {
+    switch (error) {
+      case SharedError.Full: return "shared: full";
+      case SharedError.TooLong: return "shared: too-long";
+      case SharedError.OtherKind: return "shared: other-kind";
+      case SharedError.Overflow: return "shared: overflow";
+      case SharedError.None: return "shared: no error";
+      default: return "shared: other";
+    }
+  }
+
   /** Removes a counter or a value. */
   export function remove(key: string): void {
     const name = Argument.of(key);

@@ -341,7 +341,6 @@ typedef struct {
   pointsman_router_types_tcp_keepalive_t val;
 } pointsman_router_types_option_tcp_keepalive_t;
 
-// --- The peer --------------------------------------------------------------------------------------------------
 // An upstream and how to connect to it: every attribute of Pingora's `HttpPeer` and `PeerOptions`.
 // 
 // Two requests share a pooled connection only if they come from the same tenant and every attribute of the
@@ -380,7 +379,6 @@ typedef struct {
   size_t len;
 } router_list_string_t;
 
-// --- Changes to the request ------------------------------------------------------------------------------------
 // Changes to the request that the upstream receives. Applied in the order of the fields, after the host has set
 // the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
 // 
@@ -426,7 +424,6 @@ typedef struct pointsman_router_types_route_t {
   router_option_string_t   note;
 } pointsman_router_types_route_t;
 
-// --- The answer ------------------------------------------------------------------------------------------------
 // What to do with the request.
 typedef struct pointsman_router_types_decision_t {
   uint8_t tag;
@@ -489,7 +486,6 @@ typedef struct {
   uint16_t val;
 } router_option_u16_t;
 
-// --- What failed -----------------------------------------------------------------------------------------------
 // An attempt of this request that failed.
 typedef struct pointsman_router_types_attempt_t {
   // The first is 1.

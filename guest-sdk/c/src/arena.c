@@ -22,7 +22,7 @@ static chunk_t *add_chunk(size_t size) {
     size_t room = CHUNK_SIZE - CHUNK_ALIGNMENT;
     if (size > room - CHUNK_HEADER) room = size + CHUNK_HEADER;
     chunk_t *chunk = room < size ? NULL : malloc(room);
-    if (!chunk) abort();
+    if (!chunk) pm_bug("out of memory");
     *chunk = (chunk_t){newest, CHUNK_HEADER, room};
     return newest = chunk;
 }

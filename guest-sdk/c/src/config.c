@@ -86,6 +86,30 @@ bool pm_config_texts(pm_text_t pointer, pm_texts_t *values) {
     }
 }
 
+bool pm_config_items(pm_text_t pointer, pm_texts_t *items) {
+    pm_text_t json = pm_config_get(pointer);
+    if (!pm_present(json)) return missing(pointer);
+    bool table = pm_starts_with(json, pm_text("{"));
+    if (!table && !pm_starts_with(json, pm_text("["))) return is_not(pointer, "a list or a table");
+    pm_texts_t found = {0};
+    const char *at = pm_json_space((const char *)json.ptr + 1);
+    while (*at != '}' && *at != ']') {
+        pm_text_t name = table ? pm_pointer_token(pm_json_text(at)) : pm_decimal((int64_t)found.len);
+        pm_text_t parts[] = {pointer, pm_text("/"), name};
+        pm_add_text(&found, pm_join_texts(parts, 3));
+        at = pm_json_space(pm_json_value_end(table ? pm_json_key_end(at) : at));
+        if (*at == ',') at = pm_json_space(at + 1);
+    }
+    *items = found;
+    return true;
+}
+
+pm_text_t pm_config_name(pm_text_t pointer) {
+    size_t start = pointer.len;
+    while (start && pointer.ptr[start - 1] != '/') start--;
+    return pm_pointer_name((const char *)pointer.ptr + start, pointer.len - start);
+}
+
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }

@@ -26,6 +26,26 @@ void pm_arena_reset(pm_mark_t mark);
 // Percent-decoded, with `+` as a space.
 pm_text_t pm_form_decoded(pm_text_t text);
 
+// Behind white space; behind the string, or the value, that begins here (NULL if it is none); at the value of the key
+// that begins here (NULL if it is none).
+const char *pm_json_space(const char *at);
+const char *pm_json_string_end(const char *at);
+const char *pm_json_value_end(const char *at);
+const char *pm_json_key_end(const char *at);
+
+// The text of the string that begins here.
+pm_text_t pm_json_text(const char *at);
+
+// Between a name and how a JSON Pointer has it: `~1` means `/`, and `~0` means `~`.
+pm_text_t pm_pointer_name(const char *token, size_t len);
+pm_text_t pm_pointer_token(pm_text_t name);
+
+// Ends the decision, or the test: the text goes to the tenant's log, or to standard error.
+_Noreturn void pm_bug(const char *text);
+
+// Set while the host allocates in the module, which may then call nothing of the host.
+extern bool pm_host_allocates;
+
 // The error of an earlier decision is none of this one's.
 void pm_forget_error(void);
 

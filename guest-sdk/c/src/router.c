@@ -29,8 +29,10 @@ void __wasm_export_exports_router_select_peer_post_return(uint8_t *answer) {
 __attribute__((__export_name__("cabi_realloc")))
 void *cabi_realloc(void *piece, size_t old_size, size_t alignment, size_t size) {
     size_t room = size + (alignment == 1);
+    pm_host_allocates = true;
     if (room < size) abort();
     char *given = pm_arena_alloc(room, alignment);
+    pm_host_allocates = false;
     if (old_size) memcpy(given, piece, old_size < size ? old_size : size);
     if (alignment == 1) given[size] = 0;
     return given;

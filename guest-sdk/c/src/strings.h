@@ -39,6 +39,8 @@ static inline pm_text_t pm_same_bytes(pm_bytes_t bytes) {
 #define pm_config_text_or(pointer, fallback, value)                                                                    \
     pm_config_text_or(PM_TEXT(pointer), PM_TEXT(fallback), value)
 #define pm_config_texts(pointer, values) pm_config_texts(PM_TEXT(pointer), values)
+#define pm_config_items(pointer, items) pm_config_items(PM_TEXT(pointer), items)
+#define pm_config_name(pointer) pm_config_name(PM_TEXT(pointer))
 #define pm_config_number(pointer, value) pm_config_number(PM_TEXT(pointer), value)
 #define pm_config_number_or(pointer, fallback, value) pm_config_number_or(PM_TEXT(pointer), fallback, value)
 #define pm_config_integer(pointer, min, max, value) pm_config_integer(PM_TEXT(pointer), min, max, value)

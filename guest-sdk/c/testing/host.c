@@ -14,14 +14,14 @@ static uint64_t next_random = 1, random_bits;
 static bool has_random_bits;
 
 void pm_test_config(const char *json) {
-    const char *end = skip_value(json);
-    if (!end || *skip_space(end)) wrong("the configuration is no JSON", json);
-    if (*skip_space(json) != '{') wrong("the configuration is no JSON object", json);
+    const char *end = pm_json_value_end(json);
+    if (!end || *pm_json_space(end)) wrong("the configuration is no JSON", json);
+    if (*pm_json_space(json) != '{') wrong("the configuration is no JSON object", json);
     config_table = json;
 }
 
 void pointsman_router_config_json(router_string_t *ret) {
-    *ret = compact(skip_space(config_table));
+    *ret = compact(pm_json_space(config_table));
 }
 
 bool pointsman_router_config_get(router_string_t *pointer, router_string_t *ret) {
@@ -33,7 +33,7 @@ bool pointsman_router_config_get(router_string_t *pointer, router_string_t *ret)
 bool pointsman_router_config_get_text(router_string_t *pointer, router_string_t *ret) {
     const char *value = find(config_table, *pointer);
     if (!value || *value != '"') return false;
-    *ret = unescaped(value);
+    *ret = pm_json_text(value);
     return true;
 }
 

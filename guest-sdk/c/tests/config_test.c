@@ -63,6 +63,29 @@ static void a_value_of_the_wrong_type_is_an_error_even_with_a_default(void) {
     fails(pm_config_flag("/text", &flag), "config: `/text` is not true or false");
 }
 
+static void lists_and_tables_are_walked(void) {
+    pm_test_config("{\"sites\": [{\"at\": \"a:1\"}, {\"at\": [1, {\"x\": \"]\"}]}], \"none\": [], \"text\": \"x\",\n"
+                   " \"by\": {\"a/b~c\": \"1\", \"caf\\u00e9\": \"2\", \"\": {}}}");
+    CHECK(pm_config_items("/sites", &texts) && texts.len == 2);
+    SAME(texts.ptr[1], "/sites/1");
+    CHECK(pm_config_text(pm_join(texts.ptr[0], "/at"), &text));
+    SAME(text, "a:1");
+    SAME(pm_config_name(texts.ptr[1]), "1");
+    CHECK(pm_config_items("/by", &texts) && texts.len == 3);
+    SAME(texts.ptr[0], "/by/a~1b~0c");
+    SAME(pm_config_name(texts.ptr[0]), "a/b~c");
+    CHECK(pm_config_text(texts.ptr[0], &text));
+    SAME(text, "1");
+    SAME(pm_config_name(texts.ptr[1]), "caf\xc3\xa9");
+    SAME(pm_config_name(texts.ptr[2]), "");
+    CHECK(pm_config_items(texts.ptr[2], &texts) && texts.len == 0);
+    CHECK(pm_config_items("/none", &texts) && texts.len == 0);
+    CHECK(pm_config_items("", &texts) && texts.len == 4);
+    SAME(texts.ptr[3], "/by");
+    fails(pm_config_items("/text", &texts), "config: `/text` is not a list or a table");
+    fails(pm_config_items("/absent", &texts), "config: `/absent` is missing");
+}
+
 static void parsed(const char *json) {
     pm_test_config((char *)pm_join("{\"n\":", json, "}").ptr);
     CHECK(pm_config_number("/n", &number));
@@ -102,6 +125,7 @@ void config_tests(void) {
     defaults_stand_in_for_what_is_absent();
     a_missing_value_is_named();
     a_value_of_the_wrong_type_is_an_error_even_with_a_default();
+    lists_and_tables_are_walked();
     numbers_are_read_as_the_c_library_does();
     whole_numbers_reach_from_end_to_end();
     pm_test_reset();

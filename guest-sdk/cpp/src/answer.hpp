@@ -111,21 +111,44 @@ public:
 // Leaves it to the tenant's next module.
 struct Pass {};
 
+namespace detail {
+
+template <class>
+inline constexpr bool never = false;
+
+} // namespace detail
+
 // What a router may return: a `Peer`, a `Route`, a `Response`, `Pass()` or an error, or a `Result` with one of them.
 class Answer {
 public:
     // The contract's own record.
     pm_answer_t record;
 
-    Answer(const Peer &peer) : record(pm_connect(pm_route(peer.record))) {}
-    Answer(const Route &route) : record(pm_connect(route.record)) {}
-    Answer(const Response &response) : record(pm_respond(response.record)) {}
-    Answer(Pass) : record(pm_pass()) {}
-    Answer(const Error &error) : record(pm_error(detail::text(error.text()))) {}
-    Answer(shared::Error error) : Answer(Error("shared: ", error)) {}
+    // One constructor for all of them, so that the compiler explains a wrong type in one sentence, and not once for
+    // each type that would be right.
+    template <class T>
+        requires(!std::same_as<T, Answer>)
+    Answer(const T &value) : record(made(value)) {}
+
+private:
+    static pm_answer_t made(const Peer &peer) { return pm_connect(pm_route(peer.record)); }
+    static pm_answer_t made(const Route &route) { return pm_connect(route.record); }
+    static pm_answer_t made(const Response &response) { return pm_respond(response.record); }
+    static pm_answer_t made(Pass) { return pm_pass(); }
+    static pm_answer_t made(const Error &error) { return pm_error(detail::text(error.text())); }
+    static pm_answer_t made(shared::Error error) { return made(Error(error)); }
 
     template <class T, class E>
-    Answer(const Result<T, E> &result) : Answer(result ? Answer(*result) : Answer(result.error())) {}
+    static pm_answer_t made(const Result<T, E> &result) {
+        return (result ? Answer(*result) : Answer(result.error())).record;
+    }
+
+    template <class T>
+    static pm_answer_t made(const T &) {
+        static_assert(detail::never<T>, "a router returns a Peer, a Route, a Response, Pass() or an Error, "
+                                        "or a Result with one of them");
+        return {};
+    }
 };
 
 } // namespace pointsman

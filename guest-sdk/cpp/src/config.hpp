@@ -45,6 +45,21 @@ inline Result<std::vector<std::string_view>> texts(std::string_view pointer) {
     return detail::views(texts);
 }
 
+// What is in a list or a table: the pointer of each item, in order, for the functions here.
+//
+//     PM_TRY(auto sites, config::items("/sites"));
+//     for (auto site : sites) PM_TRY(auto address, config::text(join(site, "/address")));
+inline Result<std::vector<std::string_view>> items(std::string_view pointer) {
+    pm_texts_t items;
+    if (!pm_config_items(detail::text(pointer), &items)) return detail::last_error();
+    return detail::views(items);
+}
+
+// The last part of a pointer: the key in a table, or the index in a list.
+inline std::string_view name(std::string_view pointer) {
+    return detail::view(pm_config_name(detail::text(pointer)));
+}
+
 // A number. With more than 15 digits, or an exponent beyond 22, the last digits of the result may differ.
 inline Result<double> number(std::string_view pointer) {
     double number;

@@ -57,6 +57,11 @@ inline std::string_view name(Error error) {
     return detail::view(pm_shared_error_name(static_cast<pm_shared_error_t>(error)));
 }
 
+// As it goes to the log: `shared: too-long`.
+inline std::string_view text_of(Error error) {
+    return join("shared: ", error);
+}
+
 inline Error last_error() {
     return static_cast<Error>(pm_shared_error());
 }

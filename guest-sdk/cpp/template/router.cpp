@@ -6,7 +6,6 @@ using namespace pointsman;
 
 Answer select_peer(const Request &request) {
     bool canary = request.header("x-canary").has_value();
-    auto address = config::text(canary ? "/canary" : "/stable");
-    if (!address) return address.error();
-    return Route::to(Peer::http(*address)).note(canary ? "canary" : "stable");
+    PM_TRY(auto address, config::text(canary ? "/canary" : "/stable"));
+    return Route::to(Peer::http(address)).note(canary ? "canary" : "stable");
 }

@@ -143,6 +143,38 @@ static void the_configuration_is_read() {
     CHECK(config::integer<uint8_t>("/port").error().text() == "config: `/port` is not a whole number from 0 to 255");
 }
 
+static void lists_and_tables_are_walked() {
+    testing::config(R"({"sites": [{"at": "a:1"}, {"at": "b:1"}], "by": {"a/b": 1}})");
+    std::vector<std::string_view> addresses;
+    auto sites = config::items("/sites");
+    for (auto site : *sites) addresses.push_back(*config::text(join(site, "/at")));
+    CHECK(addresses == std::vector<std::string_view>{"a:1", "b:1"});
+    CHECK(config::name(config::items("/by")->at(0)) == "a/b");
+    CHECK(config::items("/none").error().text() == "config: `/none` is missing");
+}
+
+static Result<std::string_view> first_site() {
+    PM_TRY(auto sites, config::items("/sites"));
+    PM_CHECK(shared::set(sites.at(0), "1"));
+    PM_TRY(const auto address, config::text(join(sites.at(0), "/at")));
+    return address;
+}
+
+static Answer site_or_error() {
+    PM_TRY(auto address, first_site());
+    PM_CHECK(shared::add("/sites/0", 1));
+    return Peer::http(address);
+}
+
+static void errors_are_passed_on() {
+    testing::config(R"({"sites": [{"at": "a:1"}]})");
+    CHECK(*first_site() == "a:1" && testing::error(site_or_error()) == "shared: other-kind");
+    shared::remove("/sites/0");
+    CHECK(shared::add("/sites/0", 1) && first_site().error().text() == "shared: other-kind");
+    testing::config("{}");
+    CHECK(testing::error(site_or_error()) == "config: `/sites` is missing");
+}
+
 static void hashes_are_those_of_every_other_language() {
     const std::string_view nodes[] = {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"};
     CHECK(hash::of("visitor-1") == 0xb7db4eb3b829e88d && hash::percent("visitor-1") == 71.81901158111611);
@@ -194,6 +226,8 @@ int main() {
     answers_are_made_of_what_they_may_be();
     the_request_is_read();
     the_configuration_is_read();
+    lists_and_tables_are_walked();
+    errors_are_passed_on();
     hashes_are_those_of_every_other_language();
     the_host_is_asked();
     a_router_is_called_as_the_host_does();

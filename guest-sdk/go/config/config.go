@@ -3,8 +3,8 @@
 // A value is named by a JSON Pointer (RFC 6901): /percent, /upstreams/0/address. A value of the wrong type is always an
 // error, never treated as a missing one. Errors name the value, so that returning them is enough.
 //
-// For a type of your own: json.Unmarshal([]byte(config.JSON()), &table), best in a function for pointsman.Configure, where
-// it is done once.
+// For a type of your own: package [pointsman/config/parse], best in a function for pointsman.Configure, where it is done
+// once.
 package config
 
 import (

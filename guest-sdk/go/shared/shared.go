@@ -1,8 +1,8 @@
 // Package shared is state that the tenant's modules keep between decisions: counters and small values.
 //
 // They live in the proxy's memory, belong to the tenant, and are lost when it restarts. A key is at most 256 bytes, a
-// value at most 16,384; a key is text, so what is not UTF-8 in it counts as U+FFFD. What fits is bounded by the tenant's quota.shared_bytes: an [Error] is nothing unusual, and a good
-// module says what it does then. Every function is atomic.
+// value at most 16,384; a key is text, so what is not UTF-8 in it counts as U+FFFD. What fits is bounded by the tenant's
+// quota.shared_bytes: an [Error] is nothing unusual, and a good module says what it does then. Every function is atomic.
 package shared
 
 import "time"
@@ -23,15 +23,10 @@ const (
 	ErrOther
 )
 
-var messages = [...]string{
-	"the tenant's quota of shared memory is full",
-	"the key or the value is too long",
-	"the entry is of the other kind: a counter or a value",
-	"the counter would overflow",
-	"shared memory failed",
-}
+// The contract's names.
+var names = [...]string{"full", "too-long", "other-kind", "overflow", "other"}
 
-func (e Error) Error() string { return "shared: " + messages[min(e, ErrOther)] }
+func (e Error) Error() string { return "shared: " + names[min(e, ErrOther)] }
 
 // Add adds to a counter, which is created with 0 if it is absent, and returns the sum.
 func Add(key string, amount int64) (int64, error) { return hostAdd(key, amount, nil) }

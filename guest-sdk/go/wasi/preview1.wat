@@ -2,7 +2,9 @@
 ;; environment. Go's runtime imports WASI whether or not the program uses it; this module stands in for it, so that the
 ;; component imports only what the contract has.
 ;;
-;; - What is written to stdout and stderr goes to the tenant's log, at `info` and `warn`, a line for each write.
+;; - What is written to stdout and stderr goes to the tenant's log, at `info` and `warn`. Writes are joined up to the end of
+;;   the line, in a buffer that the module gives (`adapter_output_buffer`): the runtime writes a traceback word by word.
+;;   `adapter_output_flush` and `proc_exit` log what has no line end.
 ;; - The wall clock is the contract's clock, the monotonic clock is a counter: each look is a microsecond later, and a
 ;;   sleep ends at once and takes the clock along.
 ;; - Random bytes are the contract's.
@@ -25,6 +27,7 @@
     (global.set $paused (local.get $paused)))
 
   (func (export "proc_exit") (param $code i32)
+    (call $flush)
     unreachable)
 
   (func (export "sched_yield") (result i32)
@@ -113,7 +116,7 @@
     (loop $next
       (if (local.get $count)
         (then
-          (call $line (i32.add (local.get $fd) (i32.const 1))
+          (call $append (i32.add (local.get $fd) (i32.const 1))
             (i32.load (local.get $pieces)) (i32.load offset=4 (local.get $pieces)))
           (local.set $sum (i32.add (local.get $sum) (i32.load offset=4 (local.get $pieces))))
           (local.set $pieces (i32.add (local.get $pieces) (i32.const 8)))
@@ -122,13 +125,45 @@
     (i32.store (local.get $written) (local.get $sum))
     i32.const 0)
 
-  ;; Without the line end. A text that is not UTF-8 may not leave: it is split where it is not.
+  ;; The unfinished line: where it is, for how many bytes there is room, how many it has, and its level. Without room,
+  ;; before the module has given the buffer, nothing is kept.
+  (global $buffer (mut i32) (i32.const 0))
+  (global $room (mut i32) (i32.const 0))
+  (global $used (mut i32) (i32.const 0))
+  (global $level (mut i32) (i32.const 0))
+
+  (func (export "adapter_output_buffer") (param $at i32) (param $length i32)
+    (global.set $buffer (local.get $at))
+    (global.set $room (local.get $length)))
+
+  (func $flush (export "adapter_output_flush")
+    (if (i32.eqz (global.get $used)) (then (return)))
+    (call $line (global.get $level) (global.get $buffer) (global.get $used))
+    (global.set $used (i32.const 0)))
+
+  (func $append (param $level i32) (param $at i32) (param $length i32)
+    (local $byte i32)
+    (if (i32.eqz (global.get $room)) (then (return)))
+    (if (i32.ne (local.get $level) (global.get $level)) (then (call $flush)))
+    (global.set $level (local.get $level))
+    (loop $next
+      (if (local.get $length)
+        (then
+          (local.set $byte (i32.load8_u (local.get $at)))
+          (if (i32.eq (local.get $byte) (i32.const 10))
+            (then (call $flush))
+            (else
+              (if (i32.eq (global.get $used) (global.get $room)) (then (call $flush)))
+              (i32.store8 (i32.add (global.get $buffer) (global.get $used)) (local.get $byte))
+              (global.set $used (i32.add (global.get $used) (i32.const 1)))))
+          (local.set $at (i32.add (local.get $at) (i32.const 1)))
+          (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+          (br $next)))))
+
+  ;; A text that is not UTF-8 may not leave: it is split where it is not.
   (func $line (param $level i32) (param $at i32) (param $length i32)
     (local $valid i32)
     (if (global.get $paused) (then (return)))
-    (if (i32.eqz (local.get $length)) (then (return)))
-    (if (i32.eq (i32.load8_u (i32.sub (i32.add (local.get $at) (local.get $length)) (i32.const 1))) (i32.const 10))
-      (then (local.set $length (i32.sub (local.get $length) (i32.const 1)))))
     (loop $next
       (local.set $valid (call $valid (local.get $at) (local.get $length)))
       (if (local.get $valid) (then (call $log (local.get $level) (local.get $at) (local.get $valid))))

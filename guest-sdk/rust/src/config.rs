@@ -67,7 +67,7 @@ pub fn flag(pointer: &str) -> Result<bool, Error> {
     }
 }
 
-/// The whole table as a type of your own.
+/// The whole table as a type of your own. An error names the value by its JSON Pointer.
 ///
 /// ```
 /// use pointsman_guest::config;
@@ -87,7 +87,25 @@ pub fn flag(pointer: &str) -> Result<bool, Error> {
 /// ```
 #[cfg(feature = "serde")]
 pub fn parse<T: serde::de::DeserializeOwned>() -> Result<T, Error> {
-    serde_json::from_str(&json()).map_err(|error| Error::new(format_args!("config: {error}")))
+    let json = json();
+    serde_json::from_str(&json).map_err(|error| unreadable(&json, &error))
+}
+
+/// An error of `serde_json`, with a pointer in place of line and column.
+#[cfg(feature = "serde")]
+fn unreadable(json: &str, error: &serde_json::Error) -> Error {
+    use crate::pointer;
+
+    let (line, column) = (error.line(), error.column());
+    let before: usize = json.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let place = pointer::at(json, before + column);
+    let message = error.to_string();
+    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(field) => missing(&format!("{place}/{}", pointer::escaped(field))),
+        None if place.is_empty() => Error::new(format_args!("config: {message}")),
+        None => Error::new(format_args!("config: `{place}`: {message}")),
+    }
 }
 
 fn optional_text(pointer: &str) -> Result<Option<String>, Error> {
@@ -175,6 +193,54 @@ mod tests {
     fn the_table_is_read_as_a_type() {
         testing::config(r#"{"a": 1}"#);
         assert_eq!(parse::<std::collections::BTreeMap<String, u8>>().unwrap()["a"], 1);
-        fails(parse::<Vec<u8>>(), "config: invalid type: map, expected a sequence at line 1 column 0");
+        fails(parse::<Vec<u8>>(), "config: invalid type: map, expected a sequence");
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn what_is_wrong_in_the_table_is_named_by_its_pointer() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        struct Shop {
+            sites: Vec<Site>,
+        }
+
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        struct Site {
+            address: String,
+            weight: Option<u8>,
+        }
+
+        for (json, message) in [
+            ("{}", "config: `/sites` is missing"),
+            (r#"{"sites": [{"address": "a:1"}, {}]}"#, "config: `/sites/1/address` is missing"),
+            (
+                r#"{"sites": [{"address": 7}]}"#,
+                "config: `/sites/0/address`: invalid type: integer `7`, expected a string",
+            ),
+            (
+                r#"{"sites": [{"address": ["a"]}]}"#,
+                "config: `/sites/0/address`: invalid type: sequence, expected a string",
+            ),
+            (
+                r#"{"sites": [{"address": "a:1", "weight": "2"}]}"#,
+                "config: `/sites/0/weight`: invalid type: string \"2\", expected u8",
+            ),
+            (
+                r#"{"sites": [{"address": "a:1", "weight": 256}]}"#,
+                "config: `/sites/0/weight`: invalid value: integer `256`, expected u8",
+            ),
+            (r#"{"sites": ["a:1"]}"#, "config: `/sites/0`: invalid type: string \"a:1\", expected struct Site"),
+            (
+                r#"{"sites": [{"adress": "a:1"}]}"#,
+                "config: `/sites/0/adress`: unknown field `adress`, expected `address` or `weight`",
+            ),
+        ] {
+            testing::config(json);
+            fails(parse::<Shop>(), message);
+        }
     }
 }

@@ -39,7 +39,10 @@ mod connect;
 mod error;
 pub mod hash;
 pub mod log;
+mod panic;
 mod peer;
+#[cfg(feature = "serde")]
+mod pointer;
 pub mod random;
 mod request;
 mod response;

@@ -27,8 +27,7 @@
 /// type Table = HashMap<String, String>;
 ///
 /// fn configure() -> Result<Table, Error> {
-///     let table = config::json();
-///     serde_json::from_str(&table).map_err(Error::new)
+///     config::parse()
 /// }
 ///
 /// fn select_peer(request: &Request, table: &Table) -> Result<Peer, Error> {
@@ -56,6 +55,7 @@ macro_rules! router {
 
             impl $crate::__private::ConfiguredGuest for __PointsmanConfigured {
                 fn configure(_config: ::std::string::String) -> ::core::result::Result<(), ::std::string::String> {
+                    $crate::__private::log_panics();
                     let state: $state = $configure().map_err(|error| ::std::string::ToString::to_string(&error))?;
                     __POINTSMAN_STATE
                         .set(state)
@@ -85,6 +85,7 @@ macro_rules! router {
                 fn select_peer(
                     request: &$crate::__private::HostRequest,
                 ) -> ::core::result::Result<$crate::Decision, ::std::string::String> {
+                    $crate::__private::log_panics();
                     $crate::Answer::into_answer($select_peer(&$crate::Request::from(request)))
                 }
             }
@@ -110,4 +111,5 @@ pub mod private {
     pub use crate::bindings::configured::export_configure;
     pub use crate::bindings::*;
     pub use crate::bindings::{Request as HostRequest, export};
+    pub use crate::panic::log_panics;
 }

@@ -7,21 +7,63 @@
 
 use std::time::Duration;
 
-pub use crate::bindings::pointsman::router::shared::Error;
+use std::fmt;
 
+use crate::bindings::pointsman::router::shared as contract;
 #[cfg(target_family = "wasm")]
 use crate::bindings::pointsman::router::shared as store;
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::shared as store;
 
+/// Why an entry could not be made or changed. Its text is the contract's name for it: `shared: too-long`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Error {
+    /// The tenant's quota has no space for another entry, or for a larger one.
+    Full,
+    /// The key or the value is too long.
+    TooLong,
+    /// The entry is a counter, and the call is for a value, or the other way round.
+    OtherKind,
+    /// The counter would leave the range of its type.
+    Overflow,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::Full => "shared: full",
+            Error::TooLong => "shared: too-long",
+            Error::OtherKind => "shared: other-kind",
+            Error::Overflow => "shared: overflow",
+            Error::Other => "shared: other",
+        })
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<contract::Error> for Error {
+    fn from(error: contract::Error) -> Error {
+        match error {
+            contract::Error::Full => Error::Full,
+            contract::Error::TooLong => Error::TooLong,
+            contract::Error::OtherKind => Error::OtherKind,
+            contract::Error::Overflow => Error::Overflow,
+            contract::Error::Other => Error::Other,
+        }
+    }
+}
+
 /// Adds to a counter, which is created with 0 if it is absent, and returns the sum.
 pub fn add(key: &str, amount: i64) -> Result<i64, Error> {
-    store::add(key, amount, None)
+    Ok(store::add(key, amount, None)?)
 }
 
 /// The same; a new counter expires after this time. So it counts the events within that time.
 pub fn add_for(time: Duration, key: &str, amount: i64) -> Result<i64, Error> {
-    store::add(key, amount, Some(millis(time)))
+    Ok(store::add(key, amount, Some(millis(time)))?)
 }
 
 /// A counter. None if there is none.
@@ -36,17 +78,17 @@ pub fn get(key: &str) -> Option<Vec<u8>> {
 
 /// Creates or replaces a value.
 pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
-    store::set(key, value.as_ref(), None)
+    Ok(store::set(key, value.as_ref(), None)?)
 }
 
 /// The same; the value expires after this time.
 pub fn set_for(time: Duration, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
-    store::set(key, value.as_ref(), Some(millis(time)))
+    Ok(store::set(key, value.as_ref(), Some(millis(time)))?)
 }
 
 /// Creates or replaces a value if the current one is as expected; None: if it is absent. Returns whether it was.
 pub fn compare_and_set(key: &str, expected: Option<&[u8]>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
-    store::compare_and_set(key, expected, value.as_ref(), None)
+    Ok(store::compare_and_set(key, expected, value.as_ref(), None)?)
 }
 
 /// Removes a counter or a value.
@@ -82,6 +124,7 @@ mod tests {
         assert_eq!(compare_and_set("colour", Some(b"green"), "red"), Ok(true));
         assert_eq!(get("colour").as_deref(), Some(&b"red"[..]));
         assert_eq!(add("colour", 1), Err(Error::OtherKind));
+        assert_eq!(crate::Error::from(Error::OtherKind).to_string(), "shared: other-kind");
         delete("colour");
         assert_eq!(get("colour"), None);
     }

@@ -59,11 +59,11 @@ pub fn flag(pointer: []const u8) Error!bool {
     return wrong(pointer, value, "true or false");
 }
 
-/// The whole table as a type of your own, by `std.json`: fields have the names of the keys, what has a default may be
-/// absent, and a key without a field is an error.
+/// The whole table as a type of your own: fields have the names of the keys, a field with a default may be absent, and a
+/// key without a field is an error. A table whose keys are the operator's is a `std.json.ArrayHashMap(T)`, and a value of
+/// any type a `std.json.Value`.
 pub fn parse(comptime T: type) Error!T {
-    return std.json.parseFromSliceLeaky(T, memory.allocator, json(), .{}) catch |problem|
-        failure.fail("config: {s}", .{@errorName(problem)});
+    return @import("table.zig").parse(T, json());
 }
 
 fn optionalText(pointer: []const u8) Error!?[]const u8 {

@@ -18,6 +18,7 @@ var configured: abi.Area(Configured) = .{};
 export fn @"select-peer"(handle: i32) [*]u8 {
     // The host has read the last answer long since.
     arena.reset();
+    pointsman.internal.forget();
     const request: pointsman.Request = .{ .source = .{ .handle = handle } };
     const answer: Decided = if (pointsman.internal.answer.decision(router.selectPeer(request))) |decision|
         .{ .ok = decision }

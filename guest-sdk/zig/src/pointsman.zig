@@ -68,6 +68,7 @@ pub const internal = struct {
     pub const answer = @import("answer.zig");
     pub const host = @import("platform.zig").host;
     pub const message = failure.message;
+    pub const forget = failure.forget;
     pub const arena = memory;
 };
 

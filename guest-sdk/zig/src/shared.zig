@@ -5,6 +5,7 @@
 //!
 //! A key is at most 256 bytes, a value at most 16,384. In a native test, `testing.clock` sets the time.
 
+const failure = @import("failure.zig");
 const store = @import("platform.zig").host.shared;
 
 pub const Error = store.Error;
@@ -17,7 +18,7 @@ pub const Options = struct {
 /// Adds to a counter, which is created with 0 if it is absent, and returns the sum. A counter keeps the TTL of
 /// its creation, so one with a TTL counts the events within that time.
 pub fn add(key: []const u8, amount: i64, options: Options) Error!i64 {
-    return store.add(key, amount, options.ttl_ms);
+    return store.add(key, amount, options.ttl_ms) catch |problem| named(problem);
 }
 
 /// A counter. Null if there is none.
@@ -32,15 +33,26 @@ pub fn get(key: []const u8) ?[]const u8 {
 
 /// Creates or replaces a value.
 pub fn set(key: []const u8, value: []const u8, options: Options) Error!void {
-    return store.set(key, value, options.ttl_ms);
+    return store.set(key, value, options.ttl_ms) catch |problem| named(problem);
 }
 
 /// Creates or replaces a value if the current one is as expected; null: if it is absent. Returns whether it was.
 pub fn compareAndSet(key: []const u8, expected: ?[]const u8, value: []const u8, options: Options) Error!bool {
-    return store.compareAndSet(key, expected, value, options.ttl_ms);
+    return store.compareAndSet(key, expected, value, options.ttl_ms) catch |problem| named(problem);
 }
 
 /// Removes a counter or a value.
 pub fn delete(key: []const u8) void {
     store.delete(key);
+}
+
+/// The error, whose text for the log has the contract's name for it.
+fn named(problem: Error) Error {
+    return failure.note(problem, switch (problem) {
+        error.Full => "shared: full",
+        error.TooLong => "shared: too-long",
+        error.OtherKind => "shared: other-kind",
+        error.Overflow => "shared: overflow",
+        error.Other => "shared: other",
+    });
 }

@@ -159,14 +159,76 @@ test "a value of the wrong type is an error even with a default" {
     try expectFailure("config: `/text` is `\"80\"`, not true or false", config.flag("/text"));
 }
 
-test "the table is read as a type" {
-    const Table = struct { name: []const u8, percent: f64 = 10 };
+const Table = struct {
+    name: []const u8,
+    percent: f64 = 10,
+    sites: []const Site = &.{},
+    ports: ?[2]u16 = null,
+    by_path: std.json.ArrayHashMap(Site) = .{},
+
+    const Site = struct { at: []const u8, weight: u8 = 1, mode: enum { hash, random } = .hash };
+};
+
+fn expectTableFailure(message: []const u8, json: []const u8) !void {
     testing.reset();
-    try expectFailure("config: MissingField", config.parse(Table));
+    testing.config(json);
+    try expectFailure(message, config.parse(Table));
+}
+
+test "the table is read as a type" {
+    testing.reset();
     testing.config(
-        \\{"name": "shop"}
+        \\{"name": "shop", "sites": [{"at": "a:1"}, {"at": "b:1", "weight": 7, "mode": "random"}], "ports": [80, 81],
+        \\ "by_path": {"/x": {"at": "c:1"}}}
     );
-    try expectEqualDeep(Table{ .name = "shop" }, try config.parse(Table));
+    const table = try config.parse(Table);
+    try expectEqualStrings("shop", table.name);
+    try expectEqual(10, table.percent);
+    try expectEqualDeep(Table.Site{ .at = "b:1", .weight = 7, .mode = .random }, table.sites[1]);
+    try expectEqual(.{ 80, 81 }, table.ports.?);
+    try expectEqualStrings("c:1", table.by_path.map.get("/x").?.at);
+}
+
+test "what is wrong in a table is named" {
+    try expectTableFailure("config: `/name` is missing", "{}");
+    try expectTableFailure("config: `/name` is `7`, not a text",
+        \\{"name": 7}
+    );
+    try expectTableFailure("config: `/percent` is `\"20\"`, not a number",
+        \\{"name": "", "percent": "20"}
+    );
+    try expectTableFailure("config: `/sites/1/at` is missing",
+        \\{"name": "", "sites": [{"at": ""}, {}]}
+    );
+    try expectTableFailure("config: `/sites/0/weight` is `\"2\"`, not a whole number from 0 to 255",
+        \\{"name": "", "sites": [{"at": "", "weight": "2"}]}
+    );
+    try expectTableFailure("config: `/sites/0/weight` is `256`, not a whole number from 0 to 255",
+        \\{"name": "", "sites": [{"at": "", "weight": 256}]}
+    );
+    try expectTableFailure("config: `/sites/0/mode` is `\"rand\"`, not one of hash, random",
+        \\{"name": "", "sites": [{"at": "", "mode": "rand"}]}
+    );
+    try expectTableFailure("config: `/sites` is `{}`, not a list",
+        \\{"name": "", "sites": {}}
+    );
+    try expectTableFailure("config: `/ports` is `[80]`, not a list of 2",
+        \\{"name": "", "ports": [80]}
+    );
+    try expectTableFailure("config: `/by_path/~1x~0y/at` is missing",
+        \\{"name": "", "by_path": {"/x~y": {}}}
+    );
+    try expectTableFailure("config: `/nmae` is unknown",
+        \\{"name": "", "nmae": ""}
+    );
+}
+
+test "an error of `shared` has the contract's name for it" {
+    testing.reset();
+    const long: [257]u8 = @splat('k');
+    try expectFailure("shared: too-long", shared.set(&long, "", .{}));
+    try shared.set("colour", "green", .{});
+    try expectFailure("shared: other-kind", shared.add("colour", 1, .{}));
 }
 
 test "each line is recorded once, with its level" {

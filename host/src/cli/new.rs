@@ -39,8 +39,20 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a name is already in the language, if a project of that name would not build.
+fn taken(name: &str, language: Language) -> Option<&'static str> {
+    match (language, name) {
+        (Language::Rust, "std" | "core" | "alloc" | "proc-macro" | "test") => Some("a crate of Rust's own library"),
+        (Language::Rust, "pointsman-guest") => Some("the SDK's crate"),
+        _ => None,
+    }
+}
+
 pub fn new(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Arguments { name, lang, .. } = arguments;
+    if let Some(taken) = taken(name, *lang) {
+        bail!("`{name}` is {taken}: choose another name");
+    }
     let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
     if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         bail!("{} exists already: a project needs a new folder (see --folder)", folder.display());
@@ -129,8 +141,13 @@ pub fn native_tests(language: Language) -> &'static str {
     }
 }
 
+/// For native tests that run a program which `--get-tools` may have got.
+const SET_PATH: &str =
+    "export PATH=\"${XDG_CACHE_HOME:-$HOME/.cache}/pointsman/bin:$PATH\"  # finds what --get-tools got\n";
+
 fn readme(name: &str, language: Language) -> String {
     let (router, native) = (router_file(language), native_tests(language));
+    let path = if matches!(language, Language::Zig | Language::Go) { SET_PATH } else { "" };
     // The page that TypeScript shares with JavaScript is not its only one.
     let pages = match language {
         Language::Ts => "README.md and TypeScript.md show",
@@ -146,13 +163,13 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | file | what it is |
 |---|---|
 | `{router}` | the router |
-| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` is the contract |
+| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` says what becomes of each field |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
 pointsman build --get-tools            # makes router.wasm; gets what is missing of the toolchain
-{native:<39}# tests the router alone, natively
+{path}{native:<39}# tests the router alone, natively
 pointsman test                         # runs the native tests, and router.tests.json on the module
 pointsman check                        # checks the configuration, loads the module and runs router.tests.json
 pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/

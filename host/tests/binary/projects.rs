@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::ends;
@@ -55,6 +55,104 @@ fn project_has_every_file_that_its_page_names() {
             assert!(!text.contains("{{"), "{language}: {file} has a name to be filled in");
         }
     }
+}
+
+/// The Markdown files below a folder.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.extension() {
+            _ if path.is_dir() => pages.extend(self::pages(&path)),
+            Some(extension) if extension == "md" => pages.push(path),
+            _ => {}
+        }
+    }
+    pages
+}
+
+#[test]
+fn links_of_a_project_lead_to_files_of_it() {
+    for (language, _) in LANGUAGES {
+        let folder = tempfile::tempdir().expect("a folder");
+        new(language, folder.path());
+        for page in pages(folder.path()) {
+            let text = fs::read_to_string(&page).expect("a page");
+            for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let file = target.split('#').next().unwrap_or_default();
+                if !file.starts_with("https://") {
+                    let there = page.parent().expect("a folder").join(file).exists();
+                    assert!(there, "{language}: {} links to {target}", page.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sdk_brings_the_contract() {
+    for (language, _) in LANGUAGES {
+        let folder = tempfile::tempdir().expect("a folder");
+        new(language, folder.path());
+        let world = fs::read_to_string(folder.path().join("pointsman/wit/world.wit")).expect("the WIT package");
+        assert!(world.contains("world router"), "{language}: {world}");
+    }
+}
+
+#[test]
+fn a_name_that_the_language_has_taken_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["std", "test", "pointsman-guest"] {
+        let path = folder.path().join(name).display().to_string();
+        let (_, errors) = ends(1, &["new", name, "--lang", "rust", "--folder", &path]);
+        assert!(errors.contains("choose another name") && !Path::new(&path).exists(), "{errors}");
+    }
+    // Go's own packages have no dot in the first part of their path.
+    let path = folder.path().join("fmt");
+    ends(0, &["new", "fmt", "--lang", "go", "--folder", &path.display().to_string()]);
+    let module = fs::read_to_string(path.join("go.mod")).expect("go.mod");
+    assert!(module.starts_with("module example.com/fmt\n"), "{module}");
+}
+
+/// Puts a program into a folder that does what a shell script says.
+fn program(folder: &Path, name: &str, script: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("can be run");
+}
+
+#[test]
+fn a_failed_step_is_named_with_its_program_and_shows_what_that_wrote() {
+    let (folder, programs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    new("zig", folder.path());
+    let script = "[ $1 = version ] && { echo 0.17.1; exit; }\necho 'router.zig:3:1: wrong' >&2; echo also; exit 3";
+    program(programs.path(), "zig", script);
+    let message = build_fails(folder.path(), &programs.path().display().to_string());
+    let zig = programs.path().join("zig");
+    let expected = format!(
+        "compiling router.zig\nrouter.zig:3:1: wrong\nalso\nerror: compiling router.zig failed: `{}` ended with exit status: \
+         3, see its message above\n",
+        zig.display()
+    );
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn messages_of_cargo_that_are_for_programs_are_not_shown() {
+    let (folder, programs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    new("rust", folder.path());
+    let libraries = programs.path().join("lib");
+    fs::create_dir(&libraries).expect("made");
+    fs::write(libraries.join("libcore-1.rlib"), "").expect("written");
+    program(programs.path(), "rustc", &format!("echo {}", libraries.display()));
+    program(
+        programs.path(),
+        "cargo",
+        "echo 'error[E0308]: mismatched types' >&2; echo '{\"reason\": \"x\"}'; exit 101",
+    );
+    let message = build_fails(folder.path(), &programs.path().display().to_string());
+    assert!(message.contains("error[E0308]: mismatched types") && !message.contains("reason"), "{message}");
+    assert!(message.contains("compiling the crate failed: `cargo` ended with exit status: 101"), "{message}");
 }
 
 #[test]
@@ -131,10 +229,8 @@ fn a_tool_that_is_too_old_is_named_with_its_version() {
     ] {
         let (folder, programs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         new(language, folder.path());
-        for program in [tool, "npm"] {
-            let path = programs.path().join(program);
-            fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).expect("written");
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("can be run");
+        for name in [tool, "npm"] {
+            program(programs.path(), name, &format!("echo '{prints}'"));
         }
         let message = build_fails(folder.path(), &programs.path().display().to_string());
         assert!(message.contains(errors) && message.contains("Get "), "{language}: {message}");

@@ -74,7 +74,7 @@ pub(crate) mod upstreams {
 /// The host's `shared` interface, without its quota.
 pub(crate) mod shared {
     use super::{Content, Entry, HashMap, NOW, SHARED};
-    use crate::shared::Error;
+    use crate::bindings::pointsman::router::shared::Error;
 
     pub fn add(key: &str, amount: i64, ttl_ms: Option<u32>) -> Result<i64, Error> {
         with(|entries| {

@@ -33,6 +33,7 @@ mod tests {
     #[test]
     fn a_missing_address_is_named() {
         testing::config("{}");
-        assert_eq!(select_peer(&testing::get("/")).unwrap_err().to_string(), "config: `/stable` is missing");
+        let error = select_peer(&testing::get("/")).unwrap_err();
+        assert_eq!(error.to_string(), "config: `/stable` is missing");
     }
 }

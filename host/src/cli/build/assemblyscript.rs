@@ -19,16 +19,16 @@ const ASC: Tool = Tool {
 pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     project.source("assembly/router.ts")?;
     let (core, packages) = (project.between("core.wasm"), beside_sdk(project)?);
-    run(tools
-        .command(&ASC)?
-        .current_dir(&project.folder)
+    let mut asc = tools.command(&ASC)?;
+    asc.current_dir(&project.folder)
         .args(["assembly/router.ts", "-Osize", "--runtime", "stub", "--use", "abort=~lib/pointsman/src/module/abort"])
         .arg("--path")
         .arg(&packages)
         .arg("--transform")
         .arg(packages.join("pointsman/transform.mjs"))
         .arg("-o")
-        .arg(&core))?;
+        .arg(&core);
+    run("compiling assembly/router.ts", &mut asc)?;
     Ok(Built::Core(made(&core)?))
 }
 

@@ -27,14 +27,16 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             .env("GOFLAGS", "-mod=mod");
         Ok(go)
     };
-    run(go()?
+    let mut compile = go()?;
+    compile
         .env("GOOS", "wasip1")
         .env("GOARCH", "wasm")
         .env("CGO_ENABLED", "0")
         .args(["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w", "-o"])
         .arg(&core)
-        .arg("."))?;
+        .arg(".");
+    run("compiling the package main", &mut compile)?;
     // Go emits a data segment for every few bytes; a snapshot with that many makes instances slow to start.
-    run(go()?.args(["run", "pointsman/cmd/merge-data"]).arg(&core))?;
+    run("merging the module's data segments", go()?.args(["run", "pointsman/cmd/merge-data"]).arg(&core))?;
     Ok(Built::CoreWithWasi { core: made(&core)?, wasi: made(&project.sdk.join("wasi/preview1.wasm"))? })
 }

@@ -48,14 +48,14 @@ pub fn build(project: &Project, tools: &Tools, engine: Option<Engine>) -> anyhow
         Engine::QuickJs | Engine::QuickJsSmall => QUICKJS,
         Engine::StarlingMonkey => STARLINGMONKEY,
     };
-    let (entry, types) = match project.language {
+    let (name, types) = match project.language {
         Language::Ts => ("router.ts", Some(TYPESCRIPT)),
         _ => ("router.js", None),
     };
     for tool in [ESBUILD, componentizer].iter().chain(&types) {
         tools.provide(tool, &project.folder)?;
     }
-    let (entry, component) = (project.source(entry)?, project.between("router.wasm"));
+    let (entry, component) = (project.source(name)?, project.between("router.wasm"));
     let engine = engine.to_possible_value();
     let mut node = Command::new("node");
     node.current_dir(&project.folder)
@@ -68,7 +68,7 @@ pub fn build(project: &Project, tools: &Tools, engine: Option<Engine>) -> anyhow
         .arg("--tools")
         .arg(tools.folder(Registry::Npm))
         .args(engine.iter().flat_map(|engine| ["--engine", engine.get_name()]));
-    run(&mut node)?;
+    run(&format!("bundling {name} with {}", componentizer.program), &mut node)?;
     Ok(Built::Component(made(&component)?))
 }
 

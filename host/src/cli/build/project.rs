@@ -1,11 +1,10 @@
 //! A project's folder, the files that its build needs, and the commands that the build runs.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use pointsman_wasm::abi::v0_1::WIT;
 
 use crate::sdk::{self, Language};
@@ -91,14 +90,54 @@ pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
     }
 }
 
-/// Runs a build step. Its output is shown if it fails.
-pub fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+/// Runs a build step, whose name is what it does: `compiling router.c`. Its author sees the name, and what the program
+/// writes: standard error as it comes, which has the warnings of a build that succeeds; standard output if it fails.
+pub fn run(step: &str, command: &mut Command) -> anyhow::Result<()> {
+    let output = output_of(step, command)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    eprint!("{}", String::from_utf8_lossy(&output.stdout));
+    Err(failed(step, command, output.status))
+}
+
+/// Runs a build step whose standard output is for this program, and returns it.
+pub fn run_for_output(step: &str, command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let output = output_of(step, command)?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(failed(step, command, output.status)),
+    }
+}
+
+/// Asks a program about itself, such as its version. Nothing is shown.
+pub fn ask(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let program = program_of(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{program}`"))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
-    eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let arguments: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
-    bail!("{program} {} ended with {}: see its message above", arguments.join(" "), output.status)
+    let message = String::from_utf8_lossy(&output.stderr);
+    bail!("`{program}` ended with {}: {}", output.status, message.lines().last().unwrap_or("it gave no reason"))
+}
+
+fn output_of(step: &str, command: &mut Command) -> anyhow::Result<Output> {
+    eprintln!("{step}");
+    let run = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+    run.and_then(Child::wait_with_output).with_context(|| format!("{step}: cannot run `{}`", program_of(command)))
+}
+
+fn failed(step: &str, command: &Command, status: ExitStatus) -> anyhow::Error {
+    anyhow!("{step} failed: `{}` ended with {status}, see its message above", program_of(command))
+}
+
+/// The program's name, without its arguments: they are long, and none of them is the author's. A Python module that
+/// works as a program is named too.
+fn program_of(command: &Command) -> String {
+    let mut arguments = command.get_args();
+    let program = command.get_program().to_string_lossy();
+    match (arguments.next(), arguments.next()) {
+        (Some(option), Some(module)) if option == "-m" => format!("{program} -m {}", module.to_string_lossy()),
+        _ => program.into_owned(),
+    }
 }

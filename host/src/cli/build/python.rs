@@ -25,8 +25,8 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     let text = fs::read_to_string(&router).with_context(|| format!("cannot read {}", router.display()))?;
     let world = if defines_configure(&text) { "configured-router" } else { "router" };
     let component = project.between("router.wasm");
-    run(tools
-        .command(&COMPONENTIZE)?
+    let mut componentize = tools.command(&COMPONENTIZE)?;
+    componentize
         .current_dir(&project.folder)
         // The module must not pick up packages of the environment that this runs in.
         .env_remove("VIRTUAL_ENV")
@@ -38,7 +38,8 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .arg("-p")
         .arg(beside_package(&project.sdk)?)
         .args([GLUE, "-o"])
-        .arg(&component))?;
+        .arg(&component);
+    run("bundling router.py with CPython, in about half a minute", &mut componentize)?;
     Ok(Built::Component(made(&component)?))
 }
 

@@ -1,12 +1,14 @@
 //! Builds Rust routers: cargo, with rustup's target or Debian's compiler.
 
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::cli::build::project::{Project, run};
+use crate::cli::build::project::{Project, ask, run_for_output};
 use crate::cli::build::tools::{Tools, in_path};
 use crate::cli::build::{Built, made};
 
@@ -26,10 +28,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
         // A separate target folder: the compiler may be a different one, and two that share a folder rebuild each
         // other's output.
-        .args(["--target-dir", "target/module"])
-        // A first build takes minutes, so its author wants to see progress.
-        .stderr(Stdio::inherit())
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", SMALL_STACK);
+        .args(["--target-dir", "target/module"]);
     let debian = tools.debian_rust();
     if !target_is_installed()? {
         if !debian.join("rustc").is_file() {
@@ -45,13 +44,46 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", debian.join("wasm-ld"))
             .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
     }
-    let messages = run(&mut cargo)?;
+    let options = compiler_options(project, &compiler_of(&cargo))?;
+    cargo.arg("--config").arg(options);
+    let messages = run_for_output("compiling the crate", &mut cargo)?;
     let module = module_of(&String::from_utf8_lossy(&messages))?;
     Ok(Built::Core(made(Path::new(&module))?))
 }
 
+/// The compiler that a cargo command runs.
+fn compiler_of(cargo: &Command) -> OsString {
+    let chosen = cargo.get_envs().find(|(name, _)| *name == "RUSTC").and_then(|(_, path)| path);
+    chosen.map_or_else(|| OsString::from("rustc"), OsStr::to_owned)
+}
+
+/// The compiler's options, as a value of cargo's configuration: added to those of the project's `.cargo/config.toml`,
+/// and unlike an environment variable not split at white space.
+///
+/// Paths are in the module because panics name their place. They are the author's (`src/lib.rs`, `../table/src/lib.rs`)
+/// or a crate's, and never say where the module was built. Of two prefixes that fit, the later wins.
+fn compiler_options(project: &Project, rustc: &OsStr) -> anyhow::Result<String> {
+    let sysroot = ask(Command::new(rustc).args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot).trim());
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cargo")));
+    let mut options = vec![SMALL_STACK.to_owned()];
+    let mut shorten =
+        |path: &Path, shown: &str| options.push(format!("--remap-path-prefix={}={shown}", path.display()));
+    if let Some(above) = project.folder.parent() {
+        shorten(above, "..");
+    }
+    shorten(&project.folder, ".");
+    if let Some(cargo_home) = cargo_home {
+        shorten(&cargo_home.join("registry/src"), "registry");
+        shorten(&cargo_home.join("git/checkouts"), "git");
+    }
+    shorten(&sysroot.join("lib/rustlib/src/rust"), "rust");
+    Ok(format!("target.{TARGET}.rustflags={}", serde_json::to_string(&options)?))
+}
+
 fn target_is_installed() -> anyhow::Result<bool> {
-    let folder = run(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
+    let folder = ask(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
     let folder = String::from_utf8_lossy(&folder).trim().to_owned();
     let Ok(mut files) = fs::read_dir(folder) else { return Ok(false) };
     Ok(files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))))

@@ -1,18 +1,19 @@
 //! The programs of toolchains: where they are, and how to get missing ones.
 //!
 //! `--get-tools` installs known-good versions in the user's cache folder; those are preferred to programs in PATH. A
-//! program that is too old counts as missing.
+//! program that is too old counts as missing. Scripts in the folder's `bin` run them for the author's shell.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow, bail};
 
-use crate::cli::build::project::run;
+use crate::cli::build::project::{ask, run};
 use crate::cli::user_cache;
 
 /// A program and its source.
@@ -97,6 +98,11 @@ impl Tools {
         if is_there() { Ok(()) } else { Err(self.missing(tool)) }
     }
 
+    /// Whether Zig has compiled nothing yet. It keeps what it compiles in the user's cache folder.
+    pub fn is_first_use_of_zig(&self) -> bool {
+        env::var_os("ZIG_GLOBAL_CACHE_DIR").is_none() && !self.cache.with_file_name("zig").is_dir()
+    }
+
     /// The folder for Debian's Wasm compiler, on machines for which rustup has none.
     pub fn debian_rust(&self) -> PathBuf {
         self.cache.join("rust-web")
@@ -106,7 +112,10 @@ impl Tools {
         let mut too_old = None;
         for candidate in self.candidates(tool) {
             match tool.oldest.map_or(Ok(()), |oldest| oldest.check(&candidate)) {
-                Ok(()) => return Ok(command_of(&candidate)),
+                Ok(()) => {
+                    self.offer(tool, &candidate);
+                    return Ok(command_of(&candidate));
+                }
                 Err(why) => too_old = too_old.or(Some(why)),
             }
         }
@@ -132,6 +141,28 @@ impl Tools {
         candidates
     }
 
+    /// Makes a tool of the cache available to the author's shell: as a script in `bin`, a folder with nothing but these,
+    /// which can stand first in PATH. The folders of the registries have much else in them.
+    fn offer(&self, tool: &Tool, line: &[OsString]) {
+        let script = self.cache.join("bin").join(tool.program);
+        let is_kept = line.first().is_some_and(|program| Path::new(program).starts_with(&self.cache));
+        if !is_kept || script.is_file() {
+            return;
+        }
+        let words: Vec<String> =
+            line.iter().map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''"))).collect();
+        let text = format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "));
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(self.cache.join("bin"))?;
+            fs::write(&script, text)?;
+            fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
+        };
+        // The build goes on without it.
+        if let Err(error) = write() {
+            eprintln!("cannot write {}: {error}", script.display());
+        }
+    }
+
     pub fn folder(&self, registry: Registry) -> PathBuf {
         self.cache.join(match registry {
             Registry::Pip => "python",
@@ -141,20 +172,21 @@ impl Tools {
 
     fn get(&self, tool: &Tool) -> anyhow::Result<()> {
         let folder = self.folder(tool.from);
-        eprintln!("getting {} into {}", tool.packages.join(", "), folder.display());
+        let step = format!("getting {} into {}", tool.packages.join(", "), folder.display());
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         match tool.from {
             Registry::Pip => {
                 if !folder.join("bin/pip").is_file() {
-                    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+                    let step = format!("making a Python environment in {}", folder.display());
+                    run(&step, Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
                 }
-                run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(tool.packages))?;
+                let mut pip = Command::new(folder.join("bin/pip"));
+                run(&step, pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(tool.packages))?;
             }
             Registry::Npm => {
-                run(Command::new("npm")
-                    .args(["install", "--no-fund", "--no-audit", "--prefix"])
-                    .arg(&folder)
-                    .args(tool.packages))?;
+                let mut npm = Command::new("npm");
+                npm.args(["install", "--no-fund", "--no-audit", "--prefix"]).arg(&folder).args(tool.packages);
+                run(&step, &mut npm)?;
             }
         }
         Ok(())
@@ -211,7 +243,7 @@ impl Oldest {
     /// Checks that the program of a command line is recent enough.
     pub fn check(self, line: &[OsString]) -> anyhow::Result<()> {
         let shown = line.join(OsStr::new(" ")).display().to_string();
-        let said = run(command_of(line).arg(self.argument))
+        let said = ask(command_of(line).arg(self.argument))
             .with_context(|| format!("`{shown}` does not print its version"))?;
         let said = String::from_utf8_lossy(&said);
         match Version::within(&said) {

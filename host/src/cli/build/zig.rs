@@ -25,6 +25,6 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .args(["--dep", "router", "--dep", "pointsman", &module("root", &sdk.join("module.zig"))])
         .args(["--dep", "pointsman", &module("router", &router)])
         .arg(module("pointsman", &sdk.join("pointsman.zig")));
-    run(&mut zig)?;
+    run("compiling router.zig", &mut zig)?;
     Ok(Built::Core(made(&core)?))
 }

@@ -200,7 +200,6 @@ type SocketOptions struct {
 	TcpFastOpen bool
 }
 
-// --- The peer --------------------------------------------------------------------------------------------------
 // An upstream and how to connect to it: every attribute of Pingora's `HttpPeer` and `PeerOptions`.
 //
 // Two requests share a pooled connection only if they come from the same tenant and every attribute of the
@@ -234,7 +233,6 @@ type Peer struct {
 	Isolation witTypes.Option[string]
 }
 
-// --- Changes to the request ------------------------------------------------------------------------------------
 // Changes to the request that the upstream receives. Applied in the order of the fields, after the host has set
 // the headers of the listener's `forwarded` policy (`x-forwarded-for` and the like).
 //
@@ -285,7 +283,6 @@ const (
 	Decision_Pass uint8 = 2
 )
 
-// --- The answer ------------------------------------------------------------------------------------------------
 // What to do with the request.
 type Decision struct {
 	tag   uint8
@@ -364,7 +361,6 @@ const (
 // What happened.
 type Failure = uint8
 
-// --- What failed -----------------------------------------------------------------------------------------------
 // An attempt of this request that failed.
 type Attempt struct {
 	// The first is 1.
