@@ -236,7 +236,7 @@ typedef router_result_decision_string_t pm_answer_t;
 pm_route_t pm_route(pm_peer_t peer);
 
 // Takes this status of the upstream (500 to 599) for a failed attempt.
-void pm_retry_on(pm_route_t *route, uint16_t status);
+void pm_on_status(pm_route_t *route, uint16_t status);
 
 // One more header: `pm_add_header(&response.headers, "retry-after", "30")`, `pm_add_header(&route.rewrite.set_headers,
 // ...)`. The value may hold any bytes.

@@ -82,16 +82,21 @@ pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
     };
     let prefix = format!("guest-sdk/{sdk}/");
     let of_language = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
+    let mut pages = Vec::new();
     for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
-        write(&folder.join(path), bytes)?;
+        let file = folder.join(path);
+        write(&file, bytes)?;
+        pages.extend(path.ends_with(".md").then_some(file));
     }
     if language == Language::Ts {
         for (_, bytes) in FILES.iter().filter(|(path, _)| *path == "guest-sdk/ts/README.md") {
             write(&folder.join(TYPESCRIPT_PAGE), bytes)?;
+            pages.push(folder.join(TYPESCRIPT_PAGE));
         }
     }
-    for name in ["README.md", TYPESCRIPT_PAGE].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
-        fs::write(name, page_in_project(&fs::read_to_string(name)?, folder))?;
+    for page in pages {
+        let text = page_in_project(&fs::read_to_string(&page)?, page.parent().unwrap_or(folder));
+        fs::write(&page, text)?;
     }
     Ok(())
 }

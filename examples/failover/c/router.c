@@ -21,8 +21,8 @@ static pm_answer_t to(pm_text_t upstream) {
     // The next upstream is at hand, so this one need not be waited for.
     peer.timeouts.connect_ms = pm_some_u32(500);
     pm_route_t route = pm_route(peer);
-    pm_retry_on(&route, 502);
-    pm_retry_on(&route, 503);
+    pm_on_status(&route, 502);
+    pm_on_status(&route, 503);
     return pm_connect(route);
 }
 

@@ -20,7 +20,7 @@ Answer select_peer(const Request &request) {
 static Route to(std::string_view upstream) {
     // The next upstream is at hand, so this one need not be waited for.
     auto peer = Peer::http(upstream).connect_timeout(500ms);
-    return Route::to(peer).retry_on({502, 503});
+    return Route::to(peer).on_status({502, 503});
 }
 
 static Response sorry() {

@@ -29,7 +29,7 @@ export class Route extends Answer {
   }
 
   /** Takes these statuses of the upstream, 500 to 599, for a failed attempt. */
-  retryOn(statuses: u16[]): Route {
+  onStatus(statuses: u16[]): Route {
     this.retry.onStatus = this.retry.onStatus.concat(statuses);
     return this;
   }

@@ -42,7 +42,7 @@ pm_route_t pm_route(pm_peer_t peer) {
     return (pm_route_t){.peer = peer};
 }
 
-void pm_retry_on(pm_route_t *route, uint16_t status) {
+void pm_on_status(pm_route_t *route, uint16_t status) {
     *PM_GROW(&route->retry.on_status) = status;
 }
 

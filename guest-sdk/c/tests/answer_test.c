@@ -45,7 +45,7 @@ static void changes_of_a_route_land_in_their_fields(void) {
         pm_add_header(&route.rewrite.set_headers, pm_join("x-", pm_decimal(i)), pm_decimal(i * i));
         pm_add_header(&route.rewrite.add_headers, pm_join("y-", pm_decimal(i)), pm_decimal(i));
         pm_add_text(&route.rewrite.remove_headers, pm_decimal(i));
-        pm_retry_on(&route, (uint16_t)(500 + i));
+        pm_on_status(&route, (uint16_t)(500 + i));
     }
     CHECK(route.rewrite.set_headers.len == 100 && route.rewrite.remove_headers.len == 100);
     CHECK(route.retry.on_status.len == 100);

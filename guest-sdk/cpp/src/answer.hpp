@@ -58,8 +58,8 @@ public:
     }
 
     // Takes these statuses of the upstream (500 to 599) for a failed attempt.
-    Route &retry_on(std::initializer_list<uint16_t> statuses) {
-        for (uint16_t status : statuses) pm_retry_on(&record, status);
+    Route &on_status(std::initializer_list<uint16_t> statuses) {
+        for (uint16_t status : statuses) pm_on_status(&record, status);
         return *this;
     }
 

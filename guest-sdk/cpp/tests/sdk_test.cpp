@@ -84,7 +84,7 @@ static void records_copy_their_texts() {
 static void every_change_of_a_route_lands_in_its_field() {
     auto route = Route::to(Peer::http("127.0.0.1:9101"))
                      .authority("shop.internal:8080").path_and_query("/v2?x=1").remove_header("x-debug")
-                     .set_header("x-shop", "north").add_header("via", "\xff").attempts(2).retry_on({502, 503}).note("v2");
+                     .set_header("x-shop", "north").add_header("via", "\xff").attempts(2).on_status({502, 503}).note("v2");
     auto record = testing::route(route);
     CHECK(detail::optional(record.rewrite.authority) == "shop.internal:8080");
     CHECK(detail::optional(record.rewrite.path_and_query) == "/v2?x=1");

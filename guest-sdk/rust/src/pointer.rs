@@ -1,5 +1,5 @@
-//! From a place in the configuration's JSON to the JSON Pointer (RFC 6901) of the value there: an operator writes TOML, and
-//! never sees the JSON that an error of `serde_json` counts the columns of.
+//! From a place in the configuration's JSON to the JSON Pointer (RFC 6901) of the value there: an operator writes TOML,
+//! and never sees the JSON that an error of `serde_json` counts the columns of.
 
 /// The pointer of the innermost value, or key, that holds or ends at the byte before `end`.
 pub fn at(json: &str, end: usize) -> String {

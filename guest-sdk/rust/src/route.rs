@@ -8,7 +8,7 @@ use crate::{Header, Peer, RetryPolicy, Rewrite, Route};
 /// let route = Route::to(Peer::http("127.0.0.1:9101"))
 ///     .path_and_query("/v2/cart?x=1")
 ///     .set_header("x-shop", "north")
-///     .retry_on([502, 503])
+///     .on_status([502, 503])
 ///     .note("v2");
 /// ```
 impl Route {
@@ -54,7 +54,7 @@ impl Route {
     }
 
     /// Takes these statuses of the upstream (500 to 599) for a failed attempt.
-    pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Route {
+    pub fn on_status(mut self, statuses: impl IntoIterator<Item = u16>) -> Route {
         self.retry.on_status.extend(statuses);
         self
     }
@@ -135,7 +135,7 @@ mod tests {
             .set_header("x-shop", "north")
             .add_header("via", b"\xff".to_vec())
             .attempts(2)
-            .retry_on([502, 503])
+            .on_status([502, 503])
             .note("v2");
 
         let rewrite = Rewrite {

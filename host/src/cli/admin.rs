@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::{self, Code};
+use crate::cli::print;
 use crate::cli::reach::Reach;
 use crate::cli::{Outcome, answers};
 
@@ -180,9 +181,9 @@ pub fn admin(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Refused);
     }
     if arguments.json {
-        println!("{}", json_pretty(&answer));
+        print::line(json_pretty(&answer));
     } else {
-        print!("{}", printable_lines(&readable(&arguments.command, &answer)?));
+        print::line(printable_lines(&readable(&arguments.command, &answer)?).trim_end_matches('\n'));
     }
     let refusals = match arguments.command {
         Command::Reload => answers::refusals(&read(&answer)?),

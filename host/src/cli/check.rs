@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pointsman_rules::config;
 
-use crate::cli::{Outcome, user_cache};
+use crate::cli::{Outcome, print, user_cache};
 use crate::server;
 
 pub fn check(file: &Path) -> anyhow::Result<Outcome> {
@@ -23,11 +23,11 @@ pub fn check(file: &Path) -> anyhow::Result<Outcome> {
         }
     };
     let modules: usize = config.tenants.iter().map(|tenant| tenant.modules.len()).sum();
-    println!(
+    print::line(format_args!(
         "{}: ok (listeners: {}, tenants: {}, modules: {modules}, tests: {tests})",
         file.display(),
         config.listeners.len(),
         config.tenants.len()
-    );
+    ));
     Ok(Outcome::Success)
 }

@@ -12,9 +12,9 @@ use pointsman_rules::request::{OfflineRequest, RequestHead, attempts};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
 
-use crate::cli::Outcome;
 use crate::cli::offline::TenantSetup;
 use crate::cli::report::{CallRecord, Report};
+use crate::cli::{Outcome, print};
 use crate::evaluate::{Question, evaluate};
 
 pub const EXAMPLES: &str = "\
@@ -82,7 +82,7 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (action, calls) = evaluate(question(&tenant), &inputs);
     let paths = config.modules.iter().map(|module| module.path.display().to_string());
     let calls = paths.zip(&calls).map(|(path, call)| CallRecord::new(path, call, &inputs)).collect();
-    println!("{}", json_pretty(&Report::new(config, calls, &action)));
+    print::line(json_pretty(&Report::new(config, calls, &action)));
     Ok(if action.is_ok() { Outcome::Success } else { Outcome::Refused })
 }
 

@@ -9,7 +9,7 @@ use pointsman_rules::config::{
 use pointsman_wasm::module::BuildIn;
 
 use crate::cli::offline::tenant_of_module;
-use crate::cli::{Outcome, stopped_early, user_cache};
+use crate::cli::{Outcome, print, stopped_early, user_cache};
 use crate::log;
 use crate::server::{self, Launch, Order, Signals};
 
@@ -65,7 +65,9 @@ pub fn dev(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let mut signals = starting.ready()?;
     for (listener, address) in server.addresses() {
-        println!("listening on {address} ({listener}); save a module, and the next request is decided by it");
+        print::line(format_args!(
+            "listening on {address} ({listener}); save a module, and the next request is decided by it"
+        ));
     }
     loop {
         match signals.next(server.on_quit()) {

@@ -6,7 +6,7 @@ use pointsman_rules::config::TenantLimits;
 use pointsman_rules::text::json_pretty;
 use pointsman_wasm::module;
 
-use crate::cli::{Outcome, user_cache};
+use crate::cli::{Outcome, print, user_cache};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -18,6 +18,6 @@ pub struct Arguments {
 pub fn inspect(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loader = user_cache::loader()?;
     let inspection = module::inspect(&loader, &arguments.module, &TenantLimits::default())?;
-    println!("{}", json_pretty(&inspection));
+    print::line(json_pretty(&inspection));
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }

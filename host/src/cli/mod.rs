@@ -9,6 +9,7 @@ mod dev;
 mod inspect;
 mod new;
 mod offline;
+mod print;
 mod reach;
 mod reloads;
 mod report;

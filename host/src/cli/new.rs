@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::cli::Outcome;
+use crate::cli::{Outcome, print};
 use crate::sdk::{self, Language};
 
 pub const EXAMPLES: &str = "\
@@ -58,7 +58,7 @@ pub fn new(arguments: &Arguments) -> anyhow::Result<Outcome> {
         bail!("{} exists already: a project needs a new folder (see --folder)", folder.display());
     }
     make(&folder, name, *lang).with_context(|| format!("cannot write to {}", folder.display()))?;
-    println!("{}", next_steps(&folder, *lang));
+    print::line(next_steps(&folder, *lang));
     Ok(Outcome::Success)
 }
 

@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use pointsman_rules::config;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::Outcome;
 use crate::cli::build::{in_path, language_of};
 use crate::cli::new::native_tests;
 use crate::cli::offline::{OfflineTenant, TenantSetup};
+use crate::cli::{Outcome, print, user_cache};
 use crate::release::{TestResult, Tests, run_each};
 
 pub const EXAMPLES: &str = "\
@@ -80,7 +80,7 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let text = results.report.to_string().context("JUnit XML")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("{} passed, {} failed", results.passed, results.failed);
+    print::line(format_args!("{} passed, {} failed", results.passed, results.failed));
     Ok(if results.failed == 0 && native_passed { Outcome::Success } else { Outcome::Refused })
 }
 
@@ -109,7 +109,7 @@ impl Results {
                 Err(error) => return Ok(Err(pointsman_rules::text::chain(&error))),
             };
             let name = format!("{} ({})", tests.path().display(), offline.config().name);
-            println!("{name}");
+            print::line(&name);
             let mut suite = TestSuite::new(name);
             let chosen = |name: &str| name.contains(filter);
             let done =
@@ -126,13 +126,13 @@ impl Results {
         let status = match result.problems.is_empty() {
             true => {
                 self.passed = self.passed.saturating_add(1);
-                println!("  ok      {}", result.name);
+                print::line(format_args!("  ok      {}", result.name));
                 TestCaseStatus::success()
             }
             false => {
                 self.failed = self.failed.saturating_add(1);
-                println!("  FAILED  {}", result.name);
-                result.problems.iter().for_each(|problem| println!("          {problem}"));
+                print::line(format_args!("  FAILED  {}", result.name));
+                result.problems.iter().for_each(|problem| print::line(format_args!("          {problem}")));
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_message(result.problems.join("\n"));
                 status
@@ -144,21 +144,27 @@ impl Results {
     }
 }
 
-/// Runs the native tests of the project in this folder, if it is one and has its toolchain. Returns whether none failed.
+/// Runs the native tests of the project in this folder, if it is one and has its toolchain. Returns whether none
+/// failed.
 fn run_native_tests(folder: &Path) -> anyhow::Result<bool> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(language) = language_of(folder) else { return Ok(true) };
     let command = native_tests(language);
     let program = command.split(' ').next().unwrap_or_default();
-    if in_path(program).is_none() {
-        println!("native tests: skipped, since `{program}` is not in PATH (`{command}`)");
+    // Tools that `build --get-tools` got come first, as the project's page says.
+    let tools = user_cache::folder().map(|folder| folder.join("bin"));
+    let is_got = tools.as_ref().is_some_and(|folder| folder.join(program).is_file());
+    if !is_got && in_path(program).is_none() {
+        print::line(format_args!("native tests: skipped, since `{program}` is not in PATH (`{command}`)"));
         return Ok(true);
     }
-    println!("native tests: {command}");
-    let status = Command::new("sh").args(["-c", command]).current_dir(folder).status();
+    print::line(format_args!("native tests: {command}"));
+    let before = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&before)))?;
+    let status = Command::new("sh").args(["-c", command]).current_dir(folder).env("PATH", path).status();
     let status = status.with_context(|| format!("cannot run `{command}`"))?;
     if !status.success() {
-        println!("native tests: FAILED (`{command}`, {status})");
+        print::line(format_args!("native tests: FAILED (`{command}`, {status})"));
     }
     Ok(status.success())
 }

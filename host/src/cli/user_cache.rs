@@ -13,8 +13,8 @@ pub fn folder() -> Option<PathBuf> {
     Some(cache.join("pointsman"))
 }
 
-/// The folder for compiled modules: in the user's cache folder, and never `proxy.cache_dir`, which is a proxy's own. None,
-/// with a warning on standard error: it cannot be used.
+/// The folder for compiled modules: in the user's cache folder, and never `proxy.cache_dir`, which is a proxy's own.
+/// None, with a warning on standard error: it cannot be used.
 pub fn compiled_modules() -> Option<PathBuf> {
     let path = folder()?.join("modules");
     match OwnFolder::check(&path) {

@@ -72,24 +72,6 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn links_of_a_project_lead_to_files_of_it() {
-    for (language, _) in LANGUAGES {
-        let folder = tempfile::tempdir().expect("a folder");
-        new(language, folder.path());
-        for page in pages(folder.path()) {
-            let text = fs::read_to_string(&page).expect("a page");
-            for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let file = target.split('#').next().unwrap_or_default();
-                if !file.starts_with("https://") {
-                    let there = page.parent().expect("a folder").join(file).exists();
-                    assert!(there, "{language}: {} links to {target}", page.display());
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn every_sdk_brings_the_contract() {
     for (language, _) in LANGUAGES {
         let folder = tempfile::tempdir().expect("a folder");
@@ -160,12 +142,8 @@ fn links_of_a_projects_pages_lead_somewhere() {
     for (language, _) in LANGUAGES {
         let folder = tempfile::tempdir().expect("a folder");
         new(language, folder.path());
-        let sdk = folder.path().join("pointsman");
-        let pages: Vec<_> = [folder.path().join("README.md"), sdk.join("README.md"), sdk.join("TypeScript.md")]
-            .into_iter()
-            .filter(|page| page.exists())
-            .collect();
-        assert_eq!(pages.len(), if language == "ts" { 3 } else { 2 }, "{language}");
+        let pages = pages(folder.path());
+        assert!(pages.len() >= if language == "ts" { 3 } else { 2 }, "{language}: {pages:?}");
         for page in pages {
             let text = fs::read_to_string(&page).expect("a page");
             let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));

@@ -145,7 +145,7 @@ static enum outcome set_route(pm_request_t request, pm_route_t *route, pm_param_
     if (IS("on-status")) {
         uint64_t status;
         if (!parse_number(value, UINT16_MAX, &status)) return BAD;
-        pm_retry_on(route, (uint16_t)status);
+        pm_on_status(route, (uint16_t)status);
         return SET;
     }
     if (IS("note")) return route->note = pm_some(value), SET;

@@ -89,8 +89,8 @@ static pm_answer_t failover_part(pm_request_t request) {
     }
     if (failed.len < 3) {
         pm_route_t route = pm_route(pm_http(upstreams[failed.len]));
-        pm_retry_on(&route, 502);
-        pm_retry_on(&route, 503);
+        pm_on_status(&route, 502);
+        pm_on_status(&route, 503);
         return pm_connect(route);
     }
     pm_response_t response = pm_response(503);

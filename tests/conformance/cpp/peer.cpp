@@ -139,7 +139,7 @@ static Outcome set_route(const Request &request, Route &route, const Pair &param
         });
     }
     if (name == "attempts") return set(number<uint32_t>(value), [&](auto attempts) { route.attempts(attempts); });
-    if (name == "on-status") return set(number<uint16_t>(value), [&](auto status) { route.retry_on({status}); });
+    if (name == "on-status") return set(number<uint16_t>(value), [&](auto status) { route.on_status({status}); });
     if (name == "note") return route.note(value), Outcome::set;
     return Outcome::unknown;
 }

@@ -78,7 +78,7 @@ static Answer attempts_part(const Request &request) {
 static Answer failover_part(const Request &request) {
     auto failed = request.attempts();
     if (!failed.empty()) log::warn(failed.back().address, " failed: ", failed.back().failure);
-    if (failed.size() < nodes.size()) return Route::to(Peer::http(nodes[failed.size()])).retry_on({502, 503});
+    if (failed.size() < nodes.size()) return Route::to(Peer::http(nodes[failed.size()])).on_status({502, 503});
     return Response(503).text("no upstream is left\n").header("retry-after", "30");
 }
 

@@ -17,7 +17,7 @@ function to(upstream: string): Route {
   const peer = Peer.http(upstream);
   // The next upstream is at hand, so this one need not be waited for.
   peer.timeouts.connectMs = 500;
-  return Route.to(peer).retryOn([502, 503]);
+  return Route.to(peer).onStatus([502, 503]);
 }
 
 function sorry(): Response {

@@ -21,7 +21,7 @@ fn select_peer(request: &Request) -> Result<Decision, Error> {
 fn to(upstream: &str) -> Route {
     // The next upstream is at hand, so this one need not be waited for.
     let peer = Peer::http(upstream).connect_timeout(Duration::from_millis(500));
-    Route::to(peer).retry_on([502, 503])
+    Route::to(peer).on_status([502, 503])
 }
 
 fn sorry() -> Response {

@@ -347,7 +347,7 @@ mod tests {
             .set_header("x-shop", "north")
             .add_header("via", "")
             .attempts(2)
-            .retry_on([502, 503])
+            .on_status([502, 503])
             .note("lab");
         assert_eq!(decision(order).unwrap(), expected.into());
     }

@@ -22,7 +22,7 @@ fn select_peer(request: &Request) -> Result<Route, Error> {
         }
         None => candidates.first().ok_or_else(|| Error::new("every upstream of the group has failed"))?,
     };
-    Ok(Route::to(Peer::http(&chosen.address)).retry_on([502, 503]))
+    Ok(Route::to(Peer::http(&chosen.address)).on_status([502, 503]))
 }
 
 /// Not known to be ill, neither by health checks nor by what requests met.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use pointsman_wasm::module::Symbols;
 
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
@@ -26,6 +27,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .arg(&packages)
         .arg("--transform")
         .arg(packages.join("pointsman/transform.mjs"))
+        .args((project.symbols == Symbols::Keep).then_some("--debug"))
         .arg("-o")
         .arg(&core);
     run("compiling assembly/router.ts", &mut asc)?;

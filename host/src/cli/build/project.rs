@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context as _, anyhow, bail};
 use pointsman_wasm::abi::v0_1::WIT;
+use pointsman_wasm::module::Symbols;
 
 use crate::sdk::{self, Language};
 
@@ -15,12 +16,13 @@ pub struct Project {
     pub sdk: PathBuf,
     /// The WIT package.
     pub wit: PathBuf,
+    pub symbols: Symbols,
     /// A folder for intermediate files. Removed at the end.
     work: tempfile::TempDir,
 }
 
 impl Project {
-    pub fn open(folder: &Path, language: Language, sdk: Option<&Path>) -> anyhow::Result<Project> {
+    pub fn open(folder: &Path, language: Language, sdk: Option<&Path>, symbols: Symbols) -> anyhow::Result<Project> {
         let absolute =
             |path: &Path| fs::canonicalize(path).with_context(|| format!("there is no folder {}", path.display()));
         let folder = absolute(folder)?;
@@ -40,7 +42,7 @@ impl Project {
         for (name, text) in WIT {
             fs::write(wit.join(name), text).context("cannot write the WIT package")?;
         }
-        Ok(Project { folder, language, sdk, wit, work })
+        Ok(Project { folder, language, sdk, wit, symbols, work })
     }
 
     /// The path of an intermediate file.

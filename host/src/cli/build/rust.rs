@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
+use pointsman_wasm::module::Symbols;
 
 use crate::cli::build::project::{Project, ask, run_for_output};
 use crate::cli::build::tools::{Tools, in_path};
@@ -29,6 +30,9 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         // A separate target folder: the compiler may be a different one, and two that share a folder rebuild each
         // other's output.
         .args(["--target-dir", "target/module"]);
+    if project.symbols == Symbols::Keep {
+        cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only").env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    }
     let debian = tools.debian_rust();
     if !target_is_installed()? {
         if !debian.join("rustc").is_file() {

@@ -141,8 +141,8 @@ impl Tools {
         candidates
     }
 
-    /// Makes a tool of the cache available to the author's shell: as a script in `bin`, a folder with nothing but these,
-    /// which can stand first in PATH. The folders of the registries have much else in them.
+    /// Makes a tool of the cache available to the author's shell: as a script in `bin`, a folder with nothing but
+    /// these, which can stand first in PATH. The folders of the registries have much else in them.
     fn offer(&self, tool: &Tool, line: &[OsString]) {
         let script = self.cache.join("bin").join(tool.program);
         let is_kept = line.first().is_some_and(|program| Path::new(program).starts_with(&self.cache));

@@ -1,5 +1,7 @@
 //! Builds Zig routers: the SDK's module calls the project's.
 
+use pointsman_wasm::module::Symbols;
+
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
 use crate::cli::build::{Built, made};
@@ -18,7 +20,11 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     let module = |name: &str, path: &std::path::Path| format!("-M{name}={}", path.display());
     let mut zig = tools.command(&ZIG)?;
     zig.current_dir(&project.folder)
-        .args(["build-exe", "-target", "wasm32-freestanding", "-O", "safe", "-fstrip", "-fno-entry", "-rdynamic"])
+        .args(["build-exe", "-target", "wasm32-freestanding", "-O", "safe", "-fno-entry", "-rdynamic"])
+        .arg(match project.symbols {
+            Symbols::Drop => "-fstrip",
+            Symbols::Keep => "-fno-strip",
+        })
         .args(["--stack", "65536"])
         .arg(format!("-femit-bin={}", core.display()))
         // Each `--dep` applies to the `-M` module that follows it.

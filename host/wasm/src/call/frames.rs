@@ -140,7 +140,8 @@ fn demangled(name: &str) -> String {
             // Without the hash of the crate.
             return Bounded::of(format_args!("{rust:#}"));
         }
-        if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
+        // Without its prefix, a name could be read as that of a type.
+        if let Some(Ok(cpp)) = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name)) {
             let mut text = Bounded::default();
             let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
             let _ = cpp.structured_demangle(&mut CppName(&mut text), &options);

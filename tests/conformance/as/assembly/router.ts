@@ -124,7 +124,7 @@ function failover(request: Request): Answer {
     log.warn(`${last.address} failed: ${last.failureName}`);
   }
   const nodes = config.texts("/upstreams");
-  if (failed.length < nodes.length) return Route.to(Peer.http(nodes[failed.length])).retryOn([502, 503]);
+  if (failed.length < nodes.length) return Route.to(Peer.http(nodes[failed.length])).onStatus([502, 503]);
   return new Response(503).text("no upstream is left\n").header("retry-after", "30");
 }
 

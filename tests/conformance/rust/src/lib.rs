@@ -134,7 +134,7 @@ fn failover(request: &Request) -> Result<Decision, Error> {
         log::warn(format_args!("{} failed: {}", last.address, last.failure));
     }
     Ok(match config::texts("/upstreams")?.get(failed.len()) {
-        Some(upstream) => Route::to(Peer::http(upstream)).retry_on([502, 503]).into(),
+        Some(upstream) => Route::to(Peer::http(upstream)).on_status([502, 503]).into(),
         None => Response::new(503)
             .header("content-type", "text/plain; charset=utf-8")
             .header("retry-after", "30")

@@ -23,6 +23,6 @@ fn select_peer(request: &Request) -> Result<Route, Error> {
         .set_header("x-slot", slot.to_string())
         .remove_header("x-debug")
         .attempts(2)
-        .retry_on([502, 503])
+        .on_status([502, 503])
         .note("bench"))
 }
