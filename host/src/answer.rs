@@ -235,7 +235,7 @@ mod tests {
             CallError::Memory { limit: 0, frames: Frames::default() },
             CallError::Table { limit: 0 },
             CallError::HostCall { limit: 0 },
-            CallError::HostCalls { limit: 0 },
+            CallError::HostCalls { limit: 0, frames: Frames::default() },
             CallError::Handles { limit: 0 },
             CallError::Exit { status: 0, frames: Frames::default() },
             CallError::StackOverflow(Frames::default()),

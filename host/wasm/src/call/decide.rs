@@ -69,7 +69,7 @@ pub fn decide_with<K>(
     known: impl FnOnce(&[u8]) -> Option<K>,
 ) -> (Result<RawAnswer<K>, CallError>, CallReport) {
     let (limits, start) = (call.limits, Instant::now());
-    let _running = callee.program.pulse.enter();
+    let _running = callee.program.ticker.pulse().enter();
     let (mut live, instance, answer) = ask(callee, call, start, known);
     let answer = judged(answer, &live.state().limiter, limits);
     let answer_kind = answer.as_ref().ok().map(RawAnswer::name);

@@ -25,8 +25,8 @@ pub enum CallError {
     HostCall { limit: usize },
     #[error("the module holds more than {limit} resource handles ({})", LimitKey::Handles)]
     Handles { limit: usize },
-    #[error("the module called the host more than {limit} times ({})", LimitKey::HostCalls)]
-    HostCalls { limit: usize },
+    #[error("the module called the host more than {limit} times ({}){frames}", LimitKey::HostCalls)]
+    HostCalls { limit: usize, frames: Frames },
     #[error("the module exited (status {status}) instead of answering{frames}")]
     Exit { status: u8, frames: Frames },
     #[error("the module's recursion used up its stack{0}")]
@@ -86,7 +86,7 @@ impl CallError {
             return cause.clone();
         }
         if error.is::<CallsSpent>() {
-            return CallError::HostCalls { limit: limits.host_calls };
+            return CallError::HostCalls { limit: limits.host_calls, frames: Frames::of(error) };
         }
         if let Some(ExitStatus { status }) = error.downcast_ref() {
             return CallError::Exit { status: *status, frames: Frames::of(error) };

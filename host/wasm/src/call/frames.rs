@@ -119,7 +119,16 @@ impl Frame {
             "adapt-",
         ];
         /// Parts of the paths of files.
-        const FILES: &[&str] = &["/rustc/", "/rustlib/", "/.cargo/registry/", "/ziglang/lib/", "/zig/lib/", "/go/src/"];
+        const FILES: &[&str] = &[
+            "/rustc/",
+            "/rustlib/",
+            "rust/library/",
+            "registry/",
+            "/ziglang/lib/",
+            "/zig/lib/",
+            "/go/src/",
+            "pointsman/src/",
+        ];
         let is_runtimes =
             |place: &String| place.starts_with("pointsman/") || FILES.iter().any(|part| place.contains(part));
         FUNCTIONS.iter().any(|start| self.function.starts_with(start)) || self.place.as_ref().is_some_and(is_runtimes)
@@ -128,9 +137,9 @@ impl Frame {
 
 /// A file of the build machine, relative to the current folder if it is below that.
 fn shown(file: &str) -> String {
-    let current = std::env::current_dir().ok();
-    let relative = current.as_ref().and_then(|folder| Path::new(file).strip_prefix(folder).ok());
-    Bounded::of(relative.map_or(file.to_owned(), |path| path.display().to_string()))
+    let (current, path) = (std::env::current_dir().ok(), Path::new(file.strip_prefix("./").unwrap_or(file)));
+    let relative = current.as_ref().and_then(|folder| path.strip_prefix(folder).ok());
+    Bounded::of(relative.unwrap_or(path).display())
 }
 
 /// The name as an author writes it, on one line.
@@ -210,7 +219,8 @@ mod tests {
             ("runtime.panicIndex", None),
             ("~lib/array/Array<i32>#__get", None),
             ("lookup", Some("/rustc/0123/library/core/src/option.rs")),
-            ("pm_lookup", Some("pointsman/module.c")),
+            ("pm_lookup", Some("./pointsman/module.c")),
+            ("index<u32>", Some("./rust/library/core/src/slice/index.rs")),
         ] {
             assert!(is_runtimes(name, file), "{name}");
         }

@@ -26,5 +26,5 @@ pub(crate) use pool::{InstancePool, PoolBudget};
 pub(crate) use pooled_instance::PooledInstance;
 pub use program::Callee;
 pub(crate) use program::Program;
-pub use ticker::{Pulse, Ticker};
+pub use ticker::Ticker;
 pub(crate) use warming::{ReadScope, SharedBudget, WarmUpReport, Warming};

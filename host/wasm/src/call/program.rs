@@ -7,8 +7,7 @@ use pointsman_rules::settings::ModuleSettings;
 use wasmtime::component::ComponentExportIndex;
 
 use crate::abi::v0_1::{Added, RouterPre};
-use crate::call::ticker::Pulse;
-use crate::call::{Instances, PooledInstance};
+use crate::call::{Instances, PooledInstance, Ticker};
 use crate::state::State;
 
 /// A component that is compiled and linked.
@@ -25,8 +24,8 @@ pub(crate) struct Program {
     pub configure: Option<ComponentExportIndex>,
     /// Linear memory of a fresh instance, in bytes.
     pub memory_bytes: u64,
-    /// That of the engine's ticker.
-    pub pulse: Arc<Pulse>,
+    /// Without it no budget of time would end: it lives as long as any module of its engine.
+    pub ticker: Arc<Ticker>,
 }
 
 /// A program with the settings and the instances of one tenant's module: the target of a call.

@@ -3,6 +3,7 @@
 mod canaries;
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use pointsman_rewind::skip_without_rewinding;
 use pointsman_rules::config::TenantLimits;
@@ -40,6 +41,29 @@ pub fn with_call<T>(module: &Module, path: &str, work: impl FnOnce(Call<'_>) -> 
     let inputs = Inputs::try_from(&WrittenRequest::get(&format!("http://a.test{path}"))).unwrap();
     let limits = TenantLimits::default();
     work(Call { inputs: &inputs, stores: None, limits: limits.of(module.class()) })
+}
+
+/// A module outlives its loader, and still every decision has an end.
+#[test]
+fn endless_loop_ends_and_is_named_after_its_loader_is_gone() {
+    let loader = Loader::new(1, 0).unwrap();
+    let text = r#"(module
+        (import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+        (memory (export "memory") 1)
+        (func $table::lookup (loop (br 0)))
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func $route (export "select-peer") (param i32) (result i32)
+          (call $drop (local.get 0)) (call $table::lookup) unreachable))"#;
+    let component = componentize(&wat::parse_str(text).unwrap(), None, Symbols::Keep).unwrap();
+    let module = loader.load(&component, serde_json::Value::Null, &TenantLimits::default()).unwrap();
+    drop(loader);
+    let (answers, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (answer, _) = with_call(&module, "/", |call| decide(module.callee(), call));
+        answers.send(answer.map_err(|error| error.to_string()).map(|_| ()))
+    });
+    let error = answer.recv_timeout(Duration::from_secs(30)).expect("it ends").expect_err("it has no answer");
+    assert!(error.ends_with("(limits.decision_ms), in table::lookup < route"), "{error}");
 }
 
 /// Decisions of instances that are rewound equal those of fresh ones, for any writes, growth and globals. With enough

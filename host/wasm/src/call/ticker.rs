@@ -51,7 +51,7 @@ impl Ticker {
         Ok(Ticker { pulse, thread: Some(thread) })
     }
 
-    pub fn pulse(&self) -> &Arc<Pulse> {
+    pub fn pulse(&self) -> &Pulse {
         &self.pulse
     }
 }

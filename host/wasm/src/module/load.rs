@@ -79,7 +79,7 @@ pub struct Loader {
     cache: Option<Cache>,
     /// Modules that are in use somewhere.
     known: Mutex<HashMap<Key, Weak<CompiledModule>>>,
-    ticker: Ticker,
+    ticker: Arc<Ticker>,
     /// The budget of pooled instances, of all modules.
     budget: Arc<PoolBudget<PooledInstance>>,
     mappings: VmaLimit,
@@ -101,7 +101,7 @@ impl Loader {
 
     fn of_engine(engine: FixedMemoryEngine) -> Result<Loader, EngineError> {
         let linker = linker(&engine)?;
-        let ticker = Ticker::start(&engine)?;
+        let ticker = Arc::new(Ticker::start(&engine)?);
         let (build_in, known) = (BuildIn::ThisProcess, Mutex::default());
         let (budget, mappings, layout) = (Arc::default(), VmaLimit::of_system(), OnceLock::new());
         Ok(Loader { engine, linker, build_in, cache: None, known, ticker, budget, mappings, layout })
@@ -269,7 +269,7 @@ impl Loader {
             rewinder,
             configure,
             memory_bytes: needs.memory_bytes,
-            pulse: self.ticker.pulse().clone(),
+            ticker: self.ticker.clone(),
         };
         Ok(CompiledModule {
             about,
