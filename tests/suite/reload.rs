@@ -251,7 +251,10 @@ async fn state_of_configure_is_available_to_each_decision() {
     let text = text.replace("[tenant.module.config.routes]", "[tenant.module.config.route]");
     std::fs::write(proxy.config_file(), text).expect("written");
     let error = proxy.reload().await.expect_err("no such key");
-    assert!(error.contains("its `configure` refused its `config` table: config: unknown field `route`"), "{error}");
+    assert!(
+        error.contains("its `configure` refused its `config` table: config: `/route`: unknown field `route`"),
+        "{error}"
+    );
     assert_eq!(proxy.get("http://shop.test/").await.body, "two");
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use pointsman_rules::config;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
@@ -79,6 +79,12 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.junit {
         let text = results.report.to_string().context("JUnit XML")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if results.passed == 0 && results.failed == 0 {
+        match arguments.filter.as_str() {
+            "" => eprintln!("there are no tests: `router.tests.json`, next to `router.wasm`, may hold some"),
+            filter => bail!("no test has a name that contains `{filter}`"),
+        }
     }
     print::line(format_args!("{} passed, {} failed", results.passed, results.failed));
     Ok(if results.failed == 0 && native_passed { Outcome::Success } else { Outcome::Refused })

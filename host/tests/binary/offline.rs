@@ -64,6 +64,9 @@ fn test_shows_each_test_and_every_difference() {
 
     let (printed, _) = ends(0, project.path(), &["test", "--filter", "all"]);
     assert!(printed.ends_with("1 passed, 0 failed\n"), "{printed}");
+
+    let (_, errors) = ends(1, project.path(), &["test", "--filter", "al1"]);
+    assert!(errors.contains("no test has a name that contains `al1`"), "{errors}");
 }
 
 #[test]

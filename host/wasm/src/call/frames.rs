@@ -42,6 +42,8 @@ impl Frames {
         });
         let (authors, runtimes): (Vec<_>, Vec<_>) = all.partition(|frame| !frame.is_of_runtime());
         let mut frames = if authors.is_empty() { runtimes } else { authors };
+        // Recursion is named once.
+        frames.dedup();
         frames.truncate(MOST);
         Frames(frames)
     }
@@ -114,6 +116,7 @@ impl Frame {
             "cabi_",
             "exports_",
             "select-peer",
+            "assembly/exports/",
             "pointsman:",
             "indirect-",
             "adapt-",
