@@ -1,4 +1,4 @@
-//! Compares an outcome with what a test expects of it: the expectation names a part, and everything in it must be there.
+//! Compares an outcome with what a test expects of it: the expectation names a part, and all of it must be there.
 
 use std::fmt;
 
