@@ -155,8 +155,8 @@ fn comments_have_120_columns() {
     }
 }
 
-/// Bindings take every comment before an item for its documentation, so a banner between two sections would become part of
-/// it.
+/// Bindings take every comment before an item for its documentation, so a banner between two sections would become part
+/// of it.
 #[test]
 fn every_comment_of_the_contract_documents_an_item() {
     let folder = repository().join("wit/0.1");

@@ -93,8 +93,8 @@ impl PreparedTenants {
 }
 
 /// Loads all modules, credentials and certificates of a configuration and runs all tests, as a start would. Returns the
-/// number of tests, or all that is wrong. Compiled modules are kept in `cache`, and not in the proxy's own folder: a check
-/// changes nothing that a proxy may use.
+/// number of tests, or all that is wrong. Compiled modules are kept in `cache`, and not in the proxy's own folder: a
+/// check changes nothing that a proxy may use.
 pub fn check_files(config: &Config, cache: Option<&Path>) -> Result<Result<usize, Vec<StartError>>, StartError> {
     let mut loader = Loader::reading_debug_info(config.proxy.threads, control::kept_instances(config))?;
     let mut errors = preflight::refused(config, config.proxy.upgrade_socket.as_deref());
