@@ -192,7 +192,9 @@ async fn log_flood_is_bounded() {
           (i32.const 128))"#,
     );
     let file = module.file();
-    let proxy = Proxy::with(Tenant::new("chatty").module(file.path(), "")).start().await;
+    // In a debug build, 10,000 calls take about as long as a decision may by default.
+    let limits = "[tenant.limits]\ndecision_ms = 1_000\n";
+    let proxy = Proxy::with(Tenant::new("chatty").module(file.path(), limits)).start().await;
     assert_eq!(proxy.get("http://chatty.test/").await.status, 200);
 }
 
