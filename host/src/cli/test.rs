@@ -63,17 +63,13 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let mut results = Results { report: quick_junit::Report::new("pointsman test"), passed: 0, failed: 0 };
     for setup in setups {
-        match setup.load()? {
-            Ok(tenant) => {
-                if let Err(problem) = results.add(&tenant, &arguments.filter)? {
-                    eprintln!("{problem}");
-                    return Ok(Outcome::Refused);
-                }
-            }
-            Err(problem) => {
-                eprintln!("{problem}");
-                return Ok(Outcome::Refused);
-            }
+        let done = match setup.load()? {
+            Ok(tenant) => results.add(&tenant, &arguments.filter)?,
+            Err(problem) => Err(problem),
+        };
+        if let Err(problem) = done {
+            eprintln!("{problem}");
+            return Ok(Outcome::Refused);
         }
     }
     if let Some(path) = &arguments.junit {

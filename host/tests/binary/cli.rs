@@ -1,25 +1,37 @@
 //! The output of the binary, and the exit codes that `--help` promises.
 
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::running::{Running, config, example, repository};
 
-fn pointsman(arguments: &[&str]) -> Output {
+/// The program, which keeps the modules that it compiles in a folder of the tests.
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
-    // Compiled modules are kept in a folder of the tests.
     command.args(arguments).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-    command.output().expect("the binary runs")
+    command
 }
 
 /// Runs a command that must exit with this code, and returns its output.
 #[track_caller]
 pub fn ends(code: i32, arguments: &[&str]) -> (String, String) {
-    let output = pointsman(arguments);
+    ended(code, &mut command(arguments))
+}
+
+/// The same in a folder, with the user's cache in its folder `cache`.
+#[track_caller]
+pub fn ends_in(folder: &Path, code: i32, arguments: &[&str]) -> (String, String) {
+    ended(code, command(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache")))
+}
+
+#[track_caller]
+fn ended(code: i32, command: &mut Command) -> (String, String) {
+    let output = command.output().expect("the binary runs");
     let printed = String::from_utf8(output.stdout).expect("text");
     let errors = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{printed}\n{errors}");
+    assert_eq!(output.status.code(), Some(code), "{command:?}\n{printed}\n{errors}");
     (printed, errors)
 }
 

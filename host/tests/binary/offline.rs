@@ -1,12 +1,11 @@
 //! The author's commands that need no proxy: `check`, `decide` and `test`, and the modules that they compile once.
 
 use std::fs::{self, File, FileTimes};
-use std::path::Path;
-use std::process::{Command, Output};
 use std::time::SystemTime;
 
 use tempfile::TempDir;
 
+use crate::cli::ends_in;
 use crate::running::repository;
 
 /// A project with the module of the example `fixed`, these tests, and a cache folder of its own.
@@ -23,22 +22,6 @@ fn project(tests: &str) -> TempDir {
     folder
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
-    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
-    command.output().expect("the binary runs")
-}
-
-/// Runs a command that must exit with this code, and returns its output.
-#[track_caller]
-fn ends(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
-    let output = run(folder, arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{printed}\n{errors}");
-    (printed, errors)
-}
-
 const TESTS: &str = r#"[
     {"name": "all go there", "request": {"url": "http://a.test/"},
      "expect": {"connect": {"peer": {"connection": {"address": "127.0.0.1:9101"}}}}},
@@ -52,7 +35,7 @@ const TESTS: &str = r#"[
 fn test_shows_each_test_and_every_difference() {
     let project = project(TESTS);
     let junit = project.path().join("out.xml");
-    let (printed, _) = ends(3, project.path(), &["test", "--junit", "out.xml"]);
+    let (printed, _) = ends_in(project.path(), 3, &["test", "--junit", "out.xml"]);
     let expected = "router.tests.json (shop)\n  ok      all go there\n  FAILED  a wrong address\n          \
                     `connect.peer.connection.address` is \"127.0.0.1:9101\", expected \"127.0.0.1:9\"\n  \
                     FAILED  a wrong name\n          `connect.peer.address` is missing, expected \"127.0.0.1:9101\"; \
@@ -62,22 +45,22 @@ fn test_shows_each_test_and_every_difference() {
     let report = fs::read_to_string(junit).expect("a report");
     assert!(report.contains(r#"<testsuites name="pointsman test" tests="3" failures="2""#), "{report}");
 
-    let (printed, _) = ends(0, project.path(), &["test", "--filter", "all"]);
+    let (printed, _) = ends_in(project.path(), 0, &["test", "--filter", "all"]);
     assert!(printed.ends_with("1 passed, 0 failed\n"), "{printed}");
 
-    let (_, errors) = ends(1, project.path(), &["test", "--filter", "al1"]);
+    let (_, errors) = ends_in(project.path(), 1, &["test", "--filter", "al1"]);
     assert!(errors.contains("no test has a name that contains `al1`"), "{errors}");
 }
 
 #[test]
 fn check_names_every_failed_test_and_counts_those_that_pass() {
     let project = project(TESTS);
-    let (_, errors) = ends(3, project.path(), &["check"]);
+    let (_, errors) = ends_in(project.path(), 3, &["check"]);
     assert!(errors.contains("test `a wrong address`: `connect.peer.connection.address` is"), "{errors}");
     assert!(errors.contains("; test `a wrong name`: `connect.peer.address` is missing"), "{errors}");
     let passing = r#"[{"name": "a", "request": {"url": "http://a.test/"}, "expect": {"connect": {}}}]"#;
     fs::write(project.path().join("router.tests.json"), passing).expect("written");
-    let (printed, _) = ends(0, project.path(), &["check"]);
+    let (printed, _) = ends_in(project.path(), 0, &["check"]);
     assert!(printed.contains("modules: 1, tests: 1)"), "{printed}");
 }
 
@@ -85,7 +68,7 @@ fn check_names_every_failed_test_and_counts_those_that_pass() {
 fn test_that_expects_nothing_is_refused() {
     let project = project(r#"[{"name": "all", "request": {"url": "http://a.test/"}, "expect": {}}]"#);
     for command in ["check", "test"] {
-        let (_, errors) = ends(3, project.path(), &[command]);
+        let (_, errors) = ends_in(project.path(), 3, &[command]);
         assert!(errors.contains("test `all` has an empty `expect`"), "{errors}");
     }
 }
@@ -93,7 +76,7 @@ fn test_that_expects_nothing_is_refused() {
 #[test]
 fn module_is_compiled_once_for_all_commands() {
     let project = project("[]");
-    ends(0, project.path(), &["check"]);
+    ends_in(project.path(), 0, &["check"]);
     let cache = project.path().join("cache/pointsman/modules");
     let files = || fs::read_dir(&cache).expect("a folder").map(|file| file.expect("a file").path()).collect::<Vec<_>>();
     let [file] = files().try_into().expect("one compiled module");
@@ -111,7 +94,7 @@ fn module_is_compiled_once_for_all_commands() {
     assert!(used());
     let decide = ["decide", "--config", "pointsman.toml", "http://a.test/"];
     for arguments in [&decide[..], &["test"], &["inspect", "router.wasm"], &["check"]] {
-        ends(0, project.path(), arguments);
+        ends_in(project.path(), 0, arguments);
         assert!(used(), "{arguments:?}");
     }
     assert_eq!(files(), [file]);
@@ -125,7 +108,7 @@ fn cache_folder_that_others_can_write_to_is_not_used() {
     let cache = project.path().join("cache/pointsman/modules");
     fs::create_dir_all(&cache).expect("a folder");
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).expect("set");
-    let (_, errors) = ends(0, project.path(), &["check"]);
+    let (_, errors) = ends_in(project.path(), 0, &["check"]);
     assert!(errors.contains("warning: compiled modules are not kept in"), "{errors}");
     assert_eq!(fs::read_dir(&cache).expect("a folder").count(), 0);
 }

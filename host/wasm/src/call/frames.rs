@@ -47,10 +47,6 @@ impl Frames {
         frames.truncate(MOST);
         Frames(frames)
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl fmt::Display for Frames {
