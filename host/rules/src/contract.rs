@@ -4,7 +4,7 @@
 //! are those of the WIT comments. Only `check` turns a [`Decision`] into a value that the rest of the program trusts.
 
 use bitflags::bitflags;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// WIT: `types.decision`.
 #[expect(clippy::large_enum_variant, reason = "nearly all connect, and whoever keeps one boxes it")]
@@ -237,7 +237,7 @@ pub enum SharedError {
 }
 
 /// WIT: `upstreams.health`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
     #[default]

@@ -11,7 +11,8 @@ use pointsman_rules::config::{
     TenantConfig, TenantLimits, Warm,
 };
 use pointsman_rules::text::chain;
-use pointsman_wasm::module::{Module, read};
+use pointsman_wasm::module::{LoadError, Loader, Module, read};
+use serde_json::Value;
 
 use crate::api::Origin;
 use crate::cli::user_cache;
@@ -31,6 +32,7 @@ pub struct TenantSetup {
 /// The modules of a tenant, loaded.
 pub struct OfflineTenant {
     setup: TenantSetup,
+    loader: Loader,
     pub modules: Vec<Module>,
 }
 
@@ -68,13 +70,18 @@ impl TenantSetup {
                 Err(error) => return Ok(Err(format!("module `{}`: {}", module.path.display(), chain(&error)))),
             }
         }
-        Ok(Ok(OfflineTenant { setup: self, modules }))
+        Ok(Ok(OfflineTenant { setup: self, loader, modules }))
     }
 }
 
 impl OfflineTenant {
     pub fn config(&self) -> &TenantConfig {
         &self.setup.config
+    }
+
+    /// One of the modules with another configuration.
+    pub fn reconfigure(&self, module: &Module, config: &Value) -> Result<Module, LoadError> {
+        self.loader.load_again(module, config.clone(), &self.setup.config.limits, None)
     }
 
     /// The tenant, with stores that are new. The inner error is for the user.

@@ -5,18 +5,21 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use pointsman_rules::config;
+use pointsman_wasm::module::Module;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde_json::Value;
 
-use crate::cli::build::{in_path, language_of};
+use crate::cli::build::{in_path, language_of, replace};
 use crate::cli::new::native_tests;
 use crate::cli::offline::{OfflineTenant, TenantSetup};
 use crate::cli::{Outcome, print, user_cache};
-use crate::release::{TestResult, Tests, run_each};
+use crate::release::{TestResult, TestedVersion, Tests, run_each};
 
 pub const EXAMPLES: &str = "\
 Examples:
   pointsman test                                       the native tests, and router.tests.json
   pointsman test --no-native --filter canary           tests whose names contain `canary`
+  pointsman test --no-native --update                  failed tests expect from now on what came out
   pointsman test --module router.wasm --junit out.xml  a module without a configuration, for a CI server";
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,9 @@ pub struct Arguments {
     /// Do not run the project's native tests
     #[arg(long)]
     no_native: bool,
+    /// Rewrite the expectations of tests that fail to what came out. Look at the changes before you keep them
+    #[arg(long)]
+    update: bool,
     /// Write the results to this file, as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -46,6 +52,7 @@ struct Results {
     report: quick_junit::Report,
     passed: usize,
     failed: usize,
+    updated: usize,
 }
 
 pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -61,10 +68,10 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     };
-    let mut results = Results { report: quick_junit::Report::new("pointsman test"), passed: 0, failed: 0 };
+    let mut results = Results { report: quick_junit::Report::new("pointsman test"), passed: 0, failed: 0, updated: 0 };
     for setup in setups {
         let done = match setup.load()? {
-            Ok(tenant) => results.add(&tenant, &arguments.filter)?,
+            Ok(tenant) => results.add(&tenant, arguments)?,
             Err(problem) => Err(problem),
         };
         if let Err(problem) = done {
@@ -76,13 +83,16 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let text = results.report.to_string().context("JUnit XML")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if results.passed == 0 && results.failed == 0 {
+    if results.passed == 0 && results.failed == 0 && results.updated == 0 {
         match arguments.filter.as_str() {
             "" => eprintln!("there are no tests: `router.tests.json`, next to `router.wasm`, may hold some"),
             filter => bail!("no test has a name that contains `{filter}`"),
         }
     }
-    print::line(format_args!("{} passed, {} failed", results.passed, results.failed));
+    match results.updated {
+        0 => print::line(format_args!("{} passed, {} failed", results.passed, results.failed)),
+        updated => print::line(format_args!("{} passed, {} failed, {updated} updated", results.passed, results.failed)),
+    }
     Ok(if results.failed == 0 && native_passed { Outcome::Success } else { Outcome::Refused })
 }
 
@@ -99,12 +109,13 @@ fn setups(arguments: &Arguments, file: &Path) -> anyhow::Result<Result<Vec<Tenan
 
 impl Results {
     /// Runs the tests of a tenant. The inner error is for the user: tests cannot be run.
-    fn add(&mut self, offline: &OfflineTenant, filter: &str) -> anyhow::Result<Result<(), String>> {
+    fn add(&mut self, offline: &OfflineTenant, arguments: &Arguments) -> anyhow::Result<Result<(), String>> {
         let tenant = match offline.tenant()? {
             Ok(tenant) => tenant,
             Err(problem) => return Ok(Err(problem)),
         };
-        for module in &offline.config().modules {
+        let reconfigure = |module: &Module, config: &Value| offline.reconfigure(module, config);
+        for (position, module) in offline.config().modules.iter().enumerate() {
             let tests = match Tests::beside(&module.path) {
                 Ok(Some(tests)) => tests,
                 Ok(None) => continue,
@@ -113,15 +124,36 @@ impl Results {
             let name = format!("{} ({})", tests.path().display(), offline.config().name);
             print::line(&name);
             let mut suite = TestSuite::new(name);
-            let chosen = |name: &str| name.contains(filter);
-            let done =
-                run_each(&tests, &tenant, &offline.modules, chosen, |result| self.add_result(&mut suite, &result));
+            let mut outcomes = Vec::new();
+            let version =
+                TestedVersion { tenant: &tenant, modules: &offline.modules, position, reconfigure: &reconfigure };
+            let chosen = |name: &str| name.contains(&arguments.filter);
+            let done = run_each(&tests, &version, chosen, |result| match (&result.outcome, arguments.update) {
+                (Some(outcome), true) if !result.problems.is_empty() => {
+                    outcomes.push((result.index, outcome.clone()));
+                    self.add_updated(&mut suite, &result);
+                }
+                _ => self.add_result(&mut suite, &result),
+            });
             self.report.add_test_suite(suite);
-            if let Err(error) = done {
-                return Ok(Err(pointsman_rules::text::chain(&error)));
+            let updated = done.and_then(|()| match outcomes.is_empty() {
+                true => Ok(None),
+                false => tests.updated(&outcomes).map(Some),
+            });
+            match updated {
+                Ok(None) => {}
+                Ok(Some(text)) => replace(tests.path(), text.as_bytes())?,
+                Err(error) => return Ok(Err(pointsman_rules::text::chain(&error))),
             }
         }
         Ok(Ok(()))
+    }
+
+    fn add_updated(&mut self, suite: &mut TestSuite, result: &TestResult) {
+        self.updated = self.updated.saturating_add(1);
+        print::line(format_args!("  updated {}", result.name));
+        result.problems.iter().for_each(|problem| print::line(format_args!("          {problem}")));
+        suite.add_test_case(TestCase::new(result.name.clone(), TestCaseStatus::success()));
     }
 
     fn add_result(&mut self, suite: &mut TestSuite, result: &TestResult) {

@@ -11,8 +11,8 @@ mod state_file;
 mod store;
 mod warm_up;
 
-pub use module_tests::{TestResult, Tests, run_each, tests_beside};
-pub use publish::{ReleaseManager, ReleaseOutcome, Source, UploadOutcome};
+pub use module_tests::{TestResult, TestedVersion, Tests, run_each, tests_beside};
+pub use publish::{ReleaseManager, ReleaseOutcome, Source, UploadOutcome, with_instances};
 pub use restore::{LastServed, OnDamage};
 pub use saving::NotSaved;
 pub use shadow::{Shadow, ShadowJob};

@@ -8,9 +8,10 @@ use pointsman_rules::config::{ModuleConfig, Stage, TenantConfig};
 use pointsman_system::permits::Permits;
 use pointsman_wasm::engine::SPARE_TO_TEST;
 use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
+use serde_json::Value;
 
 use crate::api::Origin;
-use crate::release::module_tests::{self, Tests};
+use crate::release::module_tests::{self, TestedVersion, Tests};
 use crate::release::restore::OnDamage;
 use crate::release::saving::NotSaved;
 use crate::release::store::Store;
@@ -111,9 +112,15 @@ impl ReleaseManager {
     /// Runs tests on modules as they would serve a tenant, and returns the number of tests.
     pub fn test(&self, tenant: &Tenant, tests: &[Option<Tests>], modules: &[Module]) -> Result<usize, ReleaseFailure> {
         let _permit = self.tests.wait();
+        let reconfigure = |module: &Module, config: &Value| {
+            let _permit = self.builds.wait();
+            let loaded = self.loader.load_again(module, config.clone(), &tenant.config.limits, None)?;
+            Ok(with_instances(&tenant.config, loaded))
+        };
         let mut passed: usize = 0;
-        for ((tests, config), module) in tests.iter().zip(&tenant.config.modules).zip(modules) {
-            let run = tests.as_ref().map_or(Ok(0), |tests| module_tests::run(tests, tenant, modules));
+        for (position, ((tests, config), module)) in tests.iter().zip(&tenant.config.modules).zip(modules).enumerate() {
+            let version = TestedVersion { tenant, modules, position, reconfigure: &reconfigure };
+            let run = tests.as_ref().map_or(Ok(0), |tests| module_tests::run(tests, &version));
             let run = run.map_err(|error| ReleaseFailure::by_tests(&config.path, Some(module.digest()), &error))?;
             passed = passed.saturating_add(run);
         }
@@ -332,7 +339,7 @@ fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
 }
 
 /// Applies the tenant's settings for reusing instances to a module.
-fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
+pub fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
     match config.rewind {
         true => loaded.with_instance_calls(config.instance_calls),
         false => loaded.without_rewinding(),

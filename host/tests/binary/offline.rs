@@ -10,14 +10,19 @@ use crate::running::repository;
 
 /// A project with the module of the example `fixed`, these tests, and a cache folder of its own.
 fn project(tests: &str) -> TempDir {
+    project_of("fixed", "[tenant.module.config]\naddress = \"127.0.0.1:9101\"\n", tests)
+}
+
+/// The same with the module of any example, and these tables of its tenant.
+fn project_of(example: &str, tables: &str, tests: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let module = repository().join("target/modules/fixed.wasm");
+    let module = repository().join(format!("target/modules/{example}.wasm"));
     fs::copy(module, folder.path().join("router.wasm")).expect("`make modules` built it");
     fs::write(folder.path().join("router.tests.json"), tests).expect("written");
-    let config = "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n\
-                  [[tenant]]\nname = \"shop\"\nhostnames = [\"*\"]\n\
-                  [[tenant.module]]\npath = \"router.wasm\"\n[tenant.module.config]\naddress = \"127.0.0.1:9101\"\n\
-                  [tenant.grants]\nnetworks = [\"127.0.0.0/8\"]\n";
+    let config = format!(
+        "[[listener]]\nname = \"web\"\naddress = \"127.0.0.1:0\"\n[[tenant]]\nname = \"shop\"\nhostnames = [\"*\"]\n\
+         [[tenant.module]]\npath = \"router.wasm\"\n{tables}[tenant.grants]\nnetworks = [\"127.0.0.0/8\"]\n"
+    );
     fs::write(folder.path().join("pointsman.toml"), config).expect("written");
     folder
 }
@@ -50,6 +55,73 @@ fn test_shows_each_test_and_every_difference() {
 
     let (_, errors) = ends_in(project.path(), 1, &["test", "--filter", "al1"]);
     assert!(errors.contains("no test has a name that contains `al1`"), "{errors}");
+}
+
+#[test]
+fn update_rewrites_what_failed_and_nothing_else() {
+    let project = project(TESTS);
+    let file = project.path().join("router.tests.json");
+    let (printed, _) = ends_in(project.path(), 0, &["test", "--update", "--filter", "a wrong address"]);
+    assert!(printed.contains("  updated a wrong address\n          `connect.peer.connection.address` is"), "{printed}");
+    assert!(printed.ends_with("0 passed, 0 failed, 1 updated\n"), "{printed}");
+    let expected = TESTS.replace(
+        r#"{"connect": {"peer": {"connection": {"address": "127.0.0.1:9"}}}}"#,
+        r#"{"connect":{"peer":{"connection":{"address":"127.0.0.1:9101"}}}}"#,
+    );
+    assert_eq!(fs::read_to_string(&file).expect("tests"), expected);
+    ends_in(project.path(), 0, &["test", "--update"]);
+    let (printed, _) = ends_in(project.path(), 0, &["test"]);
+    assert!(printed.ends_with("3 passed, 0 failed\n"), "{printed}");
+}
+
+#[test]
+fn tests_give_stored_entries_and_another_configuration() {
+    let tests = r#"[
+        {"name": "the last one", "request": {"url": "http://a.test/"}, "given": {"shared": {"minute/127.0.0.1": 4}},
+         "expect": {"connect": {}}},
+        {"name": "one too many", "request": {"url": "http://a.test/"}, "given": {"shared": {"minute/127.0.0.1": 5}},
+         "expect": {"respond": {"status": 429}}},
+        {"name": "a lower limit", "request": {"url": "http://a.test/"},
+         "given": {"shared": {"minute/127.0.0.1": 1}, "config": {"upstream": "127.0.0.1:1", "per_minute": 1}},
+         "expect": {"respond": {"status": 429}}},
+        {"name": "a wrong configuration", "request": {"url": "http://a.test/"}, "given": {"config": {}},
+         "expect": {"refused": {"code": "module-declined"}}},
+        {"name": "a wrong entry", "request": {"url": "http://a.test/"}, "given": {"shared": {"a": null}},
+         "expect": {"connect": {}}}
+    ]"#;
+    let config = "[tenant.module.config]\nupstream = \"127.0.0.1:9101\"\nper_minute = 5\n";
+    let project = project_of("quota", config, tests);
+    let (printed, _) = ends_in(project.path(), 3, &["test"]);
+    assert!(printed.contains("  FAILED  a wrong entry\n          `given.shared`: `a`: an integer is"), "{printed}");
+    assert!(printed.ends_with("4 passed, 1 failed\n"), "{printed}");
+    // The tests of a proxy are the same.
+    let (_, errors) = ends_in(project.path(), 3, &["check"]);
+    assert!(errors.contains("router.tests.json`: test `a wrong entry`: `given.shared`"), "{errors}");
+}
+
+#[test]
+fn tests_give_random_numbers_and_the_state_of_upstreams() {
+    let members = |first: &str, second: &str| {
+        format!(r#"[{{"address": "127.0.0.1:9101", {first}}}, {{"address": "127.0.0.1:9102", {second}}}]"#)
+    };
+    let test = |name: &str, upstreams: String, port: u16| {
+        format!(
+            r#"{{"name": "{name}", "request": {{"url": "http://a.test/"}},
+                "given": {{"random": [0], "now": "2026-12-01T09:00:00Z", "upstreams": {upstreams}}},
+                "expect": {{"connect": {{"peer": {{"connection": {{"address": "127.0.0.1:{port}"}}}}}}}}}}"#
+        )
+    };
+    let tests = [
+        test("the other one is ill", members(r#""health": "unhealthy""#, r#""health": "healthy""#), 9102),
+        test("this one failed", members(r#""failures": 3"#, r#""latency-us": 900"#), 9102),
+        test("that one is slow", members(r#""latency-us": 100"#, r#""latency-us": 900"#), 9101),
+        test("this one is busy", members(r#""latency-us": 100, "in-flight": 9"#, r#""latency-us": 900"#), 9102),
+    ];
+    let group = "[[tenant.group]]\nname = \"backends\"\naddresses = [\"127.0.0.1:9101\", \"127.0.0.1:9102\"]\n";
+    let project = project_of("least-loaded", group, &format!("[{}]", tests.join(",")));
+    let (printed, _) = ends_in(project.path(), 0, &["test"]);
+    // 100 us for each of ten requests is more than 900 us for one.
+    assert!(printed.ends_with("4 passed, 0 failed\n"), "{printed}");
 }
 
 #[test]

@@ -25,6 +25,15 @@ impl Group {
         Group { name: name.to_owned(), members: targets.into_iter().map(member).collect() }
     }
 
+    /// A copy in which the members have the health that `health` returns for them, or else that of this group.
+    pub fn with_health(&self, health: impl Fn(&Target) -> Option<Health>) -> Group {
+        let member = |(target, before): (&Target, Health)| Member {
+            target: target.clone(),
+            health: AtomicU8::new(number(health(target).unwrap_or(before))),
+        };
+        Group { name: self.name.clone(), members: self.members().map(member).collect() }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -68,8 +77,10 @@ mod tests {
         let group = Group::new("a", [target(1), target(2)]);
         group.set_health(1, Health::Unhealthy);
         group.set_health(2, Health::Healthy);
-        let health: Vec<Health> = group.members().map(|(_, health)| health).collect();
-        assert_eq!(health, [Health::Unknown, Health::Unhealthy]);
+        let health = |group: &Group| group.members().map(|(_, health)| health).collect::<Vec<_>>();
+        assert_eq!(health(&group), [Health::Unknown, Health::Unhealthy]);
+        let other = group.with_health(|member| (*member == target(1)).then_some(Health::Healthy));
+        assert_eq!(health(&other), [Health::Healthy, Health::Unhealthy]);
         group.set_health(1, Health::Healthy);
         assert_eq!(group.members().last(), Some((&target(2), Health::Healthy)));
     }

@@ -56,6 +56,17 @@ impl Upstreams {
         Upstreams { start, most, by_target: Mutex::default() }
     }
 
+    /// Sets the observations of an address, as a test gives them.
+    pub fn set(&self, target: Target, observations: Observations, now: Instant) {
+        let figures = Figures {
+            in_flight: AtomicU32::new(observations.in_flight),
+            latency_us: AtomicU32::new(observations.latency_us.unwrap_or_default()),
+            failures: AtomicU32::new(observations.failures),
+            last_failure: AtomicU64::new(self.millis(now)),
+        };
+        self.by_target.lock().insert(target, Arc::new(figures));
+    }
+
     /// Notes the begin of an attempt.
     pub fn begin(&self, target: &Target, now: Instant) -> InFlight {
         let mut by_target = self.by_target.lock();
@@ -144,6 +155,14 @@ mod tests {
         drop((one, two));
         assert_eq!(upstreams.known(&target(80), start), Observations::default());
         assert_eq!(upstreams.known(&target(81), start), Observations::default());
+    }
+
+    #[test]
+    fn observations_can_be_set() {
+        let (start, given) = (Instant::now(), Observations { in_flight: 3, latency_us: Some(40), failures: 2 });
+        let upstreams = Upstreams::new(10, start);
+        upstreams.set(target(80), given, start);
+        assert_eq!(upstreams.known(&target(80), start), given);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
         use std::io::Write;
         std::io::stdout().lock().write_all(&component)?;
     } else {
-        write(&out, &component)?;
+        replace(&out, &component)?;
     }
     let loader = user_cache::loader()?;
     let inspection = module::inspect_bytes(&loader, &component, &TenantLimits::default());
@@ -120,9 +120,9 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
 }
 
-/// Writes the module under a temporary name and renames it, since a proxy may be watching the file.
-fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let new = out.with_extension("wasm.new");
+/// Writes a file under a temporary name and renames it, since a proxy may be watching it.
+pub fn replace(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let new = out.with_added_extension("new");
     fs::write(&new, bytes).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, out).with_context(|| format!("cannot write {}", out.display()))
 }

@@ -41,7 +41,7 @@ pub struct State {
     pub lines: LogLines,
     pub limiter: Limiter,
     pub wasi_output: Output,
-    pub wasi_random: Randomness,
+    pub randomness: Randomness,
     /// Handles of WASI's resources that the module holds.
     pub wasi_handles: usize,
     /// Whether the module got any in this decision, even if it dropped them.
@@ -96,7 +96,7 @@ impl State {
             lines: LogLines::new(call.limits.log_bytes),
             limiter: Limiter::new(call.limits),
             wasi_output: Output::default(),
-            wasi_random: Randomness::default(),
+            randomness: Randomness::default(),
             wasi_handles: 0,
             had_handles: false,
             budget: Budget::default(),

@@ -1,6 +1,10 @@
 //! A tenant's own tests: requests, and the decisions that its modules must make. They are in a file next to the
 //! module; a version that fails one does not go live.
 
+mod given;
+mod update;
+
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,34 +12,65 @@ use std::time::{Duration, Instant};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_rules::stores::Stores;
-use pointsman_rules::text::printable;
+use pointsman_rules::text::{chain, printable};
 use pointsman_system::read_file::{ReadError, read_at_most};
-use pointsman_wasm::module::{Digest, Module};
+use pointsman_wasm::module::{Digest, LoadError, Module};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::evaluate::{Question, evaluate};
 use crate::outcome::Outcome;
 use crate::release::difference::{Difference, differences};
+use crate::release::module_tests::given::Given;
 use crate::tenant::Tenant;
 
-/// One of a file's tests.
+/// One of a file's tests, as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Test {
+struct WrittenTest<'a> {
     name: String,
     request: WrittenRequest,
+    #[serde(default)]
+    given: Given,
+    /// Borrowed from the file's text, so that its place there is known.
+    #[serde(borrow)]
+    expect: &'a RawValue,
+}
+
+/// One of a file's tests.
+#[derive(Debug)]
+struct Test<'a> {
+    name: String,
+    request: WrittenRequest,
+    given: Given,
     /// The `outcome` that `pointsman decide` prints, or part of it.
     expect: Map<String, Value>,
+    /// The text of `expect` in the file.
+    written: &'a str,
+}
+
+/// The modules that tests run on.
+pub struct TestedVersion<'a> {
+    pub tenant: &'a Tenant,
+    pub modules: &'a [Module],
+    /// The index of the module that the tests belong to.
+    pub position: usize,
+    /// Loads this module with another configuration, which a test gives.
+    pub reconfigure: &'a dyn Fn(&Module, &Value) -> Result<Module, LoadError>,
 }
 
 /// The result of one test.
 #[derive(Debug)]
 pub struct TestResult {
+    /// Its index in the file.
+    pub index: usize,
     pub name: String,
     /// Why it failed, a line for each reason. Empty if it passed.
     pub problems: Vec<String>,
     pub elapsed: Duration,
+    /// The outcome. None: the test cannot be run.
+    pub outcome: Option<Value>,
 }
 
 /// Tests that failed or could not be run.
@@ -106,31 +141,39 @@ impl Tests {
         self.parse().map(|tests| tests.len())
     }
 
-    fn parse(&self) -> Result<Vec<Test>, TestError> {
+    fn parse(&self) -> Result<Vec<Test<'_>>, TestError> {
         let wrong = |message: String| TestError::Form { path: self.path.clone(), message };
-        let tests: Vec<Test> = serde_json::from_slice(&self.text).map_err(|error| wrong(error.to_string()))?;
-        match tests.iter().find(|test| test.expect.is_empty()) {
-            None => Ok(tests),
-            Some(Test { name, .. }) => Err(wrong(format!(
-                "test `{name}` has an empty `expect`, which any outcome meets: name a part of the outcome"
-            ))),
+        let written: Vec<WrittenTest<'_>> =
+            serde_json::from_slice(&self.text).map_err(|error| wrong(error.to_string()))?;
+        let mut tests = Vec::new();
+        for WrittenTest { name, request, given, expect } in written {
+            match serde_json::from_str::<Map<String, Value>>(expect.get()) {
+                Ok(named) if named.is_empty() => {
+                    return Err(wrong(format!(
+                        "test `{name}` has an empty `expect`, which any outcome meets: name a part of the outcome"
+                    )));
+                }
+                Ok(named) => tests.push(Test { name, request, given, expect: named, written: expect.get() }),
+                Err(_) => return Err(wrong(format!("test `{name}`: `expect` is not an object"))),
+            }
         }
+        Ok(tests)
     }
 
-    /// The requests of the first `most` tests. Empty if the file is not a list of tests: running the tests reports
-    /// that.
+    /// The requests of the first `most` tests of the tenant's own configuration. Empty if the file is not a list of
+    /// tests: running the tests reports that.
     pub fn requests(&self, most: usize) -> Vec<WrittenRequest> {
-        self.parse().unwrap_or_default().into_iter().take(most).map(|test| test.request).collect()
+        let tests = self.parse().unwrap_or_default().into_iter().filter(|test| test.given.config.is_none());
+        tests.take(most).map(|test| test.request).collect()
     }
 }
 
 /// Runs the tests of one file and returns how many there were.
-pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, TestError> {
+pub fn run(tests: &Tests, version: &TestedVersion<'_>) -> Result<usize, TestError> {
     let (mut done, mut failed, mut others) = (0_usize, Vec::new(), 0_usize);
     run_each(
         tests,
-        tenant,
-        modules,
+        version,
         |_| true,
         |result| {
             done = done.saturating_add(1);
@@ -151,33 +194,44 @@ pub fn run(tests: &Tests, tenant: &Tenant, modules: &[Module]) -> Result<usize, 
 /// Runs the tests of one file whose names are `chosen`, and passes on the result of each.
 pub fn run_each(
     tests: &Tests,
-    tenant: &Tenant,
-    modules: &[Module],
+    version: &TestedVersion<'_>,
     chosen: impl Fn(&str) -> bool,
     mut on_result: impl FnMut(TestResult),
 ) -> Result<(), TestError> {
+    let tenant = version.tenant;
     let (stores, start) = (tenant.stores.to_try_out(&tenant.config.quota), Instant::now());
-    for (done, test) in tests.parse()?.iter().filter(|test| chosen(&test.name)).enumerate() {
+    let all = tests.parse()?;
+    for (done, (index, test)) in all.iter().enumerate().filter(|(_, test)| chosen(&test.name)).enumerate() {
         if start.elapsed() > LONGEST {
             return Err(TestError::Time { path: tests.path.clone(), done });
         }
-        on_result(one(test, tenant, modules, &stores));
+        let start = Instant::now();
+        let (problems, outcome) = match outcome(test, version, &stores) {
+            Ok(outcome) => {
+                let differences = differences(&test.expect, &outcome);
+                (differences.iter().map(Difference::to_string).collect(), Some(outcome))
+            }
+            Err(problem) => (vec![problem], None),
+        };
+        on_result(TestResult { index, name: test.name.clone(), problems, elapsed: start.elapsed(), outcome });
     }
     Ok(())
 }
 
-fn one(test: &Test, tenant: &Tenant, modules: &[Module], stores: &Arc<Stores>) -> TestResult {
-    let (name, start) = (test.name.clone(), Instant::now());
-    let inputs = match Inputs::try_from(&test.request) {
-        Ok(inputs) => inputs,
-        Err(error) => {
-            return TestResult { name, problems: vec![error.to_string()], elapsed: start.elapsed() };
-        }
-    };
+/// The outcome of a test's request, or why there can be none.
+fn outcome(test: &Test<'_>, version: &TestedVersion<'_>, common: &Arc<Stores>) -> Result<Value, String> {
+    let TestedVersion { tenant, modules, position, reconfigure } = *version;
+    let moment = test.given.moment().map_err(|error| error.to_string())?;
+    let inputs = Inputs::try_from(&test.request).map_err(|error| error.to_string())?.at(moment);
+    let stores = test.given.stores(common, &tenant.config.quota).map_err(|error| error.to_string())?;
+    let mut modules = Cow::Borrowed(modules);
+    if let Some(config) = &test.given.config
+        && let Some(module) = modules.to_mut().get_mut(position)
+    {
+        *module = reconfigure(module, config).map_err(|error| format!("`given.config`: {}", chain(&error)))?;
+    }
     let terms = tenant.terms();
-    let (action, _) = evaluate(Question { tenant, modules, stores, terms: &terms, cache: None }, &inputs);
-    let elapsed = start.elapsed();
-    let outcome = Outcome::new(&action, &tenant.config.failure.answer).json();
-    let problems = differences(&test.expect, &outcome).iter().map(Difference::to_string).collect();
-    TestResult { name, problems, elapsed }
+    let question = Question { tenant, modules: &modules, stores: &stores, terms: &terms, cache: None };
+    let (action, _) = evaluate(question, &inputs);
+    Ok(Outcome::new(&action, &tenant.config.failure.answer).json())
 }
