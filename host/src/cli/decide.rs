@@ -21,18 +21,17 @@ pub const EXAMPLES: &str = "\
 Examples:
   pointsman decide --module fixed.wasm http://shop.example/
   pointsman decide --module canary.wasm --module-config '{\"percent\": 10}' -H 'cookie: session=7' http://shop.example/
-  pointsman decide --config pointsman.toml -H 'x-canary: 1' https://shop.example/cart?x=1
+  pointsman decide -H 'x-canary: 1' https://shop.example/cart?x=1   the tenant of pointsman.toml with this hostname
   pointsman decide --module failover.wasm --failed 192.0.2.1:80=connect/refused http://shop.example/";
 
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("whose").required(true).args(["config", "module"])))]
 pub struct Arguments {
     /// The request's URL; its authority chooses the tenant
     #[arg(value_name = "URL")]
     url: Uri,
     /// Take the tenant, its modules and limits from a configuration
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE", default_value = "pointsman.toml", conflicts_with = "module")]
+    config: PathBuf,
     /// Ask this module, with default limits and every grant
     #[arg(short, long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -91,7 +90,7 @@ fn setup(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Ten
     if let Some(path) = &arguments.module {
         return Ok(Ok(TenantSetup::of_module("cli", path, &arguments.module_config)?));
     }
-    let Some(file) = &arguments.config else { bail!("either --config or --module is needed") };
+    let file = &arguments.config;
     let config: Config = match config::load(file) {
         Ok(config) => config,
         Err(errors) => return Ok(Err(errors.to_string())),

@@ -75,8 +75,9 @@ fn next_steps(folder: &Path, language: Language) -> String {
     let (folder, language) = (folder.display(), language.name());
     format!(
         "The {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build --get-tools  # makes router.wasm; \
-         gets what is missing of the toolchain\n  pointsman check              # loads it and runs \
-         router.tests.json\n  pointsman dev --config pointsman.toml\n\nREADME.md tells more."
+         gets what is missing of the toolchain\n  pointsman test               # runs the native tests, and \
+         router.tests.json on the module\n  pointsman dev                # serves it, and builds it again when a source \
+         is saved\n\nREADME.md tells more."
     )
 }
 
@@ -168,12 +169,12 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh
-pointsman build --get-tools            # makes router.wasm; gets what is missing of the toolchain
-{path}{native:<39}# tests the router alone, natively
-pointsman test                         # runs the native tests, and router.tests.json on the module
-pointsman check                        # checks the configuration, loads the module and runs router.tests.json
-pointsman decide --config pointsman.toml -H 'x-canary: 1' http://shop.example/
-pointsman dev --config pointsman.toml  # serves on 127.0.0.1:8080, and loads router.wasm whenever it changes
+pointsman build --get-tools  # makes router.wasm; gets what is missing of the toolchain
+{path}{native:<29}# tests the router alone, natively
+pointsman test               # runs the native tests, and router.tests.json on the module
+pointsman check              # checks the configuration, loads the module and runs router.tests.json
+pointsman decide -H 'x-canary: 1' http://shop.example/
+pointsman dev                # serves on 127.0.0.1:8080, and builds the router again when a source is saved
 ```
 
 In another terminal, upstreams to try it with, and a request:

@@ -52,7 +52,8 @@ fn help_lists_the_exit_codes() {
 fn wrong_usage_ends_with_2() {
     ends(2, &[]);
     ends(2, &["fly"]);
-    ends(2, &["decide", "http://shop.test/"]);
+    ends(2, &["decide"]);
+    ends(2, &["decide", "--config", "a.toml", "--module", "a.wasm", "http://shop.test/"]);
 }
 
 #[test]

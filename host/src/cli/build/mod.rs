@@ -24,7 +24,7 @@ use crate::cli::build::tools::Tools;
 use crate::cli::{Outcome, user_cache};
 use crate::sdk::Language;
 
-pub use project::language_of;
+pub use project::{language_of, languages_of};
 pub use tools::in_path;
 
 pub const EXAMPLES: &str = "\
@@ -59,6 +59,14 @@ pub struct Arguments {
     get_tools: bool,
 }
 
+impl Arguments {
+    /// The arguments that build the project in this folder into its `router.wasm`.
+    pub fn of_project(folder: &Path, debug: bool, get_tools: bool) -> Arguments {
+        let folder = folder.to_owned();
+        Arguments { folder, lang: None, out: None, sdk: None, engine: None, debug, get_tools }
+    }
+}
+
 /// The output of a language's build steps.
 enum Built {
     /// A core module, to be converted to a component.
@@ -73,6 +81,15 @@ enum Built {
 
 pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let start = Instant::now();
+    let (out, component) = build_module(arguments)?;
+    let loader = user_cache::loader()?;
+    let inspection = module::inspect_bytes(&loader, &component, &TenantLimits::default());
+    report(&out, &inspection, start);
+    Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
+}
+
+/// Builds the module and writes it, without looking at it. Returns its file, and the module.
+pub fn build_module(arguments: &Arguments) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     let folder = &arguments.folder;
     if !folder.is_dir() {
         bail!("there is no folder {}", folder.display());
@@ -114,10 +131,7 @@ pub fn build(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         replace(&out, &component)?;
     }
-    let loader = user_cache::loader()?;
-    let inspection = module::inspect_bytes(&loader, &component, &TenantLimits::default());
-    report(&out, &inspection, start);
-    Ok(if inspection.refused.is_some() { Outcome::Refused } else { Outcome::Success })
+    Ok((out, component))
 }
 
 /// Writes a file under a temporary name and renames it, since a proxy may be watching it.

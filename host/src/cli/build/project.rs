@@ -64,22 +64,27 @@ impl Project {
     }
 }
 
+/// The files that a module starts with, by language.
+const FIRST_FILES: [(&str, Language); 9] = [
+    ("Cargo.toml", Language::Rust),
+    ("router.go", Language::Go),
+    ("router.c", Language::C),
+    ("router.cpp", Language::Cpp),
+    ("router.zig", Language::Zig),
+    ("router.py", Language::Python),
+    ("assembly/router.ts", Language::As),
+    ("router.ts", Language::Ts),
+    ("router.js", Language::Js),
+];
+
+/// The languages of which a folder has the file that a module starts with.
+pub fn languages_of(folder: &Path) -> Vec<Language> {
+    FIRST_FILES.into_iter().filter(|(name, _)| folder.join(name).is_file()).map(|(_, language)| language).collect()
+}
+
 /// Detects the language of a project by the file that its module starts with.
 pub fn language_of(folder: &Path) -> anyhow::Result<Language> {
-    const FIRST_FILES: [(&str, Language); 9] = [
-        ("Cargo.toml", Language::Rust),
-        ("router.go", Language::Go),
-        ("router.c", Language::C),
-        ("router.cpp", Language::Cpp),
-        ("router.zig", Language::Zig),
-        ("router.py", Language::Python),
-        ("assembly/router.ts", Language::As),
-        ("router.ts", Language::Ts),
-        ("router.js", Language::Js),
-    ];
-    let found: Vec<Language> =
-        FIRST_FILES.into_iter().filter(|(name, _)| folder.join(name).is_file()).map(|(_, language)| language).collect();
-    match found.as_slice() {
+    match languages_of(folder).as_slice() {
         [language] => Ok(*language),
         [] => {
             let names: Vec<&str> = FIRST_FILES.into_iter().map(|(name, _)| name).collect();
