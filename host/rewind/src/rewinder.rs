@@ -41,6 +41,11 @@ impl Rewinder {
         !self.gave_up.load(Ordering::Relaxed)
     }
 
+    /// Number of pages that decisions are known to write.
+    pub fn pages(&self) -> usize {
+        self.fresh.load().len()
+    }
+
     /// Must be called with an instance that has run no code of the component except its start: its pages show the
     /// original contents of those that other instances wrote.
     pub fn meet<T: HasMemories + 'static>(&self, store: &RewindableStore<T>) {

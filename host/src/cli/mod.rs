@@ -2,6 +2,7 @@
 
 mod admin;
 mod answers;
+mod bench;
 mod build;
 mod check;
 mod decide;
@@ -61,6 +62,9 @@ enum Command {
     /// Evaluate one request offline, and show the module's reads, its decision, and the result of the host's checks
     #[command(after_help = decide::EXAMPLES)]
     Decide(Box<decide::Arguments>),
+    /// Measure a module's decisions, each way in which a proxy makes them, and compare two builds
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Arguments),
     /// Show a module's imports, exports and needs, and why it would be refused
     Inspect(inspect::Arguments),
     /// Run a module during development: prints every decision, and reloads saved files
@@ -105,6 +109,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Check(file) => check::check(&file.config),
             Command::Test(arguments) => test::test(&arguments),
+            Command::Bench(arguments) => bench::bench(&arguments),
             Command::Decide(arguments) => decide::decide(&arguments),
             Command::Inspect(arguments) => inspect::inspect(&arguments),
             Command::Dev(arguments) => dev::dev(&arguments),

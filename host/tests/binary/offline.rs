@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-use crate::cli::ends_in;
+use crate::cli::{ends_in, json};
 use crate::running::repository;
 
 /// A project with the module of the example `fixed`, these tests, and a cache folder of its own.
@@ -122,6 +122,42 @@ fn tests_give_random_numbers_and_the_state_of_upstreams() {
     let (printed, _) = ends_in(project.path(), 0, &["test"]);
     // 100 us for each of ten requests is more than 900 us for one.
     assert!(printed.ends_with("4 passed, 0 failed\n"), "{printed}");
+}
+
+#[test]
+fn bench_measures_every_way_and_compares_modules() {
+    let project = project(r#"[{"name": "a", "request": {"url": "http://a.test/"}, "expect": {"connect": {}}}]"#);
+    let other = project.path().join("other.wasm");
+    fs::copy(project.path().join("router.wasm"), other).expect("copied");
+    let (printed, _) =
+        ends_in(project.path(), 0, &["bench", "--decisions", "100", "--json", "--compare", "other.wasm"]);
+    let printed = json(&printed);
+    assert_eq!((&printed["requests"], &printed["source"]), (&1.into(), &"router.tests.json".into()));
+    for (report, path) in printed["reports"].as_array().expect("reports").iter().zip(["router.wasm", "other.wasm"]) {
+        assert_eq!(report["modules"][0]["path"], path);
+        for way in report["ways"].as_array().expect("ways") {
+            let times = &way["nanoseconds"];
+            // Where the kernel does not report written pages, nothing is rewound.
+            match way["way"] == "rewound" && times.is_null() {
+                true => assert!(way["impossible"].is_string(), "{way}"),
+                false => assert!(times["p50"].as_u64() > Some(0) && times["p50"].as_u64() <= times["worst"].as_u64()),
+            }
+            assert_eq!(way["failed"], 0);
+        }
+    }
+    let (printed, _) = ends_in(project.path(), 0, &["bench", "--decisions", "100"]);
+    for line in ["WAY ", "new ", "cached ", "LIMIT ", "limits.decision_ms ", "limits.host_calls "] {
+        assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line}: {printed}");
+    }
+}
+
+#[test]
+fn bench_says_why_a_decision_is_not_cached() {
+    let config = "[tenant.module.config]\nupstream = \"127.0.0.1:9101\"\n";
+    let project = project_of("quota", config, "[]");
+    let (printed, _) = ends_in(project.path(), 0, &["bench", "--decisions", "100"]);
+    assert!(printed.contains("requests: 1 (GET http://localhost/, since there are no tests)"), "{printed}");
+    assert!(printed.contains("\nnot cached: it reads shared.add(\"minute/127.0.0.1\")\n"), "{printed}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct CallReport {
     pub end: Instant,
     /// Linear memory of the instance at the end of the decision, in bytes.
     pub memory_bytes: usize,
+    /// Calls of the host's functions.
+    pub host_calls: usize,
     pub instance: InstanceOrigin,
 }
 
@@ -78,6 +80,7 @@ pub fn decide_with<K>(
     let reads = std::mem::take(&mut state.reads);
     let lines = std::mem::take(&mut state.lines);
     let memory_bytes = state.limiter.memory_granted();
+    let host_calls = limits.host_calls.saturating_sub(state.calls_left());
     // After any failure, even a refusal to decide, an instance is dropped unless it is rewound: no later decision may
     // meet the state that the failure left.
     if let Instance::Alive(live) = live
@@ -94,6 +97,7 @@ pub fn decide_with<K>(
         elapsed: end.saturating_duration_since(start),
         end,
         memory_bytes,
+        host_calls,
         instance,
     };
     (answer, decided)

@@ -393,6 +393,12 @@ impl Module {
         &self.compiled.rewinding
     }
 
+    /// Number of pages of memory, of 4 KiB, that its decisions so far have written. None: its instances are not
+    /// rewound, so nobody counts.
+    pub fn pages_written(&self) -> Option<usize> {
+        self.callee.rewinder().map(Rewinder::pages)
+    }
+
     /// Whether it imports `upstreams`, the observations of upstreams.
     pub fn watches_upstreams(&self) -> bool {
         self.compiled.watches_upstreams

@@ -13,6 +13,7 @@ mod load;
 mod needs;
 mod packages;
 mod packed;
+mod sections;
 mod snapshot;
 mod vma_limit;
 mod warm;
@@ -26,6 +27,7 @@ pub use error::{LoadError, LoadStep};
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use load::{BuildIn, LARGEST_FILE, Loader, Module, read};
 pub use needs::Needs;
+pub use sections::Sections;
 pub use warm::{Moment, WarmUp};
 
 pub use pointsman_native::artefacts::{COMMAND as BUILD_COMMAND, FolderError, OwnFolder};

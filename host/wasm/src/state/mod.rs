@@ -114,6 +114,11 @@ impl State {
         *self = next;
     }
 
+    /// Calls of the host's functions that the decision may still make.
+    pub fn calls_left(&self) -> usize {
+        self.calls_left
+    }
+
     /// Must be called first by every function that the host offers.
     pub fn count_call(&mut self) -> wasmtime::Result<()> {
         self.calls_left = self.calls_left.checked_sub(1).ok_or(CallsSpent)?;
