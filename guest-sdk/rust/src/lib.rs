@@ -65,8 +65,3 @@ pub use request::Request;
 
 #[doc(hidden)]
 pub use router::private as __private;
-
-/// The code on the project's front page compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct FrontPage;

@@ -264,3 +264,8 @@ fn respond(params: &[(String, String)]) -> Result<Response, Error> {
     }
     Ok(response.body(body))
 }
+
+/// The code on the project's front page compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../README.md")]
+struct FrontPage;
