@@ -1,3 +1,3 @@
-module pointsman
+module pointsman.dev/pointsman
 
 go 1.26

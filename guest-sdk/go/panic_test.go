@@ -29,7 +29,7 @@ func TestAPanicIsAnErrorWithTextAndPlaces(t *testing.T) {
 }
 
 func panicking(act func()) (err error) {
-	defer caught(&err, "pointsman.panicking")
+	defer caught(&err, "pointsman.dev/pointsman.panicking")
 	act()
 	return nil
 }

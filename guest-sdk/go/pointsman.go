@@ -4,7 +4,7 @@
 //
 //	package main
 //
-//	import "pointsman"
+//	import "pointsman.dev/pointsman"
 //
 //	func init() { pointsman.SelectPeer(selectPeer) }
 //
@@ -29,7 +29,7 @@ import (
 	"runtime"
 	"strings"
 
-	"pointsman/internal/text"
+	"pointsman.dev/pointsman/internal/text"
 )
 
 // Decision is what a router answers: a [*Peer], a [*Route], a [*Response], or [Pass].

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"pointsman/internal/text"
+	"pointsman.dev/pointsman/internal/text"
 )
 
 // Request is the request that is to be routed. Nothing is copied in advance: each method asks the host, and the host

@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"testing"
 
-	"pointsman"
-	"pointsman/pointsmantest"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/pointsmantest"
 )
 
 func TestTheHostIsTheAuthorityWithoutPort(t *testing.T) {

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"time"
 
-	"pointsman/internal/gen/exports/export_wit_world"
-	_ "pointsman/internal/gen/exports/wit_exports"
-	host "pointsman/internal/gen/imports/pointsman_router_request"
-	wire "pointsman/internal/gen/imports/pointsman_router_types"
-	"pointsman/internal/millis"
-	"pointsman/internal/text"
-	"pointsman/internal/wit/runtime"
-	wit "pointsman/internal/wit/types"
+	"pointsman.dev/pointsman/internal/gen/exports/export_wit_world"
+	_ "pointsman.dev/pointsman/internal/gen/exports/wit_exports"
+	host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_request"
+	wire "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_types"
+	"pointsman.dev/pointsman/internal/millis"
+	"pointsman.dev/pointsman/internal/text"
+	"pointsman.dev/pointsman/internal/wit/runtime"
+	wit "pointsman.dev/pointsman/internal/wit/types"
 )
 
 func init() {
@@ -32,7 +32,7 @@ func init() {
 
 func takeConfig(config string) (err error) {
 	defer wit_runtime.FlushOutput()
-	defer caught(&err, "pointsman.takeConfig")
+	defer caught(&err, "pointsman.dev/pointsman.takeConfig")
 	if configure != nil {
 		err = configure(config)
 	}
@@ -42,7 +42,7 @@ func takeConfig(config string) (err error) {
 
 func decide(request *host.Request) (result wire.Decision, err error) {
 	// A panic becomes an error, so that its text is found in the access log.
-	defer caught(&err, "pointsman.decide")
+	defer caught(&err, "pointsman.dev/pointsman.decide")
 	defer wit_runtime.FlushOutput()
 	// The host wants its request back before the call ends.
 	defer request.Drop()

@@ -2,6 +2,6 @@ module canary
 
 go 1.26
 
-require pointsman v0.1.0
+require pointsman.dev/pointsman v0.1.0
 
-replace pointsman => ../../../guest-sdk/go
+replace pointsman.dev/pointsman => ../../../guest-sdk/go

@@ -2,9 +2,9 @@
 package main
 
 import (
-	"pointsman"
-	"pointsman/config"
-	"pointsman/hash"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/hash"
 )
 
 func init() { pointsman.SelectPeer(selectPeer) }

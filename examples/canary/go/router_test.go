@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"pointsman"
-	"pointsman/pointsmantest"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/pointsmantest"
 )
 
 func percent(t *testing.T, percent float64) *pointsmantest.Host {

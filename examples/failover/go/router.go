@@ -4,9 +4,9 @@ package main
 import (
 	"time"
 
-	"pointsman"
-	"pointsman/config"
-	"pointsman/log"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/log"
 )
 
 func init() { pointsman.SelectPeer(selectPeer) }

@@ -4,9 +4,9 @@ import (
 	"reflect"
 	"testing"
 
-	"pointsman"
-	"pointsman/log"
-	"pointsman/pointsmantest"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/log"
+	"pointsman.dev/pointsman/pointsmantest"
 )
 
 func expect(t *testing.T, request *pointsman.Request, want pointsman.Decision) *pointsmantest.Host {

@@ -2,6 +2,6 @@
 
 package clock
 
-import "pointsman/internal/fake"
+import "pointsman.dev/pointsman/internal/fake"
 
 func hostNowMs() uint64 { return fake.Host().NowMs }

@@ -3,7 +3,7 @@
 // A value is named by a JSON Pointer (RFC 6901): /percent, /upstreams/0/address. A value of the wrong type is always an
 // error, never treated as a missing one. Errors name the value, so that returning them is enough.
 //
-// For a type of your own: package [pointsman/config/parse], best in a function for pointsman.Configure, where it is done
+// For a type of your own: package [pointsman.dev/pointsman/config/parse], best in a function for pointsman.Configure, where it is done
 // once.
 package config
 

@@ -4,8 +4,8 @@ import (
 	"reflect"
 	"testing"
 
-	"pointsman/config"
-	"pointsman/pointsmantest"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/pointsmantest"
 )
 
 func equal[T any](t *testing.T, want T) func(T, error) {

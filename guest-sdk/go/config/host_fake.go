@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pointsman/internal/fake"
+	"pointsman.dev/pointsman/internal/fake"
 )
 
 func hostJSON() string {

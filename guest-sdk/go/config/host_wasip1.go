@@ -1,8 +1,8 @@
 package config
 
 import (
-	host "pointsman/internal/gen/imports/pointsman_router_config"
-	"pointsman/internal/text"
+	host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_config"
+	"pointsman.dev/pointsman/internal/text"
 )
 
 func hostJSON() string                       { return host.Json() }

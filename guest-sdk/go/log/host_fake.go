@@ -2,7 +2,7 @@
 
 package log
 
-import "pointsman/internal/fake"
+import "pointsman.dev/pointsman/internal/fake"
 
 func hostLog(level Level, message string) {
 	host := fake.Host()

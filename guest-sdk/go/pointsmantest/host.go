@@ -16,9 +16,9 @@ import (
 	"encoding/json"
 	"testing"
 
-	"pointsman/internal/fake"
-	"pointsman/log"
-	"pointsman/upstreams"
+	"pointsman.dev/pointsman/internal/fake"
+	"pointsman.dev/pointsman/log"
+	"pointsman.dev/pointsman/upstreams"
 )
 
 // Host is the host of one test.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"pointsman"
-	"pointsman/internal/text"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/internal/text"
 )
 
 // An Option sets one fact of a request.

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"testing"
 
-	"pointsman"
+	"pointsman.dev/pointsman"
 )
 
 func TestAURLIsTakenApart(t *testing.T) {

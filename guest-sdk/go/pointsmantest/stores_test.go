@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"pointsman/clock"
-	"pointsman/log"
-	"pointsman/random"
-	"pointsman/shared"
-	"pointsman/upstreams"
+	"pointsman.dev/pointsman/clock"
+	"pointsman.dev/pointsman/log"
+	"pointsman.dev/pointsman/random"
+	"pointsman.dev/pointsman/shared"
+	"pointsman.dev/pointsman/upstreams"
 )
 
 func TestEachLineIsRecordedOnceWithItsLevel(t *testing.T) {

@@ -2,7 +2,7 @@
 
 package random
 
-import "pointsman/internal/fake"
+import "pointsman.dev/pointsman/internal/fake"
 
 func hostBits() uint64 {
 	host := fake.Host()

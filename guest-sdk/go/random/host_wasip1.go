@@ -1,5 +1,5 @@
 package random
 
-import host "pointsman/internal/gen/imports/pointsman_router_random"
+import host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_random"
 
 func hostBits() uint64 { return host.GetU64() }

@@ -6,8 +6,8 @@ import (
 	"bytes"
 	"time"
 
-	"pointsman/internal/fake"
-	"pointsman/internal/millis"
+	"pointsman.dev/pointsman/internal/fake"
+	"pointsman.dev/pointsman/internal/millis"
 )
 
 // What the host does, but for its quota.

@@ -3,10 +3,10 @@ package shared
 import (
 	"time"
 
-	host "pointsman/internal/gen/imports/pointsman_router_shared"
-	"pointsman/internal/millis"
-	"pointsman/internal/text"
-	wit "pointsman/internal/wit/types"
+	host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_shared"
+	"pointsman.dev/pointsman/internal/millis"
+	"pointsman.dev/pointsman/internal/text"
+	wit "pointsman.dev/pointsman/internal/wit/types"
 )
 
 func hostAdd(key string, amount int64, ttl *time.Duration) (int64, error) {

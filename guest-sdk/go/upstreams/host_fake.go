@@ -2,7 +2,7 @@
 
 package upstreams
 
-import "pointsman/internal/fake"
+import "pointsman.dev/pointsman/internal/fake"
 
 func hostGet(address string) Upstream {
 	if upstream, ok := fake.Host().Upstreams[address].(Upstream); ok {

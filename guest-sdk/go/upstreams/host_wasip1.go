@@ -3,8 +3,8 @@ package upstreams
 import (
 	"time"
 
-	host "pointsman/internal/gen/imports/pointsman_router_upstreams"
-	"pointsman/internal/text"
+	host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_upstreams"
+	"pointsman.dev/pointsman/internal/text"
 )
 
 func hostGet(address string) Upstream { return known(host.Get(text.Valid(address))) }

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unsafe"
 
-	"pointsman"
+	"pointsman.dev/pointsman"
 )
 
 // The part peer: each parameter sets a field of the record.

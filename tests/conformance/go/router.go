@@ -5,10 +5,10 @@ import (
 	"errors"
 	"strings"
 
-	"pointsman"
-	"pointsman/config"
-	"pointsman/hash"
-	"pointsman/log"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/hash"
+	"pointsman.dev/pointsman/log"
 )
 
 func init() {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"pointsman/shared"
+	"pointsman.dev/pointsman/shared"
 )
 
 // One parameter of the part shared: a call, and its line.

@@ -4,13 +4,13 @@ import (
 	"strconv"
 	"strings"
 
-	"pointsman"
-	"pointsman/clock"
-	"pointsman/config"
-	"pointsman/log"
-	"pointsman/random"
-	"pointsman/shared"
-	"pointsman/upstreams"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/clock"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/log"
+	"pointsman.dev/pointsman/random"
+	"pointsman.dev/pointsman/shared"
+	"pointsman.dev/pointsman/upstreams"
 )
 
 func plain(lines string) *pointsman.Response { return pointsman.NewResponse(200).Text(lines) }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"pointsman"
-	"pointsman/config"
-	"pointsman/shared"
+	"pointsman.dev/pointsman"
+	"pointsman.dev/pointsman/config"
+	"pointsman.dev/pointsman/shared"
 )
 
 func init() { pointsman.SelectPeer(selectPeer) }

@@ -1,6 +1,6 @@
 // Command merge-data makes one data segment of the thousands that Go's linker writes, in place:
 //
-//	go run pointsman/cmd/merge-data core.wasm
+//	go run pointsman.dev/pointsman/cmd/merge-data core.wasm
 //
 // The linker starts a segment after every eight zero bytes. When the host keeps the state after configure, each of them
 // stays in the module as an empty one, and every instance has to be told of it: a decision takes twice as long.

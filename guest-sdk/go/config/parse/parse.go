@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pointsman/config"
+	"pointsman.dev/pointsman/config"
 )
 
 // Into reads the whole table into a variable. Fields have the names of the keys, or those of their json tags; a key

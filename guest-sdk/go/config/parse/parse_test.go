@@ -4,8 +4,8 @@ import (
 	"reflect"
 	"testing"
 
-	"pointsman/config/parse"
-	"pointsman/pointsmantest"
+	"pointsman.dev/pointsman/config/parse"
+	"pointsman.dev/pointsman/pointsmantest"
 )
 
 type common struct{ Note string }

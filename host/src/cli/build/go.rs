@@ -43,6 +43,6 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .arg(".");
     run("compiling the package main", &mut compile)?;
     // Go emits a data segment for every few bytes; a snapshot with that many makes instances slow to start.
-    run("merging the module's data segments", go()?.args(["run", "pointsman/cmd/merge-data"]).arg(&core))?;
+    run("merging the module's data segments", go()?.args(["run", "pointsman.dev/pointsman/cmd/merge-data"]).arg(&core))?;
     Ok(Built::CoreWithWasi { core: made(&core)?, wasi: made(&project.sdk.join("wasi/preview1.wasm"))? })
 }

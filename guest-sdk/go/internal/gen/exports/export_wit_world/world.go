@@ -2,10 +2,10 @@
 package export_wit_world
 
 import (
-	host "pointsman/internal/gen/imports/pointsman_router_request"
-	wire "pointsman/internal/gen/imports/pointsman_router_types"
-	wit_runtime "pointsman/internal/wit/runtime"
-	wit "pointsman/internal/wit/types"
+	host "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_request"
+	wire "pointsman.dev/pointsman/internal/gen/imports/pointsman_router_types"
+	wit_runtime "pointsman.dev/pointsman/internal/wit/runtime"
+	wit "pointsman.dev/pointsman/internal/wit/types"
 )
 
 // What the exports do.

@@ -6,11 +6,11 @@
 package wit_exports
 
 import (
-	"pointsman/internal/gen/exports/export_wit_world"
-	"pointsman/internal/gen/imports/pointsman_router_request"
-	"pointsman/internal/gen/imports/pointsman_router_types"
-	witRuntime "pointsman/internal/wit/runtime"
-	witTypes "pointsman/internal/wit/types"
+	"pointsman.dev/pointsman/internal/gen/exports/export_wit_world"
+	"pointsman.dev/pointsman/internal/gen/imports/pointsman_router_request"
+	"pointsman.dev/pointsman/internal/gen/imports/pointsman_router_types"
+	witRuntime "pointsman.dev/pointsman/internal/wit/runtime"
+	witTypes "pointsman.dev/pointsman/internal/wit/types"
 	"runtime"
 	"unsafe"
 )

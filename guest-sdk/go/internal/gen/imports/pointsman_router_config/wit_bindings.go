@@ -6,8 +6,8 @@
 package pointsman_router_config
 
 import (
-	witRuntime "pointsman/internal/wit/runtime"
-	witTypes "pointsman/internal/wit/types"
+	witRuntime "pointsman.dev/pointsman/internal/wit/runtime"
+	witTypes "pointsman.dev/pointsman/internal/wit/types"
 	"runtime"
 	"unsafe"
 )

@@ -6,9 +6,9 @@
 package pointsman_router_request
 
 import (
-	"pointsman/internal/gen/imports/pointsman_router_types"
-	witRuntime "pointsman/internal/wit/runtime"
-	witTypes "pointsman/internal/wit/types"
+	"pointsman.dev/pointsman/internal/gen/imports/pointsman_router_types"
+	witRuntime "pointsman.dev/pointsman/internal/wit/runtime"
+	witTypes "pointsman.dev/pointsman/internal/wit/types"
 	"runtime"
 	"unsafe"
 )

@@ -6,7 +6,7 @@
 package pointsman_router_types
 
 import (
-	witTypes "pointsman/internal/wit/types"
+	witTypes "pointsman.dev/pointsman/internal/wit/types"
 )
 
 // One header. A list of headers has at most 128 and 65,536 bytes, names and values together; a longer one is

@@ -6,8 +6,8 @@
 package wit_world
 
 import (
-	"pointsman/internal/gen/imports/pointsman_router_request"
-	"pointsman/internal/gen/imports/pointsman_router_types"
+	"pointsman.dev/pointsman/internal/gen/imports/pointsman_router_request"
+	"pointsman.dev/pointsman/internal/gen/imports/pointsman_router_types"
 )
 
 type Decision = pointsman_router_types.Decision
