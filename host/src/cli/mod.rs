@@ -15,10 +15,12 @@ mod reach;
 mod reloads;
 mod report;
 mod run;
+mod sdk;
 mod successor;
 mod table;
 mod test;
 mod user_cache;
+mod wit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +53,12 @@ enum Command {
     /// Build the module of a project, in any of the languages that have an SDK
     #[command(after_help = build::EXAMPLES)]
     Build(build::Arguments),
+    /// Work with a project's copy of its SDK
+    #[command(after_help = sdk::EXAMPLES)]
+    Sdk(sdk::Arguments),
+    /// Write the WIT package, the contract between the proxy and modules
+    #[command(after_help = wit::EXAMPLES)]
+    Wit(wit::Arguments),
     /// Serve traffic until SIGTERM or SIGINT; SIGHUP reloads the configuration, SIGUSR1 reopens the
     /// access log, SIGUSR2 upgrades the program
     Run(run::Arguments),
@@ -106,6 +114,8 @@ impl Cli {
         let result = match self.command {
             Command::New(arguments) => new::new(&arguments),
             Command::Build(arguments) => build::build(&arguments),
+            Command::Sdk(arguments) => sdk::sdk(&arguments),
+            Command::Wit(arguments) => wit::wit(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Check(file) => check::check(&file.config),
             Command::Test(arguments) => test::test(&arguments),

@@ -164,7 +164,8 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | file | what it is |
 |---|---|
 | `{router}` | the router |
-| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` says what becomes of each field |
+| `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` says what becomes of each field. \
+         `pointsman sdk update` brings the SDK of a newer program |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 

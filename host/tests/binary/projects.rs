@@ -119,6 +119,85 @@ fn a_failed_step_is_named_with_its_program_and_shows_what_that_wrote() {
     assert_eq!(message, expected);
 }
 
+/// Makes a project's copy of its SDK one of another version.
+fn of_version(project: &Path, version: &str) {
+    let record = project.join("pointsman/sdk.sum");
+    let text = fs::read_to_string(&record).expect("the record");
+    let (heading, rest) = text.split_once('\n').expect("a heading");
+    assert!(heading.starts_with("# pointsman "), "{text}");
+    fs::write(&record, format!("# pointsman {version}\n{rest}")).expect("written");
+}
+
+#[test]
+fn a_build_tells_of_an_sdk_of_another_version() {
+    let folder = tempfile::tempdir().expect("a folder");
+    new("zig", folder.path());
+    let warning = || build_fails(folder.path(), "").lines().next().expect("a line").to_owned();
+    assert!(warning().starts_with("error: `zig`"), "{}", warning());
+    of_version(folder.path(), "0.0.1");
+    let expected = "pointsman is the SDK of pointsman 0.0.1, older than this one";
+    assert!(warning().contains(expected) && warning().ends_with("`pointsman sdk update` replaces it"), "{}", warning());
+    of_version(folder.path(), "99.0.0");
+    let expected = "pointsman is the SDK of pointsman 99.0.0, newer than this one";
+    assert!(warning().contains(expected) && warning().ends_with("update the program"), "{}", warning());
+    fs::remove_file(folder.path().join("pointsman/sdk.sum")).expect("removed");
+    assert!(warning().contains("pointsman has no sdk.sum"), "{}", warning());
+}
+
+#[test]
+fn an_update_replaces_the_sdk_and_keeps_what_the_author_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    new("go", folder.path());
+    let path = folder.path().display().to_string();
+    let update = |code: i32, more: &[&str]| ends(code, &[&["sdk", "update", &path], more].concat());
+    let version = env!("CARGO_PKG_VERSION");
+    let (said, _) = update(0, &[]);
+    assert!(said.contains(&format!("is the SDK of this program already ({version})")), "{said}");
+
+    of_version(folder.path(), "0.0.1");
+    let changed = folder.path().join("pointsman/peer.go");
+    fs::write(&changed, "package pointsman // mine").expect("written");
+    let (_, errors) = update(1, &[]);
+    assert!(errors.contains("changed by hand in") && errors.contains("peer.go. --force"), "{errors}");
+    assert_eq!(fs::read_to_string(&changed).expect("still there"), "package pointsman // mine");
+    let (said, _) = update(0, &["--force"]);
+    assert!(said.contains(&format!("SDK for Go, 0.0.1 -> {version}; files: 1 changed")), "{said}");
+    let kept = folder.path().join(".pointsman-changed/peer.go");
+    assert_eq!(fs::read_to_string(kept).expect("kept"), "package pointsman // mine");
+    assert!(fs::read_to_string(&changed).expect("replaced").len() > 1000);
+
+    of_version(folder.path(), "99.0.0");
+    let (_, errors) = update(1, &[]);
+    assert!(errors.contains("the SDK of pointsman 99.0.0") && errors.contains("update the program"), "{errors}");
+    fs::rename(folder.path().join("pointsman"), folder.path().join("elsewhere")).expect("moved");
+    let (_, errors) = update(1, &[]);
+    assert!(errors.contains("has no SDK of its own"), "{errors}");
+    std::os::unix::fs::symlink("elsewhere", folder.path().join("pointsman")).expect("linked");
+    let (_, errors) = update(1, &[]);
+    assert!(errors.contains("update what it leads to"), "{errors}");
+}
+
+#[test]
+fn the_contract_is_written_once_and_nothing_is_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (wit, wasm) = (folder.path().join("wit"), folder.path().join("router.wasm"));
+    let (wit, wasm) = (wit.display().to_string(), wasm.display().to_string());
+    let (said, _) = ends(0, &["wit", &wit, "--wasm", &wasm]);
+    assert!(said.contains(&format!("{wit}/world.wit\n")) && said.ends_with(&format!("{wasm}\n")), "{said}");
+    assert!(fs::read(&wasm).expect("the package").starts_with(b"\0asm\x0d\0\x01\0"));
+    assert_eq!(ends(0, &["wit", &wit, "--wasm", &wasm]).0, "");
+
+    let clock = format!("{wit}/clock.wit");
+    fs::write(&clock, "mine").expect("written");
+    fs::remove_file(format!("{wit}/config.wit")).expect("removed");
+    let (_, errors) = ends(1, &["wit", &wit]);
+    assert!(errors.contains("clock.wit exists and differs: --force overwrites it"), "{errors}");
+    assert!(!Path::new(&wit).join("config.wit").exists(), "all or nothing");
+    let (said, _) = ends(0, &["wit", &wit, "--force"]);
+    assert_eq!(said, format!("{clock}\n{wit}/config.wit\n"));
+    ends(2, &["wit"]);
+}
+
 #[test]
 fn messages_of_cargo_that_are_for_programs_are_not_shown() {
     let (folder, programs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

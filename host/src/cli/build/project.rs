@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use pointsman_wasm::abi::v0_1::WIT;
 use pointsman_wasm::module::Symbols;
 
-use crate::sdk::{self, Language};
+use crate::sdk::{self, Age, Copy, Language};
 
 pub struct Project {
     pub folder: PathBuf,
@@ -30,7 +30,10 @@ impl Project {
         let own = folder.join("pointsman");
         let sdk = match sdk {
             Some(sdk) => absolute(sdk)?,
-            None if own.is_dir() => own,
+            None if own.is_dir() => {
+                warn_of_other_version(&own, language)?;
+                own
+            }
             None => {
                 let sdk = work.path().join("pointsman");
                 sdk::write_sdk(language, &sdk).context("cannot write the SDK")?;
@@ -62,6 +65,19 @@ impl Project {
             ),
         }
     }
+}
+
+/// The build goes on: an SDK of another version may well work.
+fn warn_of_other_version(sdk: &Path, language: Language) -> anyhow::Result<()> {
+    let age = Copy::open(sdk, language).with_context(|| format!("cannot read {}", sdk.display()))?.age();
+    let advice = match age {
+        Age::Newer(_) => "update the program",
+        _ => "`pointsman sdk update` replaces it",
+    };
+    if let Some(difference) = age.difference() {
+        eprintln!("warning: {} {difference}: {advice}", sdk.display());
+    }
+    Ok(())
 }
 
 /// The files that a module starts with, by language.

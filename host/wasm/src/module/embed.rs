@@ -4,7 +4,6 @@
 use wasm_encoder::RawSection;
 use wasmparser::{Parser, Payload};
 use wit_component::{StringEncoding, embed_component_metadata};
-use wit_parser::{Resolve, SourceMap};
 
 use crate::abi::v0_1;
 use crate::module::LoadError;
@@ -65,13 +64,7 @@ impl StrippedModule {
 }
 
 fn embed(core: &mut Vec<u8>, world: &str) -> Result<(), String> {
-    let mut files = SourceMap::default();
-    for (name, text) in v0_1::WIT {
-        files.push_str(name, text);
-    }
-    let group = files.parse().map_err(|(_, error)| error.to_string())?;
-    let mut resolve = Resolve::default();
-    let package = resolve.push_group(group).map_err(|error| error.to_string())?;
+    let (resolve, package) = v0_1::resolved_wit()?;
     let world = resolve.select_world(&[package], Some(world)).map_err(|error| format!("{error:#}"))?;
     embed_component_metadata(core, &resolve, world, StringEncoding::UTF8).map_err(|error| format!("{error:#}"))
 }

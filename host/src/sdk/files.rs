@@ -1,69 +1,18 @@
-//! The SDKs, embedded in the program so that it can create and build a project on its own. Each contains the WIT
-//! package, which each project gets a copy of.
+//! The embedded files: an SDK and a template for each language.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use clap::ValueEnum;
+use crate::sdk::Language;
+use crate::sdk::copy::{RECORD, Record};
 
 /// A path relative to the repository, and the file's bytes; `build.rs` lists them.
 type File = (&'static str, &'static [u8]);
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
-
-/// Languages that have an SDK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Language {
-    Rust,
-    C,
-    /// C++
-    #[value(alias = "c++")]
-    Cpp,
-    Zig,
-    Go,
-    /// JavaScript
-    #[value(alias = "javascript")]
-    Js,
-    /// TypeScript
-    #[value(alias = "typescript")]
-    Ts,
-    Python,
-    /// AssemblyScript
-    #[value(alias = "assemblyscript")]
-    As,
-}
-
-impl Language {
-    /// The name for `--lang`, and of the SDK's folder.
-    pub fn short(self) -> &'static str {
-        match self {
-            Language::Rust => "rust",
-            Language::C => "c",
-            Language::Cpp => "cpp",
-            Language::Zig => "zig",
-            Language::Go => "go",
-            Language::Js => "js",
-            Language::Ts => "ts",
-            Language::Python => "python",
-            Language::As => "as",
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Language::Rust => "Rust",
-            Language::C => "C",
-            Language::Cpp => "C++",
-            Language::Zig => "Zig",
-            Language::Go => "Go",
-            Language::Js => "JavaScript",
-            Language::Ts => "TypeScript",
-            Language::Python => "Python",
-            Language::As => "AssemblyScript",
-        }
-    }
-}
 
 /// Pages and folders of the repository, relative to the SDK's folder there, and the same in a project's SDK.
 const MOVED: [(&str, &str); 4] =
@@ -72,38 +21,52 @@ const MOVED: [(&str, &str); 4] =
 /// TypeScript's own page, beside the one that it shares with JavaScript.
 const TYPESCRIPT_PAGE: &str = "TypeScript.md";
 
-/// Writes the SDK, with the contract, into a folder.
+/// Writes the SDK, with the contract and the record of its version, into a folder.
 pub fn write_sdk(language: Language, folder: &Path) -> io::Result<()> {
-    let sdk = match language {
+    let files = sdk(language);
+    for (path, bytes) in &files {
+        write(&folder.join(path), bytes)?;
+    }
+    write(&folder.join(RECORD), Record::of(&files).text(language).as_bytes())
+}
+
+/// An SDK's files as a project has them, by their path in the SDK.
+pub fn sdk(language: Language) -> BTreeMap<String, Cow<'static, [u8]>> {
+    let folder = match language {
         Language::Ts => Language::Js.short(),
         // The package itself, since Python imports a project's folder `pointsman`.
         Language::Python => "python/pointsman",
         _ => language.short(),
     };
-    let prefix = format!("guest-sdk/{sdk}/");
+    let prefix = format!("guest-sdk/{folder}/");
     let of_language = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&prefix)?, *bytes)));
-    let mut pages = Vec::new();
-    for (path, bytes) in of_language.filter(|(path, _)| !path.split('/').any(|part| part == "template")) {
-        let file = folder.join(path);
-        write(&file, bytes)?;
-        pages.extend(path.ends_with(".md").then_some(file));
-    }
+    let mut files: BTreeMap<String, Cow<'static, [u8]>> = of_language
+        .filter(|(path, _)| !path.split('/').any(|part| part == "template"))
+        .map(|(path, bytes)| (path.to_owned(), Cow::Borrowed(bytes)))
+        .collect();
     if language == Language::Ts {
-        for (_, bytes) in FILES.iter().filter(|(path, _)| *path == "guest-sdk/ts/README.md") {
-            write(&folder.join(TYPESCRIPT_PAGE), bytes)?;
-            pages.push(folder.join(TYPESCRIPT_PAGE));
-        }
+        let page = FILES.iter().find(|(path, _)| *path == "guest-sdk/ts/README.md");
+        files.extend(page.map(|(_, bytes)| (TYPESCRIPT_PAGE.to_owned(), Cow::Borrowed(*bytes))));
     }
-    for page in pages {
-        let text = page_in_project(&fs::read_to_string(&page)?, page.parent().unwrap_or(folder));
-        fs::write(&page, text)?;
+    let paths: Vec<String> = files.keys().cloned().collect();
+    for (path, bytes) in files.iter_mut().filter(|(path, _)| path.ends_with(".md")) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let page = page_in_project(&String::from_utf8_lossy(bytes), |target| has(&paths, folder, target));
+        *bytes = Cow::Owned(page.into_bytes());
     }
-    Ok(())
+    files
+}
+
+/// Whether a path that is relative to a folder leads to one of the files, or to a folder of them.
+fn has(paths: &[String], folder: &str, target: &str) -> bool {
+    let target = target.trim_end_matches('/');
+    let target = if folder.is_empty() { target.to_owned() } else { format!("{folder}/{target}") };
+    paths.iter().any(|path| path.strip_prefix(&target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// A page with the links that lead somewhere in a project's SDK; each other link to a file becomes the path that it has
 /// in the repository.
-fn page_in_project(page: &str, folder: &Path) -> String {
+fn page_in_project(page: &str, exists: impl Fn(&str) -> bool) -> String {
     let mut out = String::new();
     let mut rest = page;
     while let Some((before, (target, after))) =
@@ -113,7 +76,7 @@ fn page_in_project(page: &str, folder: &Path) -> String {
         let (path, fragment) = target.find('#').map_or((target, ""), |at| target.split_at(at));
         let here = MOVED.iter().find(|(old, _)| *old == path).map_or(path, |(_, new)| *new);
         out += before;
-        out += &match here.is_empty() || here.contains("://") || folder.join(here).exists() {
+        out += &match here.is_empty() || here.contains("://") || exists(here) {
             true => format!("[{label}]({here}{fragment})"),
             false if label.trim_end_matches('/') == in_repository(path) => {
                 format!("`{label}` in Pointsman's repository")
@@ -152,6 +115,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
@@ -169,9 +134,7 @@ mod tests {
 
     #[test]
     fn links_out_of_the_sdk_name_the_repository() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("wit")).unwrap();
-        fs::write(folder.path().join("c.h"), "").unwrap();
+        let paths = ["wit/world.wit".to_owned(), "c.h".to_owned()];
         for (page, in_project) in [
             ("[The WIT](../../wit/0.1) and [c.h](c.h)", "[The WIT](wit) and [c.h](c.h)"),
             ("see [examples/](../../examples), or", "see `examples/` in Pointsman's repository, or"),
@@ -181,7 +144,7 @@ mod tests {
                  Pointsman's repository):",
             ),
         ] {
-            assert_eq!(page_in_project(page, folder.path()), in_project);
+            assert_eq!(page_in_project(page, |target| has(&paths, "", target)), in_project);
         }
     }
 

@@ -1,0 +1,10 @@
+//! The SDKs, embedded in the program so that it can create and build a project on its own. Each contains the WIT
+//! package, which each project gets a copy of.
+
+mod copy;
+mod files;
+mod language;
+
+pub use copy::{Age, Copy, KEPT, Update, VERSION};
+pub use files::{write_sdk, write_template};
+pub use language::Language;
