@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const SDK = fileURLToPath(new URL("..", import.meta.url));
@@ -19,7 +19,7 @@ export async function compile(path) {
   const packages = await mkdtemp(join(tmpdir(), "pointsman-"));
   try {
     const sdk = join(packages, "pointsman");
-    await cp(SDK, sdk, { recursive: true, filter: (path) => !path.includes("node_modules") });
+    await cp(SDK, sdk, { recursive: true, filter: (path) => !relative(SDK, path).startsWith("node_modules") });
     let binary;
     const writeFile = (name, contents) => name.endsWith(".wasm") && (binary = contents);
     const { error, stderr } = await asc.main(

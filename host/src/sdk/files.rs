@@ -118,6 +118,7 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
+    use crate::sdk::VERSION;
 
     #[test]
     fn every_language_has_an_sdk_a_page_and_a_template() {
@@ -129,6 +130,36 @@ mod tests {
             let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
             let all: Vec<String> = routers.collect();
             assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn every_package_has_the_programs_version() {
+        let file = |path: &str| {
+            let found = FILES.iter().find(|(name, _)| name.strip_prefix("guest-sdk/") == Some(path));
+            String::from_utf8_lossy(found.expect(path).1).into_owned()
+        };
+        for (path, line) in [
+            ("rust/Cargo.toml", "version = \"{}\""),
+            ("python/pyproject.toml", "version = \"{}\""),
+            ("js/package.json", "  \"version\": \"{}\","),
+            ("as/package.json", "  \"version\": \"{}\","),
+            ("zig/build.zig.zon", "    .version = \"{}\","),
+            ("zig/README.md", "zig fetch --save pointsman-zig-{}.tar.gz     # or its URL"),
+            ("c/Makefile", "VERSION := {}"),
+            ("cpp/Makefile", "VERSION := {}"),
+            ("go/template/go.mod.template", "require pointsman.dev/pointsman v{}"),
+            ("go/README.md", "go get pointsman.dev/pointsman@v{}"),
+        ] {
+            let line = line.replace("{}", VERSION);
+            assert!(file(path).lines().any(|present| present == line), "{path} has no line `{line}`");
+        }
+        let page = include_str!("../../../docs/languages.md");
+        let table = page.split("\n## ").find(|section| section.starts_with("Packages\n")).expect("the section");
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).skip(2).collect();
+        assert_eq!(rows.len(), Language::value_variants().len(), "one row less for TypeScript, and one for WIT");
+        for row in rows.iter().filter(|row| !row.starts_with("| WIT")) {
+            assert!(row.contains(&format!("| {VERSION} |")), "{row}");
         }
     }
 

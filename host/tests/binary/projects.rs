@@ -309,4 +309,8 @@ fn folder_that_is_no_project_is_refused() {
     assert!(errors.contains("could be a project in any of c, js"), "{errors}");
     let (_, errors) = ends(1, &["build", &path, "--lang", "c", "--engine", "quickjs"]);
     assert!(errors.contains("--engine is for JavaScript"), "{errors}");
+    for (language, manifest) in [("rust", "Cargo.toml"), ("go", "go.mod")] {
+        let (_, errors) = ends(1, &["build", &path, "--lang", language, "--sdk", &path]);
+        assert!(errors.contains(&format!("the project's {manifest} names its SDK")), "{errors}");
+    }
 }

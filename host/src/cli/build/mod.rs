@@ -44,7 +44,8 @@ pub struct Arguments {
     /// The output file; `-` is standard output [default: FOLDER/router.wasm]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The SDK to build with [default: FOLDER/pointsman, else the one in this program]
+    /// The SDK to build with; not for Rust and Go, whose Cargo.toml and go.mod name it [default: FOLDER/pointsman, else
+    /// an installed package of npm or of Zig, else the one in this program]
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
     /// The engine that runs a router in JavaScript or TypeScript [default: quickjs]
@@ -101,6 +102,11 @@ pub fn build_module(arguments: &Arguments) -> anyhow::Result<(PathBuf, Vec<u8>)>
     if arguments.engine.is_some() && !matches!(language, Language::Js | Language::Ts) {
         bail!("--engine is for JavaScript and TypeScript: {} is compiled without one", language.name());
     }
+    if arguments.sdk.is_some()
+        && let Some(manifest) = manifest_with_sdk(language)
+    {
+        bail!("--sdk is not for {}: the project's {manifest} names its SDK", language.name());
+    }
     let symbols = match arguments.debug {
         true if matches!(language, Language::Js | Language::Ts | Language::Python) => {
             bail!("--debug is for compiled languages: {} shows files and lines without it", language.name())
@@ -132,6 +138,15 @@ pub fn build_module(arguments: &Arguments) -> anyhow::Result<(PathBuf, Vec<u8>)>
         replace(&out, &component)?;
     }
     Ok((out, component))
+}
+
+/// The file in which a project says which SDK it has, if the language's own toolchain looks for the SDK.
+fn manifest_with_sdk(language: Language) -> Option<&'static str> {
+    match language {
+        Language::Rust => Some("Cargo.toml"),
+        Language::Go => Some("go.mod"),
+        _ => None,
+    }
 }
 
 /// Writes a file under a temporary name and renames it, since a proxy may be watching it.

@@ -34,6 +34,7 @@ impl Project {
                 warn_of_other_version(&own, language)?;
                 own
             }
+            None if let Some(package) = installed(&folder, language) => package,
             None => {
                 let sdk = work.path().join("pointsman");
                 sdk::write_sdk(language, &sdk).context("cannot write the SDK")?;
@@ -64,6 +65,27 @@ impl Project {
                 self.language.name()
             ),
         }
+    }
+}
+
+/// The SDK's folder in a project that has it as a package of npm or of Zig.
+fn installed(project: &Path, language: Language) -> Option<PathBuf> {
+    match language {
+        Language::Js | Language::Ts | Language::As => {
+            let package = project.join("node_modules/pointsman");
+            package.is_dir().then_some(package)
+        }
+        // `zig fetch` names the folder by the hash that it writes to the manifest.
+        Language::Zig => {
+            let manifest = fs::read_to_string(project.join("build.zig.zon")).ok()?;
+            let packages = fs::read_dir(project.join("zig-pkg")).ok()?.flatten();
+            let mut named = packages.filter(|package| {
+                let name = package.file_name().to_string_lossy().into_owned();
+                name.starts_with("pointsman-") && manifest.contains(&format!("\"{name}\""))
+            });
+            named.next().map(|package| package.path())
+        }
+        _ => None,
     }
 }
 
@@ -162,5 +184,26 @@ fn program_of(command: &Command) -> String {
     match (arguments.next(), arguments.next()) {
         (Some(option), Some(module)) if option == "-m" => format!("{program} -m {}", module.to_string_lossy()),
         _ => program.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installed_sdk_is_found_where_its_package_manager_puts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path();
+        for package in ["node_modules/pointsman", "zig-pkg/pointsman-0.1.0-old", "zig-pkg/pointsman-0.1.0-new"] {
+            fs::create_dir_all(project.join(package)).unwrap();
+        }
+        for language in [Language::Js, Language::Ts, Language::As] {
+            assert_eq!(installed(project, language), Some(project.join("node_modules/pointsman")));
+        }
+        assert_eq!(installed(project, Language::C), None);
+        assert_eq!(installed(project, Language::Zig), None, "no manifest names one");
+        fs::write(project.join("build.zig.zon"), r#".{ .hash = "pointsman-0.1.0-new" }"#).unwrap();
+        assert_eq!(installed(project, Language::Zig), Some(project.join("zig-pkg/pointsman-0.1.0-new")));
     }
 }
