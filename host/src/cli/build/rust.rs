@@ -23,18 +23,26 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
     if in_path("cargo").is_none() {
         bail!("cargo is not in PATH. Get Rust from https://rustup.rs, then: rustup target add {TARGET}");
     }
+    let (debian, is_installed) = (tools.debian_rust(), target_is_installed()?);
     let mut cargo = Command::new("cargo");
+    // For `--debug`, where the standard library is built too: a profile with debug information would build it again,
+    // which takes minutes. So only the project's own crate gets that; functions of others have names.
+    let of_own_crate: &[&str] = match project.symbols {
+        Symbols::Keep if !is_installed => &["--", "-Cdebuginfo=line-tables-only", "-Cstrip=none"],
+        Symbols::Keep => {
+            cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only").env("CARGO_PROFILE_RELEASE_STRIP", "none");
+            &[]
+        }
+        Symbols::Drop => &[],
+    };
     cargo
         .current_dir(&project.folder)
-        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
+        .args(if of_own_crate.is_empty() { &["build"][..] } else { &["rustc", "--lib"] })
+        .args(["--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
         // A separate target folder: the compiler may be a different one, and two that share a folder rebuild each
         // other's output.
         .args(["--target-dir", "target/module"]);
-    if project.symbols == Symbols::Keep {
-        cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only").env("CARGO_PROFILE_RELEASE_STRIP", "none");
-    }
-    let debian = tools.debian_rust();
-    if !target_is_installed()? {
+    if !is_installed {
         if !debian.join("rustc").is_file() {
             bail!(
                 "no Rust for {TARGET}. Run: rustup target add {TARGET}. Where rustup can't get it, Debian's packages do: \
@@ -49,7 +57,7 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
     }
     let options = compiler_options(project, &compiler_of(&cargo))?;
-    cargo.arg("--config").arg(options);
+    cargo.arg("--config").arg(options).args(of_own_crate);
     let messages = run_for_output("compiling the crate", &mut cargo)?;
     let module = module_of(&String::from_utf8_lossy(&messages))?;
     Ok(Built::Core(made(Path::new(&module))?))
