@@ -65,7 +65,11 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
             .arg(sdk.join("runtime.cpp"));
         cpp
     };
-    link.args((project.symbols == Symbols::Drop).then_some("-Wl,--strip-all"));
+    match project.symbols {
+        Symbols::Drop => link.arg("-Wl,--strip-all"),
+        // Undefined behaviour of the author's code traps where it happens: a null pointer is an address like any other.
+        Symbols::Keep => link.args(["-fsanitize=undefined", "-fsanitize-trap=undefined"]),
+    };
     link.args(WARNINGS).args(LINK).arg("-I").arg(sdk).arg("-o").arg(&core);
     let names: Vec<_> = sources.iter().map(|name| name.to_string_lossy()).collect();
     if tools.is_first_use_of_zig() {
