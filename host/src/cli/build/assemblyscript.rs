@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use pointsman_wasm::module::Symbols;
+use pointsman_wasm::module::{Symbols, add_line_table};
 
 use crate::cli::build::project::{Project, run};
 use crate::cli::build::tools::{Oldest, Registry, Tool, Tools, Version};
@@ -27,11 +27,16 @@ pub fn build(project: &Project, tools: &Tools) -> anyhow::Result<Built> {
         .arg(&packages)
         .arg("--transform")
         .arg(packages.join("pointsman/transform.mjs"))
-        .args((project.symbols == Symbols::Keep).then_some("--debug"))
+        .args(if project.symbols == Symbols::Keep { &["--debug", "--sourceMap"][..] } else { &[] })
         .arg("-o")
         .arg(&core);
     run("compiling assembly/router.ts", &mut asc)?;
-    Ok(Built::Core(made(&core)?))
+    let mut module = made(&core)?;
+    if project.symbols == Symbols::Keep {
+        let map = made(&core.with_extension("wasm.map"))?;
+        add_line_table(&mut module, &map).context("the compiler's source map")?;
+    }
+    Ok(Built::Core(module))
 }
 
 /// A folder that contains the SDK as `pointsman`: the compiler finds packages by the name of their folder.
