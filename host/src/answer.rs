@@ -224,6 +224,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use pointsman_wasm::call::Frames;
+    use pointsman_wasm::wasi::ExitStatus;
 
     use super::*;
 
@@ -237,7 +238,7 @@ mod tests {
             CallError::HostCall { limit: 0 },
             CallError::HostCalls { limit: 0, frames: Frames::default() },
             CallError::Handles { limit: 0 },
-            CallError::Exit { status: 0, frames: Frames::default() },
+            CallError::Exit { status: ExitStatus::Code(3), frames: Frames::default() },
             CallError::StackOverflow(Frames::default()),
             CallError::NoSlot,
             CallError::Exhausted(Exhausted::Memory),

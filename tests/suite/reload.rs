@@ -166,6 +166,8 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
         let fields = format!(
             r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
             (import "pointsman:router/shared@0.1.0" "delete" (func $delete (param i32 i32)))
+            (import "pointsman:router/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+            (data (i32.const 512) "no table")
             (func (export "select-peer") (param $r i32) (result i32) (call $drop (local.get $r)) (i32.const 128))
             (func (export "configure") (param i32 i32) (result i32) {body})"#
         );
@@ -180,10 +182,12 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
         (Wat::answering(202).pages(1100).bytes(), "limits", "bytes of memory at its start"),
         (Wat::select_peer("(i32.const 128)").world("package t:t; world w { import wasi:cli/environment@0.2.0; } package wasi:cli@0.2.0 { interface environment { get: func(); } }", "t:t/w").core_bytes(), "build", "without a component type"),
         (configured("unreachable"), "configure", "its `configure` failed: the module trapped"),
+        // As a language's runtime reports a panic.
+        (configured("(call $log (i32.const 4) (i32.const 512) (i32.const 8)) unreachable"), "configure", "instruction executed; its log: no table"),
         (configured("(loop $l (br $l)) unreachable"), "configure", "took more than 300 ms of CPU time (limits.configure_ms)"),
         (configured("(call $delete (i32.const 512) (i32.const 4)) (i32.const 64)"), "configure", "`shared.delete` cannot be called in `configure`"),
     ];
-    assert_eq!(bad.len(), 10);
+    assert_eq!(bad.len(), 11);
     for (number, (bytes, step, message)) in bad.iter().enumerate() {
         live.replace(bytes);
         refused(&proxy, number + 1).await;
@@ -192,7 +196,7 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
     }
     live.replace(&good);
     eventually_async("the good one", async || {
-        (proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 12.0).then_some(())
+        (proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 13.0).then_some(())
     })
     .await;
     let requests = load.end().await;

@@ -15,6 +15,7 @@ use pointsman_tests::{Proxy, Tenant, Wat};
 use pointsman_wasm::call::{CallError, CallReport, decide};
 use pointsman_wasm::module::Loader;
 use pointsman_wasm::state::Call;
+use pointsman_wasm::wasi::ExitStatus;
 
 fn limits() -> Limits {
     // The machine of a test may be busy.
@@ -175,7 +176,7 @@ fn exit_is_its_own_error() {
         "(call $print (i32.const 2) (i32.const 512) (i32.const 4)) (call $proc_exit (i32.const 3)) unreachable",
     );
     let (answer, decided) = run(&module, &limits());
-    assert!(matches!(answer, Err(CallError::Exit { status: 1, .. })), "{answer:?}");
+    assert!(matches!(answer, Err(CallError::Exit { status: ExitStatus::Failure, .. })), "{answer:?}");
     assert_eq!(lines(&decided), ["Warn oops"]);
 }
 

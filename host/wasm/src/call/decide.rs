@@ -12,8 +12,8 @@ use pointsman_rules::text::printable;
 
 use crate::abi::v0_1::{Answer, Entry};
 use crate::call::configure::configure;
-use crate::call::{CallError, Callee, PooledInstance};
-use crate::state::{Call, Limiter, LogLine, State};
+use crate::call::{CallError, Callee, Frames, PooledInstance};
+use crate::state::{Call, Limiter, LogLine, RefusedGrowth, State};
 
 /// Most bytes that are kept of a module's reason for declining to decide; it goes to the log.
 const LONGEST_REASON: usize = 1024;
@@ -107,7 +107,15 @@ pub fn decide_with<K>(
 pub(super) fn judged<T>(answer: Answer<T>, limiter: &Limiter, limits: &Limits) -> Result<T, CallError> {
     match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(reason)) => Err(CallError::Declined(printable(&reason, LONGEST_REASON).0)),
+        Ok(Err(reason)) => {
+            let mut reason = printable(&reason, LONGEST_REASON).0;
+            // A language that reports a failed allocation to its author does not know the limit.
+            if limiter.refused() == Some(RefusedGrowth::Memory) {
+                let refused = CallError::Memory { limit: limits.memory_bytes, frames: Frames::default() };
+                reason = format!("{reason}; {refused}");
+            }
+            Err(CallError::Declined(reason))
+        }
         Err(error) => Err(CallError::from_trap(&error, limiter, limits)),
     }
 }

@@ -27,8 +27,8 @@ pub enum CallError {
     Handles { limit: usize },
     #[error("the module called the host more than {limit} times ({}){frames}", LimitKey::HostCalls)]
     HostCalls { limit: usize, frames: Frames },
-    #[error("the module exited (status {status}) instead of answering{frames}")]
-    Exit { status: u8, frames: Frames },
+    #[error("the module exited with {status} instead of answering{frames}")]
+    Exit { status: ExitStatus, frames: Frames },
     #[error("the module's recursion used up its stack{0}")]
     StackOverflow(Frames),
     #[error("all instance slots are in use")]
@@ -88,7 +88,7 @@ impl CallError {
         if error.is::<CallsSpent>() {
             return CallError::HostCalls { limit: limits.host_calls, frames: Frames::of(error) };
         }
-        if let Some(ExitStatus { status }) = error.downcast_ref() {
+        if let Some(status) = error.downcast_ref::<ExitStatus>() {
             return CallError::Exit { status: *status, frames: Frames::of(error) };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -116,8 +116,26 @@ impl CallError {
         if message.contains("fuel allocated for hostcalls has been exhausted") {
             return CallError::HostCall { limit: limits.host_call_bytes };
         }
-        CallError::Trap { cause: printable(&message, LONGEST_CAUSE).0, frames: Frames::of(error) }
+        let mut cause = printable(&message, LONGEST_CAUSE).0;
+        if is_below_memory(error) {
+            cause.push_str(" below address 0, where the stack ends: does a recursion never end?");
+        }
+        CallError::Trap { cause, frames: Frames::of(error) }
     }
+}
+
+/// Whether a module reached below its memory. Compilers put the stack of a language there, at the start, and it grows
+/// down: whoever uses it up ends there. (The stack that Wasmtime keeps for calls has an error of its own.)
+fn is_below_memory(error: &wasmtime::Error) -> bool {
+    /// Bytes: more than the variables of one function have.
+    const NEAR: u64 = 64 * 1024;
+    // As with the errors above, Wasmtime has no type for the address; tests/languages/failing checks the wording.
+    let address_of = |text: String| {
+        let (hex, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
+        u64::from_str_radix(hex, 16).ok()
+    };
+    matches!(error.downcast_ref(), Some(wasmtime::Trap::MemoryOutOfBounds))
+        && error.chain().filter_map(|cause| address_of(cause.to_string())).any(|at| at.abs_diff(1 << 32) < NEAR)
 }
 
 /// Bytes of Wasmtime's message that are kept.

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use wasmtime::WasmBacktrace;
+use wasmtime::{FrameInfo, WasmBacktrace};
 
 /// Frames that are kept.
 const MOST: usize = 10;
@@ -14,6 +14,16 @@ const MOST: usize = 10;
 /// Longest name that is demangled, and longest result, in bytes. Names come from the module, and a short mangled name
 /// may stand for a very long one.
 const LONGEST_NAME: usize = 512;
+
+/// Names of functions that call the author's code begin so: Go's scheduler and its bindings. What called those is the
+/// runtime's, whatever its name.
+const ENTRIES: &[&str] = &["wasm_pc_f_loop", "pointsman_internal_gen_exports"];
+
+/// Names of an interpreter's functions begin so: the author's are not among the frames.
+const INTERPRETERS: &[&str] = &["_PyEval_"];
+
+/// Names of functions that made a component of the module begin so.
+const ENCODERS: &[&str] = &["select-peer", "pointsman:", "indirect-", "adapt-"];
 
 /// The frames of a failed call. Empty if the module has no names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,19 +41,35 @@ impl Frames {
     /// The frames of an error that Wasmtime reports. Where all of them are the runtime's, these.
     pub fn of(error: &wasmtime::Error) -> Frames {
         let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Frames::default() };
-        let all = trace.frames().iter().flat_map(|frame| {
+        let folder = std::env::current_dir().ok();
+        let frame_of = |name: &str, file, line| Frame::new(name, file, line, folder.as_deref());
+        let is_one_of = |frame: &FrameInfo, names: &[&str]| {
+            frame.func_name().is_some_and(|name| names.iter().any(|start| name.starts_with(start)))
+        };
+        if trace.frames().iter().any(|frame| is_one_of(frame, INTERPRETERS)) {
+            return Frames::default();
+        }
+        let authors = trace.frames().iter().take_while(|frame| !is_one_of(frame, ENTRIES));
+        let all = authors.filter(|frame| !is_one_of(frame, ENCODERS)).flat_map(|frame| {
             let symbols = frame.symbols().iter();
-            let mut inlined: Vec<Frame> =
-                symbols.filter_map(|symbol| Frame::new(symbol.name()?, symbol.file(), symbol.line())).collect();
+            let mut inlined: Vec<Frame> = symbols
+                .filter_map(|symbol| frame_of(symbol.name().or(frame.func_name())?, symbol.file(), symbol.line()))
+                .collect();
             if inlined.is_empty() {
-                inlined.extend(frame.func_name().and_then(|name| Frame::new(name, None, None)));
+                inlined.extend(frame.func_name().and_then(|name| frame_of(name, None, None)));
             }
             inlined
         });
         let (authors, runtimes): (Vec<_>, Vec<_>) = all.partition(|frame| !frame.is_of_runtime());
         let mut frames = if authors.is_empty() { runtimes } else { authors };
-        // Recursion is named once.
-        frames.dedup();
+        // Recursion is named once. Of a function that is called again, the start may have no line.
+        frames.dedup_by(|outer, inner| {
+            if inner.place.is_none() && inner.function == outer.function {
+                inner.place = outer.place.take();
+                return true;
+            }
+            inner == outer
+        });
         frames.truncate(MOST);
         Frames(frames)
     }
@@ -64,10 +90,11 @@ impl fmt::Display for Frames {
 }
 
 impl Frame {
-    fn new(name: &str, file: Option<&str>, line: Option<u32>) -> Option<Frame> {
+    /// The file is shown relative to the folder.
+    fn new(name: &str, file: Option<&str>, line: Option<u32>, folder: Option<&Path>) -> Option<Frame> {
         let place = file.map(|file| match line {
-            Some(line) => format!("{}:{line}", shown(file)),
-            None => shown(file),
+            Some(line) => format!("{}:{line}", shown(file, folder)),
+            None => shown(file, folder),
         });
         let function = demangled(name);
         (!function.is_empty()).then_some(Frame { function, place })
@@ -75,7 +102,7 @@ impl Frame {
 
     /// Whether the function belongs to a language's runtime, to its library, or to an SDK.
     fn is_of_runtime(&self) -> bool {
-        /// Names begin so: Rust; C, C++; Zig; Go; AssemblyScript; the SDKs; encoders.
+        /// Names begin so: Rust; C, C++; Zig; Go; AssemblyScript; the SDKs; older WASI.
         const FUNCTIONS: &[&str] = &[
             "core::",
             "std::",
@@ -103,6 +130,8 @@ impl Frame {
             "internal/",
             "_rt0",
             "go:",
+            "syscall.Exit",
+            "os.Exit",
             "~lib/",
             "pointsman_guest::",
             "<pointsman_guest::",
@@ -111,11 +140,9 @@ impl Frame {
             "pointsman/",
             "cabi_",
             "exports_",
-            "select-peer",
             "assembly/exports/",
-            "pointsman:",
-            "indirect-",
-            "adapt-",
+            "wasi_snapshot_preview1::",
+            "proc_exit",
         ];
         /// Parts of the paths of files.
         const FILES: &[&str] = &[
@@ -134,10 +161,10 @@ impl Frame {
     }
 }
 
-/// A file of the build machine, relative to the current folder if it is below that.
-fn shown(file: &str) -> String {
-    let (current, path) = (std::env::current_dir().ok(), Path::new(file.strip_prefix("./").unwrap_or(file)));
-    let relative = current.as_ref().and_then(|folder| path.strip_prefix(folder).ok());
+/// A file of the build machine, relative to the folder if it is below that.
+fn shown(file: &str, folder: Option<&Path>) -> String {
+    let path = Path::new(file.trim_start_matches("./"));
+    let relative = folder.and_then(|folder| path.strip_prefix(folder).ok());
     Bounded::of(relative.unwrap_or(path).display())
 }
 
@@ -212,7 +239,8 @@ mod tests {
 
     #[test]
     fn frames_of_the_author_are_told_from_the_runtimes() {
-        let is_runtimes = |name: &str, file: Option<&str>| Frame::new(name, file, Some(1)).unwrap().is_of_runtime();
+        let is_runtimes =
+            |name: &str, file: Option<&str>| Frame::new(name, file, Some(1), None).unwrap().is_of_runtime();
         for (name, file) in [
             ("core::panicking::panic_fmt", None),
             ("runtime.panicIndex", None),
@@ -230,7 +258,7 @@ mod tests {
 
     #[test]
     fn text_continues_a_sentence() {
-        let frame = |name: &str, line| Frame::new(name, Some("src/lib.rs"), line).unwrap();
+        let frame = |name: &str, line| Frame::new(name, Some("src/lib.rs"), line, None).unwrap();
         let frames = Frames(vec![frame("f", Some(3)), frame("g", None)]);
         assert_eq!(frames.to_string(), ", in f (src/lib.rs:3) < g (src/lib.rs)");
         assert_eq!(Frames::default().to_string(), "");

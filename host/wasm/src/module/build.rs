@@ -194,8 +194,10 @@ impl Configuring<'_> {
         let instance = pre
             .instantiate(&mut store)
             .map_err(|error| LoadError::Start { message: format!("{:#}", error.root_cause()) })?;
-        configure(&mut store, &instance, &export, limits).map_err(|error| LoadError::of_configure(error, limits))?;
-        Ok((store, instance))
+        match configure(&mut store, &instance, &export, limits) {
+            Ok(()) => Ok((store, instance)),
+            Err(error) => Err(LoadError::of_configure(error, logged(&mut store), limits)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pointsman_rules::config::Limits;
 use pointsman_rules::limit_key::LimitKey;
 
-use crate::call::CallError;
+use crate::call::{CallError, Frames};
 use crate::module::world::SUPPORTED;
 use crate::wasi;
 
@@ -49,10 +49,11 @@ pub enum LoadError {
     Start { message: String },
     #[error("its `configure` refused its `config` table: {0}")]
     ConfigureDeclined(String),
-    #[error("its `configure` took more than {budget_ms} ms of CPU time ({})", LimitKey::ConfigureMs)]
-    ConfigureTime { budget_ms: u128 },
-    #[error("its `configure` failed: {0}")]
-    Configure(CallError),
+    #[error("its `configure` took more than {budget_ms} ms of CPU time ({}){frames}", LimitKey::ConfigureMs)]
+    ConfigureTime { budget_ms: u128, frames: Frames },
+    /// `log` has the lines that it wrote before, since a bug's text is among them.
+    #[error("its `configure` failed: {cause}{}", after(.log))]
+    Configure { cause: CallError, log: Vec<String> },
     #[error("building it took more than {seconds} s of CPU time: make it smaller, or split it into several modules")]
     BuildTime { seconds: u64 },
     #[error(
@@ -78,12 +79,14 @@ pub enum LoadStep {
 }
 
 impl LoadError {
-    /// The error for a `configure` that failed.
-    pub(super) fn of_configure(error: CallError, limits: &Limits) -> LoadError {
+    /// The error for a `configure` that failed after it had written these lines.
+    pub(super) fn of_configure(error: CallError, log: Vec<String>, limits: &Limits) -> LoadError {
         match error {
             CallError::Declined(reason) => LoadError::ConfigureDeclined(reason),
-            CallError::Budget { .. } => LoadError::ConfigureTime { budget_ms: limits.configure.as_millis() },
-            other => LoadError::Configure(other),
+            CallError::Budget { frames, .. } => {
+                LoadError::ConfigureTime { budget_ms: limits.configure.as_millis(), frames }
+            }
+            cause => LoadError::Configure { cause, log },
         }
     }
 
@@ -91,7 +94,7 @@ impl LoadError {
         match self {
             LoadError::Read { .. } | LoadError::TooLarge { .. } => LoadStep::Read,
             LoadError::NeedsTooMuch { .. } => LoadStep::Limits,
-            LoadError::ConfigureDeclined(_) | LoadError::ConfigureTime { .. } | LoadError::Configure(_) => {
+            LoadError::ConfigureDeclined(_) | LoadError::ConfigureTime { .. } | LoadError::Configure { .. } => {
                 LoadStep::Configure
             }
             LoadError::Reported { step, .. } => *step,
@@ -113,6 +116,11 @@ impl LoadError {
             | LoadError::Builder { .. } => LoadStep::Build,
         }
     }
+}
+
+/// The lines of a log, as an addition to a sentence.
+fn after(log: &[String]) -> String {
+    if log.is_empty() { String::new() } else { format!("; its log: {}", log.join("; ")) }
 }
 
 fn supported() -> String {
@@ -175,8 +183,8 @@ mod tests {
             LoadError::Compile { message: text() },
             LoadError::Start { message: text() },
             LoadError::ConfigureDeclined(text()),
-            LoadError::ConfigureTime { budget_ms: 1 },
-            LoadError::Configure(CallError::Declined(text())),
+            LoadError::ConfigureTime { budget_ms: 1, frames: Frames::default() },
+            LoadError::Configure { cause: CallError::Declined(text()), log: vec![text()] },
             LoadError::BuildTime { seconds: 1 },
             LoadError::BuildDied { signal: 9, memory_mib: 1 },
             LoadError::Builder { message: text() },
@@ -203,7 +211,7 @@ mod tests {
             | LoadError::Start { .. }
             | LoadError::ConfigureDeclined(_)
             | LoadError::ConfigureTime { .. }
-            | LoadError::Configure(_)
+            | LoadError::Configure { .. }
             | LoadError::BuildTime { .. }
             | LoadError::BuildDied { .. }
             | LoadError::Builder { .. } => true,
