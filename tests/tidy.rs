@@ -181,3 +181,87 @@ fn matches_over_reads_have_no_wildcard() {
         assert!(!code(&text).lines().any(|line| line.trim_start().starts_with("_ =>")), "{path}: a wildcard");
     }
 }
+
+/// The languages, as their files in `tests/languages/failing/shown` are called, and in prose.
+const LANGUAGES: [(&str, &str); 9] = [
+    ("rust", "Rust"),
+    ("c", "C"),
+    ("cpp", "C++"),
+    ("zig", "Zig"),
+    ("as", "AssemblyScript"),
+    ("go", "Go"),
+    ("js", "JavaScript"),
+    ("ts", "TypeScript"),
+    ("python", "Python"),
+];
+
+/// The mistakes of `tests/languages/failing`, in prose.
+const MISTAKES: [(&str, &str); 10] = [
+    ("panic", "panic, exception, `abort`"),
+    ("assert", "failed assertion"),
+    ("index", "index out of bounds"),
+    ("null", "null, nil, none"),
+    ("exit", "exit"),
+    ("memory", "failed allocation"),
+    ("loop", "endless loop"),
+    ("recursion", "endless recursion"),
+    ("configure", "wrong configuration value"),
+    ("answer", "answer that the host refuses"),
+];
+
+/// What is shown of each mistake in a language, by the mistake's name.
+fn shown(language: &str) -> (String, BTreeMap<String, String>) {
+    let path = repository().join(format!("tests/languages/failing/shown/{language}.txt"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut sections: BTreeMap<String, String> = BTreeMap::new();
+    let mut mistake = "";
+    for line in text.lines() {
+        match line.strip_prefix("  ") {
+            None => mistake = line.trim_end_matches(':'),
+            Some(shown) => *sections.entry(mistake.to_owned()).or_default() += &format!("{shown}\n"),
+        }
+    }
+    (text, sections)
+}
+
+/// How exactly a text says where it failed.
+fn exactness(shown: &str) -> &'static str {
+    let has_line = |file: &str| {
+        shown.match_indices(file).any(|(at, _)| shown[at + file.len()..].starts_with(|c: char| c.is_ascii_digit()))
+    };
+    if ["lib.rs:", "router.c:", "router.cpp:", "router.zig:", "router.go:", "router.js:", "router.ts:", "router.py:"]
+        .into_iter()
+        .any(has_line)
+    {
+        return "line";
+    }
+    if shown.contains(", in ") { "function" } else { "text" }
+}
+
+/// `tests/languages/failing/run.py` compares what is shown with what a router of each language makes the program print.
+/// With `UPDATE_DOCS=1` in the environment, this test writes it into the docs.
+#[test]
+fn docs_have_what_each_mistake_shows() {
+    let names: Vec<&str> = LANGUAGES.iter().map(|(_, name)| *name).collect();
+    let mut table = format!("| mistake | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for (mistake, title) in MISTAKES {
+        let cell = |(language, _): &(&str, &str)| match shown(language).1.get(mistake) {
+            Some(shown) => exactness(shown),
+            None => panic!("{language}: nothing is shown of {mistake}"),
+        };
+        table += &format!("| {title} | {} |\n", LANGUAGES.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+    let each = LANGUAGES.map(|(language, name)| format!("## {name}\n\n```text\n{}```\n", shown(language).0));
+    for (page, expected) in [("docs/languages.md", table), ("docs/mistakes.md", each.join("\n"))] {
+        let path = repository().join(page);
+        let text = std::fs::read_to_string(&path).expect("the page");
+        let (before, rest) = text.split_once("<!-- begin: mistakes -->\n").expect("where it begins");
+        let (found, after) = rest.split_once("<!-- end: mistakes -->").expect("where it ends");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let new = format!("{before}<!-- begin: mistakes -->\n{expected}<!-- end: mistakes -->{after}");
+            std::fs::write(&path, new).expect("the page can be written");
+        } else {
+            assert_eq!(found, expected, "{page}: UPDATE_DOCS=1 cargo test -p pointsman-tests --test tidy writes it");
+        }
+    }
+}

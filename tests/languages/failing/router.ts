@@ -1,16 +1,50 @@
-// Fails as bugs do, by the request's path.
+// Makes a mistake, chosen by the request's path.
 
-import { Answer, Peer, Request, SharedError, bytes, config, fail, shared } from "pointsman";
+import { Peer, config, shared, type Request } from 'pointsman';
+import { find } from './table.ts';
 
-export function selectPeer(request: Request): Answer {
-  const table: Peer[] = [];
-  const path = request.path();
-  if (path == "/assert") assert(table.length > 0, "the table is empty");
-  if (path == "/throw") throw new Error("the table is empty");
-  if (path == "/index") return table[request.attempts().length + 3];
-  if (path == "/shared") {
-    const error = shared.set("k".repeat(300), bytes(""));
-    if (error != SharedError.None) return fail(shared.message(error));
+// What an author expects of Node, and no module has.
+declare const process: { exit(status: number): never };
+
+let stable: string;
+
+export function configure(): void {
+  stable = config.text('/stable');
+}
+
+export function selectPeer(request: Request): Peer {
+  const table: { path: string; address: string }[] = [];
+  switch (request.path) {
+    case '/panic': throw new Error('the table is empty');
+    case '/assert': check(table.length > 0); break;
+    case '/index': return Peer.http(find(table, request.path));
+    case '/null': return Peer.http(first(table)!.address);
+    case '/exit': return process.exit(3);
+    case '/memory': return Peer.http(read(1 << 27));
+    case '/loop': search(table); break;
+    case '/recursion': return Peer.http(descend(request.path));
+    case '/answer': return Peer.http('upstream.internal');
+    case '/shared': shared.set('k'.repeat(300), ''); break;
   }
-  return Peer.http(config.text("/stable"));
+  return Peer.http(stable);
+}
+
+function check(holds: boolean): asserts holds {
+  if (!holds) throw new Error('the assertion failed');
+}
+
+function first(table: { address: string }[]): { address: string } | null {
+  return table[0] ?? null;
+}
+
+function read(size: number): string {
+  return String.fromCharCode(...new Uint8Array(size));
+}
+
+function search(table: unknown[]): void {
+  for (let place = 0; place >= table.length;) place = (place + 1) % 8;
+}
+
+function descend(path: string): string {
+  return `${descend(path)}/`;
 }
