@@ -68,6 +68,11 @@ fn make(folder: &Path, name: &str, language: Language) -> std::io::Result<()> {
     sdk::write_template(language, name, folder)?;
     fs::write(folder.join("pointsman.toml"), CONFIGURATION.replace("{{name}}", name))?;
     fs::write(folder.join("router.tests.json"), TESTS)?;
+    for (path, content) in sdk::editor_files(language) {
+        let path = folder.join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, format!("{content:#}\n"))?;
+    }
     fs::write(folder.join("README.md"), readme(name, language))
 }
 
@@ -81,7 +86,8 @@ fn next_steps(folder: &Path, language: Language) -> String {
     )
 }
 
-const CONFIGURATION: &str = r#"[[listener]]
+const CONFIGURATION: &str = r#"#:schema pointsman/schemas/pointsman.schema.json
+[[listener]]
 name = "web"
 address = "127.0.0.1:8080"
 
@@ -167,6 +173,7 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 | `pointsman/` | the SDK; its {pages} what a router can do. `pointsman/wit/` says what becomes of each field. \
          `pointsman sdk update` brings the SDK of a newer program |
 | `pointsman.toml` | a configuration to run it with: a listener, and the addresses of the upstreams |
+| `.vscode/` | for Visual Studio Code: schemas of the two files, tasks, and a debugger for the native tests |
 | `router.tests.json` | requests, and where they are to go. A new version goes live only if they pass |
 
 ```sh

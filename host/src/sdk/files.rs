@@ -18,6 +18,12 @@ static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 const MOVED: [(&str, &str); 4] =
     [("../../wit/0.1", "wit"), ("../js", "README.md"), ("../js/README.md", "README.md"), ("../ts", TYPESCRIPT_PAGE)];
 
+/// The JSON Schemas for editors, which every project gets.
+const SCHEMAS: [(&str, &str); 2] = [
+    ("schemas/pointsman.schema.json", include_str!("../../../docs/schemas/pointsman.schema.json")),
+    ("schemas/router.tests.schema.json", include_str!("../../../docs/schemas/router.tests.schema.json")),
+];
+
 /// TypeScript's own page, beside the one that it shares with JavaScript.
 const TYPESCRIPT_PAGE: &str = "TypeScript.md";
 
@@ -48,6 +54,7 @@ pub fn sdk(language: Language) -> BTreeMap<String, Cow<'static, [u8]>> {
         let page = FILES.iter().find(|(path, _)| *path == "guest-sdk/ts/README.md");
         files.extend(page.map(|(_, bytes)| (TYPESCRIPT_PAGE.to_owned(), Cow::Borrowed(*bytes))));
     }
+    files.extend(SCHEMAS.map(|(path, text)| (path.to_owned(), Cow::Borrowed(text.as_bytes()))));
     let paths: Vec<String> = files.keys().cloned().collect();
     for (path, bytes) in files.iter_mut().filter(|(path, _)| path.ends_with(".md")) {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -126,7 +133,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             write_sdk(*language, &folder.path().join("pointsman")).unwrap();
             write_template(*language, "shop", folder.path()).unwrap();
-            assert!(folder.path().join("pointsman/README.md").exists(), "{language:?}");
+            for file in ["README.md", "schemas/pointsman.schema.json", "schemas/router.tests.schema.json"] {
+                assert!(folder.path().join("pointsman").join(file).exists(), "{language:?}: {file}");
+            }
             let routers = files_below(folder.path()).into_iter().filter(|path| !path.starts_with("pointsman/"));
             let all: Vec<String> = routers.collect();
             assert!(all.iter().any(|path| path.contains("router.") || path == "src/lib.rs"), "{language:?}: {all:?}");

@@ -2,9 +2,11 @@
 //! package, which each project gets a copy of.
 
 mod copy;
+mod editor;
 mod files;
 mod language;
 
 pub use copy::{Age, Copy, KEPT, Update, VERSION};
+pub use editor::editor_files;
 pub use files::{write_sdk, write_template};
 pub use language::Language;

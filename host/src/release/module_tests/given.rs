@@ -33,7 +33,7 @@ pub struct Given {
 /// Observations of an upstream, as the WIT interface `upstreams` names them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct GivenUpstream {
+pub struct GivenUpstream {
     address: String,
     health: Option<Health>,
     #[serde(default)]

@@ -235,3 +235,49 @@ fn outcome(test: &Test<'_>, version: &TestedVersion<'_>, common: &Arc<Stores>) -
     let (action, _) = evaluate(question, &inputs);
     Ok(Outcome::new(&action, &tenant.config.failure.answer).json())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    use super::*;
+    use crate::release::module_tests::given::GivenUpstream;
+
+    const SCHEMA: &str = include_str!("../../../../docs/schemas/router.tests.schema.json");
+
+    /// The names that a type knows, as its error about another one lists them.
+    fn known<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
+        let error = serde_json::from_value::<T>(json!({"?": 0})).unwrap_err().to_string();
+        error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// The names that the schema at this pointer has, and those that it requires.
+    fn described(pointer: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let object = schema.pointer(pointer).unwrap();
+        assert_eq!(object["additionalProperties"], false, "{pointer}");
+        let required = object["required"].as_array().into_iter().flatten();
+        (
+            object["properties"].as_object().unwrap().keys().cloned().collect(),
+            required.map(|name| name.as_str().unwrap().to_owned()).collect(),
+        )
+    }
+
+    fn required(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn schema_has_the_names_that_are_read() {
+        let test = serde_json::from_str::<WrittenTest<'_>>(r#"{"?": 0}"#).unwrap_err().to_string();
+        let test: BTreeSet<String> = test.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        assert_eq!(described("/items"), (test, required(&["name", "request", "expect"])));
+        let at = |path: &str| described(&format!("/items/properties/{path}"));
+        assert_eq!(at("request"), (known::<WrittenRequest>(), required(&["url"])));
+        assert_eq!(at("given"), (known::<Given>(), required(&[])));
+        assert_eq!(at("given/properties/upstreams/items"), (known::<GivenUpstream>(), required(&["address"])));
+    }
+}

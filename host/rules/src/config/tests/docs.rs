@@ -9,10 +9,10 @@ use std::path::Path;
 use super::*;
 use crate::limit_key::{LimitKey, LimitTable};
 
-const DOCS: &str = include_str!("../../../../../docs/configuration.md");
+pub const DOCS: &str = include_str!("../../../../../docs/configuration.md");
 
 /// Every section with the minimum: only the keys that it requires.
-const SECTIONS: [(&str, &str); 23] = [
+pub const SECTIONS: [(&str, &str); 23] = [
     ("[proxy]", ""),
     ("[log]", ""),
     ("[resolver]", ""),
@@ -39,14 +39,15 @@ const SECTIONS: [(&str, &str); 23] = [
 ];
 
 /// A row of a table of keys.
-struct Row {
-    section: &'static str,
-    key: &'static str,
-    value: &'static str,
-    default: &'static str,
+pub struct Row {
+    pub section: &'static str,
+    pub key: &'static str,
+    pub value: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
 }
 
-fn rows() -> Vec<Row> {
+pub fn rows() -> Vec<Row> {
     let (mut section, mut of_keys, mut rows) = ("", false, Vec::new());
     for line in DOCS.lines() {
         if line.starts_with('#') {
@@ -58,14 +59,14 @@ fn rows() -> Vec<Row> {
             of_keys = true;
         } else if of_keys && !line.starts_with("|---") {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let [key, value, default, _] = cells[..] else { panic!("{line}") };
-            rows.push(Row { section, key: key.trim_matches('`'), value, default });
+            let [key, value, default, meaning] = cells[..] else { panic!("{line}") };
+            rows.push(Row { section, key: key.trim_matches('`'), value, default, meaning });
         }
     }
     rows
 }
 
-fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+pub fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 

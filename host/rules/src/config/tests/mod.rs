@@ -3,6 +3,7 @@
 mod docs;
 mod golden;
 mod hostile;
+mod schema;
 mod tenants;
 mod whole;
 
