@@ -1,5 +1,6 @@
 // From one ES module to a component.
 
+import { flatten } from './flatten.mjs';
 import { correct } from './quickjs.mjs';
 import { load } from './tools.mjs';
 
@@ -25,8 +26,8 @@ export async function componentize(source, { engine, ...options }) {
 
 async function withQuickJs(source, { wit, world, tools }, optSize) {
   const { default: { componentize } } = await load('componentize-qjs', 'index.js', tools);
-  const { component } = await componentize({ witPath: wit, world, jsSource: source, stubWasi: true, sync: true, optSize });
-  return correct(component);
+  const { component } = await componentize({ witPath: wit, world, jsSource: source, stubWasi: false, sync: true, optSize });
+  return correct(flatten(component));
 }
 
 async function withStarlingMonkey(source, { wit, world, tools }) {

@@ -1,4 +1,4 @@
-// Two corrections of what componentize-qjs 0.4.5 makes. Both change core modules within the component, and leave the
+// Two corrections of what componentize-qjs 0.4.5 makes. Both change core modules in the component, and leave the
 // component around them as it is.
 //
 // 1. The component model wants a borrowed handle dropped before the call returns. The generated glue drops it in the
@@ -10,24 +10,19 @@
 //
 // A component of another shape is refused: a new version of the tool may need neither.
 
+import { append, body, bodyItem, edit, exportItem, importItem, items, join, leb, mapItems, number } from './binary.mjs';
+import { unknownVersion } from './flatten.mjs';
+
 const GLUE = 'env.wit_dylib_push_tuple';
 
 /** The component with both corrections. */
 export function correct(component) {
   const done = { glue: 0, engine: 0 };
-  const corrected = inComponent(component, done);
+  const corrected = edit(component, (id, content) => (id === 1 ? inModule(content, done) : content));
   if (done.glue !== 1 || done.engine !== 1) {
-    throw new Error('this version of componentize-qjs is not known here: use 0.4.5');
+    throw unknownVersion();
   }
   return corrected;
-}
-
-function inComponent(bytes, done) {
-  return edit(bytes, (id, content) => {
-    if (id === 1) return inModule(content, done);
-    if (id === 4) return inComponent(content, done);
-    return content;
-  });
 }
 
 function inModule(bytes, done) {
@@ -91,22 +86,6 @@ function passPairs(bytes, { imports, exports }) {
   });
 }
 
-// --- The binary format: just what is needed here ---
-
-/** Applies `change` to each section of a module or a component. */
-function edit(bytes, change) {
-  const parts = [bytes.subarray(0, 8)];
-  for (let at = 8; at < bytes.length;) {
-    const id = bytes[at];
-    const size = number(bytes, at + 1);
-    const content = bytes.subarray(size.end, size.end + size.value);
-    const changed = change(id, content);
-    parts.push(Uint8Array.of(id, ...leb(changed.length)), changed);
-    at = size.end + size.value;
-  }
-  return join(parts);
-}
-
 /** Imported functions, functions' types, exported functions. */
 function read(bytes) {
   const module = { imports: [], functions: [], exports: new Map() };
@@ -122,35 +101,6 @@ function read(bytes) {
   return module;
 }
 
-/** What is in a vector. */
-function items(content, readItem) {
-  const found = [];
-  mapItems(content, readItem, (item) => {
-    found.push(item);
-    return item.bytes;
-  });
-  return found;
-}
-
-/** A vector, each item of which is read and replaced. */
-function mapItems(content, readItem, change) {
-  const count = number(content, 0);
-  const parts = [content.subarray(0, count.end)];
-  for (let index = 0, at = count.end; index < count.value; index += 1) {
-    const item = readItem(content, at);
-    item.bytes = content.subarray(at, item.end);
-    parts.push(Uint8Array.from(change(item, index)));
-    at = item.end;
-  }
-  return join(parts);
-}
-
-function append(content, items) {
-  const count = number(content, 0);
-  const added = items.map((item) => Uint8Array.from(item));
-  return join([Uint8Array.from(leb(count.value + items.length)), content.subarray(count.end), ...added]);
-}
-
 /** The only segment's first function is `from`, and no other is: it becomes `to`. */
 function firstElement(content, from, to) {
   const head = [1, 2, 0, 0x23, 0, 0x0b, 0]; // one segment: of table 0, at global 0, function indices
@@ -162,64 +112,6 @@ function firstElement(content, from, to) {
   return join([content.subarray(0, count.end), Uint8Array.from(leb(to)), content.subarray(first.end)]);
 }
 
-function importItem(bytes, at) {
-  const module = text(bytes, at);
-  const name = text(bytes, module.end);
-  const kind = bytes[name.end];
-  const end = importEnd(bytes, name.end + 1, kind);
-  return { name: `${module.value}.${name.value}`, kind, type: number(bytes, name.end + 1).value, end };
-}
-
-function importEnd(bytes, at, kind) {
-  if (kind === 0) return number(bytes, at).end; // a function
-  if (kind === 3) return at + 2; // a global
-  const limits = kind === 1 ? at + 1 : at; // a table, after its type; a memory
-  const least = number(bytes, limits + 1);
-  return bytes[limits] & 1 ? number(bytes, least.end).end : least.end;
-}
-
-function exportItem(bytes, at) {
-  const name = text(bytes, at);
-  const index = number(bytes, name.end + 1);
-  return { name: name.value, nameEnd: name.end - at, kind: bytes[name.end], index: index.value, end: index.end };
-}
-
 function renumber(item, index) {
   return [...item.bytes.subarray(0, item.nameEnd + 1), ...leb(index)];
-}
-
-function bodyItem(bytes, at) {
-  const size = number(bytes, at);
-  return { end: size.end + size.value };
-}
-
-function body(...instructions) {
-  const content = [0, ...instructions, 0x0b]; // no locals; end
-  return [...leb(content.length), ...content];
-}
-
-function text(bytes, at) {
-  const length = number(bytes, at);
-  const end = length.end + length.value;
-  return { value: Buffer.from(bytes.subarray(length.end, end)).toString(), end };
-}
-
-/** An unsigned LEB128 number. */
-function number(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7, at += 1) {
-    value += (bytes[at] & 0x7f) * 2 ** shift;
-    if (bytes[at] < 0x80) return { value, end: at + 1 };
-  }
-}
-
-function leb(value) {
-  const bytes = [];
-  for (; value >= 0x80; value = Math.floor(value / 128)) bytes.push(value % 128 | 0x80);
-  bytes.push(value);
-  return bytes;
-}
-
-function join(parts) {
-  return new Uint8Array(Buffer.concat(parts));
 }
