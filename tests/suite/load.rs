@@ -210,3 +210,31 @@ fn inspection_shows_the_original_module_and_whether_it_can_be_rewound() {
     let reason = "its code changes a table, which is not undone".to_owned();
     assert_eq!(of_a_table.rewinding, Some(Rewinding::Impossible { reason }));
 }
+
+/// Without the configuration of a tenant, only an obstacle in the module's form is certain.
+#[test]
+fn inspection_of_a_module_that_wants_a_configuration_does_not_guess() {
+    let loader = Loader::new(1, 0).expect("a loader");
+    let inspected = |fields: &str, body: &str| {
+        let declines = Wat::core(&format!(
+            r#"(import "pointsman:router/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+            {fields}
+            (func (export "configure") (param i32 i32) (result i32) (i32.const 96))
+            (func (export "select-peer") (param i32) (result i32) (call $drop (local.get 0)) {body} (i32.const 128))"#
+        ));
+        let module = declines.world("", "pointsman:router/configured-router").bytes();
+        let inspection = inspect_bytes(&loader, &module, &TenantLimits::default());
+        assert_eq!(inspection.refused, None);
+        inspection.rewinding
+    };
+    for start in ["", "(func $start) (start $start)"] {
+        let found = inspected(start, "");
+        assert!(
+            matches!(&found, Some(Rewinding::Unknown { reason }) if reason.contains("`config` table")),
+            "{found:?}"
+        );
+    }
+    let found = inspected("(table 1 funcref)", "(table.set (i32.const 0) (ref.null func))");
+    let is_certain = |reason: &str| reason.contains("is called in each instance") && reason.contains("`table.set`");
+    assert!(matches!(&found, Some(Rewinding::Impossible { reason }) if is_certain(reason)), "{found:?}");
+}

@@ -34,6 +34,7 @@ mod restarts;
 mod releases;
 mod retries;
 mod sockets;
+mod starts;
 mod tenants;
 mod timeouts;
 mod tunnels;

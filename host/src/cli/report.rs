@@ -2,7 +2,7 @@
 
 use pointsman_rules::config::TenantConfig;
 use pointsman_rules::inputs::Inputs;
-use pointsman_wasm::module::Warmth;
+use pointsman_wasm::module::{Rewinding, Warmth};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ pub struct CallRecord {
     /// Whether its instances start warm, if a warm-up was wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     warmth: Option<Warmth>,
+    /// Why each decision creates an instance, if its instances cannot be rewound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewinding: Option<Rewinding>,
     reads: Vec<ReadRecord>,
     log: Vec<LogRecord>,
     /// `connect`, `respond`, `pass`, or the error if there is no answer.
@@ -69,6 +72,7 @@ impl CallRecord {
             module: path,
             sha256: module.digest().full(),
             warmth: Some(module.warmth()).filter(|warmth| **warmth != Warmth::NotWanted).cloned(),
+            rewinding: Some(module.rewinding()).filter(|rewinding| **rewinding != Rewinding::Possible).cloned(),
             reads: reads
                 .map(|read| ReadRecord { read: read.to_string(), saw: read.seen(inputs, module.settings()) })
                 .collect(),

@@ -13,6 +13,8 @@ pub struct State {
     pub memories: Vec<MemoryType>,
     /// Types of the mutable ones.
     pub globals: Vec<GlobalType>,
+    /// Whether it has a start function, which may leave another state in each instance.
+    pub starts: bool,
     /// The index of its only instance.
     pub instance: Option<u32>,
 }
@@ -73,8 +75,7 @@ pub fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), NotRewindable> {
                 }
                 continue;
             }
-            // The effects of a start function are not in a snapshot, and may differ from one instance to the next.
-            Payload::StartSection { .. } => return Err(NotRewindable::Form("a start function")),
+            Payload::StartSection { .. } => state.starts = true,
             Payload::CodeSectionEntry(body) => {
                 undone(&body)?;
                 continue;
@@ -90,7 +91,8 @@ pub fn exporting(module: &[u8]) -> Result<(State, Vec<u8>), NotRewindable> {
     }
     let mut encoder = Module::new();
     // Custom sections may be anywhere; exports come before these.
-    let after = [SectionId::Element, SectionId::DataCount, SectionId::Code, SectionId::Data].map(u8::from);
+    let after = [SectionId::Start, SectionId::Element, SectionId::DataCount, SectionId::Code, SectionId::Data];
+    let after = after.map(u8::from);
     let at = sections.iter().position(|(id, _)| after.contains(id)).unwrap_or(sections.len());
     let (before, rest) = sections.split_at(at);
     for (id, data) in before {

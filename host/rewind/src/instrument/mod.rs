@@ -34,6 +34,9 @@ pub enum NotRewindable {
     Form(&'static str),
     #[error("its code {0}, which is not undone")]
     Does(&'static str),
+    /// The only obstacle: a snapshot that is made after its start functions ran can be rewound.
+    #[error("it has a start function, which may leave another state in each instance")]
+    Starts,
     #[error("it can't be read: {0}")]
     Unreadable(String),
 }
@@ -53,7 +56,11 @@ pub fn instrument(component: &[u8]) -> Result<Vec<u8>, NotRewindable> {
     let bytes = encoder.finish();
     // This refuses, among others, a component that has these names already.
     Validator::new().validate_all(&bytes)?;
-    Ok(bytes)
+    // Last of all, so that this is the reason only if there is no other.
+    match outline.live().any(|(module, _)| module.starts) {
+        true => Err(NotRewindable::Starts),
+        false => Ok(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +134,6 @@ mod tests {
         cannot_be_rewound(&code("(table.init $e (i32.const 0) (i32.const 0) (i32.const 0))"), "table");
         cannot_be_rewound(&code("data.drop $d"), "segment");
         cannot_be_rewound(&code("elem.drop $e"), "segment");
-        cannot_be_rewound("(component (core module (func $f) (start $f)))", "start function");
         cannot_be_rewound("(component (core module (global (mut funcref) (ref.null func))))", "reference");
         cannot_be_rewound("(component (type (resource (rep i32))))", "resource");
         cannot_be_rewound("(component (component (type (resource (rep i32)))))", "resource");
@@ -142,5 +148,27 @@ mod tests {
         cannot_be_rewound("(component)", "`select-peer`");
         cannot_be_rewound(&router(&format!("(import \"{HOST}\" (instance))")), HOST);
         assert!(of(&code("(i32.store (i32.const 0) (i32.const 1))")).is_ok());
+    }
+
+    #[test]
+    fn start_function_is_the_last_reason() {
+        let router = |fields: &str, other: &str| {
+            of(&format!(
+                r#"(component
+                (core module $m (func (export "f") (param i32) (result i32) (local.get 0)) {fields})
+                (core instance $m (instantiate $m))
+                (func (export "select-peer") (param "request" u32) (result u32) (canon lift (core func $m "f")))
+                {other})"#
+            ))
+        };
+        let starts = "(func $start) (start $start)";
+        assert_eq!(router(starts, ""), Err(NotRewindable::Starts));
+        let drops = format!("{starts} (data $d \"\") (func data.drop $d)");
+        assert_eq!(router(&drops, ""), Err(NotRewindable::Does("drops a segment")));
+        assert!(matches!(router(starts, "(type (resource (rep i32)))"), Err(NotRewindable::Form(_))));
+        assert!(
+            router("", &format!("(core module {starts})")).is_ok(),
+            "a core module without an instance never starts"
+        );
     }
 }

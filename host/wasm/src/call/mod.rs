@@ -11,6 +11,7 @@ mod instances;
 mod pool;
 mod pooled_instance;
 mod program;
+mod start;
 mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,5 +27,6 @@ pub(crate) use pool::{InstancePool, PoolBudget};
 pub(crate) use pooled_instance::PooledInstance;
 pub use program::Callee;
 pub(crate) use program::Program;
+pub(crate) use start::{NotKept, start};
 pub use ticker::Ticker;
 pub(crate) use warming::{ReadScope, SharedBudget, WarmUpReport, Warming};

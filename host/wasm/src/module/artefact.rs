@@ -1,7 +1,7 @@
 //! The result of building a module: machine code that can be kept, and facts about it.
 
 use pointsman_native::artefacts::CompiledCode;
-use pointsman_rewind::{HOST, READ_ANSWER, SELECT_PEER, instrument};
+use pointsman_rewind::{HOST, NotRewindable, READ_ANSWER, SELECT_PEER, instrument};
 use pointsman_rules::config::Class;
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
@@ -24,6 +24,8 @@ pub struct Facts {
     /// Of the component that was compiled: a snapshot has the memory that `configure` left.
     pub needs: Needs,
     pub configure: Configure,
+    /// Why start functions run in each instance. None: there are none, or they ran before a snapshot was made.
+    pub starts: Option<String>,
     pub warmth: Warmth,
     pub rewinding: Rewinding,
     /// Lines that the module logged in `configure`.
@@ -68,6 +70,11 @@ pub enum Rewinding {
     Impossible {
         reason: String,
     },
+    /// Nothing in the component's form is against it, but it also depends on the state that `configure` leaves, and
+    /// that is not known.
+    Unknown {
+        reason: String,
+    },
 }
 
 impl Rewinding {
@@ -92,8 +99,11 @@ impl Artefact {
     /// Compiles a component, instrumented for rewinding if that is possible.
     pub fn compile(engine: &Engine, component: &[u8], facts: Facts) -> Result<Artefact, LoadError> {
         let instrumented = match &facts.configure {
-            Configure::Absent | Configure::Snapshot => instrument(component).map_err(|not| not.to_string()),
-            Configure::EachInstance { .. } => Err("`configure` is called in each instance".to_owned()),
+            Configure::Absent | Configure::Snapshot => instrument(component).map_err(|not| match &facts.starts {
+                Some(reason) if not == NotRewindable::Starts => reason.clone(),
+                _ => not.to_string(),
+            }),
+            Configure::EachInstance { reason } => Err(in_each_instance(reason)),
         };
         let (component, rewinding) = match &instrumented {
             Ok(component) => (component.as_slice(), Rewinding::Possible),
@@ -107,6 +117,11 @@ impl Artefact {
     pub fn component(&self, engine: &Engine) -> Result<Component, LoadError> {
         self.code.component(engine).map_err(not_compiled)
     }
+}
+
+/// Why a module is not rewound whose `configure` is called in each instance, for this reason.
+pub fn in_each_instance(reason: &str) -> String {
+    format!("`configure` is called in each instance, since no snapshot can be made: {reason}")
 }
 
 /// The refusal of a component that Wasmtime does not compile, or of code that it does not take.

@@ -1,5 +1,6 @@
-//! Builds an artefact from the bytes of a file: validate, encode, `configure`, warm up, compile. The result depends on
-//! the arguments alone, so a build can be done once, cached, and done in another process.
+//! Builds an artefact from the bytes of a file: validate, encode, run start functions and `configure`, warm up,
+//! compile. The result depends on the arguments alone, so a build can be done once, cached, and done in another
+//! process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::call::{configure, store_to_configure, take_lines};
 use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
 use crate::module::encode::component_bytes;
 use crate::module::load::needs_host;
-use crate::module::snapshot::Instrumented;
+use crate::module::snapshot::{Instrumented, UNKNOWN};
+use crate::module::start::started;
 use crate::module::warm::warm;
 use crate::module::{LoadError, Needs, WarmUp, world};
 use crate::state::State;
@@ -60,13 +62,25 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
     let needs = Needs::of(&component);
     let (class, limits) = (needs.class(), source.limits.of(needs.class()));
     let builds = Builds { engine, linker, settings: source.settings, limits };
-    let (component, configure, log) = match exports_configure(source.bytes) {
-        true => Configuring { builds, needs }.made(component)?,
-        false => (component, Configure::Absent, Vec::new()),
+    let mut facts = Facts {
+        class,
+        needs,
+        configure: Configure::Absent,
+        starts: None,
+        warmth: Warmth::NotWanted,
+        rewinding: Rewinding::default(),
+        log: Vec::new(),
     };
-    let needs = Needs::of(&component);
-    let rewinding = Rewinding::default();
-    let mut facts = Facts { class, needs, configure, warmth: Warmth::NotWanted, rewinding, log };
+    let component = if exports_configure(source.bytes) {
+        let (component, configure, log) = Configuring { builds, needs }.made(component)?;
+        (facts.configure, facts.log) = (configure, log);
+        component
+    } else {
+        let (component, starts) = started(builds, component)?;
+        facts.starts = starts;
+        component
+    };
+    facts.needs = Needs::of(&component);
     if let Some(warm_up) = source.warm_up {
         let made = match &facts.configure {
             Configure::EachInstance { reason } => Err(reason.clone()),
@@ -84,9 +98,6 @@ pub fn build(engine: &Engine, linker: &Linker<State>, source: &Source<'_>) -> Re
     check_world(engine, &artefact)?;
     Ok(artefact)
 }
-
-/// Why there is no snapshot if wizer panics.
-const UNKNOWN: &str = "it has a form that wizer does not support";
 
 /// Whether a file exports `configure`; the export of a core module has the same name as that of a component. An invalid
 /// file exports nothing.

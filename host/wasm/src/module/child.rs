@@ -180,6 +180,7 @@ mod tests {
             class: Class::Small,
             needs: Needs::default(),
             configure: Configure::Absent,
+            starts: None,
             warmth: Warmth::NotWanted,
             rewinding: Rewinding::Possible,
             log: Vec::new(),

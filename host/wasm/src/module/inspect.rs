@@ -1,14 +1,18 @@
 //! Reports to its author what a module consists of: imports, exports, sizes, and the reason why it would be refused.
 
+use std::panic::catch_unwind;
 use std::path::Path;
 
+use pointsman_rewind::{NotRewindable, instrument};
 use pointsman_rules::config::{Class, TenantLimits};
 use serde::Serialize;
 use wasmtime::component::Component;
 
 use crate::engine::ceiling;
+use crate::module::artefact::in_each_instance;
 use crate::module::encode::component_bytes;
 use crate::module::load::{needs_host, read};
+use crate::module::snapshot::{Instrumented, UNKNOWN};
 use crate::module::{Digest, LoadError, LoadStep, Loader, Needs, Rewinding};
 
 /// The findings about a module.
@@ -26,7 +30,8 @@ pub struct Inspection {
     pub class: Option<Class>,
     /// The limits of its class.
     pub granted: Option<ModuleLimits>,
-    /// Whether an instance that has decided can be rewound, instead of creating one for each decision.
+    /// Whether an instance that has decided can be rewound, instead of creating one for each decision. None: it would
+    /// not be loaded.
     pub rewinding: Option<Rewinding>,
     /// Compiled code and data, in bytes.
     pub compiled_bytes: Option<usize>,
@@ -73,6 +78,11 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
     };
     // A module that is refused for its imports can still show them.
     let Ok(bytes) = component_bytes(bytes) else { return inspection };
+    if let Err(error) = &loaded
+        && error.step() == LoadStep::Configure
+    {
+        inspection.rewinding = Some(without_configuration(&bytes, error));
+    }
     let needs = Needs::of(&bytes);
     let (class, granted) = (needs.class(), limits.of(needs.class()));
     inspection.needs = Some(needs);
@@ -98,6 +108,26 @@ pub fn inspect_bytes(loader: &Loader, bytes: &[u8], limits: &TenantLimits) -> In
         inspection.compiled_bytes = Some(image.end.addr().saturating_sub(image.start.addr()));
     }
     inspection
+}
+
+/// Whether a module is rewound whose `configure` fails with this error without the configuration of a tenant.
+fn without_configuration(component: &[u8], error: &LoadError) -> Rewinding {
+    let can_be_kept = catch_unwind(|| Instrumented::new(component).map(|_| ())).unwrap_or_else(|_| Err(UNKNOWN.into()));
+    let obstacle = match (can_be_kept, instrument(component)) {
+        (Err(reason), _) => Some(in_each_instance(&reason)),
+        // The snapshot has no start functions.
+        (Ok(()), Ok(_) | Err(NotRewindable::Starts)) => None,
+        (Ok(()), Err(not)) => Some(not.to_string()),
+    };
+    match obstacle {
+        Some(reason) => Rewinding::Impossible { reason },
+        None => Rewinding::Unknown {
+            reason: format!(
+                "it depends on the state that `configure` leaves with a tenant's configuration, which `pointsman \
+                 decide --config FILE` reads; without one {error}"
+            ),
+        },
+    }
 }
 
 fn kind(bytes: &[u8]) -> Option<&'static str> {

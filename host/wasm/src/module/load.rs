@@ -248,7 +248,7 @@ impl Loader {
         file: &Arc<CompressedModule>,
     ) -> Result<CompiledModule, LoadError> {
         let watches_upstreams =
-            component.component_type().imports(&self.engine).any(|(name, _)| world::is_upstreams(name));
+            component.component_type().imports(&self.engine).any(|(name, _)| world::is_interface(name, "upstreams"));
         let configure = match facts.configure {
             Configure::Absent | Configure::Snapshot => None,
             Configure::EachInstance { .. } => Some(export_of(&component, CONFIGURE)?),

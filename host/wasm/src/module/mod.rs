@@ -16,6 +16,7 @@ mod packages;
 mod packed;
 mod sections;
 mod snapshot;
+mod start;
 mod vma_limit;
 mod warm;
 mod world;

@@ -8,6 +8,9 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use crate::module::build::CONFIGURE;
 use crate::state::State;
 
+/// Why there is no snapshot if wizer panics.
+pub const UNKNOWN: &str = "it has a form that wizer does not support";
+
 /// A component with added functions that expose its state.
 pub struct Instrumented<'a> {
     wizer: Wizer,

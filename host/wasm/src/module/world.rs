@@ -15,10 +15,10 @@ pub const EXPORT: &str = pointsman_rewind::DECIDES;
 
 const PACKAGE: &str = "pointsman:router/";
 
-/// Whether an import is the interface `upstreams`.
-pub fn is_upstreams(import: &str) -> bool {
-    let name = import.strip_prefix(PACKAGE).unwrap_or_default();
-    name.split('@').next() == Some("upstreams")
+/// Whether an import is the interface of this name.
+pub fn is_interface(import: &str, name: &str) -> bool {
+    let interface = import.strip_prefix(PACKAGE).unwrap_or_default();
+    interface.split('@').next() == Some(name)
 }
 
 /// Checks the names of a component's imports and exports.

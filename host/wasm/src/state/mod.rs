@@ -61,7 +61,7 @@ pub struct CallsSpent;
 /// The trap for a call in `configure` that needs state which outlives a decision.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` cannot be called in `configure`, whose state is used by every decision")]
-pub struct NotInConfigure(&'static str);
+pub struct NotInConfigure(pub &'static str);
 
 impl State {
     /// Sets a store's limits, except for the time budget, which starts with each call.
