@@ -196,7 +196,7 @@ async fn reloads_lose_no_request_and_bad_modules_never_serve() {
     }
     live.replace(&good);
     eventually_async("the good one", async || {
-        (proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 13.0).then_some(())
+        (proxy.metric(r#"pointsman_live_version{tenant="shop"}"#).await == 12.0).then_some(())
     })
     .await;
     let requests = load.end().await;
