@@ -178,7 +178,7 @@ header `x-canary` chooses the upstream `canary`; all other requests go to `stabl
 
 ```sh
 pointsman build --get-tools  # makes router.wasm; gets what is missing of the toolchain
-{path}{native:<29}# tests the router alone, natively
+{path}{native:<28} # tests the router alone, natively
 pointsman test               # runs the native tests, and router.tests.json on the module
 pointsman check              # checks the configuration, loads the module and runs router.tests.json
 pointsman decide -H 'x-canary: 1' http://shop.example/

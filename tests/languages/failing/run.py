@@ -10,6 +10,7 @@ environment, both are written instead. docs/mistakes.md has the latter, and test
 A build that fails shows the compiler's lines, and at last the step and the program; one that succeeds shows warnings.
 """
 
+import difflib
 import json
 import os
 import pathlib
@@ -76,7 +77,9 @@ def main(pointsman, language, folder):
         path = HERE / "shown" / f"{name}.txt"
         if "UPDATE_SHOWN" in os.environ:
             path.write_text(shown)
-        expect(shown == path.read_text(), f"not what {path.name} has (UPDATE_SHOWN=1 writes it)", shown)
+        before = path.read_text().splitlines(keepends=True)
+        difference = difflib.unified_diff(before, shown.splitlines(keepends=True), path.name, "shown")
+        expect(shown == "".join(before), "another text than before (UPDATE_SHOWN=1 writes it)", "".join(difference))
 
     mistakes = [*MISTAKES, "shared", *MORE.get(language, [])]
     if language not in BROKEN:

@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 512;
 
 /// Names of functions that call the author's code begin so: Go's scheduler and its bindings. What called those is the
 /// runtime's, whatever its name.
-const ENTRIES: &[&str] = &["wasm_pc_f_loop", "pointsman_internal_gen_exports"];
+const ENTRIES: &[&str] = &["wasm_pc_f_loop", "pointsman.dev_pointsman_internal_gen_exports"];
 
 /// Names of an interpreter's functions begin so: the author's are not among the frames.
 const INTERPRETERS: &[&str] = &["_PyEval_"];
