@@ -100,16 +100,57 @@ fn rooms_import_each_other_in_one_direction() {
                 }
             }
         }
-        // Removes rooms that import none of the remaining ones; each room that remains imports itself by way of others.
-        loop {
-            let rooms: BTreeSet<String> = imports.keys().cloned().collect();
-            let before = imports.len();
-            imports.retain(|_, others| others.iter().any(|other| rooms.contains(other)));
-            if imports.len() == before {
-                break;
+        let circles = circles(imports);
+        assert!(circles.is_empty(), "rooms of {name} import each other: {circles:?}");
+    }
+}
+
+/// Files of a crate import each other in one direction. A folder's root hands on what others define, so its imports do
+/// not count.
+#[test]
+fn files_import_each_other_in_one_direction() {
+    let mut count = 0;
+    for (name, folder, _) in CRATES {
+        let base = format!("{folder}/src/");
+        let all = sources(&base);
+        let module = |path: &str| path.strip_prefix(&base)?.strip_suffix(".rs").map(|path| path.replace('/', "::"));
+        let files: BTreeSet<String> = all.iter().filter_map(|(path, _)| module(path)).collect();
+        let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
+        for (path, text) in all.iter().filter(|(path, _)| !path.contains("tests")) {
+            let file = module(path).expect("a path below it");
+            let above = file.rsplit_once("::").map_or("", |(above, _)| above);
+            let lines = code(text).lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in lines {
+                for (from, start) in [("crate::", ""), ("super::", above)] {
+                    for (at, _) in line.match_indices(from) {
+                        let is_path = |c: &char| c.is_ascii_alphanumeric() || "_:".contains(*c);
+                        let rest: String = line.chars().skip(at + from.len()).take_while(is_path).collect();
+                        let path = format!("{start}::{rest}");
+                        let parts: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
+                        let prefixes = (1..=parts.len()).rev().map(|length| parts[..length].join("::"));
+                        let found = prefixes.into_iter().find(|prefix| files.contains(prefix));
+                        imports.entry(file.clone()).or_default().extend(found.filter(|other| *other != file));
+                    }
+                }
             }
         }
-        assert!(imports.is_empty(), "rooms of {name} import each other: {imports:?}");
+        count += imports.values().map(BTreeSet::len).sum::<usize>();
+        let circles = circles(imports);
+        assert!(circles.is_empty(), "files of {name} import each other: {circles:?}");
+    }
+    assert!(count > 300, "{count} imports were found");
+}
+
+/// The imports that are left when whatever imports none of the rest is removed, again and again: all that is in a
+/// circle or leads to one.
+fn circles(mut imports: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    loop {
+        let names: BTreeSet<String> = imports.keys().cloned().collect();
+        let before = imports.len();
+        imports.retain(|_, others| others.iter().any(|other| names.contains(other)));
+        if imports.len() == before {
+            return imports;
+        }
     }
 }
 

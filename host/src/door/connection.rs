@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use pointsman_rules::request::{DownstreamTls, Refusal};
 
-use crate::door::http2::Streams;
+use crate::door::http2_streams::Streams;
 use crate::door::listener::Listener;
 use crate::door::pending::Pending;
 

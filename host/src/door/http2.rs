@@ -1,10 +1,8 @@
-//! One client's HTTP/2 connection: its streams, and the timeouts and bounds that they share.
+//! Serves one client's HTTP/2 connection within the timeouts and bounds that its streams share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use pingora::apps::HttpServerApp;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -14,13 +12,12 @@ use pingora::protocols::{
 };
 use pingora::server::ShutdownWatch;
 use pointsman_rules::config::Http2Config;
-use pointsman_rules::quota::{Count, CountGuard};
 use pointsman_rules::request::AnswerForm;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::door::clock::Clock;
 use crate::door::connection::{CONNECTION, Connection};
+use crate::door::http2_streams::Streams;
 use crate::door::listener::Listener;
 use crate::door::report::{CloseReason, Reporter};
 use crate::door::stream::DoorStream;
@@ -30,130 +27,6 @@ const MOST_MALFORMED: usize = 32;
 
 /// Longest time from GOAWAY to the end of a connection that has no requests.
 const LAST_FRAMES: Duration = Duration::from_secs(5);
-
-/// Streams that may begin before the client has been seen reading.
-const UNPROVEN: usize = 8;
-
-/// Unread bytes of responses on one connection above which its further requests wait. Chosen: a few times the buffer of
-/// one stream.
-const MOST_WAITING: u64 = 1024 * 1024;
-
-/// How long a request waits for an earlier stream to end, as proof that the client reads, before it may begin without
-/// that proof. Only while no more than `MOST_WAITING` is unread.
-const PROOF: Duration = Duration::from_millis(100);
-
-/// The state that the streams of a connection share.
-#[derive(Debug)]
-pub struct Streams {
-    reporter: Arc<Reporter>,
-    active: Count,
-    answered: AtomicUsize,
-    /// Streams whose response may be under way.
-    begun: Count,
-    /// Start of the current interval of length `PROOF`, and the streams that began without proof since then.
-    unproven: Mutex<(Instant, usize)>,
-    /// Bytes of responses that were received from upstreams.
-    passed: AtomicU64,
-    /// Notifies waiting requests that a stream has ended.
-    ended: Notify,
-    start: Instant,
-    /// Milliseconds from the start to the end of the last stream.
-    last_end: AtomicU64,
-}
-
-/// An active stream. Counts until this is dropped.
-struct Active(Arc<Connection>);
-
-impl Streams {
-    pub fn new(reporter: Arc<Reporter>) -> Streams {
-        Streams {
-            reporter,
-            active: Count::default(),
-            answered: AtomicUsize::new(0),
-            begun: Count::default(),
-            unproven: Mutex::new((Instant::now(), 0)),
-            passed: AtomicU64::new(0),
-            ended: Notify::new(),
-            start: Instant::now(),
-            last_end: AtomicU64::new(0),
-        }
-    }
-
-    /// A piece of a response is on its way to the client.
-    pub fn pass(&self, bytes: usize) {
-        self.passed.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Bytes of responses that the client has not read yet. Slightly too low, because framing counts as read.
-    fn waiting(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed).saturating_sub(self.reporter.written_so_far())
-    }
-
-    /// Waits until this connection may have one more response under way. A client that reads never waits long; one that
-    /// does not read takes up the buffers of a few streams and no more. None: the client did not read for `longest`.
-    pub async fn begin(&self, longest: Duration) -> Option<CountGuard> {
-        let start = Instant::now();
-        loop {
-            let ended = self.ended.notified();
-            if self.waiting() <= MOST_WAITING {
-                let free = UNPROVEN.saturating_add(self.answered.load(Ordering::Relaxed).saturating_mul(4));
-                let begun = self.begun.enter(free);
-                if begun.is_some() {
-                    return begun;
-                }
-                if start.elapsed() >= PROOF && self.may_go_unproven() {
-                    return self.begun.enter(usize::MAX);
-                }
-            }
-            if start.elapsed() >= longest {
-                return None;
-            }
-            // Checks again when a stream ends, and at least once per interval.
-            let _ = timeout(PROOF, ended).await;
-        }
-    }
-
-    /// Lets a few streams begin without proof in each interval: earlier streams may all be waiting for their upstream,
-    /// or for events.
-    fn may_go_unproven(&self) -> bool {
-        let mut unproven = self.unproven.lock();
-        let (since, count) = &mut *unproven;
-        if since.elapsed() >= PROOF {
-            (*since, *count) = (Instant::now(), 0);
-        }
-        *count = count.saturating_add(1);
-        *count <= UNPROVEN
-    }
-
-    /// Whether the connection has more active streams than a client may have that was never seen reading.
-    pub fn is_busy(&self) -> bool {
-        self.active.now() > UNPROVEN
-    }
-
-    fn idle_since(&self) -> Instant {
-        self.start + Duration::from_millis(self.last_end.load(Ordering::Relaxed))
-    }
-}
-
-impl Active {
-    fn new(connection: Arc<Connection>) -> Active {
-        if let Some(streams) = connection.streams() {
-            streams.active.add();
-        }
-        Active(connection)
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        let Some(streams) = self.0.streams() else { return };
-        let elapsed = u64::try_from(streams.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        streams.last_end.store(elapsed, Ordering::Relaxed);
-        streams.active.remove();
-        streams.answered.fetch_add(1, Ordering::Relaxed);
-        streams.ended.notify_waiters();
-    }
-}
 
 /// The HTTP/2 settings of a listener's connections.
 pub fn options(listener: &Listener) -> H2Options {
@@ -202,7 +75,7 @@ pub async fn serve<A, S>(
     let (mut requests, mut malformed) = (0_u64, 0_usize);
     // The first request has as much time as a first head in HTTP/1.
     let mut due = Instant::now() + listener.config.first_byte_timeout + listener.config.head_timeout;
-    let oldest = streams.start + listener.config.max_age;
+    let oldest = streams.start() + listener.config.max_age;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -215,7 +88,7 @@ pub async fn serve<A, S>(
             accepted = HttpSession::from_h2_conn(&mut frames, digest.clone()) => accepted,
             () = clock.over(if ending { due } else { due.min(oldest) }) => {
                 let now = Instant::now();
-                let is_idle = streams.active.now() == 0;
+                let is_idle = streams.active() == 0;
                 let idle_until = streams.idle_since() + listener.config.keepalive_timeout;
                 if is_idle && ending {
                     return;
@@ -247,7 +120,7 @@ pub async fn serve<A, S>(
                 } else if requests == 1 {
                     due = Instant::now() + listener.config.keepalive_timeout;
                 }
-                begin(app, session, &connection, reporter, shutdown);
+                begin(app, session, &connection, streams, reporter, shutdown);
             }
             Ok(Some(H2Accept::Rejected)) => {
                 malformed = malformed.saturating_add(1);
@@ -267,15 +140,16 @@ fn begin<A>(
     app: &Arc<A>,
     mut session: HttpSession,
     connection: &Arc<Connection>,
+    streams: &Arc<Streams>,
     reporter: &Reporter,
     shutdown: &ShutdownWatch,
 ) where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let most = usize::try_from(connection.listener.config.http2.max_streams).unwrap_or(usize::MAX);
-    let active = Active::new(connection.clone());
+    let active = streams.open();
     // h2 no longer counts streams that the client has cancelled, but they stay active until the proxy has noticed.
-    if connection.streams().is_some_and(|streams| streams.active.now() > most.saturating_mul(2)) {
+    if streams.active() > most.saturating_mul(2) {
         reporter.refused_stream(0, "too-many-streams", "more cancelled streams than listener.h2_max_streams");
         return session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
     }

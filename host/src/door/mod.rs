@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod farewell;
 mod http2;
+mod http2_streams;
 mod listener;
 mod pending;
 mod report;

@@ -2,6 +2,7 @@
 //! step. Candidates in shadow decide on a thread of their own.
 
 mod difference;
+mod manager;
 mod module_tests;
 mod publish;
 mod restore;
@@ -11,9 +12,10 @@ mod state_file;
 mod store;
 mod warm_up;
 
+pub use manager::{OnDamage, ReleaseManager, Source};
 pub use module_tests::{TestResult, TestedVersion, Tests, run_each, tests_beside};
-pub use publish::{ReleaseManager, ReleaseOutcome, Source, UploadOutcome, with_instances};
-pub use restore::{LastServed, OnDamage};
+pub use publish::{ReleaseOutcome, UploadOutcome};
+pub use restore::LastServed;
 pub use saving::NotSaved;
 pub use shadow::{Shadow, ShadowJob};
 pub use store::{Store, StoreError};

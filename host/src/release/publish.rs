@@ -1,40 +1,18 @@
 //! How a version is released: read, build, configure and test it, put it in force, and save it for the next start.
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use pointsman_rules::config::{ModuleConfig, Stage, TenantConfig};
-use pointsman_system::permits::Permits;
-use pointsman_wasm::engine::SPARE_TO_TEST;
-use pointsman_wasm::module::{Digest, LoadError, Loader, Module, read};
+use pointsman_wasm::module::{LoadError, Module};
 use serde_json::Value;
 
 use crate::api::Origin;
+use crate::release::manager::{ReleaseManager, Source};
 use crate::release::module_tests::{self, TestedVersion, Tests};
-use crate::release::restore::OnDamage;
 use crate::release::saving::NotSaved;
-use crate::release::store::Store;
 use crate::release::warm_up;
 use crate::tenant::Tenant;
 use crate::versions::{CannotRollBack, CheckTrigger, FileChange, Files, NoCandidate, ReleaseFailure, Trial, Version};
-
-/// Prepares versions and saves the state that outlives the process.
-pub struct ReleaseManager {
-    loader: Loader,
-    pub(super) store: Option<Store>,
-    pub(super) on_damage: OnDamage,
-    /// Limits concurrent builds to the number of cores.
-    builds: Permits,
-    /// Limits concurrent test runs. Tests run next to live traffic, in slots of the pool that are reserved for them.
-    tests: Permits,
-}
-
-/// The bytes of a module file, read once.
-pub struct Source {
-    pub(super) bytes: Vec<u8>,
-    pub(super) digest: Digest,
-}
 
 /// The result of checking a tenant's files.
 #[derive(Debug)]
@@ -58,36 +36,7 @@ pub struct UploadOutcome {
     pub not_saved: Option<NotSaved>,
 }
 
-impl Source {
-    pub fn of(bytes: Vec<u8>) -> Source {
-        Source { digest: Digest::of(&bytes), bytes }
-    }
-
-    pub fn read(module: &ModuleConfig) -> Result<Source, LoadError> {
-        read(&module.path).map(Source::of)
-    }
-
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-}
-
 impl ReleaseManager {
-    pub fn new(loader: Loader, store: Option<Store>) -> ReleaseManager {
-        let cores = available_parallelism().map_or(1, NonZero::get);
-        let (builds, tests) = (Permits::new(cores), Permits::new(SPARE_TO_TEST));
-        ReleaseManager { loader, store, on_damage: OnDamage::UseFiles, builds, tests }
-    }
-
-    /// Sets how unreadable state is handled.
-    pub fn on_damage(self, on_damage: OnDamage) -> ReleaseManager {
-        ReleaseManager { on_damage, ..self }
-    }
-
-    pub fn saves_state(&self) -> bool {
-        self.store.is_some()
-    }
-
     /// Loads a module for a tenant.
     pub fn build(&self, config: &TenantConfig, module: &ModuleConfig, source: &Source) -> Result<Module, LoadError> {
         let _permit = self.builds.wait();
@@ -339,7 +288,7 @@ fn files(sources: &[Source], tests: &[Option<Tests>]) -> Files {
 }
 
 /// Applies the tenant's settings for reusing instances to a module.
-pub fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
+fn with_instances(config: &TenantConfig, loaded: Module) -> Module {
     match config.rewind {
         true => loaded.with_instance_calls(config.instance_calls),
         false => loaded.without_rewinding(),

@@ -3,19 +3,10 @@
 use pointsman_rules::config::TenantConfig;
 use pointsman_wasm::module::{Digest, LoadError};
 
-use crate::release::publish::{ReleaseManager, Source};
+use crate::release::manager::{OnDamage, ReleaseManager, Source};
 use crate::release::store::StoreError;
 use crate::tenant::Tenant;
 use crate::versions::{Entry, SavedState, Trial, Version};
-
-/// Handling of a tenant whose saved state cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDamage {
-    /// Serve the tenant's files and set the unreadable state aside, so that other tenants start normally.
-    UseFiles,
-    /// Refuse to start. For a process that replaces another one, which still knows the live version.
-    Refuse,
-}
 
 /// Why the version that served last cannot be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Saves the modules and versions of a tenant for the next start.
 
-use crate::release::publish::{ReleaseManager, Source};
+use crate::release::manager::{ReleaseManager, Source};
 use crate::release::store::{Store, StoreError};
 use crate::tenant::Tenant;
 use crate::versions::ReleaseFailure;

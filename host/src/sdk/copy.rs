@@ -1,8 +1,6 @@
 //! A project's copy of an SDK: which program made it, what its author changed in it, and its replacement.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -10,19 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 
 use crate::sdk::Language;
 use crate::sdk::files::{sdk, write_sdk};
-
-/// The file of a copy that has the version of the program that wrote it, and the checksums of the other files.
-pub const RECORD: &str = "sdk.sum";
-
-/// What a record's first line begins with, before the version.
-const HEADING: &str = "# pointsman ";
-
-/// The version of the program, and so of its SDKs.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::sdk::record::{RECORD, Record, VERSION, checksum};
 
 /// Files and folders that tools make in a source folder: nobody's work.
 const LEFTOVERS: [&str; 8] = [
@@ -38,49 +27,6 @@ const LEFTOVERS: [&str; 8] = [
 
 /// Where `sdk update --force` keeps the files that the author had changed. Compilers and formatters skip such a name.
 pub const KEPT: &str = ".pointsman-changed";
-
-/// The contents of a [`RECORD`].
-#[derive(Debug, PartialEq, Eq)]
-pub struct Record {
-    version: String,
-    /// SHA-256 in hex, by path.
-    sums: BTreeMap<String, String>,
-}
-
-impl Record {
-    pub fn of(files: &BTreeMap<String, Cow<'static, [u8]>>) -> Record {
-        let sums = files.iter().map(|(path, bytes)| (path.clone(), checksum(bytes))).collect();
-        Record { version: VERSION.to_owned(), sums }
-    }
-
-    /// The form of `sha256sum`, which skips comments.
-    pub fn text(&self, language: Language) -> String {
-        let mut text = format!(
-            "{HEADING}{}\n# The SDK for {}. `pointsman sdk update` replaces it; `sha256sum --check {RECORD}` shows what was \
-             changed.\n",
-            self.version,
-            language.name()
-        );
-        for (path, sum) in &self.sums {
-            let _ = writeln!(text, "{sum}  {path}");
-        }
-        text
-    }
-
-    fn parse(text: &str) -> Option<Record> {
-        let version = text.lines().next()?.strip_prefix(HEADING)?.trim().to_owned();
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let sums = lines.map(|line| line.split_once("  ").map(|(sum, path)| (path.to_owned(), sum.to_owned())));
-        Some(Record { version, sums: sums.collect::<Option<_>>()? })
-    }
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
 
 /// How a copy compares with the SDK in this program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::sdk::Language;
-use crate::sdk::copy::{RECORD, Record};
+use crate::sdk::record::{RECORD, Record};
 
 /// A path relative to the repository, and the file's bytes; `build.rs` lists them.
 type File = (&'static str, &'static [u8]);

@@ -5,8 +5,10 @@ mod copy;
 mod editor;
 mod files;
 mod language;
+mod record;
 
-pub use copy::{Age, Copy, KEPT, Update, VERSION};
+pub use copy::{Age, Copy, KEPT, Update};
 pub use editor::editor_files;
 pub use files::{write_sdk, write_template};
 pub use language::Language;
+pub use record::VERSION;

@@ -11,7 +11,7 @@ use wasmparser::{
 
 use super::DECIDES;
 use super::NotRewindable;
-use super::exporting::{State, UNKNOWN, exporting};
+use super::exporting::{State, UNKNOWN, add, exporting};
 
 /// The number of items of each kind, so that added items get the next indices.
 #[derive(Default)]
@@ -264,8 +264,4 @@ fn skip<'a>(parser: &mut impl Iterator<Item = wasmparser::Result<Payload<'a>>>) 
         }
     }
     Ok(())
-}
-
-pub fn add(count: &mut u32) {
-    *count = count.saturating_add(1);
 }

@@ -1,8 +1,8 @@
 //! Reads `[[ca]]` and `[[client_cert]]`: certificates that modules may name if they are granted, but never see.
 
 use crate::config::claims::Claims;
+use crate::config::name::name;
 use crate::config::section::Section;
-use crate::config::tenant::name;
 use crate::config::{CredentialConfig, CredentialFiles};
 
 /// None if a key is missing or wrong.

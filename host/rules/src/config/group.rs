@@ -2,9 +2,9 @@
 
 use http::uri::PathAndQuery;
 
+use crate::config::name::name;
 use crate::config::problem::shown;
 use crate::config::section::{Placed, Section, Unit};
-use crate::config::tenant::name;
 use crate::config::{GroupConfig, HealthCheckConfig, Probe};
 
 /// None if there is no name.

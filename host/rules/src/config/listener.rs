@@ -1,8 +1,8 @@
 //! Reads `[[listener]]`.
 
 use crate::config::claims::{Claims, ListenerKind};
+use crate::config::name::name;
 use crate::config::section::{DAY_MS, Section, Unit};
-use crate::config::tenant::name;
 use crate::config::{Http2Config, ListenerConfig, ListenerTls, forwarded};
 
 /// None if there is no name or no address.

@@ -28,6 +28,7 @@ mod credential;
 mod hostname;
 mod limit_section;
 mod model;
+mod name;
 mod nearest;
 mod problem;
 mod section;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::config::claims::{Claim, Claimant, Claims, ListenerKind};
 use crate::config::hostname::{self, BadHostname};
+use crate::config::name::name;
 use crate::config::problem::{Findings, shown};
 use crate::config::section::{Placed, Section, Unit};
 use crate::config::{
@@ -48,20 +49,6 @@ fn rewind(section: &mut Section<'_>, instance_calls: u32) -> Option<bool> {
         section.findings().add(&section.place_of("rewind"), message.to_owned());
     }
     Some(rewind)
-}
-
-/// The name of a listener or a tenant. It appears in logs and metrics, so it must be short and plain.
-pub fn name<'t>(section: &mut Section<'t>) -> Option<Placed<&'t str>> {
-    /// In bytes; one more than a DNS label may have.
-    const LONGEST: usize = 64;
-    let name = section.string("name")?;
-    let plain = name.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if plain && (1..=LONGEST).contains(&name.value.len()) {
-        return Some(name);
-    }
-    let message = format!("must be 1 to {LONGEST} letters, digits, `-`, `_` or `.`, found `{}`", shown(name.value));
-    section.findings().add(&name.place, message);
-    None
 }
 
 /// Reads which requests belong to this tenant, and claims each combination of listener, SNI and hostname.

@@ -5,25 +5,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pointsman_rules::config::{Limits, TenantLimits};
+use pointsman_rules::config::TenantLimits;
 use pointsman_rules::settings::ModuleSettings;
-use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, Linker};
+use wasmtime::component::{Component, Instance, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::abi::v0_1::Router;
 use crate::call::{configure, store_to_configure, take_lines};
 use crate::module::artefact::{Artefact, Configure, Facts, Rewinding, Warmth};
 use crate::module::encode::component_bytes;
-use crate::module::load::needs_host;
+use crate::module::linking::{Builds, export_of, linker_for, wrong_type};
 use crate::module::snapshot::{Instrumented, UNKNOWN};
 use crate::module::start::started;
 use crate::module::warm::warm;
+use crate::module::world::{CONFIGURE, needs_host};
 use crate::module::{LoadError, Needs, WarmUp, world};
 use crate::state::State;
-use crate::wasi;
-
-/// The optional export that takes a module's configuration.
-pub const CONFIGURE: &str = "configure";
 
 /// The module to build, with its tenant's settings and limits.
 pub struct Source<'a> {
@@ -32,28 +28,6 @@ pub struct Source<'a> {
     pub limits: &'a TenantLimits,
     /// The requests that warm up its instances, if they are to be warm.
     pub warm_up: Option<&'a WarmUp>,
-}
-
-/// The linker for all modules, with the interfaces of `pointsman:router`.
-pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    Router::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-    Ok(linker)
-}
-
-/// The linker for one component: it adds the WASI that the component imports, and the import that instrumentation
-/// added. An author's own import of that name is not linked.
-pub fn linker_for(
-    linker: &Linker<State>,
-    component: &Component,
-    rewinding: &Rewinding,
-) -> wasmtime::Result<Linker<State>> {
-    let mut linker = linker.clone();
-    wasi::add_to_linker(&mut linker, component)?;
-    if *rewinding == Rewinding::Possible {
-        pointsman_rewind::add_to_linker(&mut linker)?;
-    }
-    Ok(linker)
 }
 
 /// Builds a module. The engine's epoch must advance, or a `configure` that never ends would never be stopped.
@@ -136,15 +110,6 @@ fn check_world(engine: &Engine, artefact: &Artefact) -> Result<(), LoadError> {
     )
 }
 
-/// The context in which a component runs while it is built.
-#[derive(Clone, Copy)]
-pub struct Builds<'a> {
-    pub engine: &'a Engine,
-    pub linker: &'a Linker<State>,
-    pub settings: &'a Arc<ModuleSettings>,
-    pub limits: &'a Limits,
-}
-
 /// A module that exports `configure`.
 struct Configuring<'a> {
     builds: Builds<'a>,
@@ -214,14 +179,4 @@ impl Configuring<'_> {
 
 fn logged(store: &mut Store<State>) -> Vec<String> {
     take_lines(store).into_iter().map(|line| line.message).collect()
-}
-
-/// The export of this name.
-pub fn export_of(component: &Component, name: &str) -> Result<ComponentExportIndex, LoadError> {
-    let index = component.get_export_index(None, name);
-    index.ok_or_else(|| LoadError::WrongType { message: format!("no export `{name}`") })
-}
-
-pub fn wrong_type(error: wasmtime::Error) -> LoadError {
-    LoadError::WrongType { message: format!("{error:#}") }
 }

@@ -16,7 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::call::Ticker;
 use crate::engine::{Compile, engine_to_build};
 use crate::module::artefact::{Artefact, Facts, Warmth};
-use crate::module::build::{Source, build, linker};
+use crate::module::build::{Source, build};
+use crate::module::linking::linker;
 use crate::module::{LoadError, LoadStep, WarmUp};
 
 /// CPU time that a build may use. A CPython module of 18 MB takes 7 to 36 s.

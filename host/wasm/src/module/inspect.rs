@@ -11,8 +11,9 @@ use wasmtime::component::Component;
 use crate::engine::ceiling;
 use crate::module::artefact::in_each_instance;
 use crate::module::encode::component_bytes;
-use crate::module::load::{needs_host, read};
+use crate::module::load::read;
 use crate::module::snapshot::{Instrumented, UNKNOWN};
+use crate::module::world::needs_host;
 use crate::module::{Digest, LoadError, LoadStep, Loader, Needs, Rewinding};
 
 /// The findings about a module.

@@ -22,11 +22,13 @@ use crate::abi::v0_1::{Added, RouterPre};
 use crate::call::{Callee, InstancePool, Instances, PoolBudget, PooledInstance, Program, Ticker};
 use crate::engine::{DebugInfo, EngineError, engine};
 use crate::module::artefact::{Configure, Facts, Rewinding, Warmth};
-use crate::module::build::{CONFIGURE, Source, build, export_of, exports_configure, linker, linker_for, wrong_type};
+use crate::module::build::{Source, build, exports_configure};
 use crate::module::cache::{Cache, CachedArtefact, Key};
 use crate::module::child::build_in_child;
+use crate::module::linking::{export_of, linker, linker_for, wrong_type};
 use crate::module::packed::CompressedModule;
 use crate::module::vma_limit::VmaLimit;
+use crate::module::world::CONFIGURE;
 use crate::module::{Digest, FolderError, LoadError, Needs, WarmUp, world};
 use crate::state::State;
 
@@ -431,10 +433,4 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         ReadError::Io(source) => LoadError::Read { path: path.to_owned(), source },
         ReadError::TooLarge { size } => LoadError::TooLarge { size, limit: LARGEST_FILE },
     })
-}
-
-/// Whether the host has to provide an import. Imported types only declare what `use` brings into the world; only
-/// instances and functions come from the host.
-pub(super) fn needs_host(item: &ComponentItem) -> bool {
-    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
 }

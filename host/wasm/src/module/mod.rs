@@ -10,6 +10,7 @@ mod encode;
 mod error;
 mod inspect;
 mod lines;
+mod linking;
 mod load;
 mod needs;
 mod packages;

@@ -5,7 +5,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, WasmList};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
-use crate::module::build::CONFIGURE;
+use crate::module::world::CONFIGURE;
 use crate::state::State;
 
 /// Why there is no snapshot if wizer panics.

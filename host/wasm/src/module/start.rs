@@ -11,7 +11,7 @@ use wasmtime::component::Component;
 
 use crate::call::{CallError, NotKept, start};
 use crate::module::artefact::Rewinding;
-use crate::module::build::{Builds, linker_for};
+use crate::module::linking::{Builds, linker_for};
 use crate::module::snapshot::{Instrumented, UNKNOWN};
 use crate::module::{LoadError, Needs, world};
 use crate::wasi;

@@ -17,7 +17,7 @@ use crate::abi::v0_1::RouterPre;
 use crate::call::{CallError, ReadScope, SharedBudget, WarmUpReport, Warming};
 use crate::module::Needs;
 use crate::module::artefact::{Artefact, Facts, Warmth};
-use crate::module::build::{Builds, linker_for};
+use crate::module::linking::{Builds, linker_for};
 use crate::module::snapshot::Instrumented;
 use crate::state::{Call, State};
 

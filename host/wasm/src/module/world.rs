@@ -1,6 +1,8 @@
 //! Checks by names that a component is a router, so that each mistake has a message of its own. Wasmtime compares the
 //! types.
 
+use wasmtime::component::types::ComponentItem;
+
 use crate::module::LoadError;
 use crate::wasi;
 
@@ -13,7 +15,16 @@ pub const INTERFACES: [&str; 8] = ["types", "request", "log", "config", "shared"
 /// The export that makes a component a router.
 pub const EXPORT: &str = pointsman_rewind::DECIDES;
 
+/// The optional export that takes a module's configuration.
+pub const CONFIGURE: &str = "configure";
+
 const PACKAGE: &str = "pointsman:router/";
+
+/// Whether the host has to provide an import. Imported types only declare what `use` brings into the world; only
+/// instances and functions come from the host.
+pub fn needs_host(item: &ComponentItem) -> bool {
+    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
+}
 
 /// Whether an import is the interface of this name.
 pub fn is_interface(import: &str, name: &str) -> bool {
