@@ -1,13 +1,13 @@
 //! Modules with a start function: C and C++ initialize their libraries in one, AssemblyScript its globals.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pointsman_rules::config::{Limits, Quota, TenantLimits};
 use pointsman_rules::contract::Decision;
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
-use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
+use pointsman_rules::stores::Stores;
 use pointsman_tests::Wat;
 use pointsman_wasm::call::{CallReport, InstanceOrigin, decide};
 use pointsman_wasm::module::{Loader, Module, Moment, Rewinding, WarmUp, Warmth};
@@ -46,12 +46,7 @@ fn answer(module: &Module) -> (Result<u16, String>, CallReport) {
     let inputs = Inputs::try_from(&WrittenRequest::get("http://shop.test/")).expect("a request");
     // A debug build on a busy machine is slow; what exceeds a budget here never ends.
     let limits = Limits { decision: Duration::from_millis(200), ..Limits::default() };
-    let Quota { shared_bytes, peers, .. } = Quota::default();
-    let stores = Arc::new(Stores {
-        shared: Arc::new(SharedStore::new(shared_bytes)),
-        upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
-        groups: Vec::new(),
-    });
+    let stores = Arc::new(Stores::empty(&Quota::default()));
     let (answer, report) = decide(module.callee(), Call { inputs: &inputs, stores: Some(&stores), limits: &limits });
     let status = answer.map_err(|error| error.to_string()).map(|decision| match decision {
         Decision::Respond(response) => response.status,

@@ -10,7 +10,7 @@
 // in its place; only functions are numbered again.
 
 import {
-  append, assemble, body, edit, exportItem, importItem, items, join, leb, number, sections, text, typeItem, utf8,
+  append, assemble, body, edit, importItem, items, join, leb, number, sections, text, typeItem, utf8,
 } from './binary.mjs';
 
 const CONTRACT = 'pointsman:router/';

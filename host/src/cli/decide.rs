@@ -1,18 +1,16 @@
 //! `pointsman decide`: takes one request through call and check, offline.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use http::{Method, Uri};
-use pointsman_rules::config::{self, Config};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::{OfflineRequest, RequestHead, attempts};
 use pointsman_rules::tenant_lookup::TenantTable;
 use pointsman_rules::text::json_pretty;
 
-use crate::cli::offline::TenantSetup;
+use crate::cli::offline::{Named, TenantOptions, TenantSetup};
 use crate::cli::report::{CallRecord, Report};
 use crate::cli::{Outcome, print};
 use crate::evaluate::{Question, evaluate};
@@ -29,15 +27,8 @@ pub struct Arguments {
     /// The request's URL; its authority chooses the tenant
     #[arg(value_name = "URL")]
     url: Uri,
-    /// Take the tenant, its modules and limits from a configuration
-    #[arg(short, long, value_name = "FILE", default_value = "pointsman.toml", conflicts_with = "module")]
-    config: PathBuf,
-    /// Ask this module, with default limits and every grant
-    #[arg(short, long, value_name = "FILE")]
-    module: Option<PathBuf>,
-    /// The configuration of `--module`, as JSON
-    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
-    module_config: String,
+    #[command(flatten)]
+    tenant: TenantOptions,
     /// The request's method
     #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
     method: Method,
@@ -87,13 +78,10 @@ pub fn decide(arguments: &Arguments) -> anyhow::Result<Outcome> {
 
 /// The tenant that the arguments select, or an error in the configuration.
 fn setup(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<TenantSetup, String>> {
-    if let Some(path) = &arguments.module {
-        return Ok(Ok(TenantSetup::of_module("cli", path, &arguments.module_config)?));
-    }
-    let file = &arguments.config;
-    let config: Config = match config::load(file) {
-        Ok(config) => config,
-        Err(errors) => return Ok(Err(errors.to_string())),
+    let config = match arguments.tenant.load("cli")? {
+        Ok(Named::Module(setup)) => return Ok(Ok(*setup)),
+        Ok(Named::Config(config)) => config,
+        Err(problem) => return Ok(Err(problem)),
     };
     let claims = config.tenants.iter().map(|tenant| (&tenant.matching, tenant));
     let sni = head.tls().and_then(|tls| tls.sni.as_deref());
@@ -101,7 +89,7 @@ fn setup(arguments: &Arguments, head: &RequestHead) -> anyhow::Result<Result<Ten
         Some(tenant) => Ok(TenantSetup::of_config(&config, tenant)),
         None => bail!(
             "no tenant of {} has the host `{}` on listener `{}`; see --listener",
-            file.display(),
+            arguments.tenant.config.display(),
             head.authority(),
             head.listener()
         ),

@@ -82,7 +82,7 @@ fn next_steps(folder: &Path, language: Language) -> String {
         "The {language} module is in {folder}. Now:\n\n  cd {folder}\n  pointsman build --get-tools  # makes router.wasm; \
          gets what is missing of the toolchain\n  pointsman test               # runs the native tests, and \
          router.tests.json on the module\n  pointsman dev                # serves it, and builds it again when a source \
-         is saved\n\nREADME.md tells more."
+         is saved\n\nSee README.md."
     )
 }
 

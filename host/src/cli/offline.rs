@@ -1,13 +1,13 @@
 //! A tenant that decides offline: of a configuration, or one that a single module makes up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use ipnet::{Ipv4Net, Ipv6Net};
 use pointsman_rules::check::OwnAddresses;
 use pointsman_rules::config::{
-    BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig, Share,
+    self, BreakerConfig, Config, Fallback, Grants, HostPattern, Matching, ModuleConfig, Quota, ReleaseConfig, Share,
     TenantConfig, TenantLimits, Warm,
 };
 use pointsman_rules::text::chain;
@@ -22,7 +22,45 @@ use crate::release::warm_up;
 use crate::tenant::{Modules, Tenant, TenantDeps};
 use crate::versions::Version;
 
+/// The options that say whose modules a command works on.
+#[derive(Debug, clap::Args)]
+pub struct TenantOptions {
+    /// Take tenants, modules and limits from this configuration
+    #[arg(short, long, value_name = "FILE", default_value = "pointsman.toml", conflicts_with = "module")]
+    pub config: PathBuf,
+    /// Take this module alone, with default limits and every grant
+    #[arg(short, long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// The configuration of `--module`, as JSON
+    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
+    module_config: String,
+}
+
+/// What the options name.
+pub enum Named {
+    Config(Box<Config>),
+    Module(Box<TenantSetup>),
+}
+
+impl TenantOptions {
+    /// `name` is that of the tenant that `--module` makes up. The inner error is for the user.
+    pub fn load(&self, name: &str) -> anyhow::Result<Result<Named, String>> {
+        if let Some(module) = &self.module {
+            let setup = TenantSetup::of_module(name, module, &self.module_config)?;
+            return Ok(Ok(Named::Module(Box::new(setup))));
+        }
+        let config = config::load(&self.config);
+        Ok(config.map(|config| Named::Config(Box::new(config))).map_err(|errors| errors.to_string()))
+    }
+}
+
+/// The folder of a file that is named by a path, which may be its name alone.
+pub fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A tenant's configuration, and what its decisions depend on.
+#[derive(Clone)]
 pub struct TenantSetup {
     pub config: TenantConfig,
     credentials: Credentials,
@@ -38,7 +76,7 @@ pub struct OfflineTenant {
 
 impl TenantSetup {
     /// A tenant with this module, all hostnames, default limits and every grant.
-    pub fn of_module(name: &str, path: &Path, config: &str) -> anyhow::Result<TenantSetup> {
+    fn of_module(name: &str, path: &Path, config: &str) -> anyhow::Result<TenantSetup> {
         Ok(TenantSetup {
             config: tenant_of_module(name, path, config)?,
             credentials: Credentials::default(),

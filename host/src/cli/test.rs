@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use pointsman_rules::config;
 use pointsman_wasm::module::Module;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::Value;
 
 use crate::cli::build::{in_path, language_of, replace};
 use crate::cli::new::native_tests;
-use crate::cli::offline::{OfflineTenant, TenantSetup};
+use crate::cli::offline::{Named, OfflineTenant, TenantOptions, TenantSetup, folder_of};
 use crate::cli::{Outcome, print, user_cache};
 use crate::release::{TestResult, TestedVersion, Tests, run_each};
 
@@ -24,15 +23,8 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Test the modules of this configuration [default: pointsman.toml]
-    #[arg(short, long, value_name = "FILE", conflicts_with = "module")]
-    config: Option<PathBuf>,
-    /// Test this module, with default limits and every grant
-    #[arg(short, long, value_name = "FILE")]
-    module: Option<PathBuf>,
-    /// The configuration of `--module`, as JSON
-    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
-    module_config: String,
+    #[command(flatten)]
+    tenant: TenantOptions,
     /// Run only tests whose names contain this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
@@ -56,12 +48,11 @@ struct Results {
 }
 
 pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("pointsman.toml"));
-    let native_passed = match arguments.module {
-        None if !arguments.no_native => run_native_tests(file.parent().unwrap_or(Path::new("")))?,
+    let native_passed = match arguments.tenant.module {
+        None if !arguments.no_native => run_native_tests(folder_of(&arguments.tenant.config))?,
         _ => true,
     };
-    let setups = match setups(arguments, &file)? {
+    let setups = match setups(&arguments.tenant)? {
         Ok(setups) => setups,
         Err(problem) => {
             eprintln!("{problem}");
@@ -97,13 +88,13 @@ pub fn test(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The tenants to test. The inner error is for the user.
-fn setups(arguments: &Arguments, file: &Path) -> anyhow::Result<Result<Vec<TenantSetup>, String>> {
-    if let Some(module) = &arguments.module {
-        return Ok(Ok(vec![TenantSetup::of_module("test", module, &arguments.module_config)?]));
-    }
-    Ok(match config::load(file) {
-        Ok(config) => config.tenants.iter().map(|tenant| TenantSetup::of_config(&config, tenant)).collect(),
-        Err(errors) => Err(errors.to_string()),
+fn setups(options: &TenantOptions) -> anyhow::Result<Result<Vec<TenantSetup>, String>> {
+    Ok(match options.load("test")? {
+        Ok(Named::Module(setup)) => Ok(vec![*setup]),
+        Ok(Named::Config(config)) => {
+            config.tenants.iter().map(|tenant| TenantSetup::of_config(&config, tenant)).collect()
+        }
+        Err(problem) => Err(problem),
     })
 }
 
@@ -181,7 +172,6 @@ impl Results {
 /// Runs the native tests of the project in this folder, if it is one and has its toolchain. Returns whether none
 /// failed.
 fn run_native_tests(folder: &Path) -> anyhow::Result<bool> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(language) = language_of(folder) else { return Ok(true) };
     let command = native_tests(language);
     let program = command.split(' ').next().unwrap_or_default();

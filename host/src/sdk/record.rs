@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
+use pointsman_wasm::module::Digest;
 
 use crate::sdk::Language;
 
@@ -53,9 +53,7 @@ impl Record {
     }
 }
 
+/// SHA-256 in hex, as `sha256sum` writes it.
 pub fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Digest::of(bytes).full()
 }

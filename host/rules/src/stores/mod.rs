@@ -10,6 +10,7 @@ pub use shared::SharedStore;
 pub use upstreams::{InFlight, Observations, Upstreams};
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::Quota;
 
@@ -25,6 +26,15 @@ impl Stores {
     /// The group of this name.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name() == name).map(|group| &**group)
+    }
+
+    /// Stores without entries, observations and groups.
+    pub fn empty(quota: &Quota) -> Stores {
+        Stores {
+            shared: Arc::new(SharedStore::new(quota.shared_bytes)),
+            upstreams: Arc::new(Upstreams::new(quota.peers, Instant::now())),
+            groups: Vec::new(),
+        }
     }
 
     /// Stores for decisions that must have no effect, such as a shadow's: their entries are separate.

@@ -7,14 +7,13 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use pointsman_rules::config;
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::request::WrittenRequest;
 use pointsman_rules::text::{chain, json_pretty};
 
 use crate::cli::bench::measure::measure;
 use crate::cli::bench::report::{Comparison, Report};
-use crate::cli::offline::{OfflineTenant, TenantSetup};
+use crate::cli::offline::{Named, OfflineTenant, TenantOptions, TenantSetup};
 use crate::cli::{Outcome, print};
 use crate::release::Tests;
 
@@ -30,18 +29,11 @@ the decision cache without calling the module.";
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Measure the modules of a tenant of this configuration
-    #[arg(short, long, value_name = "FILE", default_value = "pointsman.toml", conflicts_with = "module")]
-    config: PathBuf,
+    #[command(flatten)]
+    options: TenantOptions,
     /// The tenant, if the configuration has several
     #[arg(long, value_name = "NAME", conflicts_with = "module")]
     tenant: Option<String>,
-    /// Measure this module, with default limits and every grant
-    #[arg(short, long, value_name = "FILE")]
-    module: Option<PathBuf>,
-    /// The configuration of `--module`, as JSON
-    #[arg(long, value_name = "JSON", requires = "module", default_value = "{}")]
-    module_config: String,
     /// Measure this module too, in turns, in place of the tenant's only one
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
@@ -54,25 +46,17 @@ pub struct Arguments {
 }
 
 pub fn bench(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let mut setups = Vec::new();
-    match setup(arguments)? {
-        Ok(setup) => setups.push(setup),
+    let setup = match setup(arguments)? {
+        Ok(setup) => setup,
         Err(problem) => return refused(&problem),
-    }
-    if let Some(other) = &arguments.compare {
-        let Ok(mut setup) = setup(arguments)? else { bail!("{} changed meanwhile", arguments.config.display()) };
-        match setup.config.modules.as_mut_slice() {
-            [module] => module.path.clone_from(other),
-            modules => bail!("--compare: the tenant has {} modules; it can replace one only", modules.len()),
-        }
-        setups.push(setup);
-    }
-    let Some(first) = setups.first().and_then(|setup| setup.config.modules.first()) else {
+    };
+    let compared = arguments.compare.as_ref().map(|other| with_module(&setup, other)).transpose()?;
+    let Some(first) = setup.config.modules.first() else {
         bail!("the tenant has no modules");
     };
     let (requests, source) = requests(&first.path)?;
     let mut tenants = Vec::<OfflineTenant>::new();
-    for setup in setups {
+    for setup in std::iter::once(setup).chain(compared) {
         match setup.load()? {
             Ok(tenant) => tenants.push(tenant),
             Err(problem) => return refused(&problem),
@@ -105,12 +89,10 @@ fn refused(problem: &str) -> anyhow::Result<Outcome> {
 
 /// The tenant that the arguments select. The inner error is for the user.
 fn setup(arguments: &Arguments) -> anyhow::Result<Result<TenantSetup, String>> {
-    if let Some(module) = &arguments.module {
-        return Ok(Ok(TenantSetup::of_module("bench", module, &arguments.module_config)?));
-    }
-    let config = match config::load(&arguments.config) {
-        Ok(config) => config,
-        Err(errors) => return Ok(Err(errors.to_string())),
+    let config = match arguments.options.load("bench")? {
+        Ok(Named::Module(setup)) => return Ok(Ok(*setup)),
+        Ok(Named::Config(config)) => config,
+        Err(problem) => return Ok(Err(problem)),
     };
     let chosen: Vec<_> = match &arguments.tenant {
         Some(name) => config.tenants.iter().filter(|tenant| tenant.name == *name).collect(),
@@ -118,14 +100,24 @@ fn setup(arguments: &Arguments) -> anyhow::Result<Result<TenantSetup, String>> {
     };
     match (chosen.as_slice(), &arguments.tenant) {
         ([tenant], _) => Ok(TenantSetup::of_config(&config, tenant)),
-        (_, Some(name)) => bail!("{} has no tenant `{name}`", arguments.config.display()),
+        (_, Some(name)) => bail!("{} has no tenant `{name}`", arguments.options.config.display()),
         (tenants, None) => bail!(
             "{} has {} tenants: choose one with --tenant {}",
-            arguments.config.display(),
+            arguments.options.config.display(),
             tenants.len(),
             tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join("|")
         ),
     }
+}
+
+/// The same tenant with another file as its only module.
+fn with_module(setup: &TenantSetup, file: &Path) -> anyhow::Result<TenantSetup> {
+    let mut setup = setup.clone();
+    match setup.config.modules.as_mut_slice() {
+        [module] => module.path = file.to_owned(),
+        modules => bail!("--compare: the tenant has {} modules; it can replace one only", modules.len()),
+    }
+    Ok(setup)
 }
 
 /// The requests of the tests next to a module, or a plain one; and where they are from.

@@ -13,6 +13,7 @@ use pointsman_rules::config;
 use pointsman_rules::text::chain;
 
 use crate::cli::build::{self, languages_of};
+use crate::cli::offline::folder_of;
 use crate::cli::print;
 
 /// The time without a further event after which a change is complete: editors write several files at once.
@@ -175,10 +176,6 @@ impl Project {
         }
         files
     }
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether changes of the file matter: not to modules, nor to files that editors keep for a moment.

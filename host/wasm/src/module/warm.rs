@@ -2,13 +2,12 @@
 //! `docs/design/warm-snapshots.md` says what that may change and how it is checked.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use pointsman_rules::config::{Limits, Quota};
 use pointsman_rules::inputs::Inputs;
 use pointsman_rules::limit_key::LimitKey;
 use pointsman_rules::request::WrittenRequest;
-use pointsman_rules::stores::{SharedStore, Stores, Upstreams};
+use pointsman_rules::stores::Stores;
 use pointsman_rules::text::printable;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -158,12 +157,7 @@ impl<'a> LinkedComponent<'a> {
 
     /// Each decision gets empty stores of its own.
     fn decide(&self, instance: &mut Warming, inputs: &Inputs, limits: &Limits) -> WarmUpReport {
-        let Quota { shared_bytes, peers, .. } = Quota::default();
-        let stores = Arc::new(Stores {
-            shared: Arc::new(SharedStore::new(shared_bytes)),
-            upstreams: Arc::new(Upstreams::new(peers, Instant::now())),
-            groups: Vec::new(),
-        });
+        let stores = Arc::new(Stores::empty(&Quota::default()));
         instance.decide(&self.pre, Call { inputs, stores: Some(&stores), limits })
     }
 
